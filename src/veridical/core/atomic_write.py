@@ -1,0 +1,42 @@
+"""Write a file so that a reader sees the old content or the new one, never half; a full disk leaves the old file."""
+
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from veridical.core.errors import SurroundingsError
+
+
+def write_with(path: Path, write: Callable[[Path], None]) -> None:
+    """Call `write(temporary path)`, flush it to disk, then rename over `path`.
+
+    Raises SurroundingsError when the disk is full or the folder cannot be written; `path` is then unchanged.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        write(temporary)
+        with temporary.open("rb") as written:
+            os.fsync(written.fileno())
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except OSError as error:
+        raise SurroundingsError(
+            f"Could not write {path}: {error.strerror or error}. Nothing was changed; free some space or choose another --out."
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    write_with(path, lambda temporary: temporary.write_text(text, encoding="utf-8") and None)
+
+
+def write_json(path: Path, record: Any) -> None:
+    """JSON with sorted-as-given keys, UTF-8, no NaN (a NaN in a record is our bug and raises)."""
+    write_text(path, json.dumps(record, ensure_ascii=False, indent=1, allow_nan=False) + "\n")

@@ -1,0 +1,55 @@
+"""The account from the reported score to the honest one, as it stands in run.json. Computed in `ledger/`, drawn in `report/`."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from veridical.core.estimate import Estimate
+
+Kind = Literal["measurement", "transfer"]
+ComponentStatus = Literal["measured", "bounded", "not_detected", "candidate", "skipped"]
+IN_THE_SUM: frozenset[str] = frozenset({"measured", "bounded", "not_detected"})
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """One signed part of the gap, in percentage points; > 0: the number before was too high by that much.
+
+    points: value with its *simultaneous* band (over all components of the block). None for `candidate` and `skipped`,
+    which do not enter the sum. mde: smallest effect seen with 80 % power at this size, points. rows: how many rows it rests on.
+    order_low/order_high: smallest and largest value over all orders of removing the block's components (points).
+    why: one sentence on how the number was obtained or why there is none.
+    """
+
+    name: str
+    kind: Kind
+    status: ComponentStatus
+    points: Estimate | None
+    mde: float | None
+    rows: int
+    why: str
+    order_low: float | None = None
+    order_high: float | None = None
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ContractScore:
+    """The honest score under a named contract; never shown without `name`."""
+
+    name: str
+    sha256: str
+    honest: Estimate
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """reported - sum(measurement points)/100 == honest; honest - sum(transfer points)/100 == contract.honest."""
+
+    metric: str
+    votes: str
+    reported: Estimate
+    honest: Estimate
+    contract: ContractScore | None
+    components: tuple[Component, ...]
+    floors: dict[str, Estimate]
+    notes: tuple[str, ...] = ()

@@ -1,0 +1,99 @@
+"""The folder is the registry: a plug-in is one file that ends by assigning one frozen record to the folder's noun.
+
+`names("veridical.audit")` lists files without importing them; `get("veridical.audit", "check", "label_words")` imports one.
+Outside packages join through the entry-point group `veridical.plugins` (an entry named like `audit`, pointing to a package
+whose files are plug-ins); a project joins by a folder `veridical_plugins/audit/NAME.py` in the working directory.
+"""
+
+import dataclasses
+import importlib
+import importlib.util
+import sys
+from importlib.metadata import entry_points
+from pathlib import Path
+from pkgutil import iter_modules
+from types import ModuleType
+from typing import Any, TypeVar
+
+from veridical.core.errors import InputError, UnknownName
+
+P = TypeVar("P")
+
+PROJECT_FOLDER = "veridical_plugins"
+
+
+def _own_folder(package: str) -> list[str]:
+    spec = importlib.util.find_spec(package)
+    return list(spec.submodule_search_locations or []) if spec else []
+
+
+def _places(package: str) -> list[tuple[str, str]]:
+    """(module prefix, folder) of every place that may hold plug-ins of `package`; our own first."""
+    kind = package.removeprefix("veridical.")
+    places = [(package, folder) for folder in _own_folder(package)]
+    for entry in entry_points(group="veridical.plugins", name=kind):
+        places += [(entry.value, folder) for folder in _own_folder(entry.value)]
+    local = Path.cwd() / PROJECT_FOLDER / kind.replace(".", "/")
+    if local.is_dir():
+        places.append(("", str(local)))
+    return places
+
+
+def _found(package: str) -> dict[str, tuple[str, str]]:
+    found: dict[str, tuple[str, str]] = {}
+    for prefix, folder in _places(package):
+        for module in iter_modules([folder]):
+            if module.name.startswith("_") or module.ispkg:
+                continue
+            if module.name in found:
+                raise InputError(f"Two plug-ins are called {module.name!r}: one in {found[module.name][1]}, one in {folder}. Rename one.")
+            found[module.name] = (prefix, folder)
+    return found
+
+
+def names(package: str) -> list[str]:
+    """Names of all plug-ins of a folder, sorted; nothing is imported."""
+    return sorted(_found(package))
+
+
+def module(package: str, name: str) -> ModuleType:
+    found = _found(package)
+    if name not in found:
+        raise UnknownName(package.split(".")[-1], name, sorted(found), "See: veridical list")
+    prefix, folder = found[name]
+    if prefix:
+        return importlib.import_module(f"{prefix}.{name}")
+    qualified = f"{PROJECT_FOLDER}.{package.removeprefix('veridical.')}.{name}"
+    path = Path(folder) / f"{name}.py"
+    loaded = sys.modules.get(qualified)
+    if loaded is not None and loaded.__file__ == str(path):
+        return loaded
+    spec = importlib.util.spec_from_file_location(qualified, path)
+    if spec is None or spec.loader is None:
+        raise InputError(f"{path} cannot be imported as a plug-in.")
+    loaded = importlib.util.module_from_spec(spec)
+    sys.modules[qualified] = loaded
+    spec.loader.exec_module(loaded)
+    return loaded
+
+
+def get(package: str, noun: str, name: str) -> Any:
+    """The record that plug-in file `name` assigns to `noun`."""
+    loaded = module(package, name)
+    if not hasattr(loaded, noun):
+        raise InputError(f"{loaded.__file__} assigns no {noun!r}; a plug-in ends with a line like `{noun} = ...`.")
+    return getattr(loaded, noun)
+
+
+def summary(package: str, name: str) -> str:
+    """First line of the plug-in's docstring."""
+    return (module(package, name).__doc__ or "").strip().split("\n")[0]
+
+
+def configure(params: P, **changes: Any) -> P:
+    """A copy of a frozen parameter record with `changes`; unknown names are refused with the nearest one."""
+    known = [f.name for f in dataclasses.fields(params)]  # type: ignore[arg-type]
+    for name in changes:
+        if name not in known:
+            raise UnknownName("parameter", name, known, "See the docstring under each field.")
+    return dataclasses.replace(params, **changes)  # type: ignore[type-var]

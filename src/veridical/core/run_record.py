@@ -1,0 +1,180 @@
+"""run.json: what a run found, readable without torch. Format number first; scores are shares, points percentage points."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from veridical.core.atomic_write import write_json
+from veridical.core.errors import InputError
+from veridical.core.estimate import Estimate
+from veridical.core.ledger_record import Component, ContractScore, Ledger
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """One tested repair on the locked fold: scores and paired differences (points, repaired minus other).
+
+    outcome: accepted (better than untouched and than placebo), harmless (not told apart from untouched) or rejected.
+    """
+
+    repair: str
+    outcome: str
+    kind: str
+    why: str
+    rows: int
+    before: Estimate | None
+    after: Estimate | None
+    placebo: Estimate | None
+    gain_over_untouched: Estimate | None
+    gain_over_placebo: Estimate | None
+    p_untouched: float | None
+    p_placebo: float | None
+    mde: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class RepairRecord:
+    """What was tried, and what the locked fold said. `skipped` holds the reason when nothing could be tested."""
+
+    arms: tuple[Arm, ...] = ()
+    n_locked: int = 0
+    seeds: tuple[int, ...] = ()
+    skipped: str = ""
+    n_edits: int = 0
+    rows_in: int = 0
+    rows_kept: int = 0
+    rows_set_aside: int = 0
+
+    def names(self, outcome: str) -> list[str]:
+        return [arm.repair for arm in self.arms if arm.outcome == outcome]
+
+    def to_json(self) -> dict[str, Any]:
+        best = next((a for a in self.arms if a.outcome == "accepted"), self.arms[0] if self.arms else None)
+        return {
+            "accepted": self.names("accepted"),
+            "harmless": self.names("harmless"),
+            "rejected": self.names("rejected"),
+            "before": best.before.to_json() if best and best.before else None,
+            "after": best.after.to_json() if best and best.after else None,
+            "placebo": best.placebo.to_json() if best and best.placebo else None,
+            **asdict(self),
+        }
+
+    @classmethod
+    def from_json(cls, record: dict[str, Any]) -> "RepairRecord":
+        estimates = ("before", "after", "placebo", "gain_over_untouched", "gain_over_placebo")
+        arms = tuple(
+            Arm(**{**a, **{k: Estimate.from_json(a[k]) if a[k] else None for k in estimates}}) for a in record["arms"]
+        )
+        return cls(
+            arms=arms,
+            seeds=tuple(record["seeds"]),
+            **{k: record[k] for k in ("n_locked", "skipped", "n_edits", "rows_in", "rows_kept", "rows_set_aside")},
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """Everything run.json holds."""
+
+    veridical: str
+    complete: bool
+    task: str
+    metric: str
+    model: str
+    seed: int
+    n_train: int
+    n_test: int
+    labels: tuple[str, ...]
+    ledger: Ledger | None
+    repair: RepairRecord | None
+    config: dict[str, Any]
+    fingerprints: dict[str, str]
+    seconds: dict[str, float]
+    peak_rss_mb: int
+    warnings: tuple[str, ...] = ()
+    set_aside: dict[str, int] = field(default_factory=dict)
+    """Reason -> number of rows set aside at load."""
+
+    def to_json(self) -> dict[str, Any]:
+        ledger = self.ledger
+        return {
+            "format": FORMAT,
+            "veridical": self.veridical,
+            "complete": self.complete,
+            "task": self.task,
+            "metric": self.metric,
+            "model": self.model,
+            "seed": self.seed,
+            "n_train": self.n_train,
+            "n_test": self.n_test,
+            "labels": list(self.labels),
+            "votes": ledger.votes if ledger else None,
+            "reported": ledger.reported.to_json() if ledger else None,
+            "honest": ledger.honest.to_json() if ledger else None,
+            "contract": asdict(ledger.contract) if ledger and ledger.contract else None,
+            "components": [asdict(c) for c in ledger.components] if ledger else [],
+            "floors": {k: v.to_json() for k, v in ledger.floors.items()} if ledger else {},
+            "notes": list(ledger.notes) if ledger else [],
+            "repair": self.repair.to_json() if self.repair else None,
+            "config": self.config,
+            "fingerprints": self.fingerprints,
+            "seconds": self.seconds,
+            "peak_rss_mb": self.peak_rss_mb,
+            "warnings": list(self.warnings),
+            "set_aside": self.set_aside,
+        }
+
+    @classmethod
+    def from_json(cls, record: dict[str, Any]) -> "RunRecord":
+        ledger = None
+        if record["reported"] is not None:
+            contract = record["contract"]
+            ledger = Ledger(
+                metric=record["metric"],
+                votes=record["votes"],
+                reported=Estimate.from_json(record["reported"]),
+                honest=Estimate.from_json(record["honest"]),
+                contract=ContractScore(contract["name"], contract["sha256"], Estimate.from_json(contract["honest"]))
+                if contract
+                else None,
+                components=tuple(
+                    Component(**{**c, "points": Estimate.from_json(c["points"]) if c["points"] else None})
+                    for c in record["components"]
+                ),
+                floors={k: Estimate.from_json(v) for k, v in record["floors"].items()},
+                notes=tuple(record["notes"]),
+            )
+        plain = ("veridical", "complete", "task", "metric", "model", "seed", "n_train", "n_test", "config")
+        plain += ("fingerprints", "seconds", "peak_rss_mb", "set_aside")
+        return cls(
+            labels=tuple(record["labels"]),
+            ledger=ledger,
+            repair=RepairRecord.from_json(record["repair"]) if record["repair"] else None,
+            warnings=tuple(record["warnings"]),
+            **{k: record[k] for k in plain},
+        )
+
+
+def save(record: RunRecord, folder: Path) -> Path:
+    path = folder / "run.json"
+    write_json(path, record.to_json())
+    return path
+
+
+def read(folder: Path) -> RunRecord:
+    """The record of a run folder. Raises InputError when there is none or it is of another format."""
+    path = folder / "run.json"
+    if not path.is_file():
+        raise InputError(f"{folder} holds no run.json, so it is not a run folder. Make one with: veridical run DATA --out {folder}")
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path} is not valid JSON ({error}). Run again with --fresh.") from error
+    if not isinstance(record, dict) or record.get("format") != FORMAT:
+        got = record.get("format") if isinstance(record, dict) else type(record).__name__
+        raise InputError(f"{path} has format {got!r}; this veridical reads format {FORMAT}. Run again with --fresh.")
+    return RunRecord.from_json(record)
