@@ -46,7 +46,8 @@ def _found(package: str) -> dict[str, tuple[str, str]]:
             if module.name.startswith("_") or module.ispkg:
                 continue
             if module.name in found:
-                raise InputError(f"Two plug-ins are called {module.name!r}: one in {found[module.name][1]}, one in {folder}. Rename one.")
+                first = found[module.name][1]
+                raise InputError(f"Two plug-ins are called {module.name!r}: one in {first}, one in {folder}. Rename one.")
             found[module.name] = (prefix, folder)
     return found
 

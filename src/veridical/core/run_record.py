@@ -148,8 +148,8 @@ class RunRecord:
                 floors={k: Estimate.from_json(v) for k, v in record["floors"].items()},
                 notes=tuple(record["notes"]),
             )
-        plain = ("veridical", "complete", "task", "metric", "model", "seed", "n_train", "n_test", "config")
-        plain += ("fingerprints", "seconds", "peak_rss_mb", "set_aside")
+        plain = ["veridical", "complete", "task", "metric", "model", "seed", "n_train", "n_test", "config"]
+        plain += ["fingerprints", "seconds", "peak_rss_mb", "set_aside"]
         return cls(
             labels=tuple(record["labels"]),
             ledger=ledger,
@@ -169,7 +169,8 @@ def read(folder: Path) -> RunRecord:
     """The record of a run folder. Raises InputError when there is none or it is of another format."""
     path = folder / "run.json"
     if not path.is_file():
-        raise InputError(f"{folder} holds no run.json, so it is not a run folder. Make one with: veridical run DATA --out {folder}")
+        next_step = f"Make one with: veridical run DATA --out {folder}"
+        raise InputError(f"{folder} holds no run.json, so it is not a run folder. {next_step}")
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
