@@ -66,9 +66,7 @@ class RepairRecord:
     @classmethod
     def from_json(cls, record: dict[str, Any]) -> "RepairRecord":
         estimates = ("before", "after", "placebo", "gain_over_untouched", "gain_over_placebo")
-        arms = tuple(
-            Arm(**{**a, **{k: Estimate.from_json(a[k]) if a[k] else None for k in estimates}}) for a in record["arms"]
-        )
+        arms = tuple(Arm(**{**a, **{k: Estimate.from_json(a[k]) if a[k] else None for k in estimates}}) for a in record["arms"])
         return cls(
             arms=arms,
             seeds=tuple(record["seeds"]),
