@@ -60,7 +60,7 @@ class LinearModel:
 
         folder.mkdir(parents=True, exist_ok=True)
         used = np.flatnonzero(np.abs(self.weights).max(axis=0) > 0)
-        tensors = {
+        tensors: dict[str, npt.NDArray[Any]] = {
             # safetensors' numpy door has no unsigned 64-bit integers on every version: store the same bits signed.
             "hashes": self.hashes[used].view(np.int64).copy(),
             "idf": self.idf[used].copy(),

@@ -15,8 +15,11 @@ FloatArray = npt.NDArray[np.float64]
 class Model(Protocol):
     """A classifier over `labels`. `kind` is the name in model.json by which `models.stored.open_model` finds its loader."""
 
-    kind: str
-    labels: tuple[str, ...]
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def labels(self) -> tuple[str, ...]: ...
 
     def predict(self, inputs: Sequence[Text]) -> FloatArray:
         """Class probabilities, shape (len(inputs), C), rows sum to 1. Raises InputError on inputs of the wrong shape."""

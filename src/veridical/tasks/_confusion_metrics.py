@@ -1,7 +1,7 @@
-"""Metrics of a classifier as functions of its weighted confusion matrix (C, C): rows true, columns predicted.
+"""Metrics of a classifier as functions of three margins of its weighted confusion matrix, each of shape (C,).
 
-Definitions as in scikit-learn 1.6 (zero where a denominator is zero), so that weights, bootstraps and the ledger's look-ups share
-one form. A class that occurs neither as true nor as predicted does not count in an average over classes.
+right: the diagonal; true: row sums; predicted: column sums. Definitions as in scikit-learn 1.6 (zero where a denominator is zero).
+A class that occurs neither as true nor as predicted does not count in an average over classes.
 """
 
 import numpy as np
@@ -9,40 +9,36 @@ import numpy as np
 from veridical.tasks._contract import FloatArray
 
 
-def accuracy(confusion: FloatArray) -> float:
+def accuracy(right: FloatArray, true: FloatArray, predicted: FloatArray) -> float:
     """Share of rows whose predicted label is the true one."""
-    return float(np.trace(confusion) / confusion.sum())
+    return float(right.sum() / true.sum())
 
 
-def _f1_per_class(confusion: FloatArray) -> FloatArray:
-    right, true, predicted = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
+def _f1_per_class(right: FloatArray, true: FloatArray, predicted: FloatArray) -> FloatArray:
     total = true + predicted
     return np.where(total > 0, 2 * right / np.where(total > 0, total, 1.0), 0.0)
 
 
-def macro_f1(confusion: FloatArray) -> float:
+def macro_f1(right: FloatArray, true: FloatArray, predicted: FloatArray) -> float:
     """Unweighted mean of the classes' F1."""
-    present = (confusion.sum(axis=1) + confusion.sum(axis=0)) > 0
-    return float(_f1_per_class(confusion)[present].mean())
+    present = (true + predicted) > 0
+    return float(_f1_per_class(right, true, predicted)[present].mean())
 
 
-def weighted_f1(confusion: FloatArray) -> float:
+def weighted_f1(right: FloatArray, true: FloatArray, predicted: FloatArray) -> float:
     """Mean of the classes' F1, weighted by their true frequency."""
-    true = confusion.sum(axis=1)
-    return float((_f1_per_class(confusion) * true).sum() / true.sum())
+    return float((_f1_per_class(right, true, predicted) * true).sum() / true.sum())
 
 
-def balanced_accuracy(confusion: FloatArray) -> float:
+def balanced_accuracy(right: FloatArray, true: FloatArray, predicted: FloatArray) -> float:
     """Mean of the classes' recall, over classes that occur."""
-    true = confusion.sum(axis=1)
     present = true > 0
-    return float((np.diag(confusion)[present] / true[present]).mean())
+    return float((right[present] / true[present]).mean())
 
 
-def mcc(confusion: FloatArray) -> float:
+def mcc(right: FloatArray, true: FloatArray, predicted: FloatArray) -> float:
     """Matthews correlation coefficient, multi-class form (Gorodkin 2004); 0 where a margin is constant."""
-    share = confusion / confusion.sum()
-    true, predicted = share.sum(axis=1), share.sum(axis=0)
-    covariance = np.trace(share) - true @ predicted
-    spread = (1 - true @ true) * (1 - predicted @ predicted)
-    return float(covariance / np.sqrt(spread)) if spread > 0 else 0.0
+    total = true.sum()
+    t, p = true / total, predicted / total
+    spread = (1 - t @ t) * (1 - p @ p)
+    return float((right.sum() / total - t @ p) / np.sqrt(spread)) if spread > 0 else 0.0

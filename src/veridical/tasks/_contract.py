@@ -7,8 +7,14 @@ import numpy as np
 import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float64]
-Metric = Callable[[FloatArray], float]
-"""From a confusion matrix (C, C), rows = true label, columns = predicted, entries >= 0 (weights allowed), to a share."""
+Metric = Callable[[FloatArray, FloatArray, FloatArray], float]
+"""metric(right, true, predicted) -> share; each argument has shape (C,): the diagonal, the row sums and the column sums of a
+weighted confusion matrix whose rows are true labels. All metrics of a classifier that veridical reports depend on these alone."""
+
+
+def on_confusion(metric: Metric) -> Callable[[FloatArray], float]:
+    """The same metric as a function of the confusion matrix (C, C), rows = true label, columns = predicted."""
+    return lambda confusion: metric(np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0))
 
 
 @dataclass(frozen=True, slots=True)
