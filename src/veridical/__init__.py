@@ -6,6 +6,10 @@ The stages are functions, imported only when used: load, audit, repair, train, a
 from importlib import import_module
 from typing import Any
 
+from veridical.core.surroundings import opt_out_of_telemetry
+
+opt_out_of_telemetry()  # the one thing an import does: libraries read these settings when they are imported
+
 __version__ = "0.1.0"
 
 _STAGES = {

@@ -5,6 +5,7 @@ Outside packages join through the entry-point group `veridical.plugins` (an entr
 whose files are plug-ins); a project joins by a folder `veridical_plugins/audit/NAME.py` in the working directory.
 """
 
+import ast
 import dataclasses
 import importlib
 import importlib.util
@@ -87,8 +88,12 @@ def get(package: str, noun: str, name: str) -> Any:
 
 
 def summary(package: str, name: str) -> str:
-    """First line of the plug-in's docstring."""
-    return (module(package, name).__doc__ or "").strip().split("\n")[0]
+    """First line of the plug-in's docstring; read, not imported, so that listing loads nothing."""
+    found = _found(package)
+    if name not in found:
+        raise UnknownName(package.split(".")[-1], name, sorted(found), "See: veridical list")
+    source = (Path(found[name][1]) / f"{name}.py").read_text(encoding="utf-8")
+    return (ast.get_docstring(ast.parse(source)) or "").strip().split("\n")[0]
 
 
 def configure(params: P, **changes: Any) -> P:

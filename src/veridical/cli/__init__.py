@@ -1,0 +1,65 @@
+"""The command line: one file per verb, each a thin skin over the function of the same name."""
+
+import errno
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+
+from veridical.core.errors import SurroundingsError, VeridicalError
+from veridical.core.surroundings import opt_out_of_telemetry
+
+INTERRUPTED, OUR_BUG = 130, 70
+SURROUNDINGS = {getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EROFS", "EACCES", "EPERM", "ENOMEM", "EIO", "EMFILE")}
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run one verb and exit: 0 done, 1 where --fail-on asks, 2 input, 3 surroundings, 130 interrupted, 70 our bug."""
+    opt_out_of_telemetry()
+    from veridical.cli._app import app
+
+    try:
+        code = app()(sys.argv[1:] if arguments is None else arguments, prog_name="veridical", standalone_mode=False)
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - the one place where every error becomes a sentence and an exit code
+        code = _explained(error)
+    if code == INTERRUPTED:
+        print("Interrupted. The same command goes on where it stopped.", file=sys.stderr)  # noqa: T201
+    sys.exit(code or 0)
+
+
+def _explained(error: Exception) -> int:
+    """Say what went wrong in one sentence; the exit code."""
+    format_message = getattr(error, "format_message", None)
+    if isinstance(error, VeridicalError):
+        code, sentence = error.exit_code, str(error)
+    elif callable(format_message):  # a usage error of typer
+        code, sentence = 2, f"{' '.join(format_message().split()).rstrip('.')}. See: veridical --help"
+    elif isinstance(error, MemoryError):
+        code, sentence = SurroundingsError.exit_code, "There is not enough memory. Use fewer rows, or a machine with more memory."
+    elif _is_surroundings(error):
+        code = SurroundingsError.exit_code
+        sentence = (
+            f"The machine refused: {error}. Free some space or check permissions; the same command goes on where it stopped."
+        )
+    else:
+        code, sentence = OUR_BUG, f"This is a bug in veridical; please report it with the file {_kept(error)}"
+    print(" ".join(sentence.split()), file=sys.stderr)  # noqa: T201
+    return code
+
+
+def _is_surroundings(error: Exception) -> bool:
+    # Libraries written in Rust and C++ report a full disk in their own words and types.
+    full = any(words in str(error) for words in ("No space left on device", "os error 28", "Disk quota exceeded"))
+    return full or (isinstance(error, OSError) and error.errno in SURROUNDINGS)
+
+
+def _kept(error: Exception) -> Path:
+    """The file that holds the traceback: in the run folder where there is one, else a temporary one."""
+    for note in getattr(error, "__notes__", []):
+        if note.startswith("traceback: "):
+            return Path(note.removeprefix("traceback: "))
+    with tempfile.NamedTemporaryFile("w", prefix="veridical-", suffix=".txt", delete=False, encoding="utf-8") as file:
+        file.write("".join(traceback.format_exception(error)))
+    return Path(file.name)

@@ -1,0 +1,62 @@
+"""The folder is the list of verbs: each file here without a leading underscore assigns its command to `verb`."""
+
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
+from typing import Annotated, Any
+
+import typer
+
+from veridical.core.errors import UnknownName
+
+
+def verbs() -> list[str]:
+    return sorted(module.name for module in iter_modules([str(Path(__file__).parent)]) if not module.name.startswith("_"))
+
+
+def app() -> Any:
+    """The command line as a callable; importing the verbs imports nothing heavy."""
+    cli = typer.Typer(
+        help="How much of this score is real? Start with: veridical run TRAIN --test TEST",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+    )
+    for name in verbs():
+        cli.command(name)(import_module(f"veridical.cli.{name}").verb)
+    cli.callback()(_top)
+
+    def call(arguments: list[str], *, prog_name: str, standalone_mode: bool) -> Any:
+        if arguments and not arguments[0].startswith("-") and arguments[0] not in verbs():
+            raise UnknownName("verb", arguments[0], verbs(), "See: veridical --help")
+        try:
+            return cli(arguments, prog_name=prog_name, standalone_mode=standalone_mode)
+        except Exception as error:
+            option = getattr(error, "option_name", None)
+            if option is not None and hasattr(error, "possibilities"):
+                raise UnknownName(
+                    "option", str(option), _options(cli, arguments[0]), f"See: veridical {arguments[0]} --help"
+                ) from error
+            raise
+
+    return call
+
+
+def _options(cli: typer.Typer, verb: str) -> list[str]:
+    command = typer.main.get_command(cli).commands.get(verb)  # type: ignore[attr-defined]
+    return sorted(name for parameter in getattr(command, "params", []) for name in parameter.opts if name.startswith("--"))
+
+
+def _version(*, asked: bool) -> None:
+    if asked:
+        from veridical import __version__
+
+        typer.echo(f"veridical {__version__}")
+        raise typer.Exit
+
+
+def _top(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.", is_eager=True)] = False,  # noqa: FBT002
+) -> None:
+    _version(asked=version)

@@ -1,0 +1,59 @@
+"""How far the work is, on the error stream: bars on a terminal, plain lines elsewhere, nothing with --quiet."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from veridical.core.progress import Progress, silent
+
+SECONDS_BETWEEN_LINES = 5.0
+
+
+@contextmanager
+def shown(*, quiet: bool) -> Iterator[Progress]:
+    """A progress callback for the time of the block."""
+    if quiet:
+        yield silent
+    elif sys.stderr.isatty():
+        with _bars() as progress:
+            yield progress
+    else:
+        yield _Lines()
+
+
+class _Lines:
+    """One line when a stage starts, and one every few seconds while it goes on."""
+
+    def __init__(self) -> None:
+        self.stage = ""
+        self.said = 0.0
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        now = time.monotonic()
+        if stage == self.stage and now - self.said < SECONDS_BETWEEN_LINES:
+            return
+        far = f" {done} of {total}" if total and done else ""
+        print(f"{stage}{far}", file=sys.stderr, flush=True)  # noqa: T201
+        self.stage, self.said = stage, now
+
+
+@contextmanager
+def _bars() -> Iterator[Progress]:
+    from rich.console import Console
+    from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def progress(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                for task in tasks.values():
+                    bars.remove_task(task)
+                tasks.clear()
+                tasks[stage] = bars.add_task(stage, total=total or None)
+            bars.update(tasks[stage], completed=done, total=total or None)
+
+        yield progress

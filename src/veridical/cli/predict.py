@@ -1,0 +1,27 @@
+"""veridical predict: what a trained model says about new rows."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def verb(
+    model: Annotated[Path, typer.Argument(help="The model/ or model_repaired/ folder of a run.")],
+    data: Annotated[Path, typer.Argument(help="File with the rows; a label column is not needed.")],
+    *,
+    out: Annotated[Path, typer.Option(help="File for the JSON lines of id, label, probabilities.")],
+    text: Annotated[str | None, typer.Option(help="Column with the text; the one of training when not given.")] = None,
+    second: Annotated[str | None, typer.Option(help="Column with the second text of a pair.")] = None,
+    id: Annotated[str | None, typer.Option(help="Column with a unique id.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
+) -> None:
+    """Predict every row of DATA with MODEL."""
+    from veridical.cli._progress import shown
+    from veridical.pipeline.predicting import predict
+
+    with shown(quiet=quiet) as progress:
+        n_rows, n_aside = predict(model, data, out=out, text=text, second=second, id=id, progress=progress)
+    if not quiet:
+        aside = f" {n_aside} rows could not be used and have no line." if n_aside else ""
+        typer.echo(f"{n_rows} predictions: {out}.{aside}")

@@ -1,0 +1,143 @@
+"""Models someone already has: a Python callable, or only a file of its predictions. They are judged, never retrained."""
+
+import importlib
+import json
+import math
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from veridical.core.errors import InputError
+from veridical.dataset.rows import Dataset, Text
+from veridical.models.model import FloatArray
+
+SUM_TOLERANCE = 0.01
+"""How far the probabilities of one row may be from 1, because they were rounded when written. Ours; no source."""
+BATCH = 256
+"""Texts given to a callable at a time. Ours; no source."""
+
+
+def probabilities_of(answer: Any, *, labels: tuple[str, ...], where: str) -> list[float]:
+    """One row's {label: p} in the order of `labels`; labels not named get 0. Raises InputError naming `where`."""
+    if not isinstance(answer, dict) or not answer:
+        raise InputError(f"{where} gives {type(answer).__name__} where label: probability pairs are needed.")
+    for name, value in answer.items():
+        if name not in labels:
+            shown = ", ".join(labels[:10])
+            raise InputError(f"{where} names the label {name!r}, which the data do not have. Labels of the data: {shown}.")
+        number = isinstance(value, int | float | np.floating | np.integer) and not isinstance(value, bool)
+        if not number or not math.isfinite(value) or value < 0:
+            raise InputError(f"{where} gives {value!r} for label {name!r}; a probability is a number from 0 to 1.")
+    row = [float(answer.get(name, 0.0)) for name in labels]
+    total = sum(row)
+    if abs(total - 1) > SUM_TOLERANCE:
+        raise InputError(f"{where} has probabilities that sum to {total:.3f}; they must sum to 1. Give all labels.")
+    return [value / total for value in row]
+
+
+@dataclass(frozen=True, eq=False)
+class CallableModel:
+    """`function(texts)` returns one {label: probability} per text. `name` is how the user called it."""
+
+    name: str
+    function: Callable[[list[Text]], Sequence[dict[str, float]]]
+    labels: tuple[str, ...]
+    kind: str = "callable"
+
+    def predict(self, inputs: Sequence[Text]) -> FloatArray:
+        rows: list[list[float]] = []
+        for start in range(0, len(inputs), BATCH):
+            batch = list(inputs[start : start + BATCH])
+            answers = self.function(batch)
+            if not isinstance(answers, list | tuple) or len(answers) != len(batch):
+                got = len(answers) if isinstance(answers, list | tuple) else type(answers).__name__
+                raise InputError(
+                    f"{self.name} got {len(batch)} texts and gave {got}; it must return a list with one dict per text."
+                )
+            for answer in answers:
+                rows.append(probabilities_of(answer, labels=self.labels, where=f"The answer of {self.name}"))
+        return np.asarray(rows, dtype=np.float64).reshape(-1, len(self.labels))
+
+    def save(self, folder: Path) -> None:
+        raise InputError(f"{self.name} is code, and veridical stores no code; there is nothing to save in {folder}.")
+
+
+def is_callable_name(model: str) -> bool:
+    """Whether --model names a function like pkg.module:function."""
+    module, colon, function = model.partition(":")
+    return bool(colon) and all(part.isidentifier() for part in module.split(".")) and function.isidentifier()
+
+
+def callable_model(model: str, *, labels: tuple[str, ...]) -> CallableModel:
+    """Import pkg.module:function, from the working directory too. Raises InputError when that is not possible."""
+    module, _, function = model.partition(":")
+    if str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
+    try:
+        found = getattr(importlib.import_module(module), function, None)
+    except ImportError as error:
+        raise InputError(
+            f"--model {model}: the module cannot be imported ({error}). Install it or run from its folder."
+        ) from error
+    if not callable(found):
+        raise InputError(f"--model {model}: {module} has no function {function!r}. Give pkg.module:function.")
+    return CallableModel(model, found, labels)
+
+
+def read_predictions(path: Path, *, data: Dataset) -> FloatArray:
+    """Probabilities (N, C) for the rows of `data` from JSON lines; NaN for train rows that the file does not name.
+
+    Raises InputError on a line that is not one prediction, on ids twice, unknown or missing among the test rows.
+    """
+    position = {row: at for at, row in enumerate(data.ids)}
+    aside = set(data.set_aside.column("id").to_pylist())
+    probabilities = np.full((len(data), len(data.labels)), np.nan)
+    seen: set[str] = set()
+    unknown: list[str] = []
+    for number, line in enumerate(_lines(path), start=1):
+        where = f"{path} line {number}"
+        name, row = _prediction(line, labels=data.labels, where=where)
+        if name in seen:
+            raise InputError(f"{where} predicts id {name!r} a second time; give each id once.")
+        seen.add(name)
+        if name in position:
+            probabilities[position[name]] = row
+        elif name not in aside:
+            unknown.append(name)
+    _refuse_gaps(path, missing=[data.ids[at] for at in data.rows("test") if data.ids[at] not in seen], unknown=unknown)
+    return probabilities
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return [line for line in path.read_text(encoding="utf-8-sig").split("\n") if line.strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"The predictions {path} cannot be read ({error}). Give a UTF-8 file of JSON lines.") from error
+
+
+def _prediction(line: str, *, labels: tuple[str, ...], where: str) -> tuple[str, list[float]]:
+    try:
+        record = json.loads(line)
+    except ValueError as error:
+        raise InputError(f"{where} is not JSON ({error}). One line is: {{'id', 'label', 'probabilities'}}.") from error
+    if not isinstance(record, dict) or "id" not in record or "probabilities" not in record:
+        raise InputError(f"{where} has no id or no probabilities. One line is: {{'id', 'label', 'probabilities'}}.")
+    row = probabilities_of(record["probabilities"], labels=labels, where=where)
+    said = record.get("label")
+    if said is not None and (said not in labels or row[labels.index(said)] < max(row) - 1e-6):
+        raise InputError(f"{where} predicts {said!r}, but its probabilities are highest elsewhere; make the two agree.")
+    return str(record["id"]), row
+
+
+def _refuse_gaps(path: Path, *, missing: list[str], unknown: list[str]) -> None:
+    if missing or unknown:
+        parts = [
+            f"{len(ids)} {what} (for example {ids[0]!r})"
+            for ids, what in ((missing, "test rows are missing"), (unknown, "ids are not in the data"))
+            if ids
+        ]
+        raise InputError(f"{path}: {' and '.join(parts)}. Give one line for each test row, with the ids of --id.")

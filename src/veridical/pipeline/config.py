@@ -1,0 +1,142 @@
+"""What a run is asked to do: one flat record, derived into the options of `veridical run` and the keys of run.yaml."""
+
+import dataclasses
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from veridical.core.errors import InputError, UnknownName
+from veridical.core.field_docs import plain_type
+from veridical.train.config import TrainConfig
+
+CHOICES = {
+    "task": ("classification",),
+    "split": ("clusters", "random", "folds"),
+    "budget": ("quick", "standard"),
+    "lang": ("en", "zh"),
+}
+FILES = ("test", "valid", "predictions", "contract")
+"""Fields that name a file: its content, not its path, belongs to the identity of a run."""
+PRESENTATION = ("lang",)
+"""Fields that do not change what is computed."""
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Options of one run. None means: not given, guessed or not used."""
+
+    test: str | None = None
+    """File with the test rows. Without it, TRAIN is split by its split column, else as --split says."""
+    valid: str | None = None
+    """File with validation rows; without it, training cuts its validation part from train."""
+    text: str | None = None
+    """Column with the text."""
+    second: str | None = None
+    """Column with the second text of a pair."""
+    label: str | None = None
+    """Column with the label."""
+    id: str | None = None
+    """Column with a unique id; without it, rows are numbered by file and position."""
+    group: str | None = None
+    """Column naming what belongs together (author, document); its rows are kept on one side of a split."""
+    source: str | None = None
+    """Column naming where a row came from."""
+    time: str | None = None
+    """Column with the time of a row."""
+    split_column: str | None = None
+    """Column that says train, valid or test."""
+    split: str = "clusters"
+    """How one file is split: clusters (near-duplicates on one side), random, or folds."""
+    test_share: float = 0.2
+    """Share of the rows that become the test set when one file is split, 0..1."""
+    task: str = "classification"
+    """The task."""
+    metric: str = "accuracy"
+    """The score that is reported: accuracy, macro_f1, weighted_f1, balanced_accuracy or mcc."""
+    model: str = "linear"
+    """linear, minilm, a folder, a hub id, or pkg.module:function."""
+    predictions: str | None = None
+    """JSON lines of id, label, probabilities: judge these instead of training a model."""
+    contract: str | None = None
+    """YAML file saying where the model will be used."""
+    seed: int = 0
+    """Seed of every random choice."""
+    no_repair: bool = False
+    """Stop after the ledger: try no repairs."""
+    repairs: tuple[str, ...] = ()
+    """Repairs to try, separated by commas; all when not given. See: veridical list repairs."""
+    budget: str = "quick"
+    """quick: one retraining of the winner, or standard: every repair arm is a full training."""
+    no_text: bool = False
+    """Write no texts into the run folder."""
+    lang: str = "en"
+    """Language of the summary and the reports: en or zh."""
+    countermeasures: tuple[str, ...] = ()
+    """Countermeasures to train with, separated by commas. See: veridical list countermeasures."""
+    training: TrainConfig = field(default_factory=TrainConfig)
+    """How an encoder is trained; its fields are options of their own."""
+
+
+def _as_declared(declared: dataclasses.Field[Any], value: Any) -> Any:
+    """`value` as the type the field declares. Raises InputError when it is another."""
+    wanted = plain_type(declared)
+    if value is None and declared.default is None:
+        return None
+    if wanted is tuple:
+        names = value.split(",") if isinstance(value, str) else value
+        if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+            raise InputError(f"{declared.name} is {value!r}; it must be names separated by commas.")
+        return tuple(name.strip() for name in names if name.strip())
+    if wanted is float and type(value) is int:
+        return float(value)
+    if type(value) is not wanted:
+        raise InputError(
+            f"{declared.name} is {value!r}; it must be of type {wanted.__name__}. Change it in the configuration file."
+        )
+    return value
+
+
+def configured(given: dict[str, Any]) -> RunConfig:
+    """A RunConfig with the `given` values; unknown names, wrong types and unknown choices are refused."""
+    own = {entry.name: entry for entry in dataclasses.fields(RunConfig) if entry.name != "training"}
+    training = {entry.name: entry for entry in dataclasses.fields(TrainConfig)}
+    for name in given:
+        if name not in own and name not in training:
+            raise UnknownName("setting", name, [*own, *training], "See: veridical run --help")
+    chosen = {name: _as_declared((own | training)[name], value) for name, value in given.items()}
+    config = RunConfig(
+        **{name: value for name, value in chosen.items() if name in own},
+        training=TrainConfig(**{name: value for name, value in chosen.items() if name in training}),
+    )
+    for name, allowed in CHOICES.items():
+        if getattr(config, name) not in allowed:
+            raise UnknownName(f"value for --{name}", getattr(config, name), allowed)
+    if not 0 < config.test_share < 1:
+        raise InputError(f"--test-share is {config.test_share}; it must lie between 0 and 1, for example 0.2.")
+    if config.seed < 0:
+        raise InputError(f"--seed is {config.seed}; it must be 0 or more.")
+    return config
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """The settings in a YAML file, keys with - or _."""
+    import yaml
+
+    try:
+        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"The configuration {path} cannot be read ({error}). Check --config.") from error
+    except yaml.YAMLError as error:
+        place = " ".join(str(error).split())
+        raise InputError(f"{path} is not valid YAML ({place}). Write lines like: seed: 1") from error
+    if settings is None:
+        return {}
+    if not isinstance(settings, dict):
+        raise InputError(f"{path} holds a {type(settings).__name__}; it must hold lines like: seed: 1")
+    return {str(name).replace("-", "_"): value for name, value in settings.items()}
+
+
+def identity(config: RunConfig) -> dict[str, Any]:
+    """What of the configuration decides the result; files are left out, their content is hashed instead."""
+    settings = dataclasses.asdict(config)
+    return {name: value for name, value in settings.items() if name not in (*FILES, *PRESENTATION)}

@@ -1,0 +1,69 @@
+"""`veridical predict`: a stored model on new rows, as JSON lines."""
+
+import json
+from pathlib import Path
+
+from veridical.core.atomic_write import write_with
+from veridical.core.errors import InputError
+from veridical.core.progress import Progress, silent
+
+BATCH = 4096
+"""Rows predicted at a time, so that memory stays bounded. Ours; no source."""
+
+
+def predict(
+    model: Path,
+    source: Path,
+    *,
+    out: Path,
+    text: str | None = None,
+    second: str | None = None,
+    id: str | None = None,
+    progress: Progress = silent,
+) -> tuple[int, int]:
+    """Write one line {"id", "label", "probabilities"} per usable row; (lines written, rows set aside)."""
+    import numpy as np
+
+    from veridical.dataset.loading import load_inputs
+    from veridical.models.stored import open_model
+
+    opened = open_model(model)
+    roles = _roles(model, source, text=text, second=second, id=id)
+    data = load_inputs(source, progress=progress, **roles)
+    labels = opened.labels
+
+    def write(path: Path) -> None:
+        with path.open("w", encoding="utf-8") as lines:
+            for start in range(0, len(data), BATCH):
+                progress("predict", start, len(data))
+                rows = np.arange(start, min(start + BATCH, len(data)))
+                for at, row in zip(rows, opened.predict(data.inputs(rows)), strict=True):
+                    record = {
+                        "id": data.ids[at],
+                        "label": labels[int(row.argmax())],
+                        "probabilities": {label: float(p) for label, p in zip(labels, row, strict=True)},
+                    }
+                    lines.write(json.dumps(record, ensure_ascii=False) + "\n")
+
+    if out.is_dir():
+        raise InputError(f"--out {out} is a folder; give a file, for example {out / 'predictions.jsonl'}.")
+    write_with(out, write)
+    return len(data), data.set_aside.num_rows
+
+
+def _roles(model: Path, source: Path, *, text: str | None, second: str | None, id: str | None) -> dict[str, str | None]:
+    """Options first, then the columns of training where the file has them; the rest is guessed by the loader."""
+    given = {"text": text, "second": second, "id": id}
+    stored = model / "roles.json"
+    if not stored.is_file():
+        return given
+    remembered = json.loads(stored.read_text(encoding="utf-8"))
+    there = _columns(source)
+    return {role: value or (remembered.get(role) if remembered.get(role) in there else None) for role, value in given.items()}
+
+
+def _columns(source: Path) -> set[str]:
+    """Names of the columns of a file, by the loader's own eyes."""
+    from veridical.dataset.loading import columns_of
+
+    return set(columns_of(source))

@@ -1,0 +1,190 @@
+"""One folder, one run, one process: who may write here, what is already done, and what makes two runs the same.
+
+`stages/identity.json` says which configuration and data the folder belongs to; `stages/NAME.json` says that stage NAME is
+done. A stage writes its files first and its marker last, so a run killed at any moment goes on from the last marker.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import traceback
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from veridical.core.atomic_write import write_json, write_text
+from veridical.core.errors import InputError, SurroundingsError, VeridicalError
+
+STAGES = "stages"
+LOCK = ".lock"
+MAY_COME_FIRST = frozenset({LOCK, "reviews.csv"})
+"""Files that may stand in a folder that is not a run yet: the lock, and the data the demo writes for itself."""
+OURS = (
+    *("run.json", "audit.json", "report.html", "report.md", "traceback.txt", STAGES, "model", "model_repaired", "checkpoint"),
+    *("findings.parquet", "rows.parquet", "edits.parquet", "predictions.parquet", "dynamics.parquet", "data.parquet"),
+    *("repaired.parquet", "review_frame.parquet", "review.json", "charts"),
+)
+"""What --fresh removes; anything else in the folder stays."""
+
+
+def content_hash(path: Path) -> str:
+    """SHA-256 of a file, or of a folder's file names and contents."""
+    if not path.exists():
+        raise InputError(f"There is no {path}. Check the path.")
+    digest = hashlib.sha256()
+    for file in [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file()):
+        if path.is_dir():
+            digest.update(str(file.relative_to(path)).encode() + b"\0")
+        try:
+            with file.open("rb") as content:
+                digest.update(hashlib.file_digest(content, "sha256").digest())
+        except OSError as error:
+            raise InputError(f"{file} cannot be read ({error.strerror}). Check its permissions.") from error
+    return digest.hexdigest()
+
+
+def hash_of(identity: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(identity, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    """What differs between two identities, one phrase each."""
+    found: list[str] = []
+    for part in ("verb", "veridical"):
+        if old.get(part) != new.get(part):
+            found.append(f"{part} was {old.get(part)}, now {new.get(part)}")
+    for name in sorted(old["config"].keys() | new["config"].keys()):
+        before, after = old["config"].get(name), new["config"].get(name)
+        if before != after:
+            found.append(f"{name} was {before!r}, now {after!r}")
+    for name in sorted(old["data"].keys() | new["data"].keys()):
+        if old["data"].get(name) != new["data"].get(name):
+            found.append(f"the content of {name} differs")
+    return found
+
+
+@dataclass
+class RunFolder:
+    """A folder this process holds the lock of. Use as a context manager; leaving it gives the lock back."""
+
+    path: Path
+    identity: dict[str, Any]
+    lock: int
+    resumed: bool
+    machine: dict[str, Any]
+    """Chosen once and reused on resume: number of threads."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if isinstance(error, Exception) and not isinstance(error, VeridicalError | OSError | MemoryError):
+            with suppress(OSError, SurroundingsError):
+                write_text(self.path / "traceback.txt", "".join(traceback.format_exception(error)))
+                error.add_note(f"traceback: {self.path / 'traceback.txt'}")
+        os.close(self.lock)
+
+    @property
+    def finished(self) -> bool:
+        return self.done("finished")
+
+    def done(self, stage: str) -> bool:
+        return (self.path / STAGES / f"{stage}.json").is_file()
+
+    def mark(self, stage: str, record: dict[str, Any]) -> None:
+        """Stage is done; `record` is what the later stages need to know of it."""
+        write_json(self.path / STAGES / f"{stage}.json", record)
+
+    def marked(self, stage: str) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((self.path / STAGES / f"{stage}.json").read_text(encoding="utf-8"))
+        return found
+
+
+def stored_identity(path: Path) -> dict[str, Any] | None:
+    """The identity of the run in a folder; None when it is no run folder."""
+    try:
+        found = json.loads((path / STAGES / "identity.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) and {"config", "data", "machine"} <= found.keys() else None
+
+
+def _locked(path: Path) -> int:
+    """A file descriptor holding the folder's lock. Raises SurroundingsError when another process has it."""
+    lock = os.open(path / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        holder = os.pread(lock, 20, 0).decode("ascii", "replace").strip() or "unknown"
+        os.close(lock)
+        raise SurroundingsError(
+            f"Another process (number {holder}) is working in {path}. Wait until it ends, or choose another --out."
+        ) from error
+    os.ftruncate(lock, 0)
+    os.pwrite(lock, f"{os.getpid()}\n".encode("ascii"), 0)
+    return lock
+
+
+def refuse_foreign(path: Path) -> None:
+    """Raise InputError when `path` is a file, or a folder that holds something and is no run."""
+    if path.exists() and not path.is_dir():
+        raise InputError(f"--out {path} is a file; give a folder, new or empty.")
+    if path.is_dir() and stored_identity(path) is None:
+        others = sorted(entry.name for entry in path.iterdir() if entry.name not in MAY_COME_FIRST)
+        # What a run leaves behind that died before its identity was whole.
+        others = [name for name in others if not (name.startswith(".") and name.endswith(".part"))]
+        others = [name for name in others if name != STAGES or any((path / STAGES).glob("*.json"))]
+        if others:
+            shown = ", ".join(others[:3])
+            raise InputError(f"--out {path} holds other files ({shown}) and is no veridical run. Choose a new or empty folder.")
+
+
+def _made(path: Path) -> None:
+    refuse_foreign(path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SurroundingsError(f"The folder {path} cannot be made ({error.strerror}). Choose another --out.") from error
+
+
+def _emptied(path: Path) -> None:
+    # The identity goes last: a folder half emptied by a kill is still known as a run.
+    for name in sorted(OURS, key=lambda name: name == STAGES):
+        entry = path / name
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink(missing_ok=True)
+
+
+def claim(out: Path | None, identity: dict[str, Any], *, threads: int, fresh: bool = False) -> RunFolder:
+    """Hold the folder of this run: a new one, an unfinished one to go on with, or a finished one to read.
+
+    Raises InputError when the folder holds something else or another run, SurroundingsError when another process holds it.
+    """
+    path = out if out is not None else Path("runs") / hash_of(identity)[:12]
+    _made(path)
+    lock = _locked(path)
+    try:
+        if fresh:
+            _emptied(path)
+        for half_written in path.rglob(".*.part"):
+            half_written.unlink(missing_ok=True)
+        stored = stored_identity(path)
+        if stored is not None:
+            found = differences(stored, identity)
+            if found:
+                raise InputError(
+                    f"{path} holds another run: {'; '.join(found)}. Choose another --out, or start over there with --fresh."
+                )
+            return RunFolder(path, identity, lock, resumed=True, machine=stored["machine"])
+        machine = {"threads": threads}
+        write_json(path / STAGES / "identity.json", {**identity, "machine": machine})
+        return RunFolder(path, identity, lock, resumed=False, machine=machine)
+    except BaseException:
+        os.close(lock)
+        raise

@@ -1,0 +1,259 @@
+"""`run`: the order of the stages, and nothing else. Each stage leaves its record in the folder; a resumed run reads it back.
+
+load -> audit -> train -> account -> repair -> report. What is cheap and deterministic (near-duplicates, fold models) is
+computed again on resume; what is costly (training, the repair arms) is not.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from veridical import __version__
+from veridical.core import run_record
+from veridical.core.errors import InputError, UnknownName
+from veridical.core.finding import AuditRecord
+from veridical.core.progress import Progress, silent
+from veridical.core.run_record import RepairRecord, RunRecord
+from veridical.core.surroundings import peak_rss_mb, threads, use_threads
+from veridical.pipeline import records
+from veridical.pipeline.config import FILES, RunConfig, identity
+from veridical.pipeline.run_folder import RunFolder, claim, content_hash
+
+if TYPE_CHECKING:
+    from veridical.audit._evidence import Evidence
+    from veridical.core.ledger_record import Ledger
+    from veridical.dataset.rows import Dataset
+    from veridical.train.trained import Trained
+
+T = TypeVar("T")
+STAGE_NAMES = ("load", "audit", "train", "account", "repair")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run gives its caller; all of it stands in `folder` too."""
+
+    folder: Path
+    record: RunRecord
+    audit: AuditRecord
+
+
+DEFAULTS = RunConfig()
+
+
+def run(
+    train: Path | str,
+    *,
+    config: RunConfig = DEFAULTS,
+    out: Path | str | None = None,
+    fresh: bool = False,
+    progress: Progress = silent,
+) -> Outcome:
+    """The whole main job on the rows of `train`. Goes on where an earlier run of the same configuration and data stopped.
+
+    Raises InputError for what the user can change, SurroundingsError when another process holds the folder or the disk is full.
+    """
+    source = Path(train)
+    whole = identity_of("run", source, config)
+    with claim(Path(out) if out is not None else None, whole, threads=threads(), fresh=fresh) as folder:
+        use_threads(folder.machine["threads"])
+        if not folder.finished:
+            _Job(folder, source, config, progress).work()
+        return Outcome(folder.path, run_record.read(folder.path), records.read_audit(folder.path))
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One run in one folder: `work` is the order of the stages, a method each."""
+
+    folder: RunFolder
+    source: Path
+    config: RunConfig
+    progress: Progress
+
+    def work(self) -> None:
+        from veridical.audit._evidence import Evidence
+
+        _check_names(self.config)
+        data = self.stage("load", self.load, self.loaded)
+        evidence = Evidence(data, seed=self.config.seed, progress=self.progress)
+        audit = self.stage("audit", lambda: self.audit(evidence), lambda: records.read_audit(self.folder.path))
+        trained = self.stage("train", lambda: self.train(data), self.trained)
+        ledger = self.stage("account", lambda: self.account(trained, evidence, audit), lambda: self.saved().ledger)
+        repair = self.stage("repair", lambda: self.repair(trained, evidence, audit), lambda: self.saved().repair)
+        self.save(trained, data, ledger=ledger, repair=repair, complete=True)
+        self.report(data, audit)
+        self.folder.mark("finished", {})
+
+    def stage(self, name: str, compute: Callable[[], T], stored: Callable[[], T]) -> T:
+        """Compute a stage and mark it done, or read it back where an earlier process marked it."""
+        if self.folder.done(name):
+            return stored()
+        self.progress(name, 0, 0)
+        began = time.monotonic()
+        result = compute()
+        self.folder.mark(name, {"seconds": round(time.monotonic() - began, 3), "peak_rss_mb": peak_rss_mb()})
+        return result
+
+    def load(self) -> "Dataset":
+        from veridical.dataset.storage import save
+
+        data = load_as_configured(self.source, self.config, self.progress)
+        if self.config.contract:
+            from veridical.ledger.contract import read_contract, refuse_absent_words
+
+            refuse_absent_words(read_contract(Path(self.config.contract)), data)
+        if not self.config.no_text:
+            save(data, self.folder.path / "data.parquet")
+        return data
+
+    def loaded(self) -> "Dataset":
+        from veridical.dataset.storage import read
+
+        if self.config.no_text:
+            return load_as_configured(self.source, self.config, self.progress)
+        return read(self.folder.path / "data.parquet")
+
+    def audit(self, evidence: "Evidence") -> AuditRecord:
+        from veridical.audit._runner import run_checks
+
+        audit = run_checks(evidence, seed=self.config.seed, progress=self.progress)
+        records.write_audit(self.folder.path, audit)
+        return audit
+
+    def train(self, data: "Dataset") -> "Trained":
+        from veridical.pipeline.training import trained_model
+
+        trained = trained_model(data, config=self.config, folder=self.folder.path / "checkpoint", progress=self.progress)
+        records.write_trained(self.folder.path, trained, data)
+        return trained
+
+    def trained(self) -> "Trained":
+        return records.read_trained(self.folder.path, model=self.config.model)
+
+    def account(self, trained: "Trained", evidence: "Evidence", audit: AuditRecord) -> "Ledger | None":
+        from veridical.ledger.accounting import account
+        from veridical.ledger.contract import read_contract
+        from veridical.models.floors import floors
+
+        config = self.config
+        ledger = account(
+            trained,
+            evidence=evidence,
+            audit=audit,
+            contract=read_contract(Path(config.contract)) if config.contract else None,
+            metric=config.metric,
+            floors=floors(evidence.data, metric=config.metric, seed=config.seed),
+            seed=config.seed,
+        )
+        self.save(trained, evidence.data, ledger=ledger, repair=None, complete=False)
+        return ledger
+
+    def repair(self, trained: "Trained", evidence: "Evidence", audit: AuditRecord) -> RepairRecord | None:
+        if self.config.no_repair:
+            return None
+        from veridical.pipeline.repairing import repaired
+
+        repair = repaired(self.folder.path, trained, evidence=evidence, audit=audit, config=self.config, progress=self.progress)
+        self.save(trained, evidence.data, ledger=self.saved().ledger, repair=repair, complete=False)
+        return repair
+
+    def report(self, data: "Dataset", audit: AuditRecord) -> None:
+        from veridical.report.html import report
+
+        if not self.config.no_text:
+            records.write_shown_rows(self.folder.path, data=data, audit=audit)
+        for format in ("html", "md"):
+            report(self.folder.path, format=format, lang=self.config.lang)
+
+    def saved(self) -> RunRecord:
+        return run_record.read(self.folder.path)
+
+    def save(
+        self, trained: "Trained", data: "Dataset", *, ledger: "Ledger | None", repair: RepairRecord | None, complete: bool
+    ) -> None:
+        """run.json with what is known so far."""
+        config, folder = self.config, self.folder
+        marked = {name: folder.marked(name) for name in STAGE_NAMES if folder.done(name)}
+        reasons = data.set_aside.column("reason").to_pylist() if data.set_aside.num_rows else []
+        record = RunRecord(
+            veridical=__version__,
+            complete=complete,
+            task=config.task,
+            metric=config.metric,
+            model="predictions" if config.predictions else config.model,
+            seed=config.seed,
+            n_train=len(data.rows("train")),
+            n_test=len(data.rows("test")),
+            labels=data.labels,
+            ledger=ledger,
+            repair=repair,
+            config={**asdict(config), "threads": folder.machine["threads"]},
+            fingerprints={"data": data.fingerprint, **folder.identity["data"]},
+            seconds={name: marker["seconds"] for name, marker in marked.items()},
+            peak_rss_mb=max([peak_rss_mb(), *(marker["peak_rss_mb"] for marker in marked.values())]),
+            warnings=(*data.warnings, *trained.warnings),
+            set_aside={reason: reasons.count(reason) for reason in sorted(set(reasons))},
+        )
+        run_record.save(record, folder.path)
+
+
+def identity_of(verb: str, source: Path, config: RunConfig) -> dict[str, Any]:
+    """What makes two runs the same: the verb, our version, the settings, and the content of every file named."""
+    named = {"TRAIN": source, **{f"--{name}": Path(getattr(config, name)) for name in FILES if getattr(config, name)}}
+    if config.model not in ("linear", "minilm") and Path(config.model).is_dir():
+        named["--model"] = Path(config.model)
+    data = {name: content_hash(path) for name, path in named.items()}
+    return {"verb": verb, "veridical": __version__, "config": identity(config), "data": data}
+
+
+def _check_names(config: RunConfig) -> None:
+    """Refuse unknown names before any long work."""
+    from veridical.core.plugins import get, names
+    from veridical.models.external import is_callable_name
+
+    task = get("veridical.tasks", "task", config.task)
+    if config.metric not in task.metrics:
+        raise UnknownName("metric", config.metric, task.metrics)
+    for kind, package, chosen in (
+        ("repair", "veridical.repair", config.repairs),
+        ("countermeasure", "veridical.train.countermeasures", config.countermeasures),
+    ):
+        for name in chosen:
+            if name not in names(package):
+                raise UnknownName(kind, name, names(package), f"See: veridical list {kind}s")
+    if config.predictions and config.model != "linear":
+        raise InputError(f"--predictions and --model {config.model} exclude each other; give one of them.")
+    if config.contract:
+        from veridical.ledger.contract import read_contract
+
+        read_contract(Path(config.contract))
+    if is_callable_name(config.model) and config.countermeasures:
+        raise InputError(
+            f"--model {config.model} is not trained by veridical, so --countermeasures cannot apply; leave them out."
+        )
+
+
+def load_as_configured(source: Path, config: RunConfig, progress: Progress) -> "Dataset":
+    from veridical.dataset.loading import load
+
+    return load(
+        source,
+        test=config.test,
+        valid=config.valid,
+        task=config.task,
+        text=config.text,
+        second=config.second,
+        label=config.label,
+        id=config.id,
+        group=config.group,
+        source=config.source,
+        time=config.time,
+        split_column=config.split_column,
+        split=config.split,
+        test_share=config.test_share,
+        seed=config.seed,
+        progress=progress,
+    )

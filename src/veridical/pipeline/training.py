@@ -1,0 +1,39 @@
+"""The model that a run judges: trained here, or brought along as a callable or a file of predictions."""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from veridical.core.progress import Progress
+from veridical.models.external import callable_model, is_callable_name, read_predictions
+from veridical.pipeline.config import RunConfig
+
+if TYPE_CHECKING:
+    from veridical.dataset.rows import Dataset
+    from veridical.train.trained import Trained
+
+
+def trained_model(data: "Dataset", *, config: RunConfig, folder: Path, progress: Progress) -> "Trained":
+    """Every row's probabilities and, where there is one to ask, the model."""
+    from veridical.train.trained import Trained
+    from veridical.train.training import train
+
+    if config.predictions:
+        probabilities = read_predictions(Path(config.predictions), data=data)
+        return Trained(None, "predictions", tuple(data.ids), probabilities, data.labels, None, 0.0, external=True)
+    if is_callable_name(config.model):
+        began = time.monotonic()
+        model = callable_model(config.model, labels=data.labels)
+        probabilities = model.predict(data.inputs())
+        return Trained(
+            model, "callable", tuple(data.ids), probabilities, data.labels, None, time.monotonic() - began, external=True
+        )
+    return train(
+        data,
+        model=config.model,
+        countermeasures=config.countermeasures,
+        config=config.training,
+        seed=config.seed,
+        folder=folder,
+        progress=progress,
+    )
