@@ -3,6 +3,7 @@
 Letters: N rows, K clusters, R replicates.
 """
 
+from collections.abc import Callable, Iterator
 from itertools import product
 from typing import Literal
 
@@ -21,8 +22,19 @@ BLOCK_CELLS = 4_000_000
 """Random signs held at once, so that memory does not grow with R x K."""
 
 
-def _signs(n_clusters: int, replicates: int, rng: np.random.Generator) -> FloatArray:
-    return rng.integers(0, 2, size=(replicates, n_clusters)).astype(np.float64) * 2 - 1
+def _sign_blocks(n_clusters: int, replicates: int, rng: np.random.Generator) -> Iterator[FloatArray]:
+    """Sign patterns in blocks (b, K): every pattern where that is feasible, else `replicates` random ones."""
+    if n_clusters <= EXACT_CLUSTERS:
+        yield np.array(list(product((-1.0, 1.0), repeat=n_clusters))).reshape(-1, n_clusters)
+        return
+    block = max(1, BLOCK_CELLS // n_clusters)
+    for start in range(0, replicates, block):
+        yield rng.integers(0, 2, size=(min(block, replicates - start), n_clusters)).astype(np.float64) * 2 - 1
+
+
+def _share_reached(reached: int, n_clusters: int, replicates: int) -> float:
+    """Over all patterns the one seen is among them; random ones never hold it, so it is added."""
+    return reached / 2**n_clusters if n_clusters <= EXACT_CLUSTERS else (reached + 1) / (replicates + 1)
 
 
 def sign_flip_p(
@@ -40,14 +52,35 @@ def sign_flip_p(
     # Ties must count as "at least as large": sums of the same numbers in another order differ by rounding.
     slack = 1e-9 * float(np.abs(sums).sum())
     seen = float(sums.sum()) if side == "greater" else abs(float(sums.sum()))
-    if len(sums) <= EXACT_CLUSTERS:
-        flipped = np.array(list(product((-1.0, 1.0), repeat=len(sums)))) @ sums
-        return float(np.mean((flipped if side == "greater" else np.abs(flipped)) >= seen - slack))
-    reached, block = 0, max(1, BLOCK_CELLS // len(sums))
-    for start in range(0, replicates, block):
-        flipped = _signs(len(sums), min(block, replicates - start), rng) @ sums
+    reached = 0
+    for signs in _sign_blocks(len(sums), replicates, rng):
+        flipped = signs @ sums
         reached += int(np.sum((flipped if side == "greater" else np.abs(flipped)) >= seen - slack))
-    return (reached + 1) / (replicates + 1)
+    return _share_reached(reached, len(sums), replicates)
+
+
+def swap_p(
+    first: FloatArray,
+    second: FloatArray,
+    gain: Callable[[FloatArray, FloatArray], float],
+    rng: np.random.Generator,
+    *,
+    replicates: int = 4_999,
+) -> float:
+    """The same test for a metric that is no mean over rows: A's and B's statistics (K, M) change places cluster by cluster.
+
+    gain(totals of A, totals of B), each (M,), is computed for every pattern; large is in favour of A. One-sided.
+    """
+    middle, half = (first.sum(axis=0) + second.sum(axis=0)) / 2, (first - second) / 2
+    seen = gain(middle + half.sum(axis=0), middle - half.sum(axis=0))
+    half = half[np.any(half != 0, axis=1)]
+    if len(half) == 0:
+        return 1.0
+    reached = 0
+    for signs in _sign_blocks(len(half), replicates, rng):
+        for flipped in signs @ half:
+            reached += gain(middle + flipped, middle - flipped) >= seen - 1e-12
+    return _share_reached(reached, len(half), replicates)
 
 
 def paired_interval(

@@ -17,7 +17,9 @@ FORMAT = 1
 class Arm:
     """One tested repair on the locked fold: scores and paired differences (points, repaired minus other).
 
-    outcome: accepted (better than untouched and than placebo), harmless (not told apart from untouched) or rejected.
+    outcome: accepted (better than untouched and than placebo), harmless (not told apart from untouched), rejected, or skipped
+    (the repair had nothing to change or could not be tested; `why` says which). log_loss_gain: the second endpoint, declared
+    beforehand and never a reason to accept: untouched minus repaired, nats per vote.
     """
 
     repair: str
@@ -33,11 +35,15 @@ class Arm:
     p_untouched: float | None
     p_placebo: float | None
     mde: float | None
+    log_loss_gain: Estimate | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class RepairRecord:
-    """What was tried, and what the locked fold said. `skipped` holds the reason when nothing could be tested."""
+    """What was tried, and what the locked fold said. `skipped` holds the reason when nothing could be tested.
+
+    looks: every time an arm was scored on the locked fold, in order.
+    """
 
     arms: tuple[Arm, ...] = ()
     n_locked: int = 0
@@ -47,6 +53,7 @@ class RepairRecord:
     rows_in: int = 0
     rows_kept: int = 0
     rows_set_aside: int = 0
+    looks: tuple[str, ...] = ()
 
     def names(self, outcome: str) -> list[str]:
         return [arm.repair for arm in self.arms if arm.outcome == outcome]
@@ -65,11 +72,14 @@ class RepairRecord:
 
     @classmethod
     def from_json(cls, record: dict[str, Any]) -> "RepairRecord":
-        estimates = ("before", "after", "placebo", "gain_over_untouched", "gain_over_placebo")
-        arms = tuple(Arm(**{**a, **{k: Estimate.from_json(a[k]) if a[k] else None for k in estimates}}) for a in record["arms"])
+        estimates = ("before", "after", "placebo", "gain_over_untouched", "gain_over_placebo", "log_loss_gain")
+        arms = tuple(
+            Arm(**{**a, **{k: Estimate.from_json(a[k]) if a.get(k) else None for k in estimates}}) for a in record["arms"]
+        )
         return cls(
             arms=arms,
             seeds=tuple(record["seeds"]),
+            looks=tuple(record.get("looks", ())),
             **{k: record[k] for k in ("n_locked", "skipped", "n_edits", "rows_in", "rows_kept", "rows_set_aside")},
         )
 

@@ -10,7 +10,7 @@ from statsmodels.stats.proportion import proportion_confint
 
 from veridical.core.bootstrap import cluster_bootstrap_means, cluster_totals, percentile_interval
 from veridical.core.multiplicity import benjamini_hochberg, holm
-from veridical.core.paired_test import paired_interval, sign_flip_p
+from veridical.core.paired_test import paired_interval, sign_flip_p, swap_p
 from veridical.core.power import minimum_detectable_effect, paired_mde
 from veridical.core.proportion import wilson
 
@@ -150,3 +150,16 @@ def test_paired_interval_holds_its_mean_and_agrees_with_t():
     theirs = stats.ttest_1samp(differences, 0).confidence_interval()
     assert (low, high) == pytest.approx((theirs.low, theirs.high), abs=0.01)
     assert mean == pytest.approx(differences.mean())
+
+
+@pytest.mark.parametrize("n", [9, 60])
+def test_swapping_places_is_flipping_signs_where_the_metric_is_a_mean(n):
+    rng = np.random.default_rng(10)
+    a, b = rng.normal(0.2, 1, n), rng.normal(0, 1, n)
+    swapped = swap_p(a[:, None], b[:, None], lambda x, y: float(x[0] - y[0]), rng, replicates=4000)
+    assert swapped == pytest.approx(sign_flip_p(a - b, np.arange(n), rng), abs=1e-12 if n == 9 else 0.03)
+
+
+def test_swapping_equal_tables_says_nothing():
+    table = np.random.default_rng(11).random((40, 3))
+    assert swap_p(table, table, lambda x, y: float((x - y).sum()), np.random.default_rng(0)) == 1.0

@@ -1,0 +1,31 @@
+"""How an arm is trained: one function, so that any model family can stand behind it."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+import numpy as np
+
+from veridical.dataset.rows import IntArray
+from veridical.models.linear import fit_linear
+from veridical.models.model import FloatArray
+from veridical.models.text_features import HashedText
+
+Predict = Callable[[IntArray], FloatArray]
+"""Row positions -> class probabilities (n, C)."""
+
+
+class Fit(Protocol):
+    """Train on the rows at `rows` (positions in the data, n), with label `codes` (n,) and `weights` (n,) or None."""
+
+    def __call__(self, rows: IntArray, codes: IntArray, weights: FloatArray | None, seed: int) -> Predict: ...
+
+
+def linear_fit(features: HashedText, labels: tuple[str, ...]) -> Fit:
+    """Arms of the linear family on features hashed once (of all rows, in table order)."""
+
+    def fit(rows: IntArray, codes: IntArray, weights: FloatArray | None, seed: int) -> Predict:
+        model = fit_linear(features.rows(rows), codes, labels=labels, weights=weights, seed=seed)
+        columns = np.searchsorted(features.hashes, model.hashes)
+        return lambda chosen: model.predict_features(features.matrix[chosen][:, columns])
+
+    return fit
