@@ -82,11 +82,25 @@ class RunFolder:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if isinstance(error, Exception) and not isinstance(error, VeridicalError | OSError | MemoryError):
-            with suppress(OSError, SurroundingsError):
-                write_text(self.path / "traceback.txt", "".join(traceback.format_exception(error)))
-                error.add_note(f"traceback: {self.path / 'traceback.txt'}")
-        os.close(self.lock)
+        try:
+            if isinstance(error, InputError) and not self._markers():
+                self._unmade()
+            elif isinstance(error, Exception) and not isinstance(error, VeridicalError | OSError | MemoryError):
+                with suppress(OSError, SurroundingsError):
+                    write_text(self.path / "traceback.txt", "".join(traceback.format_exception(error)))
+                    error.add_note(f"traceback: {self.path / 'traceback.txt'}")
+        finally:
+            os.close(self.lock)
+
+    def _markers(self) -> list[Path]:
+        return [marker for marker in (self.path / STAGES).glob("*.json") if marker.stem != "identity"]
+
+    def _unmade(self) -> None:
+        """Input that was refused before anything was computed leaves nothing behind."""
+        _emptied(self.path)
+        (self.path / LOCK).unlink(missing_ok=True)
+        with suppress(OSError):
+            self.path.rmdir()
 
     @property
     def finished(self) -> bool:
