@@ -76,7 +76,8 @@ def test_a_text_may_hold_a_line_separator(tmp_path: Path) -> None:
 
 
 def test_a_callable_is_found_in_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    code = "def score(texts):\n    yes = [1.0 if 'good' in t else 0.25 for t in texts]\n    return [{'yes': p, 'no': 1 - p} for p in yes]\n"
+    code = "def score(texts):\n    yes = [1.0 if 'good' in t else 0.25 for t in texts]\n"
+    code += "    return [{'yes': p, 'no': 1 - p} for p in yes]\n"
     (tmp_path / "a_model_of_mine.py").write_text(code, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
