@@ -1,0 +1,166 @@
+"""The encoder as a torch module: mean of the last hidden states over real tokens, then one linear layer. Needs torch."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from veridical.core.errors import InputError
+from veridical.core.progress import Progress, silent
+from veridical.core.randomness import stream
+from veridical.dataset.rows import IntArray
+from veridical.models.tokens import Tokens, cut_by_tokens
+
+Float32 = npt.NDArray[np.float32]
+PREDICT_TOKENS = 4096
+"""Tokens in a batch when nothing is learned. 2,048 to 8,192 ran equally fast on CPU. Ours."""
+
+
+class EncoderClassifier(nn.Module):
+    """encoder: a transformers encoder of width D. head: (C, D)."""
+
+    def __init__(self, encoder: Any, *, n_classes: int, seed: int) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.head = nn.Linear(encoder.config.hidden_size, n_classes)
+        start = stream(seed, "head").normal(0.0, 0.02, self.head.weight.shape).astype(np.float32)
+        with torch.no_grad():
+            self.head.weight.copy_(torch.from_numpy(start))
+            self.head.bias.zero_()
+
+    def pooled(self, ids: Tensor, mask: Tensor, types: Tensor | None) -> Tensor:
+        segments = {} if types is None else {"token_type_ids": types}
+        hidden = self.encoder(input_ids=ids, attention_mask=mask, **segments).last_hidden_state  # (B, T, D)
+        real = mask.to(torch.float32)
+        total: Tensor = (hidden.float() * real.unsqueeze(-1)).sum(1)  # in float32: a bfloat16 sum of 256 tokens keeps 8 bits
+        return total / real.sum(1, keepdim=True).clamp(min=1.0)  # (B, D)
+
+    def forward(self, ids: Tensor, mask: Tensor, types: Tensor | None) -> Tensor:
+        features = self.pooled(ids, mask, types)
+        with torch.autocast(features.device.type, enabled=False):
+            logits: Tensor = self.head(features)  # (B, C)
+            return logits
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """No progress bars or load reports from transformers while a model is opened."""
+    from transformers.utils import logging as of_transformers
+
+    logging: Any = of_transformers
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()
+
+
+def open_tokenizer(folder: Path) -> Any:
+    from transformers import AutoTokenizer
+
+    with _quiet():
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    if tokenizer.pad_token_id is None:
+        raise InputError(
+            f"The tokenizer in {folder} has no padding token, so it is none of an encoder. Give an encoder, or linear."
+        )
+    return tokenizer
+
+
+def open_encoder(folder: Path, *, dropout: float, attention: str) -> Any:
+    """The pre-trained encoder in float32, without its pooling layer. Only safetensors are opened."""
+    from transformers import AutoModel
+
+    with _quiet():
+        config = _config(folder, dropout)
+        encoder = AutoModel.from_pretrained(
+            folder,
+            config=config,
+            local_files_only=True,
+            trust_remote_code=False,
+            use_safetensors=True,
+            dtype=torch.float32,
+            attn_implementation=attention,
+        )
+    return _without_pooler(encoder)
+
+
+def empty_encoder(folder: Path, *, attention: str) -> Any:
+    """An encoder of the architecture in folder/config.json whose weights are yet to be filled in."""
+    from transformers import AutoModel
+
+    anything: Any = AutoModel
+    with _quiet():
+        encoder = anything.from_config(_config(folder, 0.0), attn_implementation=attention, trust_remote_code=False)
+    return _without_pooler(encoder.float())
+
+
+def _config(folder: Path, dropout: float) -> Any:
+    from transformers import AutoConfig
+
+    config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    if getattr(config, "is_encoder_decoder", False) or not hasattr(config, "hidden_size"):
+        raise InputError(f"{folder} ({config.model_type}) is not a plain encoder. Give one such as BERT, RoBERTa or ModernBERT.")
+    for name in (
+        "hidden_dropout_prob",
+        "attention_probs_dropout_prob",
+        "dropout",
+        "attention_dropout",
+        "embedding_dropout",
+        "mlp_dropout",
+    ):
+        if hasattr(config, name):
+            setattr(config, name, dropout)
+    return config
+
+
+def _without_pooler(encoder: Any) -> Any:
+    if getattr(encoder, "pooler", None) is not None:
+        encoder.pooler = None
+    return encoder
+
+
+def layers(encoder: Any) -> list[nn.Module]:
+    """The encoder's layers, lowest first: its longest list of modules."""
+    lists = [module for module in encoder.modules() if isinstance(module, nn.ModuleList)]
+    found: list[list[nn.Module]] = [list(modules) for modules in lists]
+    return max(found, key=len) if found else []
+
+
+def batch_tensors(tokens: Tokens, rows: IntArray, device: torch.device) -> tuple[Tensor, Tensor, Tensor | None]:
+    ids, mask, types = tokens.padded(rows)
+    kinds = None if types is None else torch.from_numpy(types).to(device)
+    return torch.from_numpy(ids).to(device), torch.from_numpy(mask).to(device), kinds
+
+
+def predict_logits(
+    network: EncoderClassifier, tokens: Tokens, rows: IntArray, *, dtype: str, progress: Progress = silent, features: bool = False
+) -> Float32:
+    """Logits (n, C) of these rows, or with `features` the pooled states (n, D). Batches sorted by length, longest first."""
+    device = next(network.parameters()).device
+    part = network.pooled if features else network
+    was_training = network.training
+    network.eval()
+    lengths = tokens.lengths[rows]
+    order = np.argsort(-lengths, kind="stable")
+    outputs, done, total = [], 0, int(lengths.sum())
+    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=dtype == "bfloat16"):
+        for run in cut_by_tokens(order, lengths[order], token_budget=PREDICT_TOKENS):
+            outputs.append(part(*batch_tensors(tokens, rows[run], device)).float().cpu().numpy())
+            done += int(lengths[run].sum())
+            progress("predict", done, total)
+    network.train(was_training)
+    width = network.encoder.config.hidden_size if features else network.head.out_features
+    result = np.empty((len(rows), width), np.float32)
+    if outputs:
+        result[order] = np.concatenate(outputs)
+    return result

@@ -1,0 +1,94 @@
+"""A fine-tuned encoder with a linear head, as a Model. torch is loaded when one is opened, not when this file is imported."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from veridical.core.atomic_write import write_json, write_with
+from veridical.core.errors import InputError
+from veridical.core.progress import Progress, silent
+from veridical.dataset.rows import Text
+from veridical.models.linear import softmax
+from veridical.models.model import FloatArray
+from veridical.models.tokens import Tokens, tokenise
+from veridical.models.weights import require_neural
+
+
+@dataclass(frozen=True, eq=False)
+class EncoderModel:
+    """network: an EncoderClassifier. pair: whether it reads pairs of texts. dtype, attention: as chosen when it was trained.
+
+    Probabilities can differ in the third decimal between bfloat16 machines, and with how rows fall into batches.
+    """
+
+    labels: tuple[str, ...]
+    network: Any
+    tokenizer: Any
+    max_length: int
+    pair: bool
+    dtype: str = "float32"
+    attention: str = "eager"
+    base: str = ""
+    """Name and SHA-256 of the weights it was tuned from."""
+    kind: str = "encoder"
+
+    def tokens(self, inputs: Sequence[Text]) -> Tokens:
+        if inputs and isinstance(inputs[0], str) == self.pair:
+            raise InputError(
+                f"This model was trained on {'pairs of texts' if self.pair else 'single texts'}, and the rows hold "
+                f"{'single texts' if self.pair else 'pairs'}. Name the text columns it was trained with (--text, --second)."
+            )
+        return tokenise(self.tokenizer, inputs, max_length=self.max_length)
+
+    def predict(self, inputs: Sequence[Text]) -> FloatArray:
+        """Class probabilities, (N, C)."""
+        return self.predict_tokens(self.tokens(inputs))
+
+    def predict_tokens(self, tokens: Tokens, *, progress: Progress = silent) -> FloatArray:
+        from veridical.models._encoder_network import predict_logits
+
+        logits = predict_logits(self.network, tokens, np.arange(len(tokens)), dtype=self.dtype, progress=progress)
+        return softmax(logits.astype(np.float64))
+
+    def save(self, folder: Path) -> None:
+        """model.safetensors, model.json, config.json of the encoder, and the tokenizer's files."""
+        from safetensors.torch import save_file
+
+        folder.mkdir(parents=True, exist_ok=True)
+        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self.network.state_dict().items()}
+        write_with(folder / "model.safetensors", lambda path: save_file(tensors, str(path)))
+        write_json(folder / "config.json", json.loads(self.network.encoder.config.to_json_string(use_diff=False)))
+        self.tokenizer.save_pretrained(folder)
+        about = {"format": 1, "kind": self.kind, "labels": list(self.labels), "max_length": self.max_length, "pair": self.pair}
+        write_json(folder / "model.json", {**about, "dtype": self.dtype, "attention": self.attention, "base": self.base})
+
+
+def load_encoder_model(folder: Path) -> EncoderModel:
+    """The model that `save` wrote. Raises MissingExtra without torch, InputError when the files do not belong together."""
+    require_neural(f"The encoder model in {folder}")
+    from safetensors.torch import load_file
+
+    from veridical.models._encoder_network import EncoderClassifier, empty_encoder, open_tokenizer
+
+    about: dict[str, Any] = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+    labels = tuple(about["labels"])
+    network = EncoderClassifier(empty_encoder(folder, attention=about["attention"]), n_classes=len(labels), seed=0)
+    try:
+        network.load_state_dict(load_file(str(folder / "model.safetensors")))
+    except (RuntimeError, FileNotFoundError) as error:
+        raise InputError(f"{folder}: its files do not belong to one encoder model. Train it again.") from error
+    network.eval()
+    return EncoderModel(
+        labels=labels,
+        network=network,
+        tokenizer=open_tokenizer(folder),
+        max_length=about["max_length"],
+        pair=about["pair"],
+        dtype=about["dtype"],
+        attention=about["attention"],
+        base=about["base"],
+    )

@@ -1,0 +1,108 @@
+"""Features of the encoder as it comes, computed once per run and shared by every arm that only retrains the head."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from veridical.core.atomic_write import write_with
+from veridical.core.progress import Progress, silent
+from veridical.dataset.rows import IntArray, Text
+from veridical.models.linear import softmax
+from veridical.models.model import FloatArray
+from veridical.models.weights import Weights, require_neural
+
+Float32 = npt.NDArray[np.float32]
+
+
+def frozen_features(
+    inputs: Sequence[Text],
+    *,
+    weights: Weights,
+    folder: Path | None = None,
+    max_length: int = 256,
+    dtype: str = "float32",
+    attention: str = "eager",
+    progress: Progress = silent,
+) -> Float32:
+    """Mean of the last hidden states, (N, D), one row for each input; equal inputs are encoded once.
+
+    With a folder the result is kept there, named after the inputs, the weights and the settings, and read back next time.
+    """
+    from safetensors.numpy import load_file, save_file
+
+    key = f"{_digest(inputs)[:16]}-{weights.sha256[:16]}-{max_length}-{dtype}"
+    kept = folder / f"features-{key}.safetensors" if folder else None
+    if kept is not None and kept.is_file():
+        return np.asarray(load_file(str(kept))["features"])
+    distinct: dict[Text, int] = {}
+    place = np.array([distinct.setdefault(text, len(distinct)) for text in inputs], np.int64)
+    encoded = _encode(list(distinct), weights, max_length=max_length, dtype=dtype, attention=attention, progress=progress)
+    features = encoded[place]
+    if kept is not None:
+        write_with(kept, lambda path: save_file({"features": features}, str(path)))
+    return features
+
+
+def _encode(texts: list[Text], weights: Weights, *, max_length: int, dtype: str, attention: str, progress: Progress) -> Float32:
+    require_neural(f"--model {weights.name}")
+    from veridical.models._encoder_network import EncoderClassifier, open_encoder, open_tokenizer, predict_logits
+    from veridical.models.tokens import tokenise
+
+    network = EncoderClassifier(open_encoder(weights.folder, dropout=0.0, attention=attention), n_classes=1, seed=0)
+    tokens = tokenise(open_tokenizer(weights.folder), texts, max_length=max_length)
+    return predict_logits(network, tokens, np.arange(len(tokens)), dtype=dtype, progress=progress, features=True)
+
+
+def _digest(inputs: Sequence[Text]) -> str:
+    digest = hashlib.sha256()
+    for text in inputs:
+        for part in (text,) if isinstance(text, str) else text:
+            coded = part.encode("utf-8", "surrogatepass")
+            digest.update(len(coded).to_bytes(8, "little") + coded)
+        digest.update(b"\xff" * 8)
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True, eq=False)
+class Head:
+    """Multinomial logistic regression on features. mean, scale: (D,). weights: (C, D). bias: (C,)."""
+
+    mean: FloatArray
+    scale: FloatArray
+    weights: FloatArray
+    bias: FloatArray
+
+    def predict(self, features: Float32) -> FloatArray:
+        """Class probabilities, (N, C)."""
+        return softmax((features - self.mean) / self.scale @ self.weights.T + self.bias)
+
+
+HEAD_C = 0.05
+"""Inverse L2 strength per row on standardised features, > 0. Ours."""
+
+
+def fit_head(features: Float32, codes: IntArray, *, n_classes: int, weights: FloatArray | None = None) -> Head:
+    """Fit the head on features (N, D), label codes (N,) and row weights (N,). Needs no torch.
+
+    A class without rows gets probability near 0.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    wide = features.astype(np.float64)
+    mean, scale = wide.mean(0), np.maximum(wide.std(0), 1e-6)
+    present = np.unique(codes)
+    coefficients, bias = np.zeros((n_classes, wide.shape[1])), np.full(n_classes, -30.0)
+    if len(present) == 1:
+        bias[present] = 0.0
+        return Head(mean, scale, coefficients, bias)
+    fitted: Any = LogisticRegression(C=HEAD_C, max_iter=1000, tol=1e-6).fit((wide - mean) / scale, codes, sample_weight=weights)
+    if len(present) == 2:
+        coefficients[present[1]], bias[present[0]], bias[present[1]] = fitted.coef_[0], 0.0, fitted.intercept_[0]
+    else:
+        coefficients[present], bias[present] = fitted.coef_, fitted.intercept_
+    return Head(mean, scale, coefficients, bias)

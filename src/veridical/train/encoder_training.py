@@ -1,0 +1,258 @@
+"""Fine-tune an encoder on a data set: open the weights, choose what suits the machine, run the loop, predict every row."""
+
+import hashlib
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+
+from veridical.core.atomic_write import write_json
+from veridical.core.errors import InputError
+from veridical.core.progress import Progress
+from veridical.dataset.rows import Dataset, IntArray
+from veridical.models._encoder_network import EncoderClassifier, layers, open_encoder, open_tokenizer
+from veridical.models.encoder import EncoderModel
+from veridical.models.model import FloatArray
+from veridical.models.tokens import Tokens, tokenise
+from veridical.models.weights import Weights, language_warning
+from veridical.train._contract import Named, combined_row_weights
+from veridical.train.batching import automatic_budget, make_batch
+from veridical.train.checkpoint import CheckpointFile
+from veridical.train.config import TrainConfig
+from veridical.train.dynamics import as_table, save
+from veridical.train.loop import Job, fit
+from veridical.train.machine import Choices, free_cores, tuned
+from veridical.train.trained import Trained
+
+FORMAT = 1
+"""Raised whenever the loop changes in a way that would make a resumed run end differently."""
+UNKNOWN_SHARE = 0.1
+"""Share of tokens that the encoder's vocabulary does not hold, 0..1, from which there is a warning. Ours."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Request:
+    """What to train on what. train, valid: row positions. weights: of the training rows, None for all alike."""
+
+    data: Dataset
+    weights: Weights
+    train: IntArray
+    valid: IntArray
+    row_weights: FloatArray | None
+    countermeasures: Named
+    config: TrainConfig
+    seed: int
+    folder: Path | None
+    progress: Progress
+
+
+def train_encoder(request: Request) -> Trained:
+    """The fine-tuned model and its probabilities for every row. With a folder: resumes there, and leaves dynamics.parquet."""
+    started = time.monotonic()
+    data, config, folder = request.data, request.config, request.folder
+    accelerator = Accelerator()
+    tokenizer = open_tokenizer(request.weights.folder)
+    _check_length(config.max_length, tokenizer)
+    request.progress("tokenise", 0, len(data))
+    tokens = tokenise(tokenizer, data.inputs(), max_length=config.max_length)
+    request.progress("tokenise", len(data), len(data))
+    weights = np.zeros(len(data))
+    codes = data.codes[request.train]
+    weights[request.train] = combined_row_weights(request.countermeasures, codes, len(data.labels), request.row_weights)
+    identity = _identity(request, weights)
+    with torch.random.fork_rng(devices=[]):
+        network = _network(request)
+        network.to(accelerator.device)
+        with _threads_kept():
+            choices = _choices(request, network, tokens, accelerator, identity=identity)
+            checkpoint = CheckpointFile(folder / "checkpoint.safetensors", identity) if folder else None
+            job = Job(
+                network=network,
+                tokens=tokens,
+                codes=data.codes,
+                weights=weights,
+                train=request.train,
+                valid=request.valid,
+                config=config,
+                choices=choices,
+                countermeasures=request.countermeasures,
+                seed=request.seed,
+                accelerator=accelerator,
+                checkpoint=checkpoint,
+                progress=request.progress,
+            )
+            state = fit(job)
+            network.eval()
+            model = _as_model(request, network, tokenizer, choices)
+            probabilities = model.predict_tokens(tokens, progress=request.progress)
+    dynamics = as_table(state.dynamics, ids=data.ids, valid=request.valid)
+    if folder and accelerator.is_main_process:
+        save(dynamics, folder / "dynamics.parquet")
+    return Trained(
+        model=model,
+        kind="encoder",
+        ids=tuple(data.ids),
+        probabilities=probabilities,
+        labels=data.labels,
+        dynamics=dynamics,
+        seconds=time.monotonic() - started,
+        external=False,
+        warnings=_warnings(request, tokens, tokenizer),
+    )
+
+
+def _as_model(request: Request, network: EncoderClassifier, tokenizer: Any, choices: Choices) -> EncoderModel:
+    return EncoderModel(
+        labels=request.data.labels,
+        network=network,
+        tokenizer=tokenizer,
+        max_length=request.config.max_length,
+        pair=request.data.seconds is not None,
+        dtype=choices.dtype,
+        attention=choices.attention,
+        base=f"{request.weights.name} {request.weights.sha256}",
+    )
+
+
+def _check_length(max_length: int, tokenizer: Any) -> None:
+    limit = int(min(tokenizer.model_max_length, 10**9))
+    if max_length > limit:
+        raise InputError(f"train setting max_length = {max_length} is more than this encoder reads. Give at most {limit}.")
+
+
+def _network(request: Request) -> EncoderClassifier:
+    """The pre-trained encoder with a new head; parts that are to stay as they are do not ask for gradients."""
+    config = request.config
+    encoder = open_encoder(request.weights.folder, dropout=config.dropout, attention="eager")
+    if config.freeze_embeddings:
+        tables = getattr(encoder, "embeddings", None)
+        (encoder.get_input_embeddings() if tables is None else tables).requires_grad_(requires_grad=False)
+    stack = layers(encoder)
+    if config.frozen_layers > len(stack):
+        raise InputError(
+            f"train setting frozen_layers = {config.frozen_layers}, but the encoder has {len(stack)} layers. Give fewer."
+        )
+    for layer in stack[: config.frozen_layers]:
+        layer.requires_grad_(requires_grad=False)
+    return EncoderClassifier(encoder, n_classes=len(request.data.labels), seed=request.seed)
+
+
+def _choices(request: Request, network: EncoderClassifier, tokens: Tokens, accelerator: Accelerator, *, identity: str) -> Choices:
+    """Those stored in the folder, else chosen now and stored; threads and attention are set accordingly."""
+    path = request.folder / "choices.json" if request.folder else None
+    if path is not None and path.is_file():
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        if stored["identity"] != identity:
+            raise InputError(
+                f"{path} belongs to a training run with other data, settings or weights. Give another folder, or use --fresh."
+            )
+        choices = Choices.from_json(stored["choices"])
+        torch.set_num_threads(choices.threads)
+    else:
+        config, lengths = request.config, tokens.lengths[request.train]
+        threads = config.threads or free_cores()
+        torch.set_num_threads(threads)
+        budget = config.token_budget or automatic_budget(lengths, epochs=config.epochs)
+        clock = _Stopwatch(network, tokens, request.train[np.argsort(lengths, kind="stable")], budget, accelerator.device)
+        dtype, attention = tuned(config, on_cpu=accelerator.device.type == "cpu", seconds=clock.seconds)
+        choices = Choices(threads, dtype, attention, budget)
+        choices = _agreed(choices, accelerator)
+        if path is not None and accelerator.is_main_process:
+            write_json(path, {"format": 1, "identity": identity, "choices": choices.to_json()})
+    network.encoder.set_attn_implementation(choices.attention)
+    return choices
+
+
+def _agreed(choices: Choices, accelerator: Accelerator) -> Choices:
+    """All processes follow the first."""
+    if accelerator.num_processes == 1:
+        return choices
+    from accelerate.utils import broadcast_object_list
+
+    shared = [choices]
+    broadcast_object_list(shared, from_process=0)
+    return shared[0]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Stopwatch:
+    """Times training steps on rows of middling length; learns nothing."""
+
+    network: EncoderClassifier
+    tokens: Tokens
+    by_length: IntArray
+    token_budget: int
+    device: torch.device
+
+    def seconds(self, dtype: str, attention: str) -> float:
+        """The faster of two steps, after one to warm up."""
+        middle = len(self.by_length) // 2
+        n_rows = max(1, self.token_budget // max(1, int(self.tokens.lengths[self.by_length[middle]])))
+        start = max(0, min(middle - n_rows // 2, len(self.by_length) - n_rows))
+        rows = self.by_length[start : start + n_rows]
+        zeros = np.zeros(len(self.tokens))
+        batch = make_batch(self.tokens, rows, codes=zeros.astype(np.int64), weights=zeros)
+        self.network.encoder.set_attn_implementation(attention)
+        self.network.train()
+        times = []
+        for _ in range(3):
+            before = time.perf_counter()
+            types = None if batch.types is None else torch.from_numpy(batch.types).to(self.device)
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=dtype == "bfloat16"):
+                logits = self.network(
+                    torch.from_numpy(batch.ids).to(self.device), torch.from_numpy(batch.mask).to(self.device), types
+                )
+            logits.logsumexp(-1).sum().backward()
+            self.network.zero_grad()
+            times.append(time.perf_counter() - before)
+        return min(times[1:])
+
+
+@contextmanager
+def _threads_kept() -> Iterator[None]:
+    before = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _identity(request: Request, weights: FloatArray) -> str:
+    """Hash of everything that decides how training ends, short of the machine."""
+    data, config = request.data, asdict(request.config)
+    del config["checkpoint_seconds"], config["threads"]
+    said = {
+        "format": FORMAT,
+        "config": config,
+        "seed": request.seed,
+        "labels": data.labels,
+        "weights": request.weights.sha256,
+        "countermeasures": [(name, asdict(c.params)) for name, c in request.countermeasures],
+    }
+    digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode())
+    digest.update(json.dumps([data.ids, data.texts, data.seconds], ensure_ascii=False).encode("utf-8", "surrogatepass"))
+    for array in (data.codes, weights, request.train, request.valid):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+def _warnings(request: Request, tokens: Tokens, tokenizer: Any) -> tuple[str, ...]:
+    language = language_warning(request.weights, request.data.inputs())
+    if language:
+        return (language,)
+    unknown = (
+        float((tokens.ids == tokenizer.unk_token_id).mean()) if len(tokens.ids) and tokenizer.unk_token_id is not None else 0.0
+    )
+    if unknown < UNKNOWN_SHARE:
+        return ()
+    return (
+        f"{unknown:.0%} of the tokens are unknown to {request.weights.name}, so it reads these texts badly. "
+        "Use --model linear (any language) or an encoder made for this language.",
+    )

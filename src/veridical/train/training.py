@@ -1,0 +1,148 @@
+"""`train`: rows in, a model and its probabilities for every row out."""
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from veridical.core import plugins
+from veridical.core.errors import InputError
+from veridical.core.progress import Progress, silent
+from veridical.core.randomness import stream
+from veridical.dataset.rows import Dataset, IntArray
+from veridical.models.model import FloatArray
+from veridical.train._contract import Countermeasure, Named, combined_row_weights, refuse_clashes
+from veridical.train.config import DEFAULTS, TrainConfig
+from veridical.train.trained import Trained
+
+PACKAGE = "veridical.train.countermeasures"
+FEWEST_VALID = 10
+"""Rows below which a validation part says nothing worth stopping for; then training runs all its epochs. Ours."""
+
+
+def train(
+    data: Dataset,
+    *,
+    model: str = "linear",
+    countermeasures: Sequence[str | Countermeasure] = (),
+    config: TrainConfig = DEFAULTS,
+    seed: int = 0,
+    folder: Path | None = None,
+    clusters: IntArray | None = None,
+    weights: Mapping[str, float] | None = None,
+    progress: Progress = silent,
+) -> Trained:
+    """Train `model` on the train rows and predict every row.
+
+    model: linear, or what `models.weights.resolve` understands. countermeasures: names of files in train/countermeasures, or
+    records with changed params. folder: where an encoder keeps its state; the same call with the same folder goes on where it
+    was interrupted and ends identical. clusters: (N,) cluster of each row; whole clusters go to the validation part that is cut
+    from train when the data has no valid rows. weights: row id -> weight, 1 where not named; of train rows only.
+    """
+    named = _named(countermeasures)
+    refuse_clashes(named)
+    train_rows = data.rows("train")
+    if len(train_rows) < 2 or len(np.unique(data.codes[train_rows])) < 2 or data.codes[train_rows].min() < 0:
+        raise InputError("Training needs at least two labelled train rows of two classes. Check the label column and the split.")
+    if model == "linear":
+        return _train_linear(data, train_rows, named, given=_given(data, train_rows, weights), seed=seed, progress=progress)
+    from veridical.models.weights import require_neural, resolve
+
+    found = resolve(model)
+    require_neural(f"--model {model}")
+    from veridical.train.encoder_training import Request, train_encoder
+
+    valid_rows = data.rows("valid")
+    if not len(valid_rows):
+        train_rows, valid_rows = cut_validation(data, clusters=clusters, share=config.validation_share, seed=seed)
+    valid_rows = valid_rows[data.codes[valid_rows] >= 0]
+    given = _given(data, train_rows, weights)
+    return train_encoder(
+        Request(data, found, train_rows, valid_rows, given, named, config, seed, Path(folder) if folder else None, progress)
+    )
+
+
+def _named(countermeasures: Sequence[str | Countermeasure]) -> Named:
+    """(name, record) of each; a record passed as a value is called by the file that made it, or by its place."""
+    named = []
+    for place, countermeasure in enumerate(countermeasures):
+        if isinstance(countermeasure, str):
+            named.append((countermeasure, plugins.get(PACKAGE, "countermeasure", countermeasure)))
+        else:
+            named.append((_origin(countermeasure) or f"countermeasure {place + 1}", countermeasure))
+    return tuple(named)
+
+
+def _origin(countermeasure: Countermeasure) -> str:
+    module = type(countermeasure.params).__module__
+    return module.rpartition(".")[2] if module.startswith(PACKAGE) else ""
+
+
+def _given(data: Dataset, rows: IntArray, weights: Mapping[str, float] | None) -> FloatArray | None:
+    if weights is None:
+        return None
+    unknown = sorted(set(weights) - {data.ids[i] for i in data.rows("train")})
+    if unknown:
+        raise InputError(f"A weight was given for {unknown[0]!r}, which is no train row. Give weights by ids of train rows.")
+    return np.array([weights.get(data.ids[i], 1.0) for i in rows], np.float64)
+
+
+def cut_validation(data: Dataset, *, clusters: IntArray | None, share: float, seed: int) -> tuple[IntArray, IntArray]:
+    """(train, valid): about `share` of the train rows set apart, whole clusters together; without clusters, equal texts together.
+
+    Nothing is set apart where that would be fewer than FEWEST_VALID rows, or would leave train without one of its classes.
+    """
+    rows = data.rows("train")
+    wanted = round(share * len(rows))
+    if wanted < FEWEST_VALID:
+        return rows, rows[:0]
+    if clusters is None:
+        seen: dict[object, int] = {}
+        member = np.array([seen.setdefault(text, len(seen)) for text in data.inputs(rows)], np.int64)
+    else:
+        member = np.unique(clusters[rows], return_inverse=True)[1]
+    sizes = np.bincount(member)
+    chosen, n_chosen = np.zeros(len(sizes), np.bool_), 0
+    for cluster in stream(seed, "validation").permutation(len(sizes)):
+        # A cluster too large for the part stays in train.
+        if n_chosen + sizes[cluster] <= wanted:
+            chosen[cluster] = True
+            n_chosen += int(sizes[cluster])
+    valid = chosen[member]
+    lost = set(data.codes[rows].tolist()) - set(data.codes[rows[~valid]].tolist())
+    if n_chosen < FEWEST_VALID or lost:
+        return rows, rows[:0]
+    return rows[~valid], rows[valid]
+
+
+def _train_linear(
+    data: Dataset, rows: IntArray, named: Named, *, given: FloatArray | None, seed: int, progress: Progress
+) -> Trained:
+    from veridical.models.linear import fit_linear
+    from veridical.models.text_features import hashed
+
+    neural = [name for name, c in named if c.loss or c.change_batch or c.after]
+    if neural:
+        raise InputError(f"{neural[0]} changes steps of the training loop, which model linear does not have. Use --model minilm.")
+    started = time.monotonic()
+    progress("train", 0, 3)
+    features = hashed(data.inputs())
+    progress("train", 1, 3)
+    codes = data.codes[rows]
+    weights = None if given is None and not named else combined_row_weights(named, codes, len(data.labels), given)
+    model = fit_linear(features.rows(rows), codes, labels=data.labels, weights=weights, seed=seed)
+    progress("train", 2, 3)
+    columns = np.searchsorted(features.hashes, model.hashes)
+    probabilities = model.predict_features(features.matrix[:, columns])
+    progress("train", 3, 3)
+    return Trained(
+        model=model,
+        kind="linear",
+        ids=tuple(data.ids),
+        probabilities=probabilities,
+        labels=data.labels,
+        dynamics=None,
+        seconds=time.monotonic() - started,
+        external=False,
+    )
