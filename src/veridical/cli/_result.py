@@ -1,4 +1,4 @@
-"""The end of a run on the terminal: the summary for a person or the record for a program, and what to do next."""
+"""The end of a run on the terminal: the summary for a person or the record for a program."""
 
 from pathlib import Path
 
@@ -11,14 +11,9 @@ def printed(record: RunRecord, *, folder: Path, lang: str, json: bool, quiet: bo
     """run.json as it stands on disk with `json`; nothing with `quiet`; else the summary."""
     if json:
         typer.echo((folder / "run.json").read_text(encoding="utf-8"), nl=False)
-        return
-    if quiet:
-        return
-    from rich.console import Console
+    elif not quiet:
+        from rich.console import Console
 
-    from veridical.report.terminal import summary
+        from veridical.report.terminal import summary
 
-    summary(record, lang=lang, console=Console(highlight=False, soft_wrap=not Console().is_terminal))
-    for name in ("report.html",):
-        if (folder / name).is_file():
-            typer.echo(f"{'报告' if lang == 'zh' else 'Report'}: {folder / name}")
+        summary(record, lang=lang, console=Console(highlight=False), folder=folder)

@@ -4,6 +4,7 @@ load -> audit -> train -> account -> repair -> report. What is cheap and determi
 computed again on resume; what is costly (training, the repair arms) is not.
 """
 
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from veridical.train.trained import Trained
 
 T = TypeVar("T")
+CHECKPOINT = "checkpoint"
+"""Where training keeps its state while it lasts."""
 STAGE_NAMES = ("load", "audit", "train", "account", "repair")
 
 
@@ -80,12 +83,13 @@ class _Job:
         data = self.stage("load", self.load, self.loaded)
         evidence = Evidence(data, seed=self.config.seed, progress=self.progress)
         audit = self.stage("audit", lambda: self.audit(evidence), lambda: records.read_audit(self.folder.path))
-        trained = self.stage("train", lambda: self.train(data), self.trained)
+        trained = self.stage("train", lambda: self.train(evidence), self.trained)
         ledger = self.stage("account", lambda: self.account(trained, evidence, audit), lambda: self.saved().ledger)
         repair = self.stage("repair", lambda: self.repair(trained, evidence, audit), lambda: self.saved().repair)
         self.save(trained, data, ledger=ledger, repair=repair, complete=True)
         self.report(data, audit)
         self.folder.mark("finished", {})
+        shutil.rmtree(self.folder.path / CHECKPOINT, ignore_errors=True)
 
     def stage(self, name: str, compute: Callable[[], T], stored: Callable[[], T]) -> T:
         """Compute a stage and mark it done, or read it back where an earlier process marked it."""
@@ -123,11 +127,11 @@ class _Job:
         records.write_audit(self.folder.path, audit)
         return audit
 
-    def train(self, data: "Dataset") -> "Trained":
+    def train(self, evidence: "Evidence") -> "Trained":
         from veridical.pipeline.training import trained_model
 
-        trained = trained_model(data, config=self.config, folder=self.folder.path / "checkpoint", progress=self.progress)
-        records.write_trained(self.folder.path, trained, data)
+        trained = trained_model(evidence, config=self.config, folder=self.folder.path / CHECKPOINT, progress=self.progress)
+        records.write_trained(self.folder.path, trained, evidence.data)
         return trained
 
     def trained(self) -> "Trained":
@@ -156,8 +160,18 @@ class _Job:
             return None
         from veridical.pipeline.repairing import repaired
 
-        repair = repaired(self.folder.path, trained, evidence=evidence, audit=audit, config=self.config, progress=self.progress)
-        self.save(trained, evidence.data, ledger=self.saved().ledger, repair=repair, complete=False)
+        ledger = self.saved().ledger
+        assert ledger is not None
+        repair = repaired(
+            self.folder.path,
+            trained,
+            evidence=evidence,
+            audit=audit,
+            votes=ledger.votes,
+            config=self.config,
+            progress=self.progress,
+        )
+        self.save(trained, evidence.data, ledger=ledger, repair=repair, complete=False)
         return repair
 
     def report(self, data: "Dataset", audit: AuditRecord) -> None:

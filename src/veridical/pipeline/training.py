@@ -9,15 +9,16 @@ from veridical.models.external import callable_model, is_callable_name, read_pre
 from veridical.pipeline.config import RunConfig
 
 if TYPE_CHECKING:
-    from veridical.dataset.rows import Dataset
+    from veridical.audit._evidence import Evidence
     from veridical.train.trained import Trained
 
 
-def trained_model(data: "Dataset", *, config: RunConfig, folder: Path, progress: Progress) -> "Trained":
+def trained_model(evidence: "Evidence", *, config: RunConfig, folder: Path, progress: Progress) -> "Trained":
     """Every row's probabilities and, where there is one to ask, the model."""
     from veridical.train.trained import Trained
     from veridical.train.training import train
 
+    data = evidence.data
     if config.predictions:
         probabilities = read_predictions(Path(config.predictions), data=data)
         return Trained(None, "predictions", tuple(data.ids), probabilities, data.labels, None, 0.0, external=True)
@@ -35,5 +36,6 @@ def trained_model(data: "Dataset", *, config: RunConfig, folder: Path, progress:
         config=config.training,
         seed=config.seed,
         folder=folder,
+        clusters=evidence.clusters,
         progress=progress,
     )

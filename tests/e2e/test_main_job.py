@@ -1,0 +1,182 @@
+"""From files to the honest score, through the command line, in English and Chinese."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+from veridical.dataset.fingerprint import fingerprint
+from veridical.dataset.storage import read
+
+ROLES = ("--text", "text", "--label", "label", "--id", "id")
+
+
+def _run(veridical: Callable[..., Any], files: tuple[Path, Path], out: Path, *more: object) -> Any:
+    train, test = files
+    return veridical("run", train, "--test", test, *ROLES, "--model", "linear", "--seed", "0", "--out", out, *more)
+
+
+def test_run_accounts_for_every_point(veridical: Callable[..., Any], files: tuple[Path, Path], tmp_path: Path) -> None:
+    said = _run(veridical, files, tmp_path / "run", "--no-repair")
+    assert said.code == 0, said.err
+    record = json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))
+    assert record["format"] == 1
+    assert record["complete"] is True
+    assert (record["n_train"], record["n_test"]) == (480, 120)
+    measured = [c["points"]["value"] for c in record["components"] if c["kind"] == "measurement" and c["points"]]
+    assert record["reported"]["value"] - sum(measured) / 100 == pytest.approx(record["honest"]["value"], abs=1e-12)
+    leakage = next(c for c in record["components"] if c["name"] == "leakage")
+    assert leakage["rows"] == 30
+    assert {"majority"} <= set(record["floors"])
+    assert record["repair"] is None
+    assert set(record["seconds"]) >= {"load", "audit", "train", "account"}
+    assert record["peak_rss_mb"] > 0
+    for name in (
+        "report.html",
+        "report.md",
+        "audit.json",
+        "findings.parquet",
+        "rows.parquet",
+        "predictions.parquet",
+        "model/model.json",
+    ):
+        assert (tmp_path / "run" / name).is_file(), name
+    overlap = {
+        row["row"]
+        for row in pq.read_table(tmp_path / "run" / "findings.parquet").to_pylist()
+        if row["check"] == "train_test_overlap"
+    }
+    assert {f"copy{k}" for k in range(30)} <= overlap
+
+
+def test_a_finished_run_is_shown_again_and_not_done_again(
+    veridical: Callable[..., Any], files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    first = _run(veridical, files, tmp_path / "run", "--no-repair")
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*") if path.is_file() and path.name != ".lock"}
+    again = _run(veridical, files, tmp_path / "run", "--no-repair")
+    assert again.code == 0
+    assert again.out == first.out
+    assert veridical("show", tmp_path / "run").out == first.out
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert json.loads(veridical("show", tmp_path / "run", "--json").out)["complete"] is True
+
+
+def test_repairs_are_tried_and_the_input_can_be_restored_without_it(
+    veridical: Callable[..., Any], english: tuple[Path, Path], tmp_path: Path
+) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    files = tuple(Path(shutil.copy(file, folder)) for file in english)
+    said = _run(veridical, (files[0], files[1]), tmp_path / "run", "--quiet")
+    assert said.code == 0, said.err
+    assert said.out == ""
+    repair = json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))["repair"]
+    assert repair["skipped"] or repair["arms"]
+    assert repair["rows_in"] == repair["rows_kept"] + repair["rows_set_aside"] == 300
+    loaded = read(tmp_path / "run" / "data.parquet")
+    shutil.rmtree(folder)
+    (tmp_path / "run" / "data.parquet").unlink()
+    for name in ("back.csv", "back.jsonl", "back.parquet"):
+        said = veridical("restore", tmp_path / "run", "--out", tmp_path / name)
+        assert said.code == 0, said.err
+        assert "300 rows" in said.out
+    back = pq.read_table(tmp_path / "back.parquet")
+    assert sorted(back.column("text").to_pylist()) == sorted(loaded.texts)
+    assert fingerprint(loaded.table)[:12] in said.out
+
+
+def test_predict_needs_no_label_and_remembers_the_columns(
+    veridical: Callable[..., Any], files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    assert _run(veridical, files, tmp_path / "run", "--no-repair", "--quiet").code == 0
+    lines = files[1].read_text(encoding="utf-8").splitlines()
+    bare = tmp_path / "bare.csv"
+    bare.write_text("\n".join(line.rsplit(",", 1)[0] for line in lines) + "\n", encoding="utf-8")
+    said = veridical("predict", tmp_path / "run" / "model", bare, "--out", tmp_path / "p.jsonl")
+    assert said.code == 0, said.err
+    predicted = {row["id"]: row for row in map(json.loads, (tmp_path / "p.jsonl").read_text(encoding="utf-8").splitlines())}
+    assert len(predicted) == 120
+    stored = pq.read_table(tmp_path / "run" / "predictions.parquet").to_pylist()
+    for row in (row for row in stored if row["split"] == "test"):
+        line = predicted[row["id"]]
+        assert line["label"] == row["predicted"]
+        assert list(line["probabilities"]) == ["neg", "pos"]
+        assert list(line["probabilities"].values()) == pytest.approx(row["probabilities"], abs=1e-6)
+
+
+def test_audit_looks_at_a_lone_file_as_it_is(veridical: Callable[..., Any], files: tuple[Path, Path], tmp_path: Path) -> None:
+    rows = files[0].read_text(encoding="utf-8").splitlines()
+    doubled = tmp_path / "doubled.csv"
+    doubled.write_text("\n".join([*rows, "twin," + rows[1].split(",", 1)[1]]) + "\n", encoding="utf-8")
+    said = veridical("audit", doubled, *ROLES, "--out", tmp_path / "audit")
+    assert said.code == 0, said.err
+    findings = pq.read_table(tmp_path / "audit" / "findings.parquet").to_pylist()
+    assert {row["split"] for row in findings} <= {"train", ""}
+    pair = {rows[1].split(",", 1)[0], "twin"}
+    assert any({row["row"], row["other_row"]} == pair for row in findings)
+    assert veridical("audit", doubled, *ROLES, "--out", tmp_path / "other", "--fail-on", "found=exact_duplicates").code == 1
+
+
+def test_own_predictions_and_own_function_give_the_same_score(
+    veridical: Callable[..., Any], english: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train, test = english
+    code = (
+        "BAD = 'awful rude stale broken terrible noisy dirty slow horrible dull'.split()\n"
+        "def score(texts):\n"
+        "    neg = [0.9 if any(w in t.split() for w in BAD) else 0.2 for t in texts]\n"
+        "    return [{'neg': p, 'pos': 1 - p} for p in neg]\n"
+    )
+    (tmp_path / "words_of_mine.py").write_text(code, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    said = veridical("run", train, "--test", test, *ROLES, "--model", "words_of_mine:score", "--out", "callable", "--quiet")
+    assert said.code == 0, said.err
+    stored = pq.read_table("callable/predictions.parquet").to_pylist()
+    lines = [
+        {
+            "id": row["id"],
+            "label": row["predicted"],
+            "probabilities": dict(zip(("neg", "pos"), row["probabilities"], strict=True)),
+        }
+        for row in stored
+        if row["split"] == "test"
+    ]
+    Path("mine.jsonl").write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    said = veridical("run", train, "--test", test, *ROLES, "--predictions", "mine.jsonl", "--out", "predictions", "--quiet")
+    assert said.code == 0, said.err
+    first, second = (json.loads(Path(name, "run.json").read_text(encoding="utf-8")) for name in ("callable", "predictions"))
+    assert first["reported"]["value"] == second["reported"]["value"]
+    assert "not trained by veridical" in first["repair"]["skipped"]
+    assert "not trained by veridical" in second["repair"]["skipped"]
+    assert not Path("callable", "model").exists()
+
+
+def test_no_text_keeps_texts_out_of_the_folder(veridical: Callable[..., Any], english: tuple[Path, Path], tmp_path: Path) -> None:
+    assert _run(veridical, english, tmp_path / "run", "--no-text", "--quiet").code == 0
+    assert not any((tmp_path / "run" / name).exists() for name in ("rows.parquet", "data.parquet", "repaired.parquet"))
+
+
+def test_fail_on_gap_exits_with_1_after_writing_everything(
+    veridical: Callable[..., Any], english: tuple[Path, Path], tmp_path: Path
+) -> None:
+    said = _run(veridical, english, tmp_path / "run", "--no-repair", "--quiet", "--fail-on", "found=train_test_overlap")
+    assert said.code == 1
+    assert "train_test_overlap" in said.err
+    assert (tmp_path / "run" / "report.html").is_file()
+
+
+def test_settings_from_a_file_and_options_that_win(
+    veridical: Callable[..., Any], english: tuple[Path, Path], tmp_path: Path
+) -> None:
+    (tmp_path / "run.yaml").write_text("seed: 5\nno-repair: true\nmetric: macro_f1\n", encoding="utf-8")
+    train, test = english
+    said = veridical(
+        "run", train, "--test", test, *ROLES, "--config", tmp_path / "run.yaml", "--seed", 6, "--out", tmp_path / "run", "--json"
+    )
+    record = json.loads(said.out)
+    assert (record["seed"], record["metric"], record["repair"]) == (6, "macro_f1", None)
