@@ -15,10 +15,10 @@ def matched_rows(
     """As many rows of `pool` as were `edited`, with the same labels and about the same confidence, drawn without replacement.
 
     codes, confidence: of all rows (N,). Where a cell of label and confidence runs out, rows of the same label stand in, then any.
-    The pool excludes the edited rows; where it is smaller than them, all of it is drawn.
+    The draw is blind to the repair's choice: the pool may hold the edited rows. Drawn from the others alone, a placebo against
+    30 % wrong labels threw away right ones only, and fell 6 points below untouched: too easy to beat.
     """
-    both = np.concatenate([edited, pool])
-    edges = np.quantile(confidence[both], np.linspace(0, 1, N_BINS + 1)[1:-1])
+    edges = np.quantile(confidence[pool], np.linspace(0, 1, N_BINS + 1)[1:-1])
     bins = np.searchsorted(edges, confidence)
     shuffled = rng.permutation(pool)
     taken = np.zeros(len(shuffled), dtype=bool)

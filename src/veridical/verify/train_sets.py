@@ -51,9 +51,8 @@ def placebo_of(
     if repaired.weights is not None:
         return replace(repaired, weights=rng.permutation(repaired.weights))
     touched = {edit.row for edit in edits}
-    mask = np.array([data.ids[row] in touched for row in untouched.train])
-    edited, pool = untouched.train[mask], untouched.train[~mask]
-    out = matched_rows(edited, pool, codes=untouched.codes, confidence=confidence, rng=rng)
+    edited = untouched.train[[data.ids[row] in touched for row in untouched.train]]
+    out = matched_rows(edited, untouched.train, codes=untouched.codes, confidence=confidence, rng=rng)
     return replace(untouched, train=np.setdiff1d(untouched.train, out))
 
 
