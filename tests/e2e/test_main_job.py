@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+
 from veridical.dataset.fingerprint import fingerprint
 from veridical.dataset.storage import read
 
