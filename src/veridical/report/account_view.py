@@ -1,0 +1,133 @@
+"""The account as every report shows it: the same lines, statuses and sentences on the terminal, in Markdown and in HTML."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from veridical.core.estimate import Estimate
+from veridical.core.ledger_record import IN_THE_SUM, Component, Ledger
+from veridical.core.run_record import RunRecord
+from veridical.report import figures
+from veridical.report.safe_text import one_line
+from veridical.report.wording import Words
+
+REVIEW_ROWS = 150
+
+
+@dataclass(frozen=True, slots=True)
+class ComponentLine:
+    """One component in words. points and band are empty when it has none; status is the display status (`exact` is added
+    to the ledger's: measured, and nothing at all)."""
+
+    name: str
+    status: str
+    status_word: str
+    points: str
+    band: str
+    meaning: str
+    component: Component
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One row of the waterfall, in shares: from `start` to `end`; `low` and `high` bound the end. kind: total or part."""
+
+    name: str
+    kind: str
+    start: float
+    end: float
+    low: float
+    high: float
+    line: ComponentLine | None
+
+
+def component_line(component: Component, words: Words) -> ComponentLine:
+    """A component as a person reads it. `not detected` always says what could have been seen."""
+    estimate = component.points
+    status: str = component.status
+    if status == "measured" and estimate is not None and estimate.value == estimate.low == estimate.high == 0:
+        status = "exact"
+    word = words(f"status.{status}")
+    if status == "not_detected":
+        seen = words("seen_unknown") if component.mde is None else words("seen_from", mde=f"{component.mde:.1f}")
+        word = words("status_with", status=word, seen=seen)
+    base = component.name.partition(":")[0]
+    key = f"meaning.{base}.{status}"
+    meaning = words(key if words.has(key) else f"meaning.other.{status}").replace("{rows}", figures.count(component.rows))
+    return ComponentLine(
+        name=component_name(component.name, words),
+        status=status,
+        status_word=word,
+        points=figures.points(estimate.value) if estimate else "",
+        band=figures.band(estimate) if estimate and status != "exact" else "",
+        meaning=meaning,
+        component=component,
+    )
+
+
+def component_name(name: str, words: Words) -> str:
+    """`shortcut:word` keeps its word."""
+    base, colon, rest = name.partition(":")
+    return words.name("component", base) + (f" “{one_line(rest, limit=40)}”" if colon else "")
+
+
+def component_lines(ledger: Ledger, words: Words) -> list[ComponentLine]:
+    return [component_line(component, words) for component in ledger.components]
+
+
+def waterfall(ledger: Ledger, words: Words) -> list[Step]:
+    """reported, the measurement parts, honest, and with a contract the transfer parts and its score."""
+
+    def total(name: str, estimate: Estimate) -> Step:
+        return Step(name, "total", estimate.value, estimate.value, estimate.low, estimate.high, None)
+
+    steps = [total(words("reported"), ledger.reported)]
+    steps += _parts(ledger, "measurement", ledger.reported.value, words)
+    steps.append(total(words("honest"), ledger.honest))
+    if ledger.contract:
+        steps += _parts(ledger, "transfer", ledger.honest.value, words)
+        named = words("under", name=one_line(ledger.contract.name, limit=60))
+        steps.append(total(named, ledger.contract.honest))
+    return steps
+
+
+def _parts(ledger: Ledger, kind: str, start: float, words: Words) -> list[Step]:
+    steps = []
+    for component in ledger.components:
+        if component.kind != kind or component.status not in IN_THE_SUM or component.points is None:
+            continue
+        line, points = component_line(component, words), component.points
+        end = start - points.value / 100
+        steps.append(Step(line.name, "part", start, end, start - points.high / 100, start - points.low / 100, line))
+        start = end
+    return steps
+
+
+def gap_sentence(ledger: Ledger, words: Words) -> str:
+    gap = 100 * (ledger.reported.value - ledger.honest.value)
+    metric = words.name("metric", ledger.metric)
+    if abs(gap) < 0.05:
+        return words("gap_none", metric=metric)
+    return words("gap_above" if gap > 0 else "gap_below", metric=metric, points=f"{abs(gap):.1f}")
+
+
+def warning_sentences(record: RunRecord, words: Words) -> list[str]:
+    sentences = [] if record.complete else [words("incomplete")]
+    sentences += [one_line(sentence, limit=600) for sentence in record.warnings]
+    sentences += [one_line(note, limit=600) for note in (record.ledger.notes if record.ledger else ())]
+    return sentences
+
+
+def next_steps(record: RunRecord, words: Words, *, folder: Path | None) -> list[tuple[str, str]]:
+    """(command or path, why), most useful first."""
+    run = str(folder) if folder else "RUN"
+    quoted = run if run.replace("/", "").replace("-", "").replace("_", "").replace(".", "").isalnum() else f"'{run}'"
+    steps = []
+    components = record.ledger.components if record.ledger else ()
+    if any(c.name == "noise" and c.status == "bounded" for c in components):
+        command = f"veridical review {quoted} --rows {REVIEW_ROWS} --out review.csv"
+        steps.append((command, words("next_review")))
+    if any(c.status == "candidate" for c in components):
+        steps.append(("", words("next_contract")))
+    if folder is not None:
+        steps.append((str(folder / "report.html"), words("next_report")))
+    return steps

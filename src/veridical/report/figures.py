@@ -1,0 +1,35 @@
+"""How figures are written: scores out of 100 with one decimal, points signed, intervals in brackets."""
+
+from veridical.core.estimate import Estimate
+
+MINUS = "−"
+
+
+def score(share: float) -> str:
+    """A share 0..1 as points out of 100: 0.961 -> 96.1."""
+    return _rounded(100 * share)
+
+
+def points(value: float) -> str:
+    """Signed percentage points: 10.83 -> +10.8; what rounds to nothing has no sign."""
+    text = _rounded(value)
+    return text if text.startswith("-") or text == "0.0" else f"+{text}"
+
+
+def interval(estimate: Estimate) -> str:
+    """[83.9, 86.6] of a share."""
+    return f"[{score(estimate.low)}, {score(estimate.high)}]"
+
+
+def band(estimate: Estimate) -> str:
+    """[+9.9, +11.7] of points."""
+    return f"[{points(estimate.low)}, {points(estimate.high)}]"
+
+
+def count(number: int) -> str:
+    return f"{number:,}"
+
+
+def _rounded(value: float) -> str:
+    text = f"{value:.1f}"
+    return "0.0" if text == "-0.0" else text

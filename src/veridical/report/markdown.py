@@ -1,0 +1,94 @@
+"""report.md: the result in a comment on a pull request. Short; text from data cannot form links, tags or mentions."""
+
+import re
+
+from veridical.core.ledger_record import Ledger
+from veridical.core.run_record import Arm, RepairRecord, RunRecord
+from veridical.report import figures
+from veridical.report.account_view import component_lines, gap_sentence, next_steps, warning_sentences
+from veridical.report.run_files import RunFiles
+from veridical.report.safe_text import one_line
+from veridical.report.wording import Words
+
+SPECIAL = re.compile(r"([\\`*_{}\[\]()<>#|~$!@:&])")
+
+
+def literal(text: str, *, limit: int = 300) -> str:
+    """Text from data as Markdown that shows it as it is: special characters become HTML character references."""
+    return SPECIAL.sub(lambda found: f"&#{ord(found.group())};", one_line(text, limit=limit))
+
+
+def markdown(files: RunFiles, said: Words) -> str:
+    """The whole file."""
+    record = files.record
+    parts = _head(record, said)
+    if record.ledger:
+        parts += _account(record.ledger, said)
+    parts += _repairs(record.repair, said) + _checks(files, said)
+    sentences = warning_sentences(record, said)
+    n_aside = sum(record.set_aside.values())
+    if n_aside:
+        sentences.insert(0, said("set_aside", n=figures.count(n_aside)))
+    parts += ["", *(f"> {literal(sentence, limit=600)}  " for sentence in sentences)] if sentences else []
+    steps = [f"- {why}" + (f": `{command}`" if command else "") for command, why in next_steps(record, said, folder=None)]
+    parts += ["", f"**{said('next')}**", "", *steps] if steps else []
+    return "\n".join([*parts, "", said("md_more"), ""])
+
+
+def _head(record: RunRecord, said: Words) -> list[str]:
+    ledger = record.ledger
+    if ledger is None:
+        return [f"### {said('no_ledger')}"]
+    scored = {"reported": figures.score(ledger.reported.value), "honest": figures.score(ledger.honest.value)}
+    lines = ["### " + said("headline", **scored, interval=figures.interval(ledger.honest)).replace("->", "→")]
+    if ledger.contract:
+        under = ledger.contract.honest
+        name = literal(ledger.contract.name, limit=80)
+        scored_under = {"honest": figures.score(under.value), "interval": figures.interval(under)}
+        lines += ["", "**" + said("headline_contract", name=name, **scored_under) + "**"]
+    metric, train, test = said.name("metric", record.metric), figures.count(record.n_train), figures.count(record.n_test)
+    about = said("about_line", model=literal(record.model), task=literal(record.task), metric=literal(metric), train=train, test=test)
+    return [*lines, "", gap_sentence(ledger, said), "", about]
+
+
+def _account(ledger: Ledger, said: Words) -> list[str]:
+    lines = ["", f"| | {said('column.points')} | {said('column.status')} | |", "|---|---:|---|---|"]
+    for line in component_lines(ledger, said):
+        lines.append(f"| {literal(line.name)} | {line.points} {line.band} | {line.status_word} | {literal(line.meaning)} |")
+    if ledger.floors:
+        floors = " · ".join(f"{literal(said.name('floor', name))} {figures.score(e.value)}" for name, e in ledger.floors.items())
+        lines += ["", f"{said('sign_note')}", "", f"**{said('floors')}** {floors}"]
+    return lines
+
+
+def _repairs(repair: RepairRecord | None, said: Words) -> list[str]:
+    head = ["", f"**{said('repairs')}** "]
+    if repair is None or not (repair.skipped or repair.arms):
+        return [*head[:-1], head[-1] + said("repairs_none")]
+    if repair.skipped:
+        return [*head[:-1], head[-1] + said("repairs_skipped", why=literal(repair.skipped, limit=400))]
+    columns = ("column.repair", "column.outcome", "against_untouched", "against_placebo")
+    table = ["", "| " + " | ".join(said(name) for name in columns) + " |", "|---|---|---:|---:|"]
+    return table + [_arm(arm, said) for arm in repair.arms]
+
+
+def _arm(arm: Arm, said: Words) -> str:
+    gains = [f"{figures.points(e.value)} {figures.band(e)}" if e else "–" for e in (arm.gain_over_untouched, arm.gain_over_placebo)]
+    name = literal(said.name("repair", arm.repair))
+    return f"| {name} | {said.name('outcome', arm.outcome)} | {gains[0]} | {gains[1]} |"
+
+
+def _checks(files: RunFiles, said: Words) -> list[str]:
+    if not files.checks:
+        return []
+    lines = ["", f"| {said('column.check')} | |", "|---|---|"]
+    icons = {"found": "⚠", "clean": "✓", "skipped": "–"}
+    for check in files.checks:
+        rows = figures.count(check.n_rows)
+        outcome = {
+            "found": said("check_found", found=figures.count(check.n_found), rows=rows),
+            "clean": said("check_clean", rows=rows),
+            "skipped": said("check_skipped", why=literal(check.why)),
+        }[check.status]
+        lines.append(f"| {literal(said.name('check', check.check))} | {icons[check.status]} {outcome} |")
+    return lines

@@ -1,0 +1,134 @@
+"""What a report draws: the files of a run folder, those that may be absent included."""
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from veridical.core import run_record
+from veridical.core.errors import InputError
+from veridical.core.estimate import Estimate
+from veridical.core.finding import CheckRecord, Finding
+from veridical.core.run_record import RunRecord
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+SHOWN_PER_CHECK = 500
+"""Findings of one check that a report shows, worst first. From the goal: 500 rows a check."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """The texts and the label of one row that a report may show."""
+
+    split: str
+    text: str
+    second: str
+    label: str
+
+
+@dataclass(frozen=True)
+class RunFiles:
+    """checks: findings cut to the worst; CheckRecord.n_found still counts all. rows is None when the run keeps no texts.
+
+    predicted: row id -> predicted label, for the rows shown. edits: (repair, action) -> how many.
+    """
+
+    folder: Path
+    record: RunRecord
+    checks: tuple[CheckRecord, ...]
+    rows: dict[str, Row] | None
+    predicted: dict[str, str]
+    edits: dict[tuple[str, str], int]
+
+
+def read_run_files(folder: Path, *, shown: int = SHOWN_PER_CHECK) -> RunFiles:
+    """All a report needs. Only run.json must be there. Raises InputError when it is not, or when a file is damaged."""
+    record = run_record.read(folder)
+    checks = _checks(folder, shown=shown)
+    wanted = {row for check in checks for finding in check.findings for row in (finding.row, finding.other_row) if row}
+    rows = _table(folder / "rows.parquet", ["id", "split", "text", "second", "label"])
+    predictions = _table(folder / "predictions.parquet", ["id", "predicted"])
+    edits = _table(folder / "edits.parquet", ["repair", "action"])
+    return RunFiles(
+        folder=folder,
+        record=record,
+        checks=checks,
+        rows=None if rows is None else _rows(rows, wanted),
+        predicted={} if predictions is None else _predicted(predictions, wanted),
+        edits={} if edits is None else dict(Counter((str(e["repair"]), str(e["action"])) for e in edits.to_pylist())),
+    )
+
+
+def _table(path: Path, columns: list[str]) -> "pa.Table | None":
+    """The named columns of a Parquet file (those it has); None when there is no file."""
+    if not path.is_file():
+        return None
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        there = set(pq.read_schema(path).names)
+        return pq.read_table(path, columns=[name for name in columns if name in there])
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(f"{path} cannot be read ({' '.join(str(error).split())}). Run again with --fresh.") from error
+
+
+def _only(table: "pa.Table", wanted: set[str]) -> list[dict[str, Any]]:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    keep = pc.is_in(table.column("id"), value_set=pa.array(sorted(wanted), pa.string()))
+    return list(table.filter(keep).to_pylist())
+
+
+def _rows(table: "pa.Table", wanted: set[str]) -> dict[str, Row]:
+    return {
+        str(row["id"]): Row(*(str(row.get(name) or "") for name in ("split", "text", "second", "label")))
+        for row in _only(table, wanted)
+    }
+
+
+def _predicted(table: "pa.Table", wanted: set[str]) -> dict[str, str]:
+    return {str(row["id"]): str(row["predicted"]) for row in _only(table, wanted) if row.get("predicted") is not None}
+
+
+def _checks(folder: Path, *, shown: int) -> tuple[CheckRecord, ...]:
+    path = folder / "audit.json"
+    if not path.is_file():
+        return ()
+    try:
+        audit = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path} is not valid JSON ({error}). Run again with --fresh.") from error
+    findings = _table(
+        folder / "findings.parquet", ["row", "split", "check", "score", "reason", "evidence", "other_row", "repair"]
+    )
+    return tuple(_check(record, findings, shown=shown) for record in audit["checks"])
+
+
+def _check(record: dict[str, Any], table: "pa.Table | None", *, shown: int) -> CheckRecord:
+    import pyarrow.compute as pc
+
+    worst: tuple[Finding, ...] = ()
+    if table is not None:
+        mine = table.filter(pc.equal(table.column("check"), record["check"]))
+        mine = mine.take(pc.sort_indices(mine, sort_keys=[("score", "descending"), ("row", "ascending")])[:shown])
+        worst = tuple(
+            Finding(**{name: row[name] or "" for name in row if name not in ("check", "score")}, score=row["score"])
+            for row in mine.to_pylist()
+        )
+    return CheckRecord(
+        check=record["check"],
+        status=record["status"],
+        n_rows=record["n_rows"],
+        n_found=record["n_found"],
+        summary=record["summary"],
+        why=record["why"],
+        measures={name: Estimate.from_json(value) for name, value in record["measures"].items()},
+        params=record["params"],
+        seconds=record["seconds"],
+        findings=worst,
+    )
