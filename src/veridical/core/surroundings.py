@@ -3,6 +3,7 @@
 import os
 import resource
 import sys
+import time
 from pathlib import Path
 
 TELEMETRY_OFF = {
@@ -17,6 +18,7 @@ TELEMETRY_OFF = {
     "TOKENIZERS_PARALLELISM": "false",
 }
 THREAD_SETTINGS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS")
+BUSY_SAMPLE_SECONDS = 0.2
 
 
 def opt_out_of_telemetry() -> None:
@@ -28,17 +30,31 @@ def opt_out_of_telemetry() -> None:
 def cores() -> int:
     """Cores this process may use: its affinity, and a container's quota where there is one."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    quota = Path("/sys/fs/cgroup/cpu.max")
-    if quota.is_file():
-        limit, period = quota.read_text(encoding="ascii").split()[:2]
-        if limit != "max":
-            allowed = min(allowed, max(1, round(int(limit) / int(period))))
-    return allowed
+    try:
+        limit, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
+        return allowed if limit == "max" else min(allowed, max(1, round(int(limit) / int(period))))
+    except (OSError, ValueError):
+        return allowed
 
 
 def free_cores() -> int:
     """Cores that nothing else keeps busy, at least one: two threads on one contended core are slower than one thread."""
-    return max(1, cores() - round(os.getloadavg()[0]))
+    return max(1, cores() - round(_busy_cores())) if cores() > 1 else 1
+
+
+def _busy_cores() -> float:
+    """Cores at work over a fifth of a second in which this process sleeps; 0 where the system does not say."""
+
+    def used() -> int:
+        ticks = [int(n) for n in Path("/proc/stat").read_text(encoding="ascii").split("\n")[0].split()[1:]]
+        return sum(ticks) - ticks[3] - ticks[4]  # all but idle and waiting for a disk
+
+    try:
+        before, start = used(), time.monotonic()
+        time.sleep(BUSY_SAMPLE_SECONDS)
+        return (used() - before) / os.sysconf("SC_CLK_TCK") / (time.monotonic() - start)
+    except (OSError, ValueError, IndexError):
+        return 0.0
 
 
 def use_threads(n: int) -> None:
@@ -49,7 +65,7 @@ def use_threads(n: int) -> None:
 
 def threads() -> int:
     """The number of threads the libraries of this process use: what OMP_NUM_THREADS says, else the free cores."""
-    said = os.environ.get("OMP_NUM_THREADS", "")
+    said = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
     return int(said) if said.isdigit() and int(said) > 0 else free_cores()
 
 

@@ -16,6 +16,7 @@ from accelerate import Accelerator
 from veridical.core.atomic_write import write_json
 from veridical.core.errors import InputError
 from veridical.core.progress import Progress
+from veridical.core.surroundings import threads as usable_threads
 from veridical.dataset.rows import Dataset, IntArray
 from veridical.models._encoder_network import EncoderClassifier, layers, open_encoder, open_tokenizer
 from veridical.models.encoder import EncoderModel
@@ -28,7 +29,7 @@ from veridical.train.checkpoint import CheckpointFile
 from veridical.train.config import TrainConfig
 from veridical.train.dynamics import as_table, save
 from veridical.train.loop import Job, fit
-from veridical.train.machine import Choices, free_cores, tuned
+from veridical.train.machine import Choices, tuned
 from veridical.train.trained import Trained
 
 FORMAT = 1
@@ -157,7 +158,7 @@ def _choices(request: Request, network: EncoderClassifier, tokens: Tokens, accel
         torch.set_num_threads(choices.threads)
     else:
         config, lengths = request.config, tokens.lengths[request.train]
-        threads = config.threads or free_cores()
+        threads = config.threads or usable_threads()
         torch.set_num_threads(threads)
         budget = config.token_budget or automatic_budget(lengths, epochs=config.epochs)
         clock = _Stopwatch(network, tokens, request.train[np.argsort(lengths, kind="stable")], budget, accelerator.device)
@@ -234,7 +235,7 @@ def _identity(request: Request, weights: FloatArray) -> str:
         "seed": request.seed,
         "labels": data.labels,
         "weights": request.weights.sha256,
-        "countermeasures": [(name, asdict(c.params)) for name, c in request.countermeasures],
+        "countermeasures": [(name, repr(c.params)) for name, c in request.countermeasures],
     }
     digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode())
     digest.update(json.dumps([data.ids, data.texts, data.seconds], ensure_ascii=False).encode("utf-8", "surrogatepass"))

@@ -1,7 +1,5 @@
 """What this machine trains fastest with: threads, number type, attention kernel. Chosen once, stored, and reused on resume."""
 
-import os
-import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -13,7 +11,6 @@ BFLOAT16_GAIN = 1.2
 """Times faster than float32 that bfloat16 must be to be chosen: below it, noise would decide. Ours."""
 SDPA_GAIN = 1.2
 """The same for sdpa against eager attention."""
-BUSY_SAMPLE_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,40 +28,6 @@ class Choices:
     @classmethod
     def from_json(cls, record: dict[str, Any]) -> "Choices":
         return cls(**{field.name: record[field.name] for field in fields(cls)})
-
-
-def free_cores() -> int:
-    """Cores that this process may use and that nobody else is using now, at least 1. OMP_NUM_THREADS overrides it."""
-    asked = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
-    if asked.isdigit() and int(asked) > 0:
-        return int(asked)
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
-    quota = _cgroup_quota()
-    allowed = allowed if quota is None else min(allowed, max(1, round(quota)))
-    return max(1, allowed - round(_busy_cores())) if allowed > 1 else 1
-
-
-def _cgroup_quota() -> float | None:
-    try:
-        limit, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
-        return None if limit == "max" else int(limit) / int(period)
-    except (OSError, ValueError):
-        return None
-
-
-def _busy_cores() -> float:
-    """Cores at work over a fifth of a second in which this process sleeps; 0 where the system does not say."""
-
-    def used() -> int:
-        ticks = [int(n) for n in Path("/proc/stat").read_text(encoding="ascii").split("\n")[0].split()[1:]]
-        return sum(ticks) - ticks[3] - ticks[4]  # all but idle and waiting for a disk
-
-    try:
-        before, start = used(), time.monotonic()
-        time.sleep(BUSY_SAMPLE_SECONDS)
-        return (used() - before) / os.sysconf("SC_CLK_TCK") / (time.monotonic() - start)
-    except (OSError, ValueError, IndexError):
-        return 0.0
 
 
 def computes_bfloat16() -> bool:
