@@ -90,8 +90,8 @@ def _table(predicted: IntArray, on: Yardstick) -> FloatArray:
 
 
 def _metric(totals: FloatArray, on: Yardstick) -> float:
-    right, true, predicted = np.split(totals, 3)
-    return on.metric(right, true, predicted)
+    classes = on.n_classes
+    return on.metric(totals[:classes], totals[classes : 2 * classes], totals[2 * classes :])
 
 
 def score_draws(arms: list[Scored], on: Yardstick, rng: np.random.Generator) -> FloatArray:
@@ -142,9 +142,8 @@ def gain(arm: Scored, over: Scored, on: Yardstick, rng: np.random.Generator) -> 
     share = between_clusters / error if error > 0 else 1.0
     draws = draws + rng.normal(0.0, between_seeds, len(draws))
     points = estimate(at, draws, on, method="paired cluster bootstrap, seeds' variance added", unit=100.0)
-    better = _softened(swap_p(a, b, difference, rng), share)
-    worse = _softened(swap_p(b, a, difference, rng), share)
-    return Gain(points, better, worse, error)
+    better, worse = swap_p(a, b, difference, rng)
+    return Gain(points, _softened(better, share), _softened(worse, share), error)
 
 
 def _seed_error(differences: FloatArray) -> float:

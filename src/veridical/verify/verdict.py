@@ -10,9 +10,9 @@ ALPHA = 0.05
 """Chance of accepting any repair that does nothing, over all repairs tried (one-sided, Holm)."""
 MARGIN = 1.0
 """Points of locked score that a measurement repair may cost. Ours: 1 point is what the ledger's intervals can resolve."""
-SAME_NOISE = (
-    "The locked labels are as noisy as the test labels, and that noise was not measured here: "
-    "a repair may look smaller or larger than it is on right labels."
+NOT_REVIEWED = (
+    "Locked rows keep the labels they came with, most of them train labels; how many are wrong was not measured here, "
+    "so on right labels the repair may do more or less."
 )
 
 
@@ -42,7 +42,7 @@ def judged(trials: Sequence[Trial], *, noise_measured: bool) -> tuple[Arm, ...]:
         arm = replace(trial.arm, p_untouched=untouched[i], p_placebo=placebo[i])
         if arm.kind == "training":
             outcome, why = _training(arm, better=float(better[i]), worse=float(worse[i]))
-            why = why if noise_measured else f"{why} {SAME_NOISE}"
+            why = why if noise_measured else f"{why} {NOT_REVIEWED}"
         else:
             outcome, why = _measurement(arm, shrinks=float(better[i]), grows=float(grows[i]), worse=float(worse[i]))
             why = f"{trial.gap} {why}"

@@ -156,10 +156,11 @@ def test_paired_interval_holds_its_mean_and_agrees_with_t():
 def test_swapping_places_is_flipping_signs_where_the_metric_is_a_mean(n):
     rng = np.random.default_rng(10)
     a, b = rng.normal(0.2, 1, n), rng.normal(0, 1, n)
-    swapped = swap_p(a[:, None], b[:, None], lambda x, y: float(x[0] - y[0]), rng, replicates=4000)
+    swapped, worse = swap_p(a[:, None], b[:, None], lambda x, y: float(x[0] - y[0]), rng, replicates=4000)
+    assert worse == pytest.approx(sign_flip_p(b - a, np.arange(n), rng), abs=1e-12 if n == 9 else 0.03)
     assert swapped == pytest.approx(sign_flip_p(a - b, np.arange(n), rng), abs=1e-12 if n == 9 else 0.03)
 
 
 def test_swapping_equal_tables_says_nothing():
     table = np.random.default_rng(11).random((40, 3))
-    assert swap_p(table, table, lambda x, y: float((x - y).sum()), np.random.default_rng(0)) == 1.0
+    assert swap_p(table, table, lambda x, y: float((x - y).sum()), np.random.default_rng(0)) == (1.0, 1.0)

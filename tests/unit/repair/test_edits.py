@@ -5,10 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 import pytest
-from veridical.dataset.fingerprint import fingerprint
 
 from veridical.core.errors import InputError
+from veridical.dataset.fingerprint import fingerprint
 from veridical.dataset.rows import SCHEMA, Dataset
+from veridical.dataset.storage import read, save
 from veridical.repair._contract import Edit
 from veridical.repair._edit_log import read_edits, write_edits
 from veridical.repair._edits import apply_edits, move, relabel, restore, row_weights, set_aside, weigh
@@ -113,3 +114,14 @@ def test_weights_live_in_the_log_and_have_mean_one(data, edits):
     weights = row_weights(data, edits)
     assert weights[data.rows("train")].mean() == pytest.approx(1)
     assert weights[0] / weights[1] == pytest.approx(2.5)
+
+
+def test_the_input_is_rebuilt_from_files_alone(data, edits, tmp_path):
+    """As after a run: repaired data and edit log on disk, the original gone."""
+    taken = data.fingerprint
+    save(apply_edits(data, edits), tmp_path / "data.parquet")
+    write_edits(edits, tmp_path / "edits.parquet")
+    del data
+    rebuilt = restore(read(tmp_path / "data.parquet"), read_edits(tmp_path / "edits.parquet"))
+    assert fingerprint(rebuilt.table) == taken
+    assert rebuilt.set_aside.column("id").to_pylist() == ["empty"]

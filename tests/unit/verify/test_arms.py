@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from number_world import KnownEvidence, disagreeing, record, ridge_fit, ridge_folds, world
+from number_world import KnownEvidence, disagreeing, knowing, record, ridge_fit, ridge_folds, world
 
 from veridical.core.errors import InputError
 from veridical.core.finding import AuditRecord, Finding
@@ -25,43 +25,24 @@ def trial(
     )
 
 
-def knowing(planted):
-    """Stands in for a check that finds every wrong train label."""
-
-    def look(evidence, names):
-        data = evidence.data
-        found = [Finding(data.ids[r], "train", 1.0, "wrong") for r in data.rows("train") if data.ids[r] in planted.wrong]
-        return record("label_errors", tuple(found), len(data))
-
-    return look
-
-
 def test_a_repair_that_helps_is_accepted(monkeypatch):
-    planted = world(6000, d=400, flipped=0.3, seed=0)
-    found = trial(planted, monkeypatch, repairs=("set_aside_label_errors", "relabel_label_errors"), look=knowing(planted))
+    """Helps, that is, on many rows with right labels; the locked labels, of which many are wrong, show a part of it."""
+    planted = world(4000, d=200, flipped=0.3, seed=0, n_test=1500, noisy_test=False)
+    train, test = planted.data.rows("train"), planted.data.rows("test")
+    right = train[planted.data.codes[train] == planted.truth[train]]
+    answers = [ridge_fit(planted.x)(rows, planted.data.codes[rows], None, 0)(test).argmax(1) for rows in (train, right)]
+    untouched, repaired = (np.mean(answer == planted.truth[test]) for answer in answers)
+    assert repaired - untouched > 0.03
+
+    found = trial(planted, monkeypatch, repairs=("set_aside_label_errors", "relabel_label_errors"), look=knowing(planted.wrong))
     assert "set_aside_label_errors" in found.names("accepted")
     assert found.arms[0].gain_over_untouched.low > 0
     assert found.arms[0].gain_over_placebo.low > 0
     for arm in found.arms:
-        assert arm.before.n == found.n_locked == 900
+        assert arm.before.n == found.n_locked == 825
         assert arm.log_loss_gain is not None
-        assert "noise was not measured" in arm.why
+        assert "how many are wrong was not measured" in arm.why
     assert RepairRecord.from_json(found.to_json()) == found
-
-
-def test_the_verdict_agrees_with_a_large_sample_of_right_labels(monkeypatch):
-    """On rows with the right labels the accepted repair does gain; the noisy locked labels show a part of it."""
-    planted = world(6000, d=400, flipped=0.3, seed=0, n_test=3000, noisy_test=False)
-    test = planted.data.rows("test")
-    train = planted.data.rows("train")
-    right = np.array([row not in planted.wrong for row in planted.data.ids])[train]
-    scores = []
-    for rows in (train, train[right]):
-        said = ridge_fit(planted.x)(rows, planted.data.codes[rows], None, 0)(test)
-        scores.append(np.mean(said.argmax(1) == planted.truth[test]))
-    assert scores[1] - scores[0] > 0.03
-    found = trial(planted, monkeypatch, look=knowing(planted))
-    assert found.names("accepted") == ["set_aside_label_errors"]
 
 
 def random_rows(share):
@@ -76,13 +57,13 @@ def random_rows(share):
 
 
 def test_a_repair_that_does_nothing_is_rarely_accepted(monkeypatch):
-    """40 worlds, right labels, rows set aside at random: at alpha .05 more than 5 acceptances come about in under 2 %."""
+    """25 worlds, right labels, rows set aside at random: at alpha .05 more than 4 acceptances come about in under 1 %."""
     accepted = 0
-    for seed in range(40):
+    for seed in range(25):
         planted = world(2100, d=60, flipped=0.1, seed=seed)
         found = trial(planted, monkeypatch, look=random_rows(0.1), seed=seed)
         accepted += len(found.names("accepted"))
-    assert accepted <= 5
+    assert accepted <= 4
 
 
 def test_a_repair_that_harms_is_rejected(monkeypatch):
