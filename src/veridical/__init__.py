@@ -20,6 +20,7 @@ _STAGES = {
     "account": "veridical.ledger.accounting",
     "report": "veridical.report.html",
     "run": "veridical.pipeline.running",
+    "RunConfig": "veridical.pipeline.config",
 }
 __all__ = ["__version__", *_STAGES]
 

@@ -1,5 +1,6 @@
 """`veridical audit`: load and look, in a folder of its own."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from veridical.core.finding import AuditRecord
@@ -29,9 +30,8 @@ def audit_file(
             from veridical.audit._evidence import Evidence
             from veridical.audit._runner import run_checks
 
-            data = load_as_configured(source, config, progress)
-            if data.split_how != "given":
-                data = data.with_column("split", ["train"] * len(data))
+            # "folds" draws no test set: a lone file is looked at as it is.
+            data = load_as_configured(source, replace(config, split="folds"), progress)
             evidence = Evidence(data, seed=config.seed, progress=progress)
             audit = run_checks(evidence, only=only or None, seed=config.seed, progress=progress)
             records.write_audit(folder.path, audit)

@@ -180,6 +180,7 @@ def claim(out: Path | None, identity: dict[str, Any], *, threads: int, fresh: bo
 
     Raises InputError when the folder holds something else or another run, SurroundingsError when another process holds it.
     """
+    identity = json.loads(json.dumps(identity))  # as it will be read back: tuples are lists
     path = out if out is not None else Path("runs") / hash_of(identity)[:12]
     _made(path)
     lock = _locked(path)

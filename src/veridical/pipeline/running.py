@@ -95,7 +95,6 @@ class _Job:
         """Compute a stage and mark it done, or read it back where an earlier process marked it."""
         if self.folder.done(name):
             return stored()
-        self.progress(name, 0, 0)
         began = time.monotonic()
         result = compute()
         self.folder.mark(name, {"seconds": round(time.monotonic() - began, 3), "peak_rss_mb": peak_rss_mb()})

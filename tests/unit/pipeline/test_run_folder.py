@@ -10,7 +10,8 @@ import pytest
 from veridical.core.errors import InputError, SurroundingsError
 from veridical.pipeline.run_folder import claim, content_hash, differences, hash_of
 
-IDENTITY = {"verb": "run", "veridical": "0.1.0", "config": {"seed": 0, "model": "linear"}, "data": {"TRAIN": "aa"}}
+CONFIG = {"seed": 0, "model": "linear", "repairs": ("a", "b")}
+IDENTITY = {"verb": "run", "veridical": "0.1.0", "config": CONFIG, "data": {"TRAIN": "aa"}}
 
 
 def _changed(**parts: object) -> dict[str, object]:
@@ -33,13 +34,13 @@ def test_without_out_the_folder_is_named_by_what_it_holds(tmp_path: Path, monkey
     monkeypatch.chdir(tmp_path)
     with claim(None, IDENTITY, threads=1) as folder:
         assert folder.path == Path("runs") / hash_of(IDENTITY)[:12]
-    assert hash_of(_changed(config={"seed": 1, "model": "linear"})) != hash_of(IDENTITY)
+    assert hash_of(_changed(config={**CONFIG, "seed": 1})) != hash_of(IDENTITY)
 
 
 @pytest.mark.parametrize(
     ("other", "said"),
     [
-        (_changed(config={"seed": 1, "model": "linear"}), "seed was 0, now 1"),
+        (_changed(config={**CONFIG, "seed": 1}), "seed was 0, now 1"),
         (_changed(data={"TRAIN": "bb"}), "the content of TRAIN differs"),
         (_changed(data={"TRAIN": "aa", "--test": "cc"}), "the content of --test differs"),
         (_changed(verb="audit"), "verb was run, now audit"),
