@@ -1,0 +1,100 @@
+"""CSV and TSV: a header line, quoted cells that may hold newlines, every row as long as the header."""
+
+import csv
+from collections.abc import Callable
+from io import TextIOWrapper
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+
+from veridical.core.errors import InputError
+from veridical.dataset.encodings import Encoding, as_utf8
+
+DELIMITERS = ",;\t|"
+BLOCK_BYTES = 4 << 20
+LARGEST_BLOCK_BYTES = 1 << 30
+"""A row longer than this cannot be read. Arrow's blocks are 31-bit."""
+
+
+def header(path: Path, encoding: Encoding) -> list[str]:
+    """Column names. Raises InputError when two are equal."""
+    with as_utf8(path, encoding) as file:
+        line = file.readline(1 << 20).decode("utf-8", "replace")
+    delimiter = _delimiter(path, line)
+    names = [name.strip() for name in next(csv.reader([line.rstrip("\r\n")], delimiter=delimiter), [])]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise InputError(f"{path} names the column {twice!r} twice in its header; every name must be unique. Rename one of them.")
+    return names
+
+
+def _delimiter(path: Path, line: str) -> str:
+    """The commonest delimiter outside quotes in the header line; of equals, the one the file's name promises."""
+    outside = "".join(part for i, part in enumerate(line.split('"')) if i % 2 == 0)
+    expected = "\t" if ".tsv" in path.name.lower() or ".tab" in path.name.lower() else ","
+    best = max(DELIMITERS, key=lambda mark: (outside.count(mark), mark == expected))
+    return best if outside.count(best) else expected
+
+
+def read(path: Path, encoding: Encoding, *, columns: list[str], tell: Callable[[int], None]) -> pa.Table:
+    """The named columns as bytes. Raises InputError for a ragged row, naming its line."""
+    names = header(path, encoding)
+    with as_utf8(path, encoding) as file:
+        delimiter = _delimiter(path, file.readline(1 << 20).decode("utf-8", "replace"))
+    quotes: list[str | bool] = ['"', False] if delimiter == "\t" else ['"']
+    for quote in quotes:
+        try:
+            return _read(path, encoding, names=names, columns=columns, delimiter=delimiter, quote=quote, tell=tell)
+        except pa.ArrowInvalid as error:
+            failure = error
+    raise InputError(_ragged(path, encoding, delimiter, len(names), str(failure))) from failure
+
+
+def _read(
+    path: Path, encoding: Encoding, *, names: list[str], columns: list[str], delimiter: str, quote: Any, tell: Any
+) -> pa.Table:
+    block = BLOCK_BYTES
+    while True:
+        try:
+            with as_utf8(path, encoding, tell) as file:
+                reader = pa_csv.open_csv(
+                    file,
+                    read_options=pa_csv.ReadOptions(block_size=block, column_names=names, skip_rows=1, use_threads=False),
+                    parse_options=pa_csv.ParseOptions(delimiter=delimiter, quote_char=quote, newlines_in_values=bool(quote)),
+                    convert_options=pa_csv.ConvertOptions(
+                        column_types=dict.fromkeys(names, pa.binary()),
+                        include_columns=columns,
+                        strings_can_be_null=False,
+                        null_values=[],
+                        check_utf8=False,
+                    ),
+                )
+                return pa.Table.from_batches(list(reader), schema=reader.schema)
+        except pa.ArrowInvalid as error:
+            if "Empty CSV" in str(error):
+                return pa.table({name: pa.array([], pa.binary()) for name in columns})
+            if "straddl" not in str(error) or block >= LARGEST_BLOCK_BYTES:
+                raise
+            block *= 16
+
+
+def _ragged(path: Path, encoding: Encoding, delimiter: str, n_columns: int, detail: str) -> str:
+    """Which line is ragged: read again, slowly, with the standard library."""
+    limit = csv.field_size_limit(2**31 - 1)
+    try:
+        with as_utf8(path, encoding) as file, TextIOWrapper(file, "utf-8", "replace", newline="") as text:
+            rows, line = csv.reader(text, delimiter=delimiter), 1
+            for row in rows:
+                if row and len(row) != n_columns:
+                    return (
+                        f"{path}, line {line}: {len(row)} cells, but the header has {n_columns} columns; every row must. "
+                        f"Quote cells that hold {delimiter!r} or a newline, or correct that line."
+                    )
+                line = rows.line_num + 1
+    except csv.Error as error:
+        detail = str(error)
+    finally:
+        csv.field_size_limit(limit)
+    return f"{path} cannot be read as CSV ({detail.splitlines()[0]}); every quote must be closed. Correct it or save it again."

@@ -1,0 +1,100 @@
+"""JSON lines, and JSON that is a list of objects."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from veridical.core.errors import InputError
+from veridical.dataset.encodings import Encoding, as_utf8
+
+BATCH_ROWS = 50_000
+PEEK_ROWS = 1000
+"""Rows whose keys name the columns. Ours; no source."""
+
+
+def keys(path: Path, encoding: Encoding) -> list[str]:
+    """Column names: the keys of the first rows, in order of appearance."""
+    names: dict[str, None] = {}
+    for number, (_, row) in enumerate(_rows(path, encoding, lambda done: None)):
+        if number >= PEEK_ROWS:
+            break
+        names.update(dict.fromkeys(row))
+    return list(names)
+
+
+def read(path: Path, encoding: Encoding, *, columns: list[str], tell: Callable[[int], None]) -> pa.Table:
+    """The named columns as bytes, null where a row lacks the key. Raises InputError naming the line that is not valid."""
+    cells: dict[str, list[bytes | None]] = {name: [] for name in columns}
+    batches = []
+    for count, (place, row) in enumerate(_rows(path, encoding, tell), start=1):
+        for name in columns:
+            cells[name].append(_cell(row.get(name), name, place))
+        if count % BATCH_ROWS == 0:
+            batches.append(pa.table({name: pa.array(values, pa.binary()) for name, values in cells.items()}))
+            cells = {name: [] for name in columns}
+    batches.append(pa.table({name: pa.array(values, pa.binary()) for name, values in cells.items()}))
+    return pa.concat_tables(batches)
+
+
+def _cell(value: Any, name: str, place: str) -> bytes | None:
+    """A cell as bytes. 1.0 becomes 1; a text that is no valid Unicode becomes bytes that are no valid UTF-8."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "surrogatepass")
+    if value is None or value != value:  # a NaN is not equal to itself
+        return None
+    if isinstance(value, bool):
+        return b"true" if value else b"false"
+    if isinstance(value, int | float):
+        whole = isinstance(value, float) and value.is_integer()
+        return str(int(value) if whole else value).encode()
+    raise InputError(
+        f"{place}: {name!r} holds {type(value).__name__}; a text, number or true/false is allowed. Flatten that column."
+    )
+
+
+def _rows(path: Path, encoding: Encoding, tell: Callable[[int], None]) -> Iterator[tuple[str, dict[str, Any]]]:
+    with as_utf8(path, encoding, tell) as file:
+        if _is_list(file.peek(1 << 16)):
+            yield from _listed(path, file.read())
+        else:
+            yield from _lines(path, file)
+
+
+def _is_list(head: bytes) -> bool:
+    return head.lstrip().startswith(b"[")
+
+
+def _listed(path: Path, content: bytes) -> Iterator[tuple[str, dict[str, Any]]]:
+    try:
+        rows = json.loads(content.decode("utf-8", "surrogateescape"))
+    except json.JSONDecodeError as error:
+        raise InputError(
+            f"{path}, line {error.lineno}: not valid JSON ({error.msg}). Correct that line or save the file again."
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path} is not valid JSON ({error}). Save it as a list of flat objects.") from error
+    for number, row in enumerate(rows, start=1):
+        if not isinstance(row, dict):
+            raise InputError(
+                f"{path}, row {number}: {type(row).__name__}; every row must be an object. Save it as a list of objects."
+            )
+        yield f"{path}, row {number}", row
+
+
+def _lines(path: Path, file: Iterable[bytes]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for number, line in enumerate(file, start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line.decode("utf-8", "surrogateescape"))
+        except (ValueError, RecursionError) as error:
+            detail = getattr(error, "msg", "nested too deeply" if isinstance(error, RecursionError) else str(error))
+            raise InputError(
+                f"{path}, line {number}: not valid JSON ({detail}); one object a line is allowed. Correct that line."
+            ) from error
+        if not isinstance(row, dict):
+            raise InputError(f"{path}, line {number}: {type(row).__name__}; one object a line is allowed. Correct that line.")
+        yield f"{path}, line {number}", row

@@ -1,0 +1,44 @@
+"""Labels as names: without blanks around them, 1.0 as 1 where all are numbers, sorted as numbers where all are."""
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from veridical.core.errors import InputError
+
+MAX_CLASSES = 200
+NUMBER = r"^[+-]?\d+(\.\d+)?$"
+
+
+def normalised(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Labels without blanks around them; an empty one is null; 1.0 is 1 where every label is a number."""
+    trimmed = pc.utf8_trim_whitespace(column)
+    trimmed = pc.if_else(pc.equal(trimmed, ""), pa.scalar(None, pa.string()), trimmed)
+    if not _all_numbers(pc.unique(trimmed.drop_null()).to_pylist()):
+        return trimmed
+    return pc.replace_substring_regex(trimmed, r"^([+-]?\d+)\.0+$", r"\1")
+
+
+def _all_numbers(names: list[str]) -> bool:
+    return bool(names) and bool(pc.all(pc.match_substring_regex(pa.array(names, pa.string()), NUMBER)).as_py())
+
+
+def ordered(names: list[str]) -> tuple[str, ...]:
+    return tuple(sorted(names, key=lambda name: (float(name), name)) if _all_numbers(names) else sorted(names))
+
+
+def class_names(train: pa.ChunkedArray, *, column: str) -> tuple[str, ...]:
+    """Sorted names of the labels in train. Raises InputError for fewer than 2 and more than 200."""
+    names = ordered(pc.unique(train.drop_null()).to_pylist())
+    if len(names) < 2:
+        got = f"only the label {names[0]!r}" if names else "no label at all"
+        raise InputError(
+            f"The column {column!r} holds {got} in the training rows; 2 to {MAX_CLASSES} classes are needed. "
+            "Name another column with --label, or add rows of another class."
+        )
+    if len(names) > MAX_CLASSES:
+        shown = ", ".join(repr(name[:30]) for name in names[:3])
+        raise InputError(
+            f"The column {column!r} holds {len(names)} different labels ({shown}, ...); 2 to {MAX_CLASSES} classes are allowed. "
+            "If it is not the label, name the right column with --label."
+        )
+    return names

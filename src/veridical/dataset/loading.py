@@ -1,0 +1,293 @@
+"""Any file of rows -> Dataset: read, give roles, set unusable rows aside, split where no test was given, say what was assumed."""
+
+from dataclasses import dataclass
+from math import sqrt
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from veridical.core.errors import InputError, UnknownName
+from veridical.core.power import minimum_detectable_effect
+from veridical.core.progress import Progress, silent
+from veridical.dataset import label_names, row_ids, setting_aside
+from veridical.dataset.files import SPLIT_NAMES, columns_in, read_files, splits_of
+from veridical.dataset.fingerprint import fingerprint
+from veridical.dataset.roles import roles_of, said, split_column_of
+from veridical.dataset.rows import SCHEMA, SPLITS, Dataset, IntArray
+from veridical.dataset.splitting import drawn_test
+
+SPLIT_WAYS = ("clusters", "random", "folds")
+SMALL_TEST = 200
+"""Test rows below which a warning says what the test can see. Ours; no source."""
+
+
+def columns_of(path: Path | str) -> list[str]:
+    """Column names of a file, or of the first file of a folder."""
+    return columns_in(next(iter(splits_of(Path(path)).values())))
+
+
+def load(
+    path: Path | str,
+    *,
+    test: Path | str | None = None,
+    valid: Path | str | None = None,
+    task: str = "classification",
+    text: str | None = None,
+    second: str | None = None,
+    label: str | None = None,
+    id: str | None = None,
+    group: str | None = None,
+    source: str | None = None,
+    time: str | None = None,
+    split_column: str | None = None,
+    split: str = "clusters",
+    test_share: float = 0.2,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> Dataset:
+    """Rows of a CSV, TSV, JSON, JSON lines, Parquet (text ones also .gz) or `datasets` folder, with train and test.
+
+    Without `test`, a split column or a folder with splits, the rows are split: `clusters` keeps near-duplicates and groups on
+    one side, `random` does not, `folds` leaves all in train. Raises InputError for what the user can change.
+    """
+    if split not in SPLIT_WAYS:
+        raise UnknownName("split", split, SPLIT_WAYS)
+    if not 0 < test_share < 1:
+        raise InputError(f"The test share {test_share} is not allowed; it must lie between 0 and 1. Try --test-share 0.2.")
+    given = {"text": text, "second": second, "label": label, "id": id, "group": group, "source": source, "time": time}
+    files = _files(Path(path), test=test, valid=valid)
+    first = files.get("train", files.get("", []))
+    columns = columns_in(first)
+    column = split_column_of(first[0], columns, split_column, [name for name in given.values() if name]) if "" in files else None
+    roles = roles_of(first[0], [name for name in columns if name != column], given, needed=("text", "label"))
+    reading = _Reading(roles, given, progress)
+    whole, how = reading.whole(files, split_column=column, chosen=split_column is not None)
+    data = _usable(reading, whole, task=task, how=how)
+    if how == "given":
+        data = _without_unseen(data)
+    else:
+        data = _split(data, split=split, test_share=test_share, seed=seed, progress=progress)
+    labels = label_names.class_names(_labels(data, "train"), column=roles["label"])
+    progress("load", 1, 1)
+    warnings = (*data.warnings, *_doubts(data, roles))
+    return Dataset(task, data.table, labels, data.set_aside, data.roles, warnings, fingerprint(data.table), data.split_how)
+
+
+def load_inputs(
+    path: Path | str,
+    *,
+    text: str | None = None,
+    second: str | None = None,
+    id: str | None = None,
+    label: str | None = None,
+    progress: Progress = silent,
+) -> Dataset:
+    """Rows to predict, all of split test; labels only where `label` names their column."""
+    files = [file for group in splits_of(Path(path)).values() for file in group]
+    given = {"text": text, "second": second, "label": label, "id": id, "group": None, "source": None, "time": None}
+    roles = roles_of(files[0], columns_in(files), given, needed=("text",))
+    if label is None:
+        roles.pop("label", None)
+    reading = _Reading(roles, given, progress)
+    whole = reading.part(files, "test", made_as="row")
+    return _usable(reading, whole, task="classification", how="given", with_labels=False)
+
+
+def _files(path: Path, *, test: Path | str | None, valid: Path | str | None) -> dict[str, list[Path]]:
+    """Files per split; {"": files} when one file is to be split."""
+    files = splits_of(path)
+    if "" in files and test is None and valid is not None:
+        raise InputError(
+            "A validation file was given without a test file; both or neither are allowed. Add --test or leave --valid out."
+        )
+    if test is None and valid is None and len(files) == 1:
+        return {"": next(iter(files.values()))}
+    if "" in files:
+        files = {"train": files[""]}
+    for split, other in (("test", test), ("valid", valid)):
+        if other is not None:
+            inside = splits_of(Path(other))
+            files[split] = inside.get(split) or [file for group in inside.values() for file in group]
+    for needed in ("train", "test"):
+        if needed not in files:
+            got = ", ".join(files)
+            raise InputError(f"{path} holds {got} rows but no {needed} rows; both are needed. Give TRAIN and --test.")
+    return {split: files[split] for split in SPLITS if split in files}
+
+
+@dataclass
+class _Whole:
+    """All rows in the columns of SCHEMA, and which of them could not be decoded."""
+
+    table: pa.Table
+    damaged: pa.Array
+
+
+@dataclass
+class _Reading:
+    """Reads the files of one load, gathering what the user should know."""
+
+    roles: dict[str, str]
+    given: dict[str, str | None]
+    progress: Progress
+
+    def __post_init__(self) -> None:
+        sentence = said(self.roles, self.given)
+        self.warnings: list[str] = [sentence] if sentence else []
+
+    def whole(self, files: dict[str, list[Path]], *, split_column: str | None, chosen: bool) -> tuple[_Whole, str]:
+        """Rows of all files, and how their splits came about: given, or "" when they are still to be drawn."""
+        if "" in files:
+            return self.one_file(files[""], split_column=split_column, chosen=chosen)
+        parts = {split: self.part(paths, split, made_as=split) for split, paths in files.items()}
+        tables, warning = row_ids.unique_over_files({split: part.table for split, part in parts.items()})
+        self.warnings += [warning] if warning else []
+        damaged = pa.concat_arrays([part.damaged for part in parts.values()])
+        return _Whole(pa.concat_tables(list(tables.values())), damaged), "given"
+
+    def one_file(self, paths: list[Path], *, split_column: str | None, chosen: bool) -> tuple[_Whole, str]:
+        part = self.part(paths, "train", made_as="row", split_column=split_column)
+        if split_column is None:
+            return part, ""
+        names = {
+            value: SPLIT_NAMES.get((value or "").strip().lower()) for value in pc.unique(part.table.column("split")).to_pylist()
+        }
+        known = set(names.values())
+        if None not in known and {"train", "test"} <= known:
+            values = pc.index_in(part.table.column("split"), value_set=pa.array(list(names), pa.string()))
+            splits = pa.chunked_array([pa.array(list(names.values()), pa.string())]).take(values)
+            self.roles["split"] = split_column
+            return _Whole(part.table.set_column(1, "split", splits), part.damaged), "given"
+        if chosen:
+            got = ", ".join(repr(value) for value in list(names)[:5])
+            raise InputError(
+                f"The split column {split_column!r} holds {got}; train and test (and valid) are needed, and no other value is "
+                "allowed. Correct it or leave out --split-column."
+            )
+        self.warnings.append(f"The column {split_column!r} does not say train and test for every row and was not used.")
+        return _Whole(part.table.set_column(1, "split", pa.array(["train"] * part.table.num_rows, pa.string())), part.damaged), ""
+
+    def part(self, paths: list[Path], split: str, *, made_as: str, split_column: str | None = None) -> _Whole:
+        """Rows of one split's files. A role that was guessed may be missing in it, unless it is text, second or label."""
+        there, roles = columns_in(paths), dict(self.roles)
+        for role, name in self.roles.items():
+            if name not in there:
+                if role in ("text", "second", "label") or self.given.get(role):
+                    raise UnknownName("column", name, there, f"{paths[0]} must have the {role} column of the training rows.")
+                del roles[role]
+        wanted = dict.fromkeys([*roles.values(), *([split_column] if split_column else [])])
+        read = read_files(paths, columns=list(wanted), progress=self.progress)
+        if read.encoding:
+            self.warnings.append(f"{paths[0].name} is not UTF-8; it was read as {read.encoding}.")
+        n_rows = read.table.num_rows
+        if n_rows == 0:
+            raise InputError(f"{paths[0]} holds a header but no rows; at least one row is needed. Check the path.")
+        columns, damaged = {}, pa.array(np.zeros(n_rows, dtype=bool))
+        for role, name in (roles | ({"split": split_column} if split_column else {})).items():
+            columns[role], bad = setting_aside.decoded(read.table.column(name))
+            if role in ("text", "second", "label"):
+                damaged = pc.or_(damaged, bad)
+        if "id" in columns:
+            row_ids.refuse_repeated(columns["id"], place=str(paths[0]), column=roles["id"])
+        columns.setdefault("id", row_ids.made(made_as, n_rows))
+        columns.setdefault("split", pa.repeat(pa.scalar(split, pa.string()), n_rows))
+        empty = pa.nulls(n_rows, pa.string())
+        return _Whole(pa.table([columns.get(name, empty) for name in SCHEMA.names], schema=SCHEMA), damaged)
+
+
+def _usable(reading: _Reading, whole: _Whole, *, task: str, how: str, with_labels: bool = True) -> Dataset:
+    """The rows that can be used, the others set aside; labels are those of all rows."""
+    table = whole.table.set_column(4, SCHEMA.field("label"), label_names.normalised(whole.table.column("label")))
+    reasons = setting_aside.reasons(table, damaged=whole.damaged, with_labels=with_labels)
+    kept, aside = setting_aside.apart(table, reasons)
+    if with_labels and kept.num_rows < 2:
+        raise InputError(
+            f"Only {kept.num_rows} of {table.num_rows} rows can be used ({_counted(aside)}); at least 2 are needed. "
+            "Check --text and --label, or add rows."
+        )
+    labels = label_names.ordered(pc.unique(kept.column("label").drop_null()).to_pylist())
+    return Dataset(
+        task, kept, labels, aside, reading.roles, tuple(reading.warnings), fingerprint(kept) if not with_labels else "", how
+    )
+
+
+def _counted(aside: pa.Table) -> str:
+    reasons = aside.column("reason").to_pylist()
+    return ", ".join(f"{reason}: {reasons.count(reason)}" for reason in sorted(set(reasons))) or "none set aside"
+
+
+def _labels(data: Dataset, split: str) -> pa.ChunkedArray:
+    return data.table.filter(pc.equal(data.table.column("split"), split)).column("label")
+
+
+def _without_unseen(data: Dataset) -> Dataset:
+    """Test and validation rows whose label no training row has are set aside."""
+    known = pc.unique(_labels(data, "train"))
+    label_names.class_names(_labels(data, "train"), column=data.roles["label"])
+    unseen = pc.invert(pc.is_in(data.table.column("label"), value_set=known))
+    kept, aside = setting_aside.apart(data.table, pc.if_else(unseen, setting_aside.UNSEEN, pa.scalar(None, pa.string())))
+    if pc.sum(pc.equal(kept.column("split"), "test")).as_py() in (0, None):
+        every = pa.concat_tables([data.set_aside, aside])
+        got = _counted(every.filter(pc.equal(every.column("split"), "test")))
+        raise InputError(f"No test row can be used ({got}); at least 1 is needed. Check --test and --label.")
+    return Dataset(
+        data.task, kept, data.labels, pa.concat_tables([data.set_aside, aside]), data.roles, data.warnings, "", data.split_how
+    )
+
+
+def _split(data: Dataset, *, split: str, test_share: float, seed: int, progress: Progress) -> Dataset:
+    """Draw the test rows of one file."""
+    if split == "folds":
+        return _with_split(data, np.zeros(len(data), dtype=bool), split, ())
+    label_names.class_names(data.table.column("label"), column=data.roles["label"])
+    from veridical.dataset.similarity import clusters, similar_pairs
+
+    together = clusters(data, similar_pairs(data, progress=progress))
+    singly = np.arange(len(data), dtype=np.int64)
+    units = together if split == "clusters" else singly
+    is_test = drawn_test(units, data.codes, test_share, seed)
+    unseen = is_test & ~np.isin(data.codes, data.codes[~is_test])
+    is_test &= ~np.isin(units, units[unseen])
+    said = [] if is_test.any() else [f"{len(data)} rows are too few to draw a test set from; there is none."]
+    if split == "random" and is_test.any():
+        said.append(_cost_of_random(together, is_test))
+    return _with_split(data, is_test, split, tuple(said))
+
+
+def _cost_of_random(clusters: IntArray, is_test: npt.NDArray[np.bool_]) -> str:
+    n_leaked, n_test = int(np.isin(clusters[is_test], clusters[~is_test]).sum()), int(is_test.sum())
+    return (
+        f"The test was drawn at random: {n_leaked} of its {n_test} rows ({100 * n_leaked / n_test:.1f} %) have an equal or "
+        "near-equal row, or one of their group, in train. --split clusters keeps them on one side."
+    )
+
+
+def _with_split(data: Dataset, is_test: npt.NDArray[np.bool_], how: str, said: tuple[str, ...]) -> Dataset:
+    table = data.table.set_column(1, SCHEMA.field("split"), pc.if_else(pa.array(is_test), "test", "train"))
+    return Dataset(data.task, table, data.labels, data.set_aside, data.roles, (*data.warnings, *said), "", how)
+
+
+def _doubts(data: Dataset, roles: dict[str, str]) -> list[str]:
+    """What the user should know about rows that are accepted."""
+    said, table = [], data.table
+    if data.set_aside.num_rows:
+        said.append(f"{data.set_aside.num_rows} rows were set aside: {_counted(data.set_aside)}.")
+    if (
+        pc.count_distinct(table.column("text")).as_py() == 1
+        and pc.count_distinct(table.column("second"), mode="all").as_py() == 1
+    ):
+        said.append(f"All {len(data)} rows have the same text; no model can tell them apart.")
+    n_test = len(data.rows("test"))
+    if 0 < n_test < SMALL_TEST:
+        points = min(100.0, 100 * minimum_detectable_effect(sqrt(0.25 / n_test)))
+        rows = "row" if n_test == 1 else "rows"
+        said.append(f"The test has only {n_test} {rows}: a difference below {points:.0f} points cannot be told from chance.")
+    if "group" in roles:
+        counts = pc.value_counts(table.column("group").drop_null()).field("counts")
+        n_single = pc.sum(pc.equal(counts, 1)).as_py() or 0
+        if n_single:
+            said.append(f"{n_single} of the {len(counts)} groups in the column {roles['group']!r} have a single row.")
+    return said

@@ -1,0 +1,141 @@
+"""Roles, ids, splits, what is set aside and what is said."""
+
+import json
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from veridical.core.errors import InputError
+from veridical.dataset.loading import load
+from veridical.dataset.rows import Dataset
+
+
+def written(tmp_path: Path, name: str, content: str | bytes) -> Path:
+    path = tmp_path / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def aside(data: Dataset) -> dict[str, str]:
+    return dict(zip(data.set_aside.column("id").to_pylist(), data.set_aside.column("reason").to_pylist(), strict=True))
+
+
+def test_pairs_are_recognised_and_said(tmp_path: Path) -> None:
+    data = load(written(tmp_path, "a.csv", "Premise,Hypothesis,gold_label\na,b,x\nc,d,y\n"), split="folds")
+    assert data.roles == {"text": "Premise", "second": "Hypothesis", "label": "gold_label"}
+    assert data.inputs() == [("a", "b"), ("c", "d")]
+    assert "text = 'Premise'" in data.warnings[0]
+
+
+def test_a_second_text_is_never_guessed_alone(tmp_path: Path) -> None:
+    assert "second" not in load(written(tmp_path, "a.csv", "text,hypothesis,label\na,b,x\nc,d,y\n"), split="folds").roles
+
+
+def test_chinese_column_names(tmp_path: Path) -> None:
+    data = load(written(tmp_path, "a.csv", "编号,评论,类别,来源\n1,很好吃,好,网站\n2,太慢了,差,网站\n"), split="folds")
+    assert data.roles == {"text": "评论", "label": "类别", "id": "编号", "source": "来源"}
+
+
+def test_given_roles_need_no_sentence(tmp_path: Path) -> None:
+    data = load(written(tmp_path, "a.csv", "t,y\na,x\nb,z\n"), text="t", label="y", split="folds")
+    assert not [w for w in data.warnings if "Guessed" in w]
+
+
+def test_ids_come_back_unchanged(tmp_path: Path) -> None:
+    train = written(tmp_path, "a.csv", "id,text,label\n007,a,x\nR-8,b,y\n")
+    data = load(train, test=written(tmp_path, "b.jsonl", '{"id": 9, "text": "c", "label": "x"}\n'), id="id")
+    assert data.ids == ["007", "R-8", "9"]
+
+
+def test_ids_that_two_files_share_are_told_apart(tmp_path: Path) -> None:
+    train = written(tmp_path, "a.csv", "id,text,label\n1,a,x\n2,b,y\n")
+    data = load(train, test=written(tmp_path, "b.csv", "id,text,label\n1,c,x\n"))
+    assert data.ids == ["train-1", "train-2", "1"]
+    assert any("same ids" in w for w in data.warnings)
+
+
+def test_split_column(tmp_path: Path) -> None:
+    data = load(written(tmp_path, "a.csv", "text,label,split\na,x,Train\nb,y,train\nc,x,dev\nd,y,TEST\n"))
+    assert data.splits.tolist() == ["train", "train", "valid", "test"]
+    assert data.split_how == "given"
+
+
+def test_what_is_set_aside_and_why(tmp_path: Path) -> None:
+    train = b"id,text,label\n1,a,x\n2,b,y\n3,\xff\xfe oh,x\n4,  ,x\n5,ok,\n6,a\0b,x\n"
+    test = "id,text,label\n7,c,x\n8,d,z\n9," + "x" * 1_000_001 + ",x\n"
+    data = load(written(tmp_path, "a.csv", train), test=written(tmp_path, "b.csv", test))
+    assert aside(data) == {
+        "3": "cannot be decoded",
+        "4": "text empty",
+        "5": "label missing",
+        "6": "cannot be decoded",
+        "8": "test label unseen in train",
+        "9": "text over 1,000,000 bytes",
+    }
+    assert data.ids == ["1", "2", "7"]
+    assert any("6 rows were set aside" in w for w in data.warnings)
+
+
+def test_a_lone_surrogate_cannot_be_decoded(tmp_path: Path) -> None:
+    rows = [{"text": "a", "label": "x"}, {"text": "b\ud83d", "label": "x"}, {"text": "c", "label": "y"}]
+    data = load(written(tmp_path, "a.jsonl", "\n".join(json.dumps(row) for row in rows)), split="folds")
+    assert aside(data) == {"row-2": "cannot be decoded"}
+
+
+def test_doubts_are_said(tmp_path: Path) -> None:
+    train = written(tmp_path, "a.csv", "text,label,group\na,x,g\na,y,g\na,x,h\n")
+    data = load(train, test=written(tmp_path, "b.csv", "text,label,group\na,x,g\n"))
+    said = " ".join(data.warnings)
+    assert "same text" in said
+    assert "only 1 row: a difference below 100 points" in said
+    assert "1 of the 2 groups" in said
+
+
+def test_folds_leave_all_rows_in_train(tmp_path: Path) -> None:
+    data = load(written(tmp_path, "a.csv", "text,label\na,x\nb,y\n"), split="folds")
+    assert (data.split_how, data.splits.tolist()) == ("folds", ["train", "train"])
+
+
+WORDS = ["good", "bad", "room", "food", "slow", "nice", "loud", "warm", "cold", "fresh", "empty", "full", "old", "new", "far"]
+
+
+def corpus(n: int) -> str:
+    texts = [" ".join(WORDS[(i * step + i // 7) % len(WORDS)] for step in (1, 2, 4, 7, 11, 13)) + f" {i * i}" for i in range(n)]
+    return "text,label\n" + "".join(f"{text},{'xy'[i % 2]}\n{text},{'xy'[i % 2]}\n" for i, text in enumerate(texts))
+
+
+def test_clusters_stay_on_one_side_and_random_says_what_it_cost(tmp_path: Path) -> None:
+    pytest.importorskip("veridical.dataset.similarity")
+    path = written(tmp_path, "a.csv", corpus(60))
+    whole, again = load(path, seed=3), load(path, seed=3)
+    assert whole.splits.tolist() == again.splits.tolist()
+    texts = {split: {whole.texts[i] for i in whole.rows(split)} for split in ("train", "test")}
+    assert texts["test"]
+    assert not texts["train"] & texts["test"]
+    careless = load(path, split="random", seed=3)
+    assert len(careless.rows("test")) == 24
+    assert any("drawn at random" in w for w in careless.warnings)
+
+
+cells = st.text(st.characters(codec="utf-8"), max_size=6)
+
+
+@settings(max_examples=40, deadline=None)
+@given(rows=st.lists(st.tuples(cells, st.sampled_from(["x", "y", "", " x "])), min_size=2, max_size=12))
+def test_every_row_is_kept_or_set_aside(rows: list[tuple[str, str]]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "a.jsonl"
+        path.write_text("".join(json.dumps({"text": t, "label": lab}) + "\n" for t, lab in rows))
+        try:
+            data = load(path, split="folds")
+        except InputError:
+            usable = {lab.strip() for t, lab in rows if t.strip() and "\0" not in t} - {""}
+            assert len(usable) < 2 or any(not t.strip() for t, _ in rows)
+            return
+    ids = [*data.ids, *data.set_aside.column("id").to_pylist()]
+    assert sorted(ids) == sorted(f"row-{i}" for i in range(1, len(rows) + 1))
+    texts = {f"row-{i}": text for i, (text, _) in enumerate(rows, start=1)}
+    assert all(texts[i] == text for i, text in zip(data.ids, data.texts, strict=True))
