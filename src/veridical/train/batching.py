@@ -1,6 +1,6 @@
 """Which rows go into which step: token-budget batches of texts of like length, in an order given by seed and epoch."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -28,15 +28,15 @@ class Batch:
     weights: FloatArray
 
     def pieces(self, n_pieces: int) -> list["Batch"]:
-        """The same rows dealt to `n_pieces`; each piece has at least one row, if need be one of weight 0."""
+        """The same rows dealt to `n_pieces`; each has at least one row, if need be one of weight 0 and row -1."""
         return [self._take(np.arange(start, len(self.rows), n_pieces)) for start in range(n_pieces)]
 
     def _take(self, at: IntArray) -> "Batch":
-        weights = self.weights[at]
         if not len(at):
-            at, weights = np.zeros(1, np.int64), np.zeros(1)
+            first = self._take(np.zeros(1, np.int64))
+            return replace(first, rows=np.full(1, -1), weights=np.zeros(1))
         types = None if self.types is None else self.types[at]
-        return Batch(self.rows[at], self.ids[at], self.mask[at], types, self.codes[at], weights)
+        return Batch(self.rows[at], self.ids[at], self.mask[at], types, self.codes[at], self.weights[at])
 
 
 def make_batch(tokens: Tokens, rows: IntArray, *, codes: IntArray, weights: FloatArray) -> Batch:
