@@ -1,4 +1,4 @@
-"""Run folders that never change, built by code: an ordinary one with hostile data in it, and the worst cases a report must survive."""
+"""Run folders that never change, built by code: one with hostile data in it, and the worst cases a report must survive."""
 
 import json
 from dataclasses import asdict, replace
@@ -33,7 +33,9 @@ def ledger() -> Ledger:
         metric="accuracy",
         votes="clusters",
         reported=share(0.961, 0.956, 0.965),
-        honest=share(0.853, 0.839, 0.866, "calibrated to the population, clusters resampled, label noise bounded (Imbens-Manski)"),
+        honest=share(
+            0.853, 0.839, 0.866, "calibrated to the population, clusters resampled, label noise bounded (Imbens-Manski)"
+        ),
         contract=None,
         components=_components(),
         floors={
@@ -47,7 +49,9 @@ def ledger() -> Ledger:
 
 def _components() -> tuple[Component, ...]:
     zero = share(0.0, 0.0, 0.0, "identity")
-    leaked = "5437 of 7025 test rows (77.4 %) have an equal or near-equal text in train; each was given the score this model gets "
+    leaked = (
+        "5437 of 7025 test rows (77.4 %) have an equal or near-equal text in train; each was given the score this model gets "
+    )
     leaked += "on unleaked rows of the same difficulty."
     unread = f"No label was reviewed. {SCRIPT} Stated model: train labels are as right as fresh ones."
     return (
@@ -59,7 +63,7 @@ def _components() -> tuple[Component, ...]:
         Component("sample", "measurement", "not_detected", share(0.21, -0.5, 0.92), 0.8, 7025, "Weighted.", 0.1, 0.3),
         Component("noise", "measurement", "bounded", share(-0.43, -2.6, 0.0), 0.9, 7025, unread, -0.5, -0.4, {"word": IMAGE}),
         Component("reuse", "measurement", "skipped", None, None, 0, "No log of earlier looks at this test set."),
-        Component("shortcut", "transfer", "candidate", None, None, 3, f"Words that go with one label: {SCRIPT}; 差评; \u202eeot."),
+        Component("shortcut", "transfer", "candidate", None, None, 3, f"Words that go with a label: {SCRIPT}; 差评; \u202eeot."),
     )  # fmt: skip
 
 
@@ -109,7 +113,15 @@ def under_contract() -> RunRecord:
     base = record()
     assert base.ledger is not None
     shortcut = Component(
-        "shortcut:差评", "transfer", "measured", share(4.2, 3.1, 5.3, "transplant"), 1.0, 7025, "Put into half of the rows.", 4.0, 4.4
+        "shortcut:差评",
+        "transfer",
+        "measured",
+        share(4.2, 3.1, 5.3, "transplant"),
+        1.0,
+        7025,
+        "Put into half of the rows.",
+        4.0,
+        4.4,
     )
     contract = ContractScore(f"shop {SCRIPT}", "c0" * 32, share(0.811, 0.795, 0.826, "under the contract"))
     parts = (*base.ledger.components[:-1], shortcut)
@@ -121,7 +133,9 @@ def without_repair() -> RunRecord:
 
 
 def external() -> RunRecord:
-    skipped = RepairRecord(skipped="A file of predictions cannot be retrained, so no repair was tested. Give a model to test repairs.")
+    skipped = RepairRecord(
+        skipped="A file of predictions cannot be retrained, so no repair was tested. Give a model to test repairs."
+    )
     return replace(record(), model="predictions", repair=skipped)
 
 
@@ -163,7 +177,9 @@ def rows() -> pa.Table:
         ("t3", "train", f"前言。{LONG}", None, "pos"),
     ]
     columns = zip(*listed, strict=True)
-    return pa.table({name: pa.array(c, pa.string()) for name, c in zip(("id", "split", "text", "second", "label"), columns, strict=True)})
+    return pa.table(
+        {name: pa.array(c, pa.string()) for name, c in zip(("id", "split", "text", "second", "label"), columns, strict=True)}
+    )
 
 
 def write_run(folder: Path, made: RunRecord | None = None, *, texts: bool = True, audit: bool = True) -> Path:
@@ -184,7 +200,10 @@ def write_run(folder: Path, made: RunRecord | None = None, *, texts: bool = True
 
 def _write_audit(folder: Path) -> None:
     flat = [(check.check, finding) for check in checks() for finding in check.findings]
-    columns = {name: [getattr(f, name) for _, f in flat] for name in ("row", "split", "score", "reason", "evidence", "other_row", "repair")}
+    columns = {
+        name: [getattr(f, name) for _, f in flat]
+        for name in ("row", "split", "score", "reason", "evidence", "other_row", "repair")
+    }
     pq.write_table(pa.table({**columns, "check": [check for check, _ in flat]}), folder / "findings.parquet")
     plain = [{k: v for k, v in asdict(check).items() if k != "findings"} for check in checks()]
     (folder / "audit.json").write_text(json.dumps({"format": 1, "seed": 0, "checks": plain}), encoding="utf-8")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 FORMATS = ("html", "md")
 LARGEST = 5_000_000
 """Bytes of the page at most. From the goal: 5 MB."""
-CUTS = ((SHOWN_PER_CHECK, 800), (SHOWN_PER_CHECK, 300), (SHOWN_PER_CHECK, 120), (200, 120), (50, 120), (10, 60), (0, 0))
+CUTS = ((SHOWN_PER_CHECK, 400), (SHOWN_PER_CHECK, 240), (SHOWN_PER_CHECK, 120), (200, 120), (50, 120), (10, 60), (0, 0))
 """(findings of a check, characters of a text), tried in this order until the page is small enough. Ours; no source."""
 
 
@@ -52,7 +52,9 @@ def page(files: RunFiles, said: Words) -> str:
 
 def _rendered(files: RunFiles, said: Words, *, shown: int, limit: int) -> str:
     style, script = _asset("report.css"), _asset("report.js")
-    policy = f"default-src 'none'; style-src '{sha256(style)}'; script-src '{sha256(script)}'; base-uri 'none'; form-action 'none'"
+    policy = (
+        f"default-src 'none'; style-src '{sha256(style)}'; script-src '{sha256(script)}'; base-uri 'none'; form-action 'none'"
+    )
     record = files.record
     return _template().render(
         w=said,
@@ -86,7 +88,7 @@ def _trusted(text: str) -> Any:
     """Our own style and script; nothing from data ever passes here."""
     from markupsafe import Markup
 
-    return Markup(text)  # noqa: S704
+    return Markup(text)
 
 
 @cache
@@ -107,7 +109,9 @@ def _template() -> "jinja2.Template":
         "one_line": lambda text, limit: one_line(text, limit=limit),
         "plain": plain,
     }
-    environment.filters.update({name: _with_minus(f) if name in ("points", "band", "interval") else f for name, f in filters.items()})
+    environment.filters.update(
+        {name: _with_minus(f) if name in ("points", "band", "interval") else f for name, f in filters.items()}
+    )
     environment.globals["component_name"] = component_name
     return environment.get_template("report.html.jinja")
 

@@ -47,7 +47,14 @@ def _head(record: RunRecord, said: Words) -> list[str]:
         scored_under = {"honest": figures.score(under.value), "interval": figures.interval(under)}
         lines += ["", "**" + said("headline_contract", name=name, **scored_under) + "**"]
     metric, train, test = said.name("metric", record.metric), figures.count(record.n_train), figures.count(record.n_test)
-    about = said("about_line", model=literal(record.model), task=literal(record.task), metric=literal(metric), train=train, test=test)
+    about = said(
+        "about_line",
+        model=literal(record.model),
+        task=literal(said.name("task", record.task)),
+        metric=literal(metric),
+        train=train,
+        test=test,
+    )
     return [*lines, "", gap_sentence(ledger, said), "", about]
 
 
@@ -73,7 +80,9 @@ def _repairs(repair: RepairRecord | None, said: Words) -> list[str]:
 
 
 def _arm(arm: Arm, said: Words) -> str:
-    gains = [f"{figures.points(e.value)} {figures.band(e)}" if e else "–" for e in (arm.gain_over_untouched, arm.gain_over_placebo)]
+    gains = [
+        f"{figures.points(e.value)} {figures.band(e)}" if e else "–" for e in (arm.gain_over_untouched, arm.gain_over_placebo)
+    ]
     name = literal(said.name("repair", arm.repair))
     return f"| {name} | {said.name('outcome', arm.outcome)} | {gains[0]} | {gains[1]} |"
 

@@ -36,8 +36,15 @@ def side_by_side(left: str, right: str, *, limit: int) -> tuple[Excerpt, Excerpt
     start = _window_start(left, right, limit)
     cut = [_cut(text, start, limit) for text in (left, right)]
     marked = _marked(*(TOKEN.findall(text) for text in cut))
+    if start + limit < max(len(left), len(right)):
+        marked = (_plain_end(marked[0]), _plain_end(marked[1]))
     lengths = [len(text) if shown != text else 0 for text, shown in zip((left, right), cut, strict=True)]
     return Excerpt(marked[0], lengths[0]), Excerpt(marked[1], lengths[1])
+
+
+def _plain_end(pieces: tuple[Piece, ...]) -> tuple[Piece, ...]:
+    """Where the texts are cut, what follows is unknown: a last piece that differs by the cut alone is not marked."""
+    return (*pieces[:-1], Piece(pieces[-1].text, differs=False)) if len(pieces) > 1 else pieces
 
 
 def _window_start(left: str, right: str, limit: int) -> int:

@@ -1,4 +1,4 @@
-"""The fixed words of a report in one language. Both languages have the same keys and the same placeholders (a test compares them)."""
+"""The fixed words of a report in one language. All languages have the same keys and placeholders; a test compares them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
