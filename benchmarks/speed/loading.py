@@ -14,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-WORDS = "the room was small but staff were friendly and breakfast came late again so we left early 房间 很好 服务".split()
+WORDS = ["the", "room", "was", "small", "but", "staff", "were", "friendly", "breakfast", "came", "late", "房间", "很好", "服务"]
 
 
 def write(path: Path, n_rows: int, seed: int) -> None:

@@ -29,9 +29,9 @@ BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 MAGIC = {b"PK\x03\x04": "a zip or Excel file", b"%PDF": "a PDF", b"PAR1": "a Parquet file", b"\x89PNG": "an image"}
-BELIEVED = frozenset(
-    ["cp1250", "cp1251", "cp1253", "cp1255", "cp1256", "koi8_r", "iso8859_5", "iso8859_7"]
-    + ["shift_jis", "cp932", "euc_jp", "euc_kr", "cp949"]
+BELIEVED = (
+    *("cp1250", "cp1251", "cp1253", "cp1255", "cp1256", "koi8_r", "iso8859_5", "iso8859_7"),
+    *("shift_jis", "cp932", "euc_jp", "euc_kr", "cp949"),
 )
 """What charset-normalizer is believed on; its other answers are rare look-alikes of cp1252. Ours; no source."""
 UNDECODABLE = "veridical.undecodable"

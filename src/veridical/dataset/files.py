@@ -1,11 +1,12 @@
 """Any file or folder of rows: its format by its name, its splits where it is a folder."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
 
-from veridical.core.errors import InputError
+from veridical.core.errors import InputError, UnknownName
 from veridical.core.progress import Progress, silent
 from veridical.dataset import columnar, delimited, json_rows
 from veridical.dataset.encodings import encoding_of, is_gzip
@@ -59,11 +60,11 @@ def splits_of(path: Path) -> dict[str, list[Path]]:
 
 
 def _split_named(file: Path) -> str:
-    """The split that a folder's or a file's name says: train/data-0.arrow, test-00000-of-00001.parquet, dev.jsonl."""
+    """The split that a folder's or a file's name says: train/data-0.arrow, test-00000-of-00001.parquet, dev.jsonl, train10k.csv."""
     for part in (*file.parts[:-1], file.name):
-        word = part.lower().split(".")[0].split("-")[0].split("_")[0]
-        if word in SPLIT_NAMES:
-            return SPLIT_NAMES[word]
+        word = re.match(r"[^\W\d_]*", part.lower())
+        if word and word.group() in SPLIT_NAMES:
+            return SPLIT_NAMES[word.group()]
     return ""
 
 
@@ -101,6 +102,9 @@ def read_files(files: list[Path], *, columns: list[str], progress: Progress = si
     tables, encodings = [], []
     for path in files:
         kind = _known_format(path)
+        absent = next((name for name in columns if len(files) > 1 and name not in columns_in([path])), None)
+        if absent is not None:
+            raise UnknownName("column", absent, columns_in([path]), f"{path} must have the columns of {files[0].name} beside it.")
         if kind == "columnar":
             tables.append(columnar.read(path, columns=columns))
             continue

@@ -179,6 +179,10 @@ class _Reading:
                     raise UnknownName("column", name, there, f"{paths[0]} must have the {role} column of the training rows.")
                 del roles[role]
         wanted = dict.fromkeys([*roles.values(), *([split_column] if split_column else [])])
+        if len(paths) > 1 and paths[0].suffix != ".arrow":
+            self.warnings.append(
+                f"{len(paths)} files of {paths[0].parent} were read as one ({paths[0].name} to {paths[-1].name})."
+            )
         read = read_files(paths, columns=list(wanted), progress=self.progress)
         if read.encoding:
             self.warnings.append(f"{paths[0].name} is not UTF-8; it was read as {read.encoding}.")

@@ -28,7 +28,7 @@ NAMES: dict[str, tuple[str, ...]] = {
         *("标签", "標籤", "类别", "類別", "分类", "情感", "意图", "类型"),
     ),
     "id": ("id", "row_id", "example_id", "guid", "uid", "idx", "编号", "序号"),
-    "group": ("group", "group_id", "author", "user", "user_id", "author_id", "document_id", "doc_id", "组", "作者", "用户"),
+    "group": ("group", "group_id", "组"),  # an author or user column groups rows only where the user says so
     "source": ("source", "domain", "origin", "来源", "來源"),
     "time": ("time", "date", "timestamp", "created_at", "datetime", "时间", "日期", "時間"),
 }

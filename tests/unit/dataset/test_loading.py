@@ -1,9 +1,12 @@
 """Roles, ids, splits, what is set aside and what is said."""
 
 import json
+import sys
 import tempfile
 from pathlib import Path
+from types import ModuleType
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -107,8 +110,22 @@ def corpus(n: int) -> str:
     return "text,label\n" + "".join(f"{text},{'xy'[i % 2]}\n{text},{'xy'[i % 2]}\n" for i, text in enumerate(texts))
 
 
-def test_clusters_stay_on_one_side_and_random_says_what_it_cost(tmp_path: Path) -> None:
-    pytest.importorskip("veridical.dataset.similarity")
+def equal_texts() -> ModuleType:
+    """Stands in for the search for near-duplicates: equal texts are a cluster."""
+    module = ModuleType("veridical.dataset.similarity")
+    module.similar_pairs = lambda data, progress: None  # type: ignore[attr-defined]
+    module.clusters = lambda data, similar: np.unique(data.texts, return_inverse=True)[1]  # type: ignore[attr-defined]
+    return module
+
+
+@pytest.mark.parametrize("real", [False, True])
+def test_clusters_stay_on_one_side_and_random_says_what_it_cost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, real: bool
+) -> None:
+    if real:
+        pytest.importorskip("veridical.dataset.similarity")
+    else:
+        monkeypatch.setitem(sys.modules, "veridical.dataset.similarity", equal_texts())
     path = written(tmp_path, "a.csv", corpus(60))
     whole, again = load(path, seed=3), load(path, seed=3)
     assert whole.splits.tolist() == again.splits.tolist()
@@ -139,3 +156,30 @@ def test_every_row_is_kept_or_set_aside(rows: list[tuple[str, str]]) -> None:
     assert sorted(ids) == sorted(f"row-{i}" for i in range(1, len(rows) + 1))
     texts = {f"row-{i}": text for i, (text, _) in enumerate(rows, start=1)}
     assert all(texts[i] == text for i, text in zip(data.ids, data.texts, strict=True))
+
+
+def test_files_of_a_folder_must_agree(tmp_path: Path) -> None:
+    written(tmp_path, "a.csv", "text,label\na,x\n")
+    written(tmp_path, "b.csv", "text,labels\nb,y\n")
+    with pytest.raises(InputError, match="Did you mean 'labels'"):
+        load(tmp_path, split="folds")
+    written(tmp_path, "b.csv", "text,label\nb,y\n")
+    data = load(tmp_path, split="folds")
+    assert data.ids == ["row-1", "row-2"]
+    assert any("2 files" in w for w in data.warnings)
+
+
+def test_numbers_after_a_splits_name(tmp_path: Path) -> None:
+    written(tmp_path, "train10k.csv", "text,label\na,x\nb,y\n")
+    written(tmp_path, "test.csv", "text,label\na,x\n")
+    assert load(tmp_path).splits.tolist() == ["train", "train", "test"]
+
+
+@pytest.mark.parametrize("codec", ["gbk", "utf-8"])
+def test_one_damaged_row_does_not_cost_the_file(tmp_path: Path, codec: str) -> None:
+    """A cut or garbled row in an otherwise whole file is set aside; the others are read."""
+    rows = [f"第{i}次来，房间还是很干净，服务也很好。,{'好差'[i % 2]}\n".encode(codec) for i in range(30)]
+    rows[7] = b"\xff\xff\x81," + "好".encode(codec) + b"\n"
+    data = load(written(tmp_path, "a.csv", b"text,label\n" + b"".join(rows)), split="folds")
+    assert aside(data) == {"row-8": "cannot be decoded"}
+    assert data.texts[8] == "第9次来，房间还是很干净，服务也很好。"
