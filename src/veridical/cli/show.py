@@ -9,7 +9,7 @@ import typer
 def verb(
     run: Annotated[Path, typer.Argument(help="Folder of a run.")],
     *,
-    lang: Annotated[str, typer.Option(help="en or zh.")] = "en",
+    lang: Annotated[str | None, typer.Option(help="en or zh; that of the run when not given.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print run.json.")] = False,
 ) -> None:
     """Print the result of RUN. Reads run.json alone."""

@@ -10,7 +10,7 @@ from typing import Any
 from veridical.core.errors import SurroundingsError
 
 
-def write_with(path: Path, write: Callable[[Path], None]) -> None:
+def write_with(path: Path, write: Callable[[Path], object]) -> None:
     """Call `write(temporary path)`, flush it to disk, then rename over `path`.
 
     Raises SurroundingsError when the disk is full or the folder cannot be written; `path` is then unchanged.

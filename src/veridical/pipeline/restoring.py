@@ -19,8 +19,8 @@ def restore_run(run: Path, *, out: Path) -> tuple[int, str]:
     Uses repaired.parquet and edits.parquet only. Raises InputError when the result is not the data that was loaded.
     """
     from veridical.core.run_record import read
-    from veridical.dataset import storage
     from veridical.dataset.fingerprint import fingerprint
+    from veridical.dataset.storage import read as read_data
     from veridical.repair._edit_log import read_edits
     from veridical.repair._edits import restore
 
@@ -30,7 +30,7 @@ def restore_run(run: Path, *, out: Path) -> tuple[int, str]:
     edits = read_edits(run / "edits.parquet")
     if not (run / "repaired.parquet").is_file():
         raise InputError(f"{run} holds no repaired.parquet: the run was made with --no-text. Run again without it.")
-    rebuilt = restore(storage.read(run / "repaired.parquet"), edits)
+    rebuilt = restore(read_data(run / "repaired.parquet"), edits)
     found = fingerprint(rebuilt.table)
     if found != record.fingerprints["data"]:
         raise InputError(f"The restored rows have fingerprint {found[:12]}, those loaded had {record.fingerprints['data'][:12]}.")

@@ -10,7 +10,8 @@ import json
 import os
 import shutil
 import traceback
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -26,7 +27,7 @@ MAY_COME_FIRST = frozenset({LOCK, "reviews.csv"})
 OURS = (
     *("run.json", "audit.json", "report.html", "report.md", "traceback.txt", STAGES, "model", "model_repaired", "checkpoint"),
     *("findings.parquet", "rows.parquet", "edits.parquet", "predictions.parquet", "dynamics.parquet", "data.parquet"),
-    *("repaired.parquet", "review_frame.parquet", "review.json", "charts"),
+    *("repaired.parquet", "tables.npz", "review.json", "contract.yaml"),
 )
 """What --fresh removes; anything else in the folder stays."""
 
@@ -141,6 +142,16 @@ def _locked(path: Path) -> int:
     os.ftruncate(lock, 0)
     os.pwrite(lock, f"{os.getpid()}\n".encode("ascii"), 0)
     return lock
+
+
+@contextmanager
+def held(path: Path) -> Iterator[None]:
+    """Hold the lock of a finished run while its record is rewritten."""
+    lock = _locked(path)
+    try:
+        yield
+    finally:
+        os.close(lock)
 
 
 def refuse_foreign(path: Path) -> None:

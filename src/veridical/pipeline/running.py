@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from veridical import __version__
 from veridical.core import run_record
+from veridical.core.atomic_write import write_with
 from veridical.core.errors import InputError, UnknownName
 from veridical.core.finding import AuditRecord
 from veridical.core.progress import Progress, silent
@@ -137,18 +138,27 @@ class _Job:
         return records.read_trained(self.folder.path, model=self.config.model)
 
     def account(self, trained: "Trained", evidence: "Evidence", audit: AuditRecord) -> "Ledger | None":
-        from veridical.ledger.accounting import account
+        from veridical.ledger.accounting import account_tables, tables_of
         from veridical.ledger.contract import read_contract
+        from veridical.ledger.tables import save_tables
         from veridical.models.floors import floors
 
         config = self.config
-        ledger = account(
-            trained,
-            evidence=evidence,
-            audit=audit,
-            contract=read_contract(Path(config.contract)) if config.contract else None,
+        contract = read_contract(Path(config.contract)) if config.contract else None
+        if config.contract:
+            content = Path(config.contract).read_bytes()
+            write_with(self.folder.path / "contract.yaml", lambda path: path.write_bytes(content))
+        tables = tables_of(trained, evidence=evidence, contract=contract, seed=config.seed)
+        save_tables(tables, self.folder.path / "tables.npz")
+        ledger = account_tables(
+            tables,
+            task=config.task,
+            labels=evidence.data.labels,
+            contract=contract,
+            review=None,
             metric=config.metric,
             floors=floors(evidence.data, metric=config.metric, seed=config.seed),
+            candidates=[finding.evidence for finding in audit.findings("label_words")],
             seed=config.seed,
         )
         self.save(trained, evidence.data, ledger=ledger, repair=None, complete=False)

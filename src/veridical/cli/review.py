@@ -1,0 +1,41 @@
+"""veridical review: the labels worth reading, and the account after they were read."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from veridical.core.errors import InputError
+
+
+def verb(
+    run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    *,
+    rows: Annotated[int, typer.Option(help="How many rows to write.")] = 150,
+    out: Annotated[Path | None, typer.Option(help="CSV to write: id, text, label, answer.")] = None,
+    answers: Annotated[Path | None, typer.Option(help="The CSV with its column answer filled in.")] = None,
+    lang: Annotated[str | None, typer.Option(help="en or zh; that of the run when not given.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="After --answers, print run.json.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
+) -> None:
+    """Write the test rows whose labels tell most (--out), or take the answers back and recompute the account (--answers)."""
+    if (out is None) == (answers is None):
+        raise InputError("Give either --out FILE to write the rows to review, or --answers FILE to take them back.")
+    if out is not None:
+        from veridical.pipeline.reviewing import write_sheet
+
+        n_rows, before, after = write_sheet(run, rows=rows, out=out)
+        if not quiet:
+            typer.echo(
+                f"{n_rows} rows to review: {out}. Fill in the column answer with the right label, or unsure, or leave it blank."
+            )
+            typer.echo(
+                f"The honest score's interval is {before:.1f} points wide; with these answers it would be about {after:.1f}."
+            )
+            typer.echo(f"Then: veridical review {run} --answers {out}")
+    elif answers is not None:
+        from veridical.cli._result import printed
+        from veridical.pipeline.reviewing import take_answers
+
+        record, _ = take_answers(run, answers=answers)
+        printed(record, folder=run, lang=lang, json=json, quiet=quiet)
