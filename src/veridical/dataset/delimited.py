@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
 from veridical.core.errors import InputError
@@ -20,14 +21,27 @@ LARGEST_BLOCK_BYTES = 1 << 30
 
 def header(path: Path, encoding: Encoding) -> list[str]:
     """Column names. Raises InputError when two are equal."""
-    with as_utf8(path, encoding) as file:
-        line = file.readline(1 << 20).decode("utf-8", "replace")
-    delimiter = _delimiter(path, line)
-    names = [name.strip() for name in next(csv.reader([line.rstrip("\r\n")], delimiter=delimiter), [])]
+    line = _first_line(path, encoding)
+    try:
+        cells = next(csv.reader([line], delimiter=_delimiter(path, line)), [])
+    except csv.Error as error:
+        raise InputError(f"{path}, line 1: not a header ({error}); column names are needed there. Add a header line.") from error
+    names = [name.strip() or f"column {number}" for number, name in enumerate(cells, start=1)]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise InputError(f"{path} names the column {twice!r} twice in its header; every name must be unique. Rename one of them.")
     return names
+
+
+def _first_line(path: Path, encoding: Encoding) -> str:
+    with as_utf8(path, encoding) as file:
+        line = file.readline(1 << 20).decode("utf-8", "replace")
+    return line.split("\r")[0].rstrip("\n")
+
+
+def _holds_quoted(table: pa.Table) -> bool:
+    """Is a cell quoted as a whole?"""
+    return any(bool(pc.any(pc.match_substring_regex(column, r'(?s)^".*"$')).as_py()) for column in table.columns)
 
 
 def _delimiter(path: Path, line: str) -> str:
@@ -41,14 +55,17 @@ def _delimiter(path: Path, line: str) -> str:
 def read(path: Path, encoding: Encoding, *, columns: list[str], tell: Callable[[int], None]) -> pa.Table:
     """The named columns as bytes. Raises InputError for a ragged row, naming its line."""
     names = header(path, encoding)
-    with as_utf8(path, encoding) as file:
-        delimiter = _delimiter(path, file.readline(1 << 20).decode("utf-8", "replace"))
-    quotes: list[str | bool] = ['"', False] if delimiter == "\t" else ['"']
+    delimiter = _delimiter(path, _first_line(path, encoding))
+    # Many tab-separated files do not quote: a quote that opens a cell must not swallow the rows after it.
+    quotes: list[str | bool] = [False, '"'] if delimiter == "\t" else ['"']
     for quote in quotes:
         try:
-            return _read(path, encoding, names=names, columns=columns, delimiter=delimiter, quote=quote, tell=tell)
+            table = _read(path, encoding, names=names, columns=columns, delimiter=delimiter, quote=quote, tell=tell)
         except pa.ArrowInvalid as error:
             failure = error
+            continue
+        if quote or not _holds_quoted(table):
+            return table
     raise InputError(_ragged(path, encoding, delimiter, len(names), str(failure))) from failure
 
 

@@ -30,10 +30,11 @@ BOMS = (
 )
 MAGIC = {b"PK\x03\x04": "a zip or Excel file", b"%PDF": "a PDF", b"PAR1": "a Parquet file", b"\x89PNG": "an image"}
 BELIEVED = (
-    *("cp1250", "cp1251", "cp1253", "cp1255", "cp1256", "koi8_r", "iso8859_5", "iso8859_7"),
+    *("cp1251", "cp1253", "cp1255", "cp1256", "koi8_r", "iso8859_5", "iso8859_7"),
     *("shift_jis", "cp932", "euc_jp", "euc_kr", "cp949"),
 )
 """What charset-normalizer is believed on; its other answers are rare look-alikes of cp1252. Ours; no source."""
+CENTRAL_EUROPEAN = frozenset("ąćęłńśźżčďěňřťůőű")
 UNDECODABLE = "veridical.undecodable"
 
 codecs.register_error(UNDECODABLE, lambda error: ("\udcff", getattr(error, "end", 0)))
@@ -157,6 +158,8 @@ def _foreign_codec(lines: list[bytes]) -> str:
     from charset_normalizer import from_bytes
 
     best = from_bytes(sample).best()
+    if best is not None and best.encoding == "cp1250" and len(CENTRAL_EUROPEAN & set(str(best))) >= 3:
+        return "cp1250"
     if best is not None and best.encoding in BELIEVED:
         return best.encoding.replace("_", "-")
     return "cp1252" if _decodes(sample, "cp1252") else "latin-1"

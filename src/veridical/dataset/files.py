@@ -60,7 +60,7 @@ def splits_of(path: Path) -> dict[str, list[Path]]:
 
 
 def _split_named(file: Path) -> str:
-    """The split that a folder's or a file's name says: train/data-0.arrow, test-00000-of-00001.parquet, dev.jsonl, train10k.csv."""
+    """The split that a folder's or a file's name says: train/data-0.arrow, test-00000-of-00001.parquet, train10k.csv."""
     for part in (*file.parts[:-1], file.name):
         word = re.match(r"[^\W\d_]*", part.lower())
         if word and word.group() in SPLIT_NAMES:

@@ -57,6 +57,7 @@ def found(path: Path) -> list[tuple[str, str, str]]:
         ("tabs.csv", as_csv("\t")),
         ("a.tsv", as_csv("\t")),
         ("windows.csv", as_csv().replace("l\n", "l\r\n")),
+        ("trailing.csv", as_csv().replace("label\n", "label,,\n").replace("pos\n", "pos,,\n").replace("neg\n", "neg,,\n")),
         ("a.jsonl", as_lines()),
         ("lines.json", as_lines()),
         ("a.json", json.dumps([dict(zip(("id", "text", "label"), row, strict=True)) for row in ROWS])),
@@ -67,7 +68,7 @@ def test_text_formats(tmp_path: Path, name: str, content: str, packed: bool) -> 
     path = tmp_path / (name + ".gz" if packed else name)
     path.write_bytes(gzip.compress(content.encode()) if packed else content.encode())
     assert found(path) == ROWS
-    assert columns_of(path) == ["id", "text", "label"]
+    assert columns_of(path)[:3] == ["id", "text", "label"]
 
 
 def test_parquet(tmp_path: Path) -> None:
@@ -166,3 +167,23 @@ def test_rows_to_predict_need_no_labels(tmp_path: Path) -> None:
     data = load_inputs(path)
     assert (data.ids, data.texts, data.codes.tolist()) == (["q7", "q9"], ["hello", "there"], [-1, -1])
     assert data.set_aside.select(["id", "reason"]).to_pylist() == [{"id": "q8", "reason": "text empty"}]
+
+
+def test_an_open_quote_in_a_tab_separated_file_swallows_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "a.tsv"
+    path.write_text('text\tlabel\n"hello there\tx\nfoo\ty\nbar "q"\tx\n')
+    assert load(path, split="folds").texts == ['"hello there', "foo", 'bar "q"']
+
+
+def test_old_line_ends(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(b"text,label\ra,x\rb,y\r")
+    assert load(path, split="folds").texts == ["a", "b"]
+
+
+def test_a_few_curly_quotes_are_western(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    lines = [f"a plain line {i},x" for i in range(100)] + ["it’s a café,y", "they’re late,y"]
+    path.write_bytes(("text,label\n" + "\n".join(lines)).encode("cp1252"))
+    data = load(path, split="folds")
+    assert data.texts[-2:] == ["it’s a café", "they’re late"]

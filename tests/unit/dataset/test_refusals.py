@@ -17,6 +17,7 @@ GOOD = "text,label\na,x\nb,y\n"
         ("empty.csv", b"", "is empty"),
         ("blank.csv", b"\n \n", "is empty"),
         ("header.csv", b"text,label\n", "no rows"),
+        ("headerlong.csv", b"x" * 200_000 + b",label\na,x\n", "line 1: not a header"),
         ("ragged.csv", b'text,label\n"a\nb",x\n\nb,y,z\nc,x\n', "line 5: 3 cells, but the header has 2 columns"),
         ("short.csv", b"text,label\na,x\nb\n", "line 3: 1 cells"),
         ("open.csv", b'text,label\n"a,x\nb,y\n', "line 2"),
