@@ -131,6 +131,10 @@ class _Job:
         from veridical.pipeline.training import trained_model
 
         trained = trained_model(evidence, config=self.config, folder=self.folder.path / CHECKPOINT, progress=self.progress)
+        if not len(evidence.data.rows("test")):
+            from veridical.pipeline.cross_validation import cross_predicted
+
+            trained = cross_predicted(trained, evidence, config=self.config, progress=self.progress)
         records.write_trained(self.folder.path, trained, evidence.data)
         return trained
 
@@ -148,7 +152,12 @@ class _Job:
         if config.contract:
             content = Path(config.contract).read_bytes()
             write_with(self.folder.path / "contract.yaml", lambda path: path.write_bytes(content))
-        tables = tables_of(trained, evidence=evidence, contract=contract, seed=config.seed)
+        if len(evidence.data.rows("test")):
+            tables = tables_of(trained, evidence=evidence, contract=contract, seed=config.seed)
+        else:
+            from veridical.pipeline.cross_validation import tables_of_folds
+
+            tables = tables_of_folds(trained, evidence, contract=contract, seed=config.seed)
         save_tables(tables, self.folder.path / "tables.npz")
         ledger = account_tables(
             tables,
@@ -209,7 +218,7 @@ class _Job:
             model="predictions" if config.predictions else config.model,
             seed=config.seed,
             n_train=len(data.rows("train")),
-            n_test=len(data.rows("test")),
+            n_test=len(data.rows("test")) or len(data),
             labels=data.labels,
             ledger=ledger,
             repair=repair,
