@@ -1,1 +1,1 @@
-"""Records -> terminal, Markdown, one self-contained HTML file. Reads only a run folder's files; computes nothing but formatting."""
+"""Records -> terminal, Markdown, one self-contained HTML file. Reads a run folder's files; computes nothing but formatting."""

@@ -34,17 +34,19 @@ def side_by_side(left: str, right: str, *, limit: int) -> tuple[Excerpt, Excerpt
     if left == right:
         return excerpt(left, limit=limit), excerpt(right, limit=limit)
     start = _window_start(left, right, limit)
-    cut = [_cut(text, start, limit) for text in (left, right)]
-    marked = _marked(*(TOKEN.findall(text) for text in cut))
-    if start + limit < max(len(left), len(right)):
-        marked = (_plain_end(marked[0]), _plain_end(marked[1]))
-    lengths = [len(text) if shown != text else 0 for text, shown in zip((left, right), cut, strict=True)]
-    return Excerpt(marked[0], lengths[0]), Excerpt(marked[1], lengths[1])
+    windows = [text[start : start + limit] for text in (left, right)]
+    marked = _marked(*(TOKEN.findall(window) for window in windows))
+    return _framed(marked[0], left, right, start, limit), _framed(marked[1], right, left, start, limit)
 
 
-def _plain_end(pieces: tuple[Piece, ...]) -> tuple[Piece, ...]:
-    """Where the texts are cut, what follows is unknown: a last piece that differs by the cut alone is not marked."""
-    return (*pieces[:-1], Piece(pieces[-1].text, differs=False)) if len(pieces) > 1 else pieces
+def _framed(pieces: tuple[Piece, ...], text: str, other: str, start: int, limit: int) -> Excerpt:
+    """The pieces with an ellipsis where the text goes on."""
+    if start + limit < len(other) and len(pieces) > 1:
+        # What follows in the other text is not shown, so a last piece may differ by that cut alone.
+        pieces = (*pieces[:-1], Piece(pieces[-1].text, differs=False))
+    before = (Piece("…", differs=False),) if start else ()
+    after = (Piece("…", differs=False),) if start + limit < len(text) else ()
+    return Excerpt((*before, *pieces, *after), len(text) if before or after else 0)
 
 
 def _window_start(left: str, right: str, limit: int) -> int:
@@ -53,11 +55,6 @@ def _window_start(left: str, right: str, limit: int) -> int:
         return 0
     shared = next((i for i, (a, b) in enumerate(zip(left, right, strict=False)) if a != b), min(len(left), len(right)))
     return max(0, shared - LEAD)
-
-
-def _cut(text: str, start: int, limit: int) -> str:
-    shown = text[start : start + limit]
-    return ("…" if start else "") + shown + ("…" if start + limit < len(text) else "")
 
 
 def _marked(left: list[str], right: list[str]) -> tuple[tuple[Piece, ...], tuple[Piece, ...]]:
