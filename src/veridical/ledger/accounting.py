@@ -1,0 +1,215 @@
+"""The account: from the reported score to the honest one, and to the honest one under a contract; every point with its interval."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from veridical.audit._evidence import Evidence
+from veridical.core import plugins
+from veridical.core.errors import UnknownName
+from veridical.core.estimate import Estimate
+from veridical.core.finding import AuditRecord
+from veridical.core.ledger_record import Component, ContractScore, Ledger
+from veridical.core.randomness import stream
+from veridical.ledger.coalitions import ACTIVE, Coalitions
+from veridical.ledger.contract import Contract, Shortcut, refuse_absent_words
+from veridical.ledger.game import Share, Value, combine, shapley
+from veridical.ledger.inference import LEVEL, POWER_FACTOR, Uncertainty, partially_identified, share_interval
+from veridical.ledger.label_noise import uniform_transition
+from veridical.ledger.review import UNSURE, Review, Reviewed, ReviewParams, apply_answers, frame
+from veridical.ledger.tables import Tables, build_tables
+from veridical.ledger import wording
+from veridical.tasks._contract import Metric, Task
+from veridical.train.trained import Trained
+
+
+def account(
+    trained: Trained,
+    *,
+    data: object = None,
+    evidence: Evidence,
+    audit: AuditRecord | None = None,
+    contract: Contract | None = None,
+    review: Review | None = None,
+    metric: str | None = None,
+    floors: dict[str, Estimate] | None = None,
+    seed: int = 0,
+) -> Ledger:
+    """The ledger of `trained` on the test rows of `evidence.data`. See `account_tables` for what happens after a review."""
+    tables = tables_of(trained, evidence=evidence, contract=contract, seed=seed)
+    candidates = [finding.evidence for finding in audit.findings("label_words")] if audit else []
+    return account_tables(
+        tables, task=evidence.data.task, labels=evidence.data.labels, contract=contract, review=review, metric=metric,
+        floors=floors or {}, candidates=candidates, seed=seed,
+    )  # fmt: skip
+
+
+def tables_of(trained: Trained, *, evidence: Evidence, contract: Contract | None, seed: int) -> Tables:
+    """The cached tables of one scored model. Refuses a contract that names a word of no row."""
+    if contract:
+        refuse_absent_words(contract, evidence.data)
+    return build_tables(
+        evidence=evidence, probabilities=trained.probabilities, model=trained.model, contract=contract,
+        votes=contract.votes if contract else "clusters", seed=seed,
+    )  # fmt: skip
+
+
+def metric_of(task: str, name: str | None) -> tuple[str, Metric]:
+    """The metric called `name` of a task, by default the one it declares. Raises UnknownName."""
+    record: Task = plugins.get("veridical.tasks", "task", task)
+    chosen = name or record.declared
+    if chosen not in record.metrics:
+        raise UnknownName("metric", chosen, list(record.metrics), "Give it as --metric NAME.")
+    return chosen, record.metrics[chosen]
+
+
+def account_tables(
+    tables: Tables,
+    *,
+    task: str,
+    labels: tuple[str, ...],
+    contract: Contract | None,
+    review: Review | None,
+    metric: str | None,
+    floors: dict[str, Estimate],
+    candidates: Sequence[str],
+    seed: int,
+) -> Ledger:
+    """Pure arithmetic on stored tables: no text and no model is touched."""
+    name, function = metric_of(task, metric)
+    reviewed = _reviewed(tables, labels=labels, review=review)
+    shortcuts = _players(contract)
+    corrected = reviewed.labels if reviewed else tables.noise.inverted(tables.codes)
+    game = Coalitions(tables, function, corrected, reviewed, shortcuts)
+    account_of = _Account(game, game.uncertainty(), seed)
+    measurement = shapley(ACTIVE, game)
+    empty, full = game(frozenset()), game(frozenset(ACTIVE))
+    bounds = _noise_bounds(game, full) if reviewed is None else (0.0, 0.0)
+    components = account_of.measurement(measurement, bounds=bounds)
+    honest = empty.score - sum(c.points.value for c in components if c.points) / 100
+    transfer: list[Component] = []
+    scored = None
+    if contract and shortcuts:
+        played = shapley([player for player, _ in shortcuts], lambda c: game(frozenset(ACTIVE) | c))
+        transfer = account_of.transfer(played, game)
+        last = game(frozenset(ACTIVE) | {player for player, _ in shortcuts})
+        under = honest - sum(c.points.value for c in transfer if c.points) / 100
+        scored = ContractScore(contract.name, contract.sha256, account_of.estimate(last, under, bounds, "contract"))
+    if not transfer:
+        transfer = [wording.shortcut_candidates(candidates)]
+    return Ledger(
+        metric=name,
+        votes=contract.votes if contract else "clusters",
+        reported=account_of.reported(empty),
+        honest=account_of.estimate(full, honest, bounds, "honest"),
+        contract=scored,
+        components=(*components, *transfer),
+        floors=floors,
+        notes=wording.notes(tables, reviewed),
+    )
+
+
+def _players(contract: Contract | None) -> tuple[tuple[str, Shortcut], ...]:
+    if contract is None:
+        return ()
+    single = len(contract.shortcuts) == 1
+    return tuple(("shortcut" if single else f"shortcut:{s.word}", s) for s in contract.shortcuts)
+
+
+def _reviewed(tables: Tables, *, labels: tuple[str, ...], review: Review | None) -> Reviewed | None:
+    if review is None or not review.answers:
+        return None
+    params = ReviewParams()
+    code = {label: k for k, label in enumerate(labels)} | {UNSURE: -2}
+    truth = np.array([code.get(review.answers.get(str(row), ""), -1) for row in tables.ids], dtype=np.int64)
+    drawn = frame(
+        tables.noise, ids=[str(i) for i in tables.ids], codes=tables.codes, predicted=tables.predicted,
+        leaked=tables.people.leaked, params=params,
+    )  # fmt: skip
+    return apply_answers(tables.noise, drawn, truth=truth, codes=tables.codes, predicted=tables.predicted, params=params)
+
+
+def _noise_bounds(game: Coalitions, full: Value) -> tuple[float, float]:
+    """How far the honest score can lie below (<= 0) and above (>= 0) its value, over all noise rates up to the upper one."""
+    noise, codes = game.tables.noise, game.tables.codes
+    scores = [full.score]
+    for rate in (0.0, noise.upper_rate):
+        labels = np.linalg.inv(uniform_transition(noise.transition.shape[0], min(rate, 0.45)))[codes]
+        other = Coalitions(game.tables, game.metric, labels, None, game.shortcuts)
+        scores.append(min(other(frozenset(ACTIVE)).score, 1.0))
+    return min(scores) - full.score, max(scores) - full.score
+
+
+@dataclass(frozen=True, eq=False)
+class _Account:
+    """Turns values into estimates and components."""
+
+    game: Coalitions
+    uncertainty: Uncertainty
+    seed: int
+
+    def reported(self, empty: Value) -> Estimate:
+        return self._share(empty, empty.score, (0.0, 0.0), "cluster bootstrap, rows as given")
+
+    def estimate(self, value: Value, score: float, bounds: tuple[float, float], which: str) -> Estimate:
+        method = "calibrated to the population, clusters resampled"
+        if self.game.reviewed:
+            method += ", reviewed labels"
+        elif bounds != (0.0, 0.0):
+            method += ", label noise bounded (Imbens-Manski)"
+        return self._share(value, score, bounds, method if which == "honest" else f"{method}; under the contract")
+
+    def _share(self, value: Value, score: float, bounds: tuple[float, float], method: str) -> Estimate:
+        people = self.game.tables.people
+        error = self.uncertainty.standard_error(value)
+        n_clusters = self.uncertainty.n_clusters
+        wide = partially_identified(score + bounds[0], score + bounds[1], standard_error=error) if bounds != (0.0, 0.0) else None
+        critical = self.uncertainty.critical() if wide is None else wide * self.uncertainty.critical() / 1.96
+        low, _ = share_interval(score + bounds[0], error, critical=critical, n=n_clusters)
+        _, high = share_interval(score + bounds[1], error, critical=critical, n=n_clusters)
+        return Estimate(score, min(low, score), max(high, score), LEVEL, people.n, n_clusters, method)
+
+    def measurement(self, shares: dict[str, Share], *, bounds: tuple[float, float]) -> tuple[Component, ...]:
+        critical = self._critical(shares)
+        tables, reviewed = self.game.tables, self.game.reviewed
+        return (
+            wording.protocol(tables),
+            self._component("leakage", "measurement", shares["leakage"], critical, wording.leakage(self.game)),
+            self._component("sample", "measurement", shares["sample"], critical, wording.sample(tables)),
+            self._component("noise", "measurement", shares["noise"], critical, wording.noise(tables, reviewed), bounds=bounds),
+            wording.reuse(self.uncertainty.standard_error(self.game(frozenset(ACTIVE)))),
+        )
+
+    def transfer(self, shares: dict[str, Share], game: Coalitions) -> list[Component]:
+        critical = self._critical(shares)
+        listed = []
+        for position, (player, shortcut) in enumerate(game.shortcuts):
+            said = wording.shortcut(game, position, shortcut)
+            listed.append(self._component(player, "transfer", shares[player], critical, said))
+        return listed
+
+    def _critical(self, shares: dict[str, Share]) -> float:
+        drops = [share.drop for share in shares.values()]
+        return self.uncertainty.simultaneous_critical(drops, rng=stream(self.seed, "bands"))
+
+    def _component(
+        self, name: str, kind: str, share: Share, critical: float, said: wording.Said, *, bounds: tuple[float, float] = (0.0, 0.0)
+    ) -> Component:
+        error = self.uncertainty.standard_error(share.drop)
+        value = 100 * share.drop.score
+        # A higher honest score means fewer points lost: the bounds change sides.
+        low = value - 100 * bounds[1] - 100 * critical * error
+        high = value - 100 * bounds[0] + 100 * critical * error
+        if said.slack is not None and error == 0:
+            low, high = value - said.slack, value + said.slack
+        people = self.game.tables.people
+        points = Estimate(value, low, high, LEVEL, people.n, self.uncertainty.n_clusters, said.method)
+        status = "measured" if low > 0 or high < 0 else "not_detected"
+        if bounds != (0.0, 0.0):
+            status = "bounded"
+        mde = said.slack if error == 0 and said.slack is not None else 100 * POWER_FACTOR * error
+        return Component(
+            name=name, kind=kind, status=status, points=points, mde=mde, rows=said.rows, why=said.why,  # type: ignore[arg-type]
+            order_low=100 * share.order_low, order_high=100 * share.order_high, details=said.details,
+        )  # fmt: skip

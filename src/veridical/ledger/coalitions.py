@@ -1,0 +1,157 @@
+"""The score of every coalition of components, with the influence of every test row on it."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from veridical.ledger.contract import Shortcut
+from veridical.ledger.game import Coalition, Value
+from veridical.ledger.inference import Uncertainty
+from veridical.ledger.review import Reviewed
+from veridical.ledger.score_table import Predictions, Statistics, collapses, gradient, imputed, statistics, value
+from veridical.ledger.tables import Tables
+from veridical.models.model import FloatArray
+from veridical.tasks._contract import Metric
+
+MEASUREMENT = ("protocol", "leakage", "sample", "noise", "reuse")
+ACTIVE = ("leakage", "sample", "noise")
+"""Players that change the score here. Protocol is 0 for classifiers (the metric reported is the metric declared); reuse needs a log."""
+
+
+@dataclass(frozen=True, eq=False)
+class Coalitions:
+    """tables: the rows. labels: distributions over the true label once noise is taken away, (n, C). reviewed: None without a review.
+    shortcuts: the contract's, in order, named `shortcut` or `shortcut:WORD` as players of the transfer block."""
+
+    tables: Tables
+    metric: Metric
+    labels: FloatArray
+    reviewed: Reviewed | None
+    shortcuts: tuple[tuple[str, Shortcut], ...] = ()
+
+    @cached_property
+    def fresh(self) -> npt.NDArray[np.bool_]:
+        """Rows whose score may be read off: the unleaked ones, or all where those are too few to fit anything."""
+        unleaked = ~self.tables.people.leaked
+        clusters = len(np.unique(self.tables.people.cluster[unleaked]))
+        return unleaked if clusters >= MIN_UNLEAKED else np.ones(len(unleaked), bool)
+
+    @property
+    def too_few_unleaked(self) -> bool:
+        return bool(self.tables.people.leaked.any() and self.fresh.all())
+
+    @cached_property
+    def _projection(self) -> dict[bool, FloatArray]:
+        people = self.tables.people
+        return {leakage: people.projection(self.fresh if leakage else np.ones(people.n, bool)) for leakage in (False, True)}
+
+    @cached_property
+    def observed(self) -> FloatArray:
+        """One-hot labels as given, (n, C)."""
+        return np.eye(self.tables.elsewhere.shape[1])[self.tables.codes]
+
+    def __call__(self, coalition: Coalition) -> Value:
+        """Value of a set of ACTIVE players and shortcut names."""
+        noise, leakage, sample = "noise" in coalition, "leakage" in coalition, "sample" in coalition
+        labels = self.labels if noise else self.observed
+        rows = self._statistics(labels, coalition)
+        people, n = self.tables.people, self.tables.people.n
+        projection = self._projection[leakage]
+        if sample:
+            weights = self._reweighted(projection @ people.target, coalition)
+            totals = weights @ rows.stacked()
+            score = rows.stacked() @ gradient(self.metric, totals)
+            coefficients = projection.T @ score
+            influence = weights * (score - people.basis @ coefficients)
+            slope = coefficients
+        else:
+            weights = self._reweighted(np.full(n, 1.0 / n), coalition)
+            if leakage:
+                rows, weights_of_fit = self._imputed(rows, labels, projection, weights)
+            totals = weights @ rows.stacked()
+            slopes = gradient(self.metric, totals)
+            score = rows.stacked() @ slopes
+            influence = weights * (score - weights @ score)
+            slope = np.zeros(people.basis.shape[1])
+            if leakage:
+                right = self._statistics(labels, coalition).correctness
+                influence = influence + weights_of_fit * (right - people.basis @ (projection.T @ right))
+                weights = np.where(self.fresh, weights, 0.0) + weights_of_fit
+        review = self._review(weights, totals, coalition) if noise else self._no_review()
+        return Value(value(self.metric, totals), influence, slope, review)
+
+    def _statistics(self, labels: FloatArray, coalition: Coalition) -> Statistics:
+        return statistics(labels, self._predictions(coalition), collapse=collapses(self.metric))
+
+    def _predictions(self, coalition: Coalition) -> Predictions:
+        """The mixture of predictions under the coalition's input toggles; several cues act one after the other on the mixture."""
+        tables = self.tables
+        mixture: Predictions = ((tables.predicted, 1.0),)
+        if self.too_few_unleaked and "leakage" in coalition:
+            mixture = ((tables.elsewhere.argmax(axis=1).astype(np.int64), 1.0),)  # fold models stand in for this one
+        for position, (name, shortcut) in enumerate(self.shortcuts):
+            if name in coalition and shortcut.op != "reweight":
+                rate = 0.0 if shortcut.op == "remove" else self.rate(position)
+                mixture = ((tables.without_cue[:, position], 1 - rate), (tables.with_cue[:, position], rate))
+        return mixture
+
+    def rate(self, position: int) -> float:
+        """The contract's rate of a cue, by default its rate in the population."""
+        stated = self.shortcuts[position][1].rate
+        if stated is not None:
+            return stated
+        weights = self._projection[True] @ self.tables.people.target
+        return float(np.clip(weights @ self.tables.cue_present[:, position], 0.0, 1.0))
+
+    def _reweighted(self, weights: FloatArray, coalition: Coalition) -> FloatArray:
+        """Weights times p(cue) p(label) / p(cue, label) for every cue that the contract reweights, summing to 1."""
+        for position, (name, shortcut) in enumerate(self.shortcuts):
+            if name not in coalition or shortcut.op != "reweight":
+                continue
+            cue, codes = self.tables.cue_present[:, position].astype(np.int64), self.tables.codes
+            joint = np.zeros((2, self.tables.elsewhere.shape[1]))
+            np.add.at(joint, (cue, codes), np.maximum(weights, 0.0))
+            rate = joint.sum(axis=1) if shortcut.rate is None else np.array([1 - shortcut.rate, shortcut.rate]) * joint.sum()
+            factor = rate[:, None] * joint.sum(axis=0)[None, :] / joint.sum() / np.maximum(joint, 1e-12)
+            weights = weights * factor[cue, codes]
+            weights = weights / weights.sum()
+        return weights
+
+    def _imputed(
+        self, rows: Statistics, labels: FloatArray, projection: FloatArray, weights: FloatArray
+    ) -> tuple[Statistics, FloatArray]:
+        """Leaked rows get the score expected of fresh ones. Also: the weight each fresh row so gains, (n,)."""
+        people, leaked = self.tables.people, ~self.fresh
+        if not leaked.any():
+            return rows, np.zeros(people.n)
+        expected = np.clip(people.basis @ (projection.T @ rows.correctness), 0.0, 1.0)
+        filled = imputed(labels, expected, self.tables.elsewhere, collapse=collapses(self.metric))
+        parts = [np.where(leaked[:, None], new, old) for new, old in zip(_parts(filled), _parts(rows), strict=True)]
+        fit = projection @ (np.where(leaked, weights, 0.0) @ people.basis)
+        return Statistics(*parts), fit
+
+    def _no_review(self) -> FloatArray:
+        return np.zeros(len(self.reviewed.spread) if self.reviewed else 0)
+
+    def _review(self, weights: FloatArray, totals: FloatArray, coalition: Coalition) -> FloatArray:
+        """Standard deviation that each stratum's estimated share of wrong labels brings, with its sign, (H,)."""
+        if self.reviewed is None:
+            return self._no_review()
+        moved = self._statistics(self.reviewed.change, coalition).stacked() @ gradient(self.metric, totals)
+        open_rows = ~self.reviewed.seen
+        mass = np.bincount(self.reviewed.stratum, weights * moved * open_rows, minlength=len(self.reviewed.spread))
+        return np.asarray(mass * self.reviewed.spread)
+
+    def uncertainty(self) -> Uncertainty:
+        people = self.tables.people
+        return Uncertainty(people.cluster, people.target_covariance, people.basis.shape[1])
+
+
+MIN_UNLEAKED = 10
+"""Unleaked test clusters below which leaked rows cannot be imputed. Ours; no source."""
+
+
+def _parts(rows: Statistics) -> tuple[FloatArray, FloatArray, FloatArray]:
+    return rows.right, rows.true, rows.predicted

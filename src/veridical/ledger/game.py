@@ -1,0 +1,70 @@
+"""The game: components are players, a coalition's value is the score with those illusions taken away, Shapley shares the gap.
+
+Values come with the influence of every test row, so that any combination of them has its variance from the same clusters.
+Shapley 1953; exact over all coalitions; order envelope: the smallest and largest marginal over all orders.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import combinations, permutations
+from math import factorial
+
+import numpy as np
+
+from veridical.models.model import FloatArray
+
+Coalition = frozenset[str]
+MAX_ORDERS = 5040
+
+
+@dataclass(frozen=True, eq=False)
+class Value:
+    """score: the metric, a share. influence: of each test row, (n,), summing to about 0. slope: derivative of the score with
+    respect to the population's mean basis, (q,). review: variance from reviewing a sample of labels, per stratum, as standard
+    deviations with sign, (H,)."""
+
+    score: float
+    influence: FloatArray
+    slope: FloatArray
+    review: FloatArray
+
+
+def combine(values: Sequence[Value], shares: Sequence[float]) -> Value:
+    """The linear combination sum(share * value)."""
+    return Value(
+        score=sum(s * v.score for s, v in zip(shares, values, strict=True)),
+        influence=np.sum([s * v.influence for s, v in zip(shares, values, strict=True)], axis=0),
+        slope=np.sum([s * v.slope for s, v in zip(shares, values, strict=True)], axis=0),
+        review=np.sum([s * v.review for s, v in zip(shares, values, strict=True)], axis=0),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Share:
+    """A player's part of the gap: drop > 0 means the score falls when its illusion is taken away. low/high over all orders."""
+
+    drop: Value
+    order_low: float
+    order_high: float
+
+
+def shapley(players: Sequence[str], value: Callable[[Coalition], Value]) -> dict[str, Share]:
+    """Exact Shapley values of the *drop* from the empty coalition to the full one."""
+    table = {frozenset(c): value(frozenset(c)) for k in range(len(players) + 1) for c in combinations(players, k)}
+    shares = {}
+    for player in players:
+        others = [p for p in players if p != player]
+        terms, weights = [], []
+        for k in range(len(others) + 1):
+            weight = factorial(k) * factorial(len(players) - k - 1) / factorial(len(players))
+            for chosen in combinations(others, k):
+                terms += [table[frozenset(chosen)], table[frozenset((*chosen, player))]]
+                weights += [weight, -weight]
+        marginals = _marginals(player, players, table)
+        shares[player] = Share(combine(terms, weights), min(marginals), max(marginals))
+    return shares
+
+
+def _marginals(player: str, players: Sequence[str], table: dict[Coalition, Value]) -> list[float]:
+    before = {frozenset(order[: order.index(player)]) for order in list(permutations(players))[:MAX_ORDERS]}
+    return [table[c].score - table[c | {player}].score for c in before]

@@ -1,0 +1,162 @@
+"""What the data alone say about wrong test labels: a transition matrix T, T[k, y] = p(label y | truth k), and how far off it may be.
+
+Stated model: train labels are as right as fresh ones would be, and the chance of a wrong label depends on the true class only.
+Then p(label | text) learned on train, out of fold, is what test labels should follow; where they follow it less, the difference is
+noise. T is found by expectation-maximisation within four shapes and the shape by BIC: none, uniform, one rate a class, one class
+into another. Corrected statistics are linear in the inverse of T (backward correction: Natarajan et al. 2013, NeurIPS; Patrini et
+al. 2017, CVPR). Equal noise in train and test is invisible to any such comparison; `upper_rate` bounds it from the rows that the
+models find easiest, which are not known to carry fewer wrong labels than others.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from veridical.audit._evidence import Evidence
+from veridical.dataset.rows import IntArray
+from veridical.ledger.population import Population
+from veridical.models.model import FloatArray
+
+
+@dataclass(frozen=True)
+class NoiseParams:
+    """Settings of the noise model."""
+
+    easiest_share: float = 0.33
+    """Share of unleaked rows with the largest margins on which the upper error rate is read. Ours; no source."""
+    upper_level: float = 0.9
+    """One-sided level of that upper rate. Ours; no source."""
+    max_rate: float = 0.45
+    """Largest error rate of a class that is considered; above it labels carry no information in two classes."""
+    rounds: int = 60
+    """Rounds of expectation-maximisation. Ours; no source."""
+    floor: float = 0.02
+    """Probability spread over all classes before comparing with labels: models are surer than right. Ours; no source."""
+
+
+@dataclass(frozen=True, eq=False)
+class LabelNoise:
+    """transition: (C, C), rows = truth. shape: which form was chosen. rate: share of test labels estimated wrong.
+    upper_rate: largest share that the easiest rows allow. expected: p(label | text) of the test rows, (n, C)."""
+
+    transition: FloatArray
+    shape: str
+    rate: float
+    upper_rate: float
+    expected: FloatArray
+
+    def inverted(self, codes: IntArray) -> FloatArray:
+        """Label distributions (n, C) whose mean over rows is unbiased for the truth; entries may be negative."""
+        return np.asarray(np.linalg.inv(self.transition)[codes])
+
+    def posterior(self, codes: IntArray, transition: FloatArray | None = None) -> FloatArray:
+        """p(truth | text, label) for each row, (n, C)."""
+        joint = self.expected * (self.transition if transition is None else transition)[:, codes].T
+        return np.asarray(joint / joint.sum(axis=1, keepdims=True))
+
+
+def label_noise(evidence: Evidence, people: Population, *, codes: IntArray, params: NoiseParams = NoiseParams()) -> LabelNoise:
+    """codes: labels of the test rows, (n,). Fitted on the unleaked rows."""
+    expected = expected_labels(evidence, people.rows, params=params)
+    fresh = ~people.leaked
+    if fresh.sum() < 2 or evidence.data.rows("train").size < 2:
+        return LabelNoise(np.eye(expected.shape[1]), "none", 0.0, 1.0 - 1.0 / expected.shape[1], expected)
+    transition, shape = _choose(expected[fresh], codes[fresh], params=params)
+    truth_share = expected[fresh].mean(axis=0)
+    rate = float(truth_share @ (1 - np.diag(transition)))
+    return LabelNoise(transition, shape, rate, _upper_rate(expected[fresh], codes[fresh], params=params), expected)
+
+
+def expected_labels(evidence: Evidence, rows: IntArray, *, params: NoiseParams = NoiseParams()) -> FloatArray:
+    """p(label | text) as train labels have it, out of fold, with the linear family's confidence recalibrated on train rows."""
+    folds, data = evidence.folds, evidence.data
+    train = data.rows("train")
+    blend = np.log(np.clip(0.8 * folds.probabilities + 0.2 * folds.word_probabilities, 1e-9, None))
+    temperature = _temperature(blend[train], data.codes[train]) if len(train) else 1.0
+    scaled = np.exp(blend[rows] / temperature)
+    scaled = scaled / scaled.sum(axis=1, keepdims=True)
+    return np.asarray((1 - params.floor) * scaled + params.floor / scaled.shape[1])
+
+
+def _temperature(logits: FloatArray, codes: IntArray) -> float:
+    """The temperature with the smallest log loss (Guo et al. 2017), by golden-section search on its logarithm."""
+    from scipy.optimize import minimize_scalar
+    from scipy.special import logsumexp
+
+    rows = np.arange(len(codes))
+
+    def loss(log_temperature: float) -> float:
+        scaled = logits / np.exp(log_temperature)
+        return float((logsumexp(scaled, axis=1) - scaled[rows, codes]).mean())
+
+    return float(np.exp(minimize_scalar(loss, bounds=(-2.5, 2.5), method="bounded").x))
+
+
+def _choose(expected: FloatArray, codes: IntArray, *, params: NoiseParams) -> tuple[FloatArray, str]:
+    """The transition matrix of the shape with the smallest BIC."""
+    n, c = expected.shape
+    best, shape = np.eye(c), "none"
+    lowest = -_log_likelihood(expected, codes, best)
+    candidates: list[tuple[str, float]] = [("uniform", 1.0), ("by_class", float(c)), ("one_pair", 2.0)]
+    if c == 2:
+        candidates = [("uniform", 1.0), ("by_class", 2.0), ("one_pair", 1.5)]
+    for name, n_parameters in candidates:
+        fitted = _fit(expected, codes, name, params=params)
+        cost = -_log_likelihood(expected, codes, fitted) + 0.5 * n_parameters * np.log(n)
+        if cost < lowest:
+            best, shape, lowest = fitted, name, cost
+    return best, shape
+
+
+def _log_likelihood(expected: FloatArray, codes: IntArray, transition: FloatArray) -> float:
+    return float(np.log((expected @ transition)[np.arange(len(codes)), codes]).sum())
+
+
+def _fit(expected: FloatArray, codes: IntArray, shape: str, *, params: NoiseParams) -> FloatArray:
+    """Expectation-maximisation of T within one shape, started at 5 % wrong labels."""
+    c = expected.shape[1]
+    transition = np.full((c, c), 0.05 / (c - 1))
+    np.fill_diagonal(transition, 0.95)
+    for step in range(params.rounds):
+        joint = expected * transition[:, codes].T
+        posterior = joint / joint.sum(axis=1, keepdims=True)
+        counts = np.stack([np.bincount(codes, posterior[:, k], minlength=c) for k in range(c)])
+        transition = _shaped(counts, shape, n_free=c * c if step < params.rounds // 2 else 0, max_rate=params.max_rate)
+    return transition
+
+
+def _shaped(counts: FloatArray, shape: str, *, n_free: int, max_rate: float) -> FloatArray:
+    """The maximising transition matrix of a shape from expected counts (truth, label)."""
+    c = len(counts)
+    total = np.maximum(counts.sum(axis=1), 1e-9)
+    wrong = total - np.diag(counts)
+    rates = np.full(c, wrong.sum() / total.sum()) if shape == "uniform" else wrong / total
+    spread = np.ones((c, c)) - np.eye(c)
+    if shape == "one_pair" and not n_free:
+        off = counts - np.diag(np.diag(counts))
+        source, target = np.unravel_index(int(off.argmax()), off.shape)
+        rates = np.zeros(c)
+        rates[source] = off[source, target] / (off[source, target] + counts[source, source])
+        spread = np.zeros((c, c))
+        spread[source, target] = 1.0
+    elif shape == "one_pair":
+        spread = counts - np.diag(np.diag(counts)) + 1e-9
+    spread = spread / np.maximum(spread.sum(axis=1, keepdims=True), 1e-12)
+    rates = np.minimum(rates, max_rate)
+    return np.asarray(np.diag(1 - rates) + rates[:, None] * spread)
+
+
+def _upper_rate(expected: FloatArray, codes: IntArray, *, params: NoiseParams) -> float:
+    """Upper bound of the share of labels that contradict the models where these are surest."""
+    sure = expected.max(axis=1)
+    easiest = np.argsort(-sure, kind="stable")[: max(int(len(sure) * params.easiest_share), 1)]
+    against = int((expected.argmax(axis=1)[easiest] != codes[easiest]).sum())
+    return float(stats.beta.ppf(params.upper_level, against + 1, max(len(easiest) - against, 1e-9)))
+
+
+def uniform_transition(n_classes: int, rate: float) -> FloatArray:
+    """T with the same error rate in every class, errors spread evenly."""
+    transition = np.full((n_classes, n_classes), rate / (n_classes - 1))
+    np.fill_diagonal(transition, 1 - rate)
+    return transition

@@ -1,0 +1,206 @@
+"""A person reviews some labels: which rows to show, and what their answers say about all the others.
+
+Rows are stratified by whether the model agrees with the label and by how likely the label is wrong; unleaked and leaked rows apart.
+Allocation follows Neyman (1934), random inside a stratum. The share of wrong labels in a stratum is the reviewed share, pulled
+towards what one noise rate, fitted to all answers, predicts there: strata where the model agrees hold few wrong labels, and thirty
+rows without one must neither mean 'none' nor 'up to three in a hundred' when the disagreeing rows have told the rate.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from veridical.core.randomness import stream
+from veridical.dataset.rows import IntArray
+from veridical.ledger.label_noise import LabelNoise, uniform_transition
+from veridical.models.model import FloatArray
+
+UNSURE = "unsure"
+
+
+@dataclass(frozen=True)
+class ReviewParams:
+    """Settings of the review."""
+
+    min_rows: int = 8
+    """Rows from every stratum that has as many. Ours; no source."""
+    leaked_rows: int = 20
+    """Rows from the leaked part of the test set, when it is at least `leaked_share`. Ours; no source."""
+    leaked_share: float = 0.02
+    """Share of leaked test rows from which they are worth reviewing. Ours; no source."""
+    prior_rate: float = 0.05
+    """Share of wrong labels assumed when choosing rows. Northcutt et al. 2021 (arXiv:2103.14749) found 3.4 % on average."""
+    strength_disagree: float = 4.0
+    """Rows that the fitted noise rate counts for in a stratum where the model contradicts the label. Ours, by benchmarks/honesty."""
+    strength_agree: float = 40.0
+    """The same where the model agrees with the label. Ours, by benchmarks/honesty."""
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """stratum: (n,), of each test row. wrong: modelled chance that the label is wrong in a way that changes the score, (n,)."""
+
+    stratum: IntArray
+    wrong: FloatArray
+    names: tuple[str, ...]
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """Row id -> the label a person gave, or `unsure`. Blank answers are not in it."""
+
+    answers: Mapping[str, str]
+
+
+STRATA = ("disagree, suspect", "disagree, mid", "disagree, calm", "agree, suspect", "agree, mid", "agree, calm",
+          "leaked, disagree", "leaked, agree")  # fmt: skip
+
+
+def frame(
+    noise: LabelNoise,
+    *,
+    ids: list[str],
+    codes: IntArray,
+    predicted: IntArray,
+    leaked: npt.NDArray[np.bool_],
+    params: ReviewParams,
+) -> Frame:
+    """Strata of the test rows. codes, predicted: (n,)."""
+    wrong = changed(noise, codes=codes, predicted=predicted, rate=max(params.prior_rate, noise.rate))
+    agree = predicted == codes
+    stratum = np.where(agree, 7, 6).astype(np.int64)
+    for first, side in ((0, ~agree), (3, agree)):
+        rows = np.flatnonzero(side & ~leaked)
+        order = rows[np.argsort(-wrong[rows], kind="stable")]
+        for tercile, part in enumerate(np.array_split(order, 3)):
+            stratum[part] = first + tercile
+    digest = hashlib.sha256("\n".join(f"{i}\t{s}" for i, s in zip(ids, stratum, strict=True)).encode()).hexdigest()
+    return Frame(stratum, wrong, STRATA, digest)
+
+
+def changed(noise: LabelNoise, *, codes: IntArray, predicted: IntArray, rate: float) -> FloatArray:
+    """Chance that the true label changes the row's score, (n,): truth = prediction where they disagree, truth != label else."""
+    posterior = noise.posterior(codes, uniform_transition(noise.expected.shape[1], rate))
+    rows = np.arange(len(codes))
+    return np.where(predicted == codes, 1 - posterior[rows, codes], posterior[rows, predicted])
+
+
+def allocation(frame: Frame, weights: FloatArray, *, rows: int, done: IntArray, params: ReviewParams) -> IntArray:
+    """How many rows to review in each stratum, (H,), at most those left. weights: of each row in the honest score, (n,)."""
+    n_strata = len(frame.names)
+    size = np.bincount(frame.stratum, minlength=n_strata)
+    left = size - np.bincount(frame.stratum[done], minlength=n_strata)
+    mass = np.bincount(frame.stratum, np.abs(weights), minlength=n_strata)
+    mean = np.bincount(frame.stratum, frame.wrong, minlength=n_strata) / np.maximum(size, 1)
+    want = mass * np.sqrt(mean * (1 - mean))
+    leaked_size = int(size[6:].sum())
+    wanted_leaked = params.leaked_rows if leaked_size >= params.leaked_share * size.sum() else 0
+    want[6:] = 0.0
+    given = np.minimum(left, np.where((np.arange(n_strata) < 6) & (size > 0), params.min_rows, 0))
+    if leaked_size:
+        given[6:] = np.minimum(left[6:], np.round(wanted_leaked * np.array([0.5, 0.5])).astype(int))
+    given = _trimmed(given, rows)
+    while given.sum() < min(rows, int(left[:6].sum() + given[6:].sum())):
+        open_strata = given < left
+        gain = np.where(open_strata, want**2 / np.maximum(given, 1) / np.maximum(given + 1, 1) + 1e-15, 0.0)
+        gain[6:] = 0.0
+        given[int(gain.argmax())] += 1
+    return given.astype(np.int64)
+
+
+def _trimmed(given: IntArray, rows: int) -> IntArray:
+    while given.sum() > rows:
+        given[int(given.argmax())] -= 1
+    return given
+
+
+def draw(frame: Frame, given: IntArray, *, done: IntArray, seed: int) -> IntArray:
+    """Rows to review, positions among the test rows, in random order so that strata do not show."""
+    rng = stream(seed, f"review/{len(done)}")
+    fresh = np.ones(len(frame.stratum), bool)
+    fresh[done] = False
+    chosen = [rng.permutation(np.flatnonzero((frame.stratum == h) & fresh))[:k] for h, k in enumerate(given)]
+    return np.asarray(rng.permutation(np.concatenate(chosen)), dtype=np.int64)
+
+
+@dataclass(frozen=True, eq=False)
+class Reviewed:
+    """What the answers say. labels: distribution over the true label of each row, (n, C). change: (n, C) difference of that
+    distribution per unit of its stratum's share. spread: standard error of each stratum's share, (H,). seen: reviewed rows, (n,).
+    rate: fitted share of wrong labels. wrong_seen: reviewed rows whose label a person changed."""
+
+    labels: FloatArray
+    change: FloatArray
+    spread: FloatArray
+    stratum: IntArray
+    seen: npt.NDArray[np.bool_]
+    rate: float
+    wrong_seen: int
+
+
+def apply_answers(
+    noise: LabelNoise, frame: Frame, *, truth: IntArray, codes: IntArray, predicted: IntArray, params: ReviewParams
+) -> Reviewed:
+    """truth: code of the reviewed label, -1 where not reviewed, -2 where `unsure`, (n,)."""
+    seen, unsure = truth >= 0, truth == -2
+    rate = _fitted_rate(noise, truth=truth, codes=codes, seen=seen)
+    modelled = np.clip(changed(noise, codes=codes, predicted=predicted, rate=rate), 1e-6, 1 - 1e-6)
+    agree = predicted == codes
+    hit = np.where(agree, truth != codes, truth == predicted) & seen
+    n_strata = len(frame.names)
+    asked = np.bincount(frame.stratum[seen | unsure], minlength=n_strata)
+    hits = np.bincount(frame.stratum[hit], minlength=n_strata) + 0.5 * np.bincount(frame.stratum[unsure], minlength=n_strata)
+    size = np.maximum(np.bincount(frame.stratum, minlength=n_strata), 1)
+    prior = np.bincount(frame.stratum, modelled, minlength=n_strata) / size
+    strength = np.where(np.isin(np.arange(n_strata), (3, 4, 5, 7)), params.strength_agree, params.strength_disagree)
+    share = (hits + strength * prior) / (asked + strength)
+    cautious = (hits + strength * prior + 0.5) / (asked + strength + 1.0)
+    spread = np.sqrt(cautious * (1 - cautious) / (asked + strength))
+    scaled = np.clip(modelled * (share / np.maximum(prior, 1e-9))[frame.stratum], 0.0, 1.0)
+    labels, change = _label_distributions(noise, scaled, codes=codes, predicted=predicted, rate=rate)
+    labels[seen] = 0.0
+    labels[seen, truth[seen]] = 1.0
+    change[seen] = 0.0
+    wrong_seen = int((truth[seen] != codes[seen]).sum())
+    return Reviewed(labels, change, spread, frame.stratum, seen, rate, wrong_seen)
+
+
+def _fitted_rate(noise: LabelNoise, *, truth: IntArray, codes: IntArray, seen: npt.NDArray[np.bool_]) -> float:
+    """The uniform noise rate under which the reviewed labels are likeliest."""
+    grid = np.concatenate([[1e-5, 0.002, 0.005], np.arange(0.01, 0.46, 0.01)])
+    rows = np.flatnonzero(seen)
+    if not len(rows):
+        return noise.rate
+    likelihood = []
+    for rate in grid:
+        posterior = noise.posterior(codes, uniform_transition(noise.expected.shape[1], float(rate)))
+        likelihood.append(np.log(np.maximum(posterior[rows, truth[rows]], 1e-12)).sum())
+    return float(grid[int(np.argmax(likelihood))])
+
+
+def _label_distributions(
+    noise: LabelNoise, share: FloatArray, *, codes: IntArray, predicted: IntArray, rate: float
+) -> tuple[FloatArray, FloatArray]:
+    """(distribution over the true label given each row's chance of a change, its derivative), both (n, C)."""
+    n, c = noise.expected.shape
+    rows = np.arange(n)
+    agree = predicted == codes
+    given, model = np.zeros((n, c)), np.zeros((n, c))
+    given[rows, codes] = 1.0
+    model[rows, predicted] = 1.0
+    other = noise.expected.copy()
+    other[rows, codes] = 0.0
+    other[rows, np.where(agree, codes, predicted)] = 0.0
+    other = other / np.maximum(other.sum(axis=1, keepdims=True), 1e-12)
+    third = np.zeros(n)
+    if c > 2:
+        posterior = noise.posterior(codes, uniform_transition(c, rate))
+        third = np.where(agree, 0.0, np.clip(1 - posterior[rows, codes] - posterior[rows, predicted], 0.0, 1.0))
+        third = np.minimum(third, 1 - share)
+    towards = np.where(agree[:, None], other, model)
+    labels = (1 - share - third)[:, None] * given + share[:, None] * towards + third[:, None] * other
+    return labels, towards - given

@@ -1,0 +1,140 @@
+"""What the ledger says of each component: how the number was obtained, over how many rows, or why there is none."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from veridical.core.estimate import Estimate
+from veridical.core.ledger_record import Component
+from veridical.ledger.contract import Shortcut
+from veridical.ledger.review import Reviewed
+from veridical.ledger.tables import Tables
+
+if TYPE_CHECKING:
+    from veridical.ledger.coalitions import Coalitions
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """why: a sentence. method: for the estimate. rows: how many rows it rests on. slack: half width in points where the data have no
+    variance at all (nothing found), else None."""
+
+    why: str
+    method: str
+    rows: int
+    slack: float | None = None
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+def protocol(tables: Tables) -> Component:
+    n = tables.people.n
+    zero = Estimate(0.0, 0.0, 0.0, 0.95, n, n, "identity")
+    why = "The metric was computed as the task declares it, one vote a row; a classifier has no padding or majority tag to count."
+    return Component("protocol", "measurement", "measured", zero, 0.0, n, why, 0.0, 0.0)
+
+
+def reuse(standard_error: float) -> Component:
+    bound = {str(k): round(100 * standard_error * float(np.sqrt(2 * np.log(k))), 2) for k in (2, 5, 10, 100)}
+    why = (
+        "No log of earlier looks at this test set. Had this model been chosen as the best of k by this score, up to "
+        + ", ".join(f"{points} points (k = {k})" for k, points in bound.items())
+        + " of it could be luck."
+    )
+    return Component("reuse", "measurement", "skipped", None, None, 0, why, details={"bound_points": bound})
+
+
+def leakage(game: "Coalitions") -> Said:
+    people = game.tables.people
+    n_leaked = int(people.leaked.sum())
+    if not game.tables.has_train:
+        return Said("No training rows were given, so nothing could be compared.", "none", 0, slack=100.0)
+    share = 100 * n_leaked / people.n
+    if n_leaked == 0:
+        # Rule of three: none among n means at most 3 / n of the population at 95 %; each buys at most the whole error rate.
+        slack = 100 * 3 / people.n * float(1 - (game.tables.predicted == game.tables.codes).mean())
+        return Said(f"None of {people.n} test rows has an equal or near-equal text in train.", "rule of three", 0, slack=slack)
+    details = {"leaked_rows": n_leaked, "unleaked_rows": people.n - n_leaked}
+    found = f"{n_leaked} of {people.n} test rows ({share:.1f} %) have an equal or near-equal text in train"
+    if game.too_few_unleaked:
+        why = f"{found}; too few are left to judge by, so models trained without the twins stand in for this one."
+        return Said(why, "fold models", n_leaked, details=details)
+    why = f"{found}; each was given the score this model gets on unleaked rows of the same difficulty."
+    return Said(why, "imputed from unleaked rows of equal out-of-fold margin", n_leaked, details=details)
+
+
+def sample(tables: Tables) -> Said:
+    people = tables.people
+    n_clusters = len(np.unique(people.cluster))
+    if people.includes_train:
+        why = (
+            f"{people.n} rows stand for {people.n_clusters} distinct texts of train and test; they were weighted so that difficulty, "
+            "length and predicted class match these."
+        )
+    else:
+        why = (
+            f"Train and test differ in difficulty or classes (p = {people.shift_p:.2g}), so only the test set's own {n_clusters} "
+            "distinct texts have a vote."
+        )
+    return Said(why, "calibration weights (generalised regression)", people.n, details={"shift_p": people.shift_p})
+
+
+def noise(tables: Tables, reviewed: Reviewed | None) -> Said:
+    if reviewed is None:
+        found = tables.noise
+        chosen = "no excess" if found.shape == "none" else f"{100 * found.rate:.1f} % wrong ({found.shape.replace('_', ' ')})"
+        why = (
+            f"No label was reviewed. Stated model: train labels are as right as fresh ones; test labels then show {chosen}. "
+            f"The interval allows any even rate up to {100 * found.upper_rate:.1f} %, what the easiest rows contradict. "
+            "Reviewing rows narrows it: veridical review."
+        )
+        details = {"rate": found.rate, "upper_rate": found.upper_rate, "shape": found.shape}
+        return Said(why, "transition matrix from out-of-fold train labels", tables.people.n, details=details)
+    n_seen = int(reviewed.seen.sum())
+    why = (
+        f"{n_seen} labels were reviewed and {reviewed.wrong_seen} changed; the other {tables.people.n - n_seen} carry the rate of "
+        "their stratum."
+    )
+    details = {"reviewed": n_seen, "wrong": reviewed.wrong_seen, "rate": reviewed.rate}
+    return Said(why, "stratified review, model-assisted", n_seen, slack=0.0, details=details)
+
+
+def shortcut(game: "Coalitions", position: int, declared: Shortcut) -> Said:
+    tables = game.tables
+    rows = int(tables.cue_present[:, position].sum())
+    rate = game.rate(position)
+    acts = {
+        "transplant": f"put into a share {rate:.2f} of all rows whatever their label",
+        "remove": "taken out of every row",
+        "reweight": "made independent of the label by weights",
+    }[declared.op]
+    changed = int((tables.with_cue[:, position] != tables.without_cue[:, position]).sum())
+    why = (
+        f"The cue {declared.word!r}, in {rows} of {tables.people.n} test rows, was {acts}; it alone flips {changed} predictions."
+    )
+    details = {"word": declared.word, "op": declared.op, "rate": rate, "flips": changed}
+    return Said(why, declared.op, tables.people.n, slack=0.0, details=details)
+
+
+def shortcut_candidates(candidates: Sequence[str]) -> Component:
+    if not candidates:
+        why = "No word was found that gives a label away, and no contract declares one."
+        return Component("shortcut", "transfer", "skipped", None, None, 0, why)
+    shown = "; ".join(candidates[:5]) + (f"; and {len(candidates) - 5} more" if len(candidates) > 5 else "")
+    why = (
+        f"Words that go with one label: {shown}. Data alone cannot tell a legitimate word from a shortcut: declare one in a contract "
+        "(--contract) and its points are measured."
+    )
+    return Component("shortcut", "transfer", "candidate", None, None, len(candidates), why)
+
+
+def notes(tables: Tables, reviewed: Reviewed | None) -> tuple[str, ...]:
+    people, found = tables.people, []
+    if people.n < 300:
+        found.append(
+            f"Only {people.n} test rows: a difference under {280 * 0.5 / np.sqrt(people.n):.1f} points cannot be seen (80 % power)."
+        )
+    if reviewed is None:
+        found.append("Test-label noise is an interval until labels are reviewed.")
+    return tuple(found)
