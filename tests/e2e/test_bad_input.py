@@ -227,3 +227,20 @@ def test_all_rows_identical_is_accepted_with_a_warning(veridical: Callable[..., 
     )
     assert said.code == 0, said.err
     assert json.loads(said.out)["warnings"]
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        ({}, ("enc",)),
+        ({"config.json": '{"model_type": "bert"}', "pytorch_model.bin": "x", "tokenizer.json": "{}"}, ("safetensors",)),
+        ({"config.json": '{"model_type": "bert"}', "model.safetensors": "x"}, ("tokenizer",)),
+    ],
+)
+def test_an_encoder_folder_that_cannot_be_used(
+    veridical: Callable[..., Any], train: Path, test: Path, tmp_path: Path, files: dict[str, str], words: tuple[str, ...]
+) -> None:
+    (tmp_path / "enc").mkdir()
+    for name, text in files.items():
+        (tmp_path / "enc" / name).write_text(text, encoding="utf-8")
+    _refused(_run(veridical, train, tmp_path, "--test", test, "--model", tmp_path / "enc"), *words)

@@ -109,6 +109,10 @@ class _Job:
             from veridical.ledger.contract import read_contract, refuse_absent_words
 
             refuse_absent_words(read_contract(Path(self.config.contract)), data)
+        if self.config.predictions:
+            from veridical.models.external import read_predictions
+
+            read_predictions(Path(self.config.predictions), data=data)  # refused now rather than after the audit
         if not self.config.no_text:
             save(data, self.folder.path / "data.parquet")
         return data
@@ -244,7 +248,6 @@ def identity_of(verb: str, source: Path, config: RunConfig) -> dict[str, Any]:
 def _check_names(config: RunConfig) -> None:
     """Refuse unknown names before any long work."""
     from veridical.core.plugins import get, names
-    from veridical.models.external import is_callable_name
 
     task = get("veridical.tasks", "task", config.task)
     if config.metric not in task.metrics:
@@ -262,10 +265,23 @@ def _check_names(config: RunConfig) -> None:
         from veridical.ledger.contract import read_contract
 
         read_contract(Path(config.contract))
-    if is_callable_name(config.model) and config.countermeasures:
-        raise InputError(
-            f"--model {config.model} is not trained by veridical, so --countermeasures cannot apply; leave them out."
-        )
+    if not config.predictions:
+        _check_model(config)
+
+
+def _check_model(config: RunConfig) -> None:
+    """Find the model before any long work: import the function, or look up the weights."""
+    from veridical.models.external import callable_model, is_callable_name
+
+    if is_callable_name(config.model):
+        if config.countermeasures:
+            raise InputError(f"--model {config.model} is not trained here, so --countermeasures cannot apply; leave them out.")
+        callable_model(config.model, labels=())
+    elif config.model != "linear":
+        from veridical.models.weights import require_neural, resolve
+
+        require_neural(f"--model {config.model}")
+        resolve(config.model)
 
 
 def load_as_configured(source: Path, config: RunConfig, progress: Progress) -> "Dataset":
