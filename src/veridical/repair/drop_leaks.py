@@ -51,4 +51,4 @@ def planted() -> Planted:
     return Planted(dataset(train + test + leaks), frozenset(leak[0] for leak in leaks), dataset(train + test))
 
 
-repair = Repair(apply, Params(), "measurement", ("split_overlap",), planted)
+repair = Repair(apply, Params(), "measurement", ("train_test_overlap",), planted)

@@ -62,4 +62,4 @@ def planted() -> Planted:
     return Planted(dataset(train + test + leaks), frozenset(test[i][0] for i in range(3)), dataset(train + test))
 
 
-repair = Repair(apply, Params(), "measurement", ("split_overlap",), planted)
+repair = Repair(apply, Params(), "measurement", ("train_test_overlap",), planted)

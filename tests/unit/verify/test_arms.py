@@ -160,7 +160,7 @@ def overlap(evidence, names):
         for r in data.rows("test")
         if int(codes[r]) in train
     ]
-    return record("split_overlap", tuple(found), len(data))
+    return record("train_test_overlap", tuple(found), len(data))
 
 
 def test_removing_leaks_closes_the_gap_and_is_accepted(monkeypatch):
