@@ -12,10 +12,11 @@ import numpy as np
 
 from veridical.audit._contract import Planted
 from veridical.audit._evidence import Evidence
+from veridical.audit._made_up import dataset
 from veridical.core.finding import AuditRecord
 from veridical.repair._contract import Edit, Repair
 from veridical.repair._edits import weigh
-from veridical.repair._planted_rows import dataset, rows
+from veridical.repair._planted_rows import rows
 
 NAME = "rebalance_weights"
 

@@ -3,8 +3,9 @@
 import numpy as np
 from number_world import KnownEvidence, knowing
 
+from veridical.audit._made_up import dataset
 from veridical.models.text_features import hashed
-from veridical.repair._planted_rows import dataset, rows
+from veridical.repair._planted_rows import rows
 from veridical.verify.arms import verify_repairs
 from veridical.verify.fitting import linear_fit
 from veridical.verify.locked_fold import locked_fold
