@@ -1,5 +1,6 @@
 """From files to the honest score, through the command line, in English and Chinese."""
 
+import csv
 import json
 import shutil
 from collections.abc import Callable
@@ -196,3 +197,53 @@ def test_without_a_test_set_every_row_is_tested_once(
     assert record["reported"]["value"] == pytest.approx(right, abs=1e-12)
     # One label in ten contradicts its words: nothing that has not seen the row can be right much more often.
     assert 0.75 < right < 0.95
+
+
+def _write(path: Path, rows: list[dict[str, str]]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        out = csv.DictWriter(file, list(rows[0]))
+        out.writeheader()
+        out.writerows(rows)
+
+
+def test_a_review_narrows_the_interval_and_later_rounds_combine(
+    veridical: Callable[..., Any], english: tuple[Path, Path], tmp_path: Path
+) -> None:
+    assert _run(veridical, english, tmp_path / "run", "--no-repair", "--quiet").code == 0
+    before = json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))
+    said = veridical("review", tmp_path / "run", "--rows", "30", "--out", tmp_path / "sheet.csv")
+    assert said.code == 0, said.err
+    with (tmp_path / "sheet.csv").open(encoding="utf-8-sig", newline="") as file:
+        sheet = list(csv.DictReader(file))
+    assert list(sheet[0]) == ["id", "text", "label", "answer"]
+    assert len(sheet) == len({row["id"] for row in sheet}) == 30
+    for row in sheet[2:]:
+        row["answer"] = row["label"]
+    sheet[0]["answer"] = "unsure"
+    _write(tmp_path / "answers.csv", sheet)
+    assert veridical("review", tmp_path / "run", "--answers", tmp_path / "answers.csv", "--quiet").code == 0
+    after = json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))
+    assert after["honest"]["high"] - after["honest"]["low"] < before["honest"]["high"] - before["honest"]["low"]
+    assert {key: value for key, value in after.items() if key not in ("honest", "components", "notes")} == {
+        key: value for key, value in before.items() if key not in ("honest", "components", "notes")
+    }
+    assert veridical("review", tmp_path / "run", "--rows", "30", "--out", tmp_path / "second.csv").code == 0
+    with (tmp_path / "second.csv").open(encoding="utf-8-sig", newline="") as file:
+        second = {row["id"] for row in csv.DictReader(file)}
+    assert not second & {row["id"] for row in sheet if row["answer"]}
+
+
+@pytest.mark.parametrize(
+    ("answer", "row", "said"), [("poz", "", "did you mean 'pos'"), ("pos", "nobody", "nobody"), ("", "", "holds no answers")]
+)
+def test_answers_that_do_not_fit_are_refused(
+    veridical: Callable[..., Any], english: tuple[Path, Path], tmp_path: Path, answer: str, row: str, said: str
+) -> None:
+    assert _run(veridical, english, tmp_path / "run", "--no-repair", "--quiet").code == 0
+    before = (tmp_path / "run" / "run.json").read_bytes()
+    ids = [line.split(",")[0] for line in english[1].read_text(encoding="utf-8").splitlines()[1:]]
+    _write(tmp_path / "answers.csv", [{"id": row or ids[0], "answer": answer}])
+    refused = veridical("review", tmp_path / "run", "--answers", tmp_path / "answers.csv")
+    assert refused.code == 2
+    assert said in refused.err.lower()
+    assert (tmp_path / "run" / "run.json").read_bytes() == before
