@@ -3,7 +3,7 @@
 import numpy as np
 
 from veridical.audit._contract import Planted
-from veridical.audit._made_up import Row, dataset, nonsense
+from veridical.audit._made_up import Row, nonsense
 
 _CUES = (("awful", "dull", "broken", "refund", "worst"), ("lovely", "superb", "sturdy", "thanks", "best"))
 
@@ -24,10 +24,8 @@ def rows(n: int, *, split: str, seed: int, share_positive: float = 0.5) -> list[
     return [(f"{split}-{seed}-{i}", split, sentence(rng, label), ("neg", "pos")[label]) for i, label in enumerate(labels)]
 
 
-def flipped(*, seed: int, n: int = 300, n_flipped: int = 12) -> Planted:
-    """Train rows of which a few carry the other label; the twin carries the right ones."""
-    plain = rows(n, split="train", seed=seed) + rows(60, split="test", seed=seed + 100)
-    other = {"neg": "pos", "pos": "neg"}
-    wrong = frozenset(plain[i][0] for i in np.random.default_rng(seed).choice(n, n_flipped, replace=False))
-    noisy = [(i, s, t, other[y] if i in wrong else y) for i, s, t, y in plain]
-    return Planted(dataset(noisy), wrong, dataset(plain))
+def train_part(found: Planted) -> Planted:
+    """What a check was proven on, as a task for a repair that touches train rows only."""
+    data = found.data
+    train = {data.ids[row] for row in data.rows("train")}
+    return Planted(data, found.bad & train, found.twin)

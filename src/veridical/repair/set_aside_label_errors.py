@@ -13,11 +13,12 @@ import numpy as np
 
 from veridical.audit._contract import Planted
 from veridical.audit._evidence import Evidence
+from veridical.audit.label_errors import check
 from veridical.core.finding import AuditRecord
 from veridical.repair._contract import Edit, Repair
 from veridical.repair._edits import set_aside
 from veridical.repair._found import found_rows
-from veridical.repair._planted_rows import flipped
+from veridical.repair._planted_rows import train_part
 
 NAME = "set_aside_label_errors"
 
@@ -39,7 +40,7 @@ def apply(evidence: Evidence, audit: AuditRecord, params: Params, rng: np.random
 
 
 def planted() -> Planted:
-    return flipped(seed=7)
+    return train_part(check.planted())
 
 
 repair = Repair(apply, Params(), "training", ("label_errors",), planted)
