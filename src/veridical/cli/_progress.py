@@ -33,7 +33,7 @@ class _Lines:
         now = time.monotonic()
         if stage == self.stage and now - self.said < SECONDS_BETWEEN_LINES:
             return
-        far = f" {done} of {total}" if total and done else ""
+        far = f" {100 * done // total} %" if total and 0 < done < total else ""
         print(f"{stage}{far}", file=sys.stderr, flush=True)  # noqa: T201
         self.stage, self.said = stage, now
 

@@ -1,0 +1,60 @@
+"""Start a plug-in of one's own: a valid file whose contract tests fail until its questions are answered."""
+
+import keyword
+from pathlib import Path
+
+from veridical.core.atomic_write import write_text
+from veridical.core.errors import InputError, UnknownName
+
+_CHECK = '''"""TODO: one line that says what is found.
+
+What it measures: TODO
+Why it inflates a score: TODO
+How it errs: TODO
+Source: TODO
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from veridical.audit._contract import Check, Planted
+from veridical.audit._evidence import Evidence
+from veridical.core.finding import Finding, Looked, Skipped
+
+
+@dataclass(frozen=True)
+class Params:
+    """When a row is found."""
+
+    threshold: float = 0.5
+    """TODO: unit, range, origin."""
+
+
+def run(evidence: Evidence, params: Params, rng: np.random.Generator) -> Looked | Skipped:
+    findings: list[Finding] = []
+    return Looked(len(evidence.data), tuple(findings))
+
+
+def planted() -> Planted:
+    """A data set with the defect, the ids to be found, and its twin without the defect."""
+    raise NotImplementedError("plant the defect that the check finds")
+
+
+check = Check(run, Params(), planted)
+'''
+TEMPLATES = {"check": ("audit", _CHECK)}
+
+
+def write_template(kind: str, name: str, folder: Path) -> Path:
+    """Write `folder`/audit/`name`.py, the start of a plug-in; its path. A file that is there is never replaced."""
+    if kind not in TEMPLATES:
+        raise UnknownName("kind of plug-in", kind, TEMPLATES)
+    if not name.isidentifier() or keyword.iskeyword(name) or name.startswith("_") or name != name.lower():
+        raise InputError(f"{name!r} cannot name a plug-in: use lower-case letters, digits and _, starting with a letter.")
+    place, text = TEMPLATES[kind]
+    path = folder / place / f"{name}.py"
+    if path.exists():
+        raise InputError(f"{path} exists already. Choose another name or edit that file.")
+    write_text(path, text)
+    return path

@@ -1,0 +1,32 @@
+"""Progress goes to the error stream and is short where nobody watches."""
+
+import pytest
+
+from veridical.cli import _progress
+
+
+def test_plain_lines_name_each_stage_once_and_then_every_few_seconds(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter([0.0, 1.0, 2.0, 9.0, 9.5])
+    monkeypatch.setattr(_progress.time, "monotonic", lambda: next(clock))
+    with _progress.shown(quiet=False) as progress:
+        for stage, done in (("load", 0), ("load", 10), ("load", 20), ("load", 50), ("train", 0)):
+            progress(stage, done, 100)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.splitlines() == ["load", "load 50 %", "train"]
+
+
+def test_quiet_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    with _progress.shown(quiet=True) as progress:
+        progress("load", 0, 1)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_bars_on_a_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_progress.sys.stderr, "isatty", lambda: True, raising=False)
+    with _progress.shown(quiet=False) as progress:
+        progress("load", 0, 0)
+        progress("train", 1, 2)
+    assert capsys.readouterr().out == ""
