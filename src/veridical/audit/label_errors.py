@@ -1,0 +1,106 @@
+"""Rows whose label is probably wrong: two unlike models that never saw the row agree on another one.
+
+What it measures: confident learning on out-of-fold probabilities of a linear model and of word naive Bayes, scaled and averaged;
+a row is found when both prefer the same other label, by a margin, best first up to the estimated joint of given and true labels.
+Why it inflates a score: wrong test labels reward models that share the annotators' mistakes and hide differences between models.
+How it errs: hard, ironic or rare rows look wrong to bag-of-words models; errors that follow a rule are learned and not seen.
+Source: Northcutt et al. 2021, JAIR 70, arXiv:1911.00068; Guo et al. 2017, arXiv:1706.04599 (temperature).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from veridical.audit._contract import Check, Planted
+from veridical.audit._evidence import Evidence
+from veridical.audit._made_up import dataset, rows
+from veridical.core.finding import Finding, Looked, Skipped
+from veridical.dataset.rows import IntArray
+from veridical.models.model import FloatArray
+
+
+@dataclass(frozen=True)
+class Params:
+    """When a label is called probably wrong."""
+
+    margin: float = 0.5
+    """Least lead of the other label over the given one, after averaging. Probability, 0..1. Ours; no source."""
+    least_rows: int = 20
+    """Least labelled train rows per class that occurs; with fewer the check is skipped. Count. Ours; no source."""
+
+
+def temperature_scaled(probabilities: FloatArray, codes: IntArray) -> FloatArray:
+    """Probabilities (N, C) with the one exponent, of a grid, that makes the given labels likeliest."""
+    logs = np.log(np.clip(probabilities, 1e-12, 1.0))
+    candidates = []
+    for exponent in np.geomspace(0.1, 10.0, 41):
+        scaled = logs * exponent
+        scaled = scaled - np.logaddexp.reduce(scaled, axis=1, keepdims=True)
+        candidates.append((-float(scaled[np.arange(len(codes)), codes].mean()), float(exponent)))
+    best = min(candidates)[1] * logs
+    scaled_best: FloatArray = np.exp(best - np.logaddexp.reduce(best, axis=1, keepdims=True))
+    return scaled_best
+
+
+def likely_labels(probabilities: FloatArray, codes: IntArray) -> IntArray:
+    """The likely label of each row, (N,): the best among those that reach their threshold t_j; -1 where none does."""
+    n_classes = probabilities.shape[1]
+    thresholds = np.full(n_classes, np.inf)
+    for code in np.unique(codes):
+        thresholds[code] = probabilities[codes == code, code].mean()
+    reached = np.where(probabilities >= thresholds, probabilities, -1.0)
+    return np.asarray(np.where(reached.max(axis=1) >= 0, reached.argmax(axis=1), -1), dtype=np.int64)
+
+
+def joint_counts(codes: IntArray, likely: IntArray, n_classes: int) -> FloatArray:
+    """Estimated rows by (given, true) label, (C, C), calibrated so that row sums are the counts of given labels."""
+    counts = np.zeros((n_classes, n_classes))
+    np.add.at(counts, (codes[likely >= 0], likely[likely >= 0]), 1.0)
+    given = np.bincount(codes, minlength=n_classes)
+    return np.asarray(counts * (given / np.maximum(counts.sum(axis=1), 1.0))[:, None], dtype=np.float64)
+
+
+def run(evidence: Evidence, params: Params, rng: np.random.Generator) -> Looked | Skipped:
+    data = evidence.data
+    train_codes = data.codes[data.rows("train")]
+    counts = np.bincount(train_codes[train_codes >= 0], minlength=len(data.labels))
+    if (counts > 0).sum() < 2 or counts[counts > 0].min() < params.least_rows:
+        return Skipped(f"Fold models need two classes with {params.least_rows} labelled train rows each; add rows.")
+    known = np.flatnonzero(data.codes >= 0)
+    codes = data.codes[known]
+    families = [temperature_scaled(p[known], codes) for p in (evidence.folds.probabilities, evidence.folds.word_probabilities)]
+    mean = (families[0] + families[1]) / 2
+    likely, best = likely_labels(mean, codes), mean.argmax(axis=1)
+    at = np.arange(len(known))
+    lead = mean[at, best] - mean[at, codes]
+    agreed = (families[0].argmax(axis=1) == best) & (families[1].argmax(axis=1) == best)
+    suspect = agreed & (best != codes) & (lead >= params.margin)
+    room = np.ceil(joint_counts(codes, likely, len(data.labels)))
+    findings = []
+    for row in np.lexsort((np.asarray(data.ids, dtype=object)[known].astype(str), -lead)).tolist():
+        if not suspect[row] or room[codes[row], best[row]] < 1:
+            continue
+        room[codes[row], best[row]] -= 1
+        other = data.labels[best[row]]
+        position = known[row]
+        reason = f"labelled {data.labels[codes[row]]!r}, both models say {other!r}"
+        seen = f"p({other}) = {mean[row, best[row]]:.2f}, p({data.labels[codes[row]]}) = {mean[row, codes[row]]:.2f}"
+        found = Finding(data.ids[position], str(data.splits[position]), float(min(lead[row], 1.0)), reason, seen)
+        findings.append(_answered(found))
+    return Looked(len(known), tuple(findings), f"{len(findings)} of {len(known)} labels are probably wrong.")
+
+
+def _answered(found: Finding) -> Finding:
+    return Finding(found.row, found.split, found.score, found.reason, found.evidence, repair="set_aside_label_errors")
+
+
+def planted() -> Planted:
+    cues = {"neg": "awful dull broken refund", "pos": "lovely superb sturdy thanks"}
+    plain = [(i, s, f"{t} {cues[y]}", y) for i, s, t, y in rows(300, seed=4)]
+    other = {"neg": "pos", "pos": "neg"}
+    bad = frozenset(plain[k][0] for k in range(7, 300, 31))
+    flipped = [(i, s, t, other[y] if i in bad else y) for i, s, t, y in plain]
+    return Planted(dataset(flipped), bad, dataset(plain))
+
+
+check = Check(run, Params(), planted)

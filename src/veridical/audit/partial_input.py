@@ -1,0 +1,106 @@
+"""Labels that can be told from a part of the input that should not tell them.
+
+What it measures: out-of-fold accuracy of word naive Bayes on the length alone, the first words alone and, in pair tasks, the
+second text alone, against the same probe on permuted labels and against the largest class.
+Why it inflates a score: a model can answer without reading what it is asked about, on test rows written by the same people.
+How it errs: length and first words may be honest evidence of a label; what a probe cannot use, a stronger model may.
+Source: Gururangan et al. 2018, arXiv:1803.02324; Poliak et al. 2018, arXiv:1805.01042; a caution in Feng et al. 2019.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+
+from veridical.audit._contract import Check, Planted
+from veridical.audit._evidence import Evidence
+from veridical.audit._made_up import dataset, nonsense, rows
+from veridical.core.bootstrap import cluster_bootstrap_means, percentile_interval
+from veridical.core.estimate import Estimate
+from veridical.core.finding import Finding, Looked, Skipped
+from veridical.core.multiplicity import benjamini_hochberg
+from veridical.dataset.rows import Dataset, IntArray
+from veridical.dataset.words import words
+from veridical.models.floors import presence
+from veridical.models.out_of_fold import deal_clusters
+from veridical.models.word_bayes import fit_word_bayes
+
+
+@dataclass(frozen=True)
+class Params:
+    """When a part of the input tells too much."""
+
+    permutations: int = 99
+    """Permutations of the labels for the null. Count, 19 and up. Ours; no source."""
+    level: float = 0.05
+    """False discovery rate over the probes (Benjamini-Hochberg). Unitless, 0..1. Convention."""
+    gain: float = 0.2
+    """How much of the way from the null to 1 the accuracy must have come. Unitless, 0..1. Ours; no source."""
+    most_rows: int = 20000
+    """Rows looked at; a random sample of more. Count. Ours; no source."""
+
+
+def run(evidence: Evidence, params: Params, rng: np.random.Generator) -> Looked | Skipped:
+    data = evidence.data
+    known = np.flatnonzero(data.codes >= 0)
+    if len(known) > params.most_rows:
+        known = np.sort(rng.choice(known, params.most_rows, replace=False))
+    codes, clusters, n_classes = data.codes[known], evidence.clusters[known], len(data.labels)
+    if len(np.unique(codes)) < 2 or len(np.unique(clusters)) < 50:
+        return Skipped("Probes need two labels and 50 distinct rows; add labelled rows.")
+    fold = deal_clusters(clusters, n_folds=5, rng=rng)
+    names, excess, p_values, measures = [], [], [], {}
+    for name, features in _parts(data, known).items():
+        right = _right(features, codes, fold, n_classes)
+        shuffled = [_right(features, rng.permutation(codes), fold, n_classes).mean() for _ in range(params.permutations)]
+        value = float(right.mean())
+        prior = max(float(np.mean(shuffled)), float(np.bincount(codes).max() / len(codes)))
+        replicates = cluster_bootstrap_means(right[:, None], clusters, 1000, rng)[:, 0]
+        low, high = percentile_interval(replicates, value)
+        n_clusters = len(np.unique(clusters))
+        measures[name] = Estimate(value, low, high, 0.95, len(known), n_clusters, "cluster bootstrap")
+        names.append(name)
+        excess.append((value - prior) / max(1 - prior, 1e-9))
+        p_values.append((1 + sum(s >= value for s in shuffled)) / (1 + params.permutations))
+    adjusted = benjamini_hochberg(p_values)
+    findings = []
+    for name, gain, p in zip(names, excess, adjusted.tolist(), strict=True):
+        if p <= params.level and gain >= params.gain:
+            seen = f"accuracy {measures[name].value:.3f} from {name} alone; adjusted p = {p:.3f}"
+            findings.append(Finding("", "", min(gain, 1.0), f"{name} alone tells the label", seen))
+    return Looked(len(known), tuple(findings), f"{len(findings)} of {len(names)} parts tell the label.", measures)
+
+
+def _parts(data: Dataset, known: IntArray) -> dict[str, sp.csr_matrix]:
+    """What each probe sees, 0 or 1, (N, F)."""
+    tokens = [words(data.texts[row]) for row in known]
+    seconds = [words(data.seconds[row]) for row in known] if data.seconds else None
+    lengths = np.array([len(t) for t in tokens]) + (np.array([len(s) for s in seconds]) if seconds else 0)
+    bounds = np.unique(np.quantile(lengths, np.linspace(0.1, 0.9, 9)))
+    parts = {
+        "length": presence([[str(b)] for b in np.searchsorted(bounds, lengths).tolist()]),
+        "first words": presence([t[:3] for t in tokens]),
+    }
+    if seconds:
+        parts["second text"] = presence(seconds)
+    return parts
+
+
+def _right(features: sp.csr_matrix, codes: IntArray, fold: IntArray, n_classes: int) -> "np.ndarray":  # type: ignore[type-arg]
+    """1.0 where the fold model of naive Bayes is right, (N,)."""
+    right = np.zeros(len(codes))
+    for k in range(5):
+        inside, outside = np.flatnonzero(fold == k), np.flatnonzero(fold != k)
+        model = fit_word_bayes(features[outside], codes[outside], n_classes=n_classes)
+        right[inside] = model.predict_features(features[inside]).argmax(axis=1) == codes[inside]
+    return right
+
+
+def planted() -> Planted:
+    plain = rows(200, seed=5)
+    rng = np.random.default_rng(6)
+    longer = [(i, s, f"{t} {nonsense(rng, 12)}" if y == "pos" else t, y) for i, s, t, y in plain]
+    return Planted(dataset(longer), frozenset({""}), dataset(plain))
+
+
+check = Check(run, Params(), planted)

@@ -1,0 +1,90 @@
+"""What trivial rules reach on the test rows: no score is shown without them."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import scipy.sparse as sp
+
+from veridical.core.bootstrap import cluster_bootstrap_means, percentile_interval
+from veridical.core.estimate import Estimate
+from veridical.core.plugins import get
+from veridical.core.randomness import stream
+from veridical.dataset.rows import Dataset, IntArray, Text
+from veridical.dataset.words import words
+from veridical.models.word_bayes import fit_word_bayes
+from veridical.tasks._contract import Metric
+
+REPLICATES = 1000
+"""Bootstrap replicates. Convention."""
+FIRST_WORDS = 3
+"""Words of a single text that count as a part of it. Ours; no source."""
+
+
+def floors(data: Dataset, *, metric: str, seed: int) -> dict[str, Estimate]:
+    """Floor name -> its score on the test rows, learned on the train rows; {} without labelled rows of both.
+
+    Intervals resample distinct inputs: equal texts are one unit.
+    """
+    train, test = (rows[data.codes[rows] >= 0] for rows in (data.rows("train"), data.rows("test")))
+    if not len(train) or not len(test):
+        return {}
+    score = get("veridical.tasks", "task", data.task).metrics[metric]
+    inputs = data.inputs()
+    seen: dict[Text, int] = {}
+    units = np.array([seen.setdefault(inputs[row], len(seen)) for row in test], dtype=np.int64)
+    present = presence([words(_whole(text)) for text in inputs])
+    part = presence([words(text[1]) if isinstance(text, tuple) else words(text)[:FIRST_WORDS] for text in inputs])
+    codes, n_classes = data.codes[train], len(data.labels)
+    majority = int(np.bincount(codes, minlength=n_classes).argmax())
+    predicted = {
+        "majority": np.full(len(test), majority, dtype=np.int64),
+        "one_word": one_word(present[train], codes, present[test], n_classes=n_classes),
+        "partial_input": _bayes(part[train], codes, part[test], n_classes),
+        "bag_of_words": _bayes(present[train], codes, present[test], n_classes),
+    }
+    return {
+        name: _estimate(data.codes[test], found, units, score=score, n_classes=n_classes, rng=stream(seed, f"floors/{name}"))
+        for name, found in predicted.items()
+    }
+
+
+def _whole(text: Text) -> str:
+    return "\n".join(text) if isinstance(text, tuple) else text
+
+
+def presence(texts: Sequence[list[str]]) -> sp.csr_matrix:
+    """Which words each text holds, 0 or 1, (N, V), words in sorted order."""
+    columns = {word: column for column, word in enumerate(sorted({word for text in texts for word in text}))}
+    held = [sorted(columns[word] for word in set(text)) for text in texts]
+    bounds = np.concatenate([[0], np.cumsum([len(h) for h in held])]).astype(np.int64)
+    flat = np.array([column for h in held for column in h], dtype=np.int64)
+    return sp.csr_matrix((np.ones(len(flat)), flat, bounds), shape=(len(texts), len(columns)))
+
+
+def one_word(train: sp.csr_matrix, codes: IntArray, test: sp.csr_matrix, *, n_classes: int) -> IntArray:
+    """Predictions of the rule "one label with the word, one without it" that is right most often on the train rows."""
+    indicator = sp.csr_matrix((np.ones(len(codes)), (codes, np.arange(len(codes)))), shape=(n_classes, len(codes)))
+    held = np.asarray((indicator @ train).todense())  # (C, V)
+    totals = np.bincount(codes, minlength=n_classes)
+    if not held.shape[1]:
+        return np.full(test.shape[0], totals.argmax(), dtype=np.int64)
+    rest = totals[:, None] - held
+    best = int((held.max(axis=0) + rest.max(axis=0)).argmax())
+    has = np.asarray(test[:, [best]].todense()).ravel() > 0
+    return np.where(has, held[:, best].argmax(), rest[:, best].argmax()).astype(np.int64)
+
+
+def _bayes(train: sp.csr_matrix, codes: IntArray, test: sp.csr_matrix, n_classes: int) -> IntArray:
+    model = fit_word_bayes(train, codes, n_classes=n_classes)
+    return np.asarray(model.predict_features(test).argmax(axis=1), dtype=np.int64)
+
+
+def _estimate(
+    true: IntArray, predicted: IntArray, units: IntArray, *, score: Metric, n_classes: int, rng: np.random.Generator
+) -> Estimate:
+    one_hot = np.eye(n_classes)
+    margins = np.hstack([one_hot[true] * (true == predicted)[:, None], one_hot[true], one_hot[predicted]])
+    value = float(score(*np.split(margins.sum(axis=0), 3)))
+    means = cluster_bootstrap_means(margins, units, REPLICATES, rng)
+    low, high = percentile_interval(np.array([score(*np.split(row, 3)) for row in means]), value)
+    return Estimate(value, low, high, 0.95, len(true), len(np.unique(units)), "bootstrap over distinct inputs")

@@ -1,0 +1,11 @@
+"""Every check found in the folder keeps the promises of the contract."""
+
+import pytest
+
+from veridical.audit._contract_tests import failures
+from veridical.core.plugins import names
+
+
+@pytest.mark.parametrize("name", names("veridical.audit"))
+def test_check_keeps_its_contract(name):
+    assert failures(name) == []
