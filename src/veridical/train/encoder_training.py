@@ -58,7 +58,8 @@ def train_encoder(request: Request) -> Trained:
     """The fine-tuned model and its probabilities for every row. With a folder: resumes there, and leaves dynamics.parquet."""
     started = time.monotonic()
     data, config, folder = request.data, request.config, request.folder
-    accelerator = Accelerator()
+    # Without an accelerator Accelerate joins processes only when told that they run on CPU.
+    accelerator = Accelerator(cpu=not torch.accelerator.is_available())
     tokenizer = open_tokenizer(request.weights.folder)
     _check_length(config.max_length, tokenizer)
     request.progress("tokenise", 0, len(data))

@@ -168,8 +168,8 @@ def test_two_processes_agree_with_one(toy, tiny_bert, tmp_path):
     script = tmp_path / "two.py"
     script.write_text(TWO_PROCESSES, encoding="utf-8")
     tests = Path(__file__).parents[2]
-    command = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "--num_machines", "1"]
-    command += ["--mixed_precision", "no", "--dynamo_backend", "no", str(script), tiny_bert, str(tmp_path / "two.npz")]
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_addr", "127.0.0.1"]
+    command += ["--master_port", "29577", str(script), tiny_bert, str(tmp_path / "two.npz")]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(tests)}
     done = subprocess.run(command, cwd=tests, capture_output=True, text=True, timeout=240, env=environment, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
