@@ -1,0 +1,57 @@
+"""The one door to Daft: passes over a column of texts, in this process or on a Ray cluster, by the same expressions."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from veridical.core.errors import MissingExtra
+from veridical.core.surroundings import opt_out_of_telemetry
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """Where passes run. kind: `local` (this process) or `ray`. address: of the Ray cluster, None = start one here."""
+
+    kind: Literal["local", "ray"] = "local"
+    address: str | None = None
+
+
+LOCAL = Engine()
+
+
+def minhash(
+    texts: Sequence[str], *, n_hashes: int, ngram: int, seed: int, engine: Engine = LOCAL
+) -> npt.NDArray[np.uint32]:
+    """MinHash signatures (Broder 1997) over white-space n-grams of each text, shape (N, n_hashes). Raises MissingExtra."""
+    import daft
+
+    _use(engine)
+    table = daft.from_arrow(pa.table({"text": pa.array(texts, pa.large_string())}))
+    signed = table.select(daft.col("text").minhash(num_hashes=n_hashes, ngram_size=ngram, seed=seed, hash_function="xxhash"))
+    column = signed.to_arrow().column(0).combine_chunks()
+    return np.asarray(column.flatten().to_numpy(zero_copy_only=False), dtype=np.uint32).reshape(len(texts), n_hashes)
+
+
+_active: list[Engine] = []
+"""The engine Daft was last told to use: its runner is a setting of the process."""
+
+
+def _use(engine: Engine) -> None:
+    if _active and _active[-1] == engine:
+        return
+    opt_out_of_telemetry()
+    import daft
+
+    if engine.kind == "ray":
+        try:
+            import ray  # noqa: F401
+        except ImportError as error:
+            raise MissingExtra("--engine ray", "ray") from error
+        daft.set_runner_ray(address=engine.address, noop_if_initialized=True)
+    elif _active:
+        daft.set_runner_native()
+    _active[:] = [engine]
