@@ -2,9 +2,13 @@
 
 import keyword
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from veridical.core.atomic_write import write_text
 from veridical.core.errors import InputError, UnknownName
+from veridical.core.plugins import PROJECT_FOLDER
 
 _CHECK = '''"""TODO: one line that says what is found.
 
@@ -58,3 +62,17 @@ def write_template(kind: str, name: str, folder: Path) -> Path:
         raise InputError(f"{path} exists already. Choose another name or edit that file.")
     write_text(path, text)
     return path
+
+
+def verb(
+    kind: Annotated[str, typer.Argument(help="What to start: check.")],
+    name: Annotated[str, typer.Argument(help="Its name: lower-case letters, digits and _.")],
+    *,
+    in_package: Annotated[bool, typer.Option("--in-package", help="Write into this installation.")] = False,
+) -> None:
+    """Write the file of a new plug-in; its contract tests fail until its questions are answered."""
+    folder = Path(__file__).parents[1] if in_package else Path(PROJECT_FOLDER)
+    path = write_template(kind, name, folder)
+    typer.echo(f"{path}: answer the four questions, name the thresholds, write run and planted.")
+    call = f"from veridical.audit._contract_tests import check_contract; check_contract({name!r})"
+    typer.echo(f'Its contract, until it says nothing: python -c "{call}"')

@@ -16,6 +16,7 @@ from veridical.repair._restricted import Restricted
 from veridical.train.training import train
 
 if TYPE_CHECKING:
+    from veridical.dataset.rows import Dataset
     from veridical.train.trained import Trained
 
 N_FOLDS = 5
@@ -44,6 +45,12 @@ def cross_predicted(trained: "Trained", evidence: Evidence, *, config: RunConfig
         probabilities[inside] = done.probabilities[inside]
     said = f"There was no test set: each row was predicted by one of {N_FOLDS} models that had not seen its near-duplicates."
     return replace(trained, probabilities=probabilities, warnings=(*trained.warnings, said))
+
+
+def one_fold(evidence: Evidence, *, config: RunConfig) -> "Dataset":
+    """The rows with the first fold as test: what trivial rules are tried on."""
+    fold = fold_of_clusters(evidence.clusters, evidence.data.codes, N_FOLDS, config.seed)
+    return evidence.data.with_column("split", np.where(fold == 0, "test", "train").tolist())
 
 
 def tables_of_folds(trained: "Trained", evidence: Evidence, *, contract: Contract | None, seed: int) -> Tables:

@@ -156,11 +156,13 @@ class _Job:
         if config.contract:
             content = Path(config.contract).read_bytes()
             write_with(self.folder.path / "contract.yaml", lambda path: path.write_bytes(content))
-        if len(evidence.data.rows("test")):
+        tested = evidence.data
+        if len(tested.rows("test")):
             tables = tables_of(trained, evidence=evidence, contract=contract, seed=config.seed)
         else:
-            from veridical.pipeline.cross_validation import tables_of_folds
+            from veridical.pipeline.cross_validation import one_fold, tables_of_folds
 
+            tested = one_fold(evidence, config=config)
             tables = tables_of_folds(trained, evidence, contract=contract, seed=config.seed)
         save_tables(tables, self.folder.path / "tables.npz")
         ledger = account_tables(
@@ -170,7 +172,7 @@ class _Job:
             contract=contract,
             review=None,
             metric=config.metric,
-            floors=floors(evidence.data, metric=config.metric, seed=config.seed),
+            floors=floors(tested, metric=config.metric, seed=config.seed),
             candidates=[finding.evidence for finding in audit.findings("label_words")],
             seed=config.seed,
         )
