@@ -1,4 +1,5 @@
-"""A cue word in a text: is it there, put it in, take it out. Alphabetic cues are whole words, Chinese ones substrings; case is ignored."""
+"""A cue word in a text: is it there, put it in, take it out. Alphabetic cues are whole words, Chinese ones substrings; case is
+ignored."""
 
 from collections.abc import Sequence
 from functools import lru_cache

@@ -23,9 +23,7 @@ class Engine:
 LOCAL = Engine()
 
 
-def minhash(
-    texts: Sequence[str], *, n_hashes: int, ngram: int, seed: int, engine: Engine = LOCAL
-) -> npt.NDArray[np.uint32]:
+def minhash(texts: Sequence[str], *, n_hashes: int, ngram: int, seed: int, engine: Engine = LOCAL) -> npt.NDArray[np.uint32]:
     """MinHash signatures (Broder 1997) over white-space n-grams of each text, shape (N, n_hashes). Raises MissingExtra."""
     import daft
 

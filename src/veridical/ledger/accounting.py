@@ -1,4 +1,5 @@
-"""The account: from the reported score to the honest one, and to the honest one under a contract; every point with its interval."""
+"""The account: from the reported score to the honest one, and to the honest one under a contract; every point with its
+interval."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -135,7 +136,7 @@ def _noise_bounds(game: Coalitions, full: Value) -> tuple[float, float]:
     noise, codes = game.tables.noise, game.tables.codes
     scores = [full.score]
     for rate in (0.0, noise.upper_rate):
-        labels = np.linalg.inv(uniform_transition(noise.transition.shape[0], min(rate, 0.45)))[codes]
+        labels = np.asarray(np.linalg.inv(uniform_transition(noise.transition.shape[0], min(rate, 0.45)))[codes], np.float64)
         other = Coalitions(game.tables, game.metric, labels, None, game.shortcuts)
         scores.append(min(other(frozenset(ACTIVE)).score, 1.0))
     return min(scores) - full.score, max(scores) - full.score

@@ -17,13 +17,14 @@ from veridical.tasks._contract import Metric
 
 MEASUREMENT = ("protocol", "leakage", "sample", "noise", "reuse")
 ACTIVE = ("leakage", "sample", "noise")
-"""Players that change the score here. Protocol is 0 for classifiers (the metric reported is the metric declared); reuse needs a log."""
+"""Players that change the score here. Protocol is 0 for classifiers (the metric reported is the metric declared); reuse needs a
+log."""
 
 
 @dataclass(frozen=True, eq=False)
 class Coalitions:
-    """tables: the rows. labels: distributions over the true label once noise is taken away, (n, C). reviewed: None without a review.
-    shortcuts: the contract's, in order, named `shortcut` or `shortcut:WORD` as players of the transfer block."""
+    """tables: the rows. labels: distributions over the true label once noise is taken away, (n, C). reviewed: None without a
+    review. shortcuts: the contract's, in order, named `shortcut` or `shortcut:WORD` as players of the transfer block."""
 
     tables: Tables
     metric: Metric

@@ -19,8 +19,9 @@ SHORTCUT_KEYS = ("word", "op", "rate")
 
 @dataclass(frozen=True, slots=True)
 class Shortcut:
-    """A word that must not decide the label. op: transplant puts it into a share `rate` of rows whatever their label; remove takes
-    it out; reweight weighs rows as if word and label were independent. rate: 0..1, None = the word's rate in the population."""
+    """A word that must not decide the label. op: transplant puts it into a share `rate` of rows whatever their label; remove
+    takes it out; reweight weighs rows as if word and label were independent. rate: 0..1, None = the word's rate in the
+    population."""
 
     word: str
     op: Operation

@@ -1,7 +1,8 @@
 """Intervals for scores and their components from row influences: clusters are resampled, never rows.
 
-A linearised statistic has one influence per test row; rows of a cluster are summed first. Uncertainty of the population's mean basis
-and of a review sample is independent of it and is added. Simultaneous bands: max-|t| over the components (Romano and Wolf 2005).
+A linearised statistic has one influence per test row; rows of a cluster are summed first. Uncertainty of the population's mean
+basis and of a review sample is independent of it and is added. Simultaneous bands: max-|t| over the components (Romano and Wolf
+2005).
 """
 
 from collections.abc import Sequence
@@ -38,7 +39,7 @@ class Uncertainty:
         n = len(summed)
         inflation = n / max(n - max(self.n_parameters, 1), 1)
         slopes, review = np.array([v.slope for v in values]), np.array([v.review for v in values])
-        return summed.T @ summed * inflation + slopes @ self.target_covariance @ slopes.T + review @ review.T
+        return np.asarray(summed.T @ summed * inflation + slopes @ self.target_covariance @ slopes.T + review @ review.T)
 
     def by_cluster(self, values: Sequence[Value]) -> FloatArray:
         """Influences summed over the rows of each cluster, (G, M)."""

@@ -1,11 +1,12 @@
-"""What the data alone say about wrong test labels: a transition matrix T, T[k, y] = p(label y | truth k), and how far off it may be.
+"""What the data alone say about wrong test labels: a transition matrix T, T[k, y] = p(label y | truth k), and how far off it
+may be.
 
 Stated model: train labels are as right as fresh ones would be, and the chance of a wrong label depends on the true class only.
-Then p(label | text) learned on train, out of fold, is what test labels should follow; where they follow it less, the difference is
-noise. T is found by expectation-maximisation within four shapes and the shape by BIC: none, uniform, one rate a class, one class
-into another. Corrected statistics are linear in the inverse of T (backward correction: Natarajan et al. 2013, NeurIPS; Patrini et
-al. 2017, CVPR). Equal noise in train and test is invisible to any such comparison; `upper_rate` bounds it from the rows that the
-models find easiest, which are not known to carry fewer wrong labels than others.
+Then p(label | text) learned on train, out of fold, is what test labels should follow; where they follow it less, the difference
+is noise. T is found by expectation-maximisation within four shapes and the shape by BIC: none, uniform, one rate a class, one
+class into another. Corrected statistics are linear in the inverse of T (backward correction: Natarajan et al. 2013, NeurIPS;
+Patrini et al. 2017, CVPR). Equal noise in train and test is invisible to any such comparison; `upper_rate` bounds it from the
+rows that the models find easiest, which are not known to carry fewer wrong labels than others.
 """
 
 from dataclasses import dataclass
@@ -62,7 +63,9 @@ def label_noise(evidence: Evidence, people: Population, *, codes: IntArray, para
     fresh = ~people.leaked
     if fresh.sum() < 2 or evidence.data.rows("train").size < 2:
         return LabelNoise(np.eye(expected.shape[1]), "none", 0.0, 1.0 - 1.0 / expected.shape[1], expected)
-    transition, shape = _choose(expected[fresh], codes[fresh], params=params)
+    transition, shape = np.eye(expected.shape[1]), "none"
+    if people.includes_train:  # train labels of another population are no yardstick
+        transition, shape = _choose(expected[fresh], codes[fresh], params=params)
     truth_share = expected[fresh].mean(axis=0)
     rate = float(truth_share @ (1 - np.diag(transition)))
     return LabelNoise(transition, shape, rate, _upper_rate(expected[fresh], codes[fresh], params=params), expected)
@@ -121,7 +124,7 @@ def _fit(expected: FloatArray, codes: IntArray, shape: str, *, params: NoisePara
     for step in range(params.rounds):
         joint = expected * transition[:, codes].T
         posterior = joint / joint.sum(axis=1, keepdims=True)
-        counts = np.stack([np.bincount(codes, posterior[:, k], minlength=c) for k in range(c)])
+        counts = np.stack([np.bincount(codes, posterior[:, k], minlength=c) for k in range(c)]).astype(np.float64)
         transition = _shaped(counts, shape, n_free=c * c if step < params.rounds // 2 else 0, max_rate=params.max_rate)
     return transition
 

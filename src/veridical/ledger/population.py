@@ -2,8 +2,8 @@
 
 Each row gets a description that no label enters (`basis`): the margin of the out-of-fold linear model, whether word naive Bayes
 agrees, the predicted class, the length. Unleaked test rows are weighted so that their mean description equals that of the
-population; with a regression of the score on the description this is one and the same thing (the generalised regression estimator,
-Deville and Saerndal 1992, JASA 87:376), and it is what imputes the score of a leaked row.
+population; with a regression of the score on the description this is one and the same thing (the generalised regression
+estimator, Deville and Saerndal 1992, JASA 87:376), and it is what imputes the score of a leaked row.
 """
 
 from dataclasses import dataclass
@@ -41,9 +41,10 @@ class PopulationParams:
 class Population:
     """The test rows and what they stand for. n test rows, q columns.
 
-    rows: positions in the data set, (n,). cluster: (n,). leaked: their cluster has a train row, (n,). basis: (n, q), first column 1.
-    vote: share of each test row when every test cluster has one vote, (n,), sums to 1. target: mean basis over the population, (q,).
-    target_covariance: of `target`, (q, q). includes_train: whether train clusters vote. n_clusters: clusters in the population.
+    rows: positions in the data set, (n,). cluster: (n,). leaked: their cluster has a train row, (n,). basis: (n, q), first
+    column 1. vote: share of each test row when every test cluster has one vote, (n,), sums to 1. target: mean basis over the
+    population, (q,). target_covariance: of `target`, (q, q). includes_train: whether train clusters vote. n_clusters: clusters
+    in the population.
     """
 
     rows: IntArray
@@ -99,7 +100,8 @@ def population(evidence: Evidence, *, votes: str, params: PopulationParams = Pop
     vote = 1.0 / size[np.unique(cluster, return_inverse=True)[1]] if votes == "clusters" else np.ones(len(test))
     return Population(
         rows=test, cluster=cluster, leaked=leaked, basis=basis[test], vote=vote / vote.sum(), target=target,
-        target_covariance=off.T @ off, includes_train=includes_train, n_clusters=int(chosen.sum()), shift_p=shift_p, params=params,
+        target_covariance=off.T @ off, includes_train=includes_train, n_clusters=int(chosen.sum()), shift_p=shift_p,
+        params=params,
     )  # fmt: skip
 
 

@@ -1,9 +1,9 @@
 """A person reviews some labels: which rows to show, and what their answers say about all the others.
 
-Rows are stratified by whether the model agrees with the label and by how likely the label is wrong; unleaked and leaked rows apart.
-Allocation follows Neyman (1934), random inside a stratum. The share of wrong labels in a stratum is the reviewed share, pulled
-towards what one noise rate, fitted to all answers, predicts there: strata where the model agrees hold few wrong labels, and thirty
-rows without one must neither mean 'none' nor 'up to three in a hundred' when the disagreeing rows have told the rate.
+Rows are stratified by whether the model agrees with the label and by how likely the label is wrong; unleaked and leaked rows
+apart. Allocation follows Neyman (1934), random inside a stratum. The share of wrong labels in a stratum is the reviewed share,
+pulled towards what one noise rate, fitted to all answers, predicts there: strata where the model agrees hold few wrong labels,
+and thirty rows without one must neither mean 'none' nor 'up to three in a hundred' when the disagreeing rows have told the rate.
 """
 
 import hashlib
@@ -34,7 +34,8 @@ class ReviewParams:
     prior_rate: float = 0.05
     """Share of wrong labels assumed when choosing rows. Northcutt et al. 2021 (arXiv:2103.14749) found 3.4 % on average."""
     strength_disagree: float = 4.0
-    """Rows that the fitted noise rate counts for in a stratum where the model contradicts the label. Ours, by benchmarks/honesty."""
+    """Rows that the fitted noise rate counts for in a stratum where the model contradicts the label. Ours, by
+    benchmarks/honesty."""
     strength_agree: float = 40.0
     """The same where the model agrees with the label. Ours, by benchmarks/honesty."""
 

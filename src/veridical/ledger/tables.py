@@ -1,4 +1,5 @@
-"""Everything the account needs, as plain arrays over the test rows; built once, stored, and enough to recompute after a review."""
+"""Everything the account needs, as plain arrays over the test rows; built once, stored, and enough to recompute after a
+review."""
 
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -22,7 +23,8 @@ from veridical.models.model import FloatArray, Model
 @dataclass(frozen=True, eq=False)
 class Tables:
     """ids: test row ids (n,). codes: labels (n,). predicted: (n,). elsewhere: fold probabilities (n, C), where wrong answers go.
-    has_train: whether any training row was known. cue_present: (n, S) per shortcut. with_cue, without_cue: predictions on edited rows, (n, S)."""
+    has_train: whether any training row was known. cue_present: (n, S) per shortcut. with_cue, without_cue: predictions on
+    edited rows, (n, S)."""
 
     ids: npt.NDArray[Any]
     codes: IntArray
@@ -73,8 +75,8 @@ def _edited(
         return present, predicted, predicted
     if model is None:
         raise InputError(
-            f"The contract's {shortcut.op} of {shortcut.word!r} needs to query the model, but only a file of predictions was given. "
-            "Use op: reweight, or give the model."
+            f"The contract's {shortcut.op} of {shortcut.word!r} needs to query the model, but only a file of predictions was
+            given. " "Use op: reweight, or give the model."
         )
     found = places(data.inputs(), shortcut.word)
     rng = stream(seed, f"transplant/{shortcut.word}")
