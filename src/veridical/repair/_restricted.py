@@ -5,7 +5,7 @@ from functools import cached_property
 import numpy as np
 
 from veridical.audit._evidence import Evidence
-from veridical.dataset.rows import Dataset, IntArray
+from veridical.dataset.rows import SPLITS, Dataset, IntArray
 from veridical.dataset.similarity import SimilarPairs
 from veridical.models.out_of_fold import OutOfFold, out_of_fold
 
@@ -24,15 +24,30 @@ class Restricted(Evidence):
     @cached_property
     def similar(self) -> SimilarPairs:
         whole = self._whole.similar
-        groups = whole.groups[self._rows]
-        codes, first = np.unique(groups, return_index=True)
-        # A pair links two groups through one row of each; if that row is gone, any other row of its group stands in.
-        ends = []
-        for side in (whole.left, whole.right):
-            at = np.minimum(np.searchsorted(codes, whole.groups[side]), max(len(codes) - 1, 0))
-            ends.append(np.where(codes[at] == whole.groups[side], first[at], -1) if len(codes) else np.full(len(side), -1))
-        both = (ends[0] >= 0) & (ends[1] >= 0)
-        return SimilarPairs(groups=groups, left=ends[0][both], right=ends[1][both], jaccard=whole.jaccard[both])
+        groups = whole.groups
+        # Containment runs from test rows to train rows: who stands in for a row that is gone must come from its own split.
+        sided = groups * len(SPLITS) + np.array([SPLITS.index(split) for split in self._whole.data.splits], dtype=np.int64)
+        left, right = self._stand_ins(groups, whole.left), self._stand_ins(groups, whole.right)
+        inner, outer = self._stand_ins(sided, whole.contained), self._stand_ins(sided, whole.container)
+        near, inside = (left >= 0) & (right >= 0), (inner >= 0) & (outer >= 0)
+        left, right = left[near], right[near]
+        return SimilarPairs(
+            groups=np.unique(groups[self._rows], return_inverse=True)[1].astype(np.int64),
+            left=np.minimum(left, right),
+            right=np.maximum(left, right),
+            jaccard=whole.jaccard[near],
+            contained=inner[inside],
+            container=outer[inside],
+            share=whole.share[inside],
+        )
+
+    def _stand_ins(self, codes: IntArray, named: IntArray) -> IntArray:
+        """For each row `named` in a pair (positions in the whole): the first row here with the same code (N,), or -1."""
+        here, first = np.unique(codes[self._rows], return_index=True)
+        if not len(here):
+            return np.full(len(named), -1, np.int64)
+        at = np.minimum(np.searchsorted(here, codes[named]), len(here) - 1)
+        return np.where(here[at] == codes[named], first[at], -1).astype(np.int64)
 
     @cached_property
     def clusters(self) -> IntArray:
