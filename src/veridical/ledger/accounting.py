@@ -13,14 +13,14 @@ from veridical.core.estimate import Estimate
 from veridical.core.finding import AuditRecord
 from veridical.core.ledger_record import Component, ContractScore, Ledger
 from veridical.core.randomness import stream
+from veridical.ledger import wording
 from veridical.ledger.coalitions import ACTIVE, Coalitions
 from veridical.ledger.contract import Contract, Shortcut, refuse_absent_words
-from veridical.ledger.game import Share, Value, combine, shapley
+from veridical.ledger.game import Share, Value, shapley
 from veridical.ledger.inference import LEVEL, POWER_FACTOR, Uncertainty, partially_identified, share_interval
 from veridical.ledger.label_noise import uniform_transition
 from veridical.ledger.review import UNSURE, Review, Reviewed, ReviewParams, apply_answers, frame
 from veridical.ledger.tables import Tables, build_tables
-from veridical.ledger import wording
 from veridical.tasks._contract import Metric, Task
 from veridical.train.trained import Trained
 

@@ -1,5 +1,5 @@
-"""Everything the account needs, as plain arrays over the test rows; built once, stored, and enough to recompute after a
-review."""
+"""Everything the account needs, as plain arrays over the test rows; built once, stored, and enough "
+"to recompute after a review."""
 
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -75,8 +75,9 @@ def _edited(
         return present, predicted, predicted
     if model is None:
         raise InputError(
-            f"The contract's {shortcut.op} of {shortcut.word!r} needs to query the model, but only a file of predictions was
-            given. " "Use op: reweight, or give the model."
+            f"The contract's {shortcut.op} of {shortcut.word!r} needs to query the model, but only a file of "
+            f"predictions was given. "
+            "Use op: reweight, or give the model."
         )
     found = places(data.inputs(), shortcut.word)
     rng = stream(seed, f"transplant/{shortcut.word}")

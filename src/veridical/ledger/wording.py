@@ -69,8 +69,9 @@ def sample(tables: Tables) -> Said:
     n_clusters = len(np.unique(people.cluster))
     if people.includes_train:
         why = (
-            f"{people.n} rows stand for {people.n_clusters} distinct texts of train and test; they were weighted so that
-            difficulty, " "length and predicted class match these."
+            f"{people.n} rows stand for {people.n_clusters} distinct texts of train and test; they were weighted "
+            f"so that difficulty, "
+            "length and predicted class match these."
         )
     else:
         why = (
@@ -93,8 +94,8 @@ def noise(tables: Tables, reviewed: Reviewed | None) -> Said:
         return Said(why, "transition matrix from out-of-fold train labels", tables.people.n, details=details)
     n_seen = int(reviewed.seen.sum())
     why = (
-        f"{n_seen} labels were reviewed and {reviewed.wrong_seen} changed; the other {tables.people.n - n_seen} carry the rate
-        of " "their stratum."
+        f"{n_seen} labels were reviewed and {reviewed.wrong_seen} changed; the other {tables.people.n - n_seen} carry "
+        "the rate of their stratum."
     )
     details = {"reviewed": n_seen, "wrong": reviewed.wrong_seen, "rate": reviewed.rate}
     return Said(why, "stratified review, model-assisted", n_seen, slack=0.0, details=details)
@@ -123,8 +124,9 @@ def shortcut_candidates(candidates: Sequence[str]) -> Component:
         return Component("shortcut", "transfer", "skipped", None, None, 0, why)
     shown = "; ".join(candidates[:5]) + (f"; and {len(candidates) - 5} more" if len(candidates) > 5 else "")
     why = (
-        f"Words that go with one label: {shown}. Data alone cannot tell a legitimate word from a shortcut: declare one in a
-        contract " "(--contract) and its points are measured."
+        f"Words that go with one label: {shown}. Data alone cannot tell a legitimate word from a shortcut: "
+        f"declare one in a contract "
+        "(--contract) and its points are measured."
     )
     return Component("shortcut", "transfer", "candidate", None, None, len(candidates), why)
 
@@ -133,8 +135,8 @@ def notes(tables: Tables, reviewed: Reviewed | None) -> tuple[str, ...]:
     people, found = tables.people, []
     if people.n < 300:
         found.append(
-            f"Only {people.n} test rows: a difference under {280 * 0.5 / np.sqrt(people.n):.1f} points cannot be seen (80 %
-            power)."
+            f"Only {people.n} test rows: a difference under {280 * 0.5 / np.sqrt(people.n):.1f} points cannot be "
+            f"seen (80 % power)."
         )
     if reviewed is None:
         found.append("Test-label noise is an interval until labels are reviewed.")
