@@ -9,7 +9,16 @@ from typing import Any
 
 import pytest
 
-ROWS = [(f"r{k}", f"word{k} says {'good' if k % 2 else 'bad'} number {k * 7}", "pos" if k % 2 else "neg") for k in range(40)]
+
+def _words(rng: random.Random, n: int) -> str:
+    """Made-up words, so that no two rows resemble each other."""
+    return " ".join("".join(rng.choices("bcdfglmnprstaeiou", k=rng.randint(4, 9))) for _ in range(n))
+
+
+_RNG = random.Random(1)
+ROWS = [
+    (f"r{k}", f"{_words(_RNG, 6)} {'good' if k % 2 else 'bad'} {_words(_RNG, 4)}", "pos" if k % 2 else "neg") for k in range(40)
+]
 HEAD = ("id", "text", "label")
 ROLES = ("--text", "text", "--label", "label", "--id", "id")
 
@@ -210,10 +219,9 @@ def test_rows_that_cannot_be_used_are_set_aside_and_counted(veridical: Callable[
 
 
 def test_another_encoding_is_named(veridical: Callable[..., Any], tmp_path: Path) -> None:
-    rows = [
-        f"r{k},{'这家酒店非常好，我很喜欢' if k % 2 else '房间很脏，服务也差，非常失望'}{k},{'pos' if k % 2 else 'neg'}"
-        for k in range(60)
-    ]
+    rng, characters = random.Random(2), "春夏秋冬山水风云花鸟鱼虫天地人和东南西北早晚快慢高低远近书画琴棋酒茶饭菜衣住行走"
+    texts = ["".join(rng.choices(characters, k=14)) + ("很好" if k % 2 else "很差") for k in range(60)]
+    rows = [f"r{k},{text},{'pos' if k % 2 else 'neg'}" for k, text in enumerate(texts)]
     (tmp_path / "gbk.csv").write_text("\n".join(["id,text,label", *rows]), encoding="gb18030")
     said = _run(veridical, tmp_path / "gbk.csv", tmp_path, "--json")
     assert said.code == 0, said.err
@@ -244,3 +252,10 @@ def test_an_encoder_folder_that_cannot_be_used(
     for name, text in files.items():
         (tmp_path / "enc" / name).write_text(text, encoding="utf-8")
     _refused(_run(veridical, train, tmp_path, "--test", test, "--model", tmp_path / "enc"), *words)
+
+
+def test_rows_that_all_resemble_each_other_are_too_few_to_test_on(veridical: Callable[..., Any], tmp_path: Path) -> None:
+    rows = [
+        (f"r{k}", f"the same long sentence about {'good' if k % 2 else 'bad'} soup", "pos" if k % 2 else "neg") for k in range(40)
+    ]
+    _refused(_run(veridical, _csv(tmp_path / "one.csv", rows), tmp_path), "near-duplicates", "--test")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from veridical.audit._evidence import Evidence
+from veridical.core.errors import InputError
 from veridical.core.progress import Progress
 from veridical.dataset.splitting import fold_of_clusters
 from veridical.ledger.accounting import tables_of
@@ -29,6 +30,12 @@ def cross_predicted(trained: "Trained", evidence: Evidence, *, config: RunConfig
         return trained
     data = evidence.data
     fold = fold_of_clusters(evidence.clusters, data.codes, N_FOLDS, config.seed)
+    if any(len(np.unique(data.codes[fold != k])) < len(data.labels) for k in range(N_FOLDS)):
+        n_clusters = len(np.unique(evidence.clusters))
+        raise InputError(
+            f"The {len(data)} rows form {n_clusters} families of near-duplicates, too few to train without some of them and "
+            "test on these. Give a test set with --test, more rows, or --split random."
+        )
     probabilities = np.full_like(trained.probabilities, np.nan)
     for k in range(N_FOLDS):
         progress("fold", k, N_FOLDS)

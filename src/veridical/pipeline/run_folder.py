@@ -84,7 +84,8 @@ class RunFolder:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         try:
-            if isinstance(error, VeridicalError) and not self._markers():
+            refused = isinstance(error, InputError) and not self.resumed
+            if refused or (isinstance(error, VeridicalError) and not self._markers()):
                 self._unmade()
             elif isinstance(error, Exception) and not isinstance(error, VeridicalError | OSError | MemoryError):
                 with suppress(OSError, SurroundingsError):
@@ -97,7 +98,7 @@ class RunFolder:
         return [marker for marker in (self.path / STAGES).glob("*.json") if marker.stem != "identity"]
 
     def _unmade(self) -> None:
-        """What was refused before anything was computed leaves nothing behind."""
+        """What was refused leaves nothing behind."""
         with suppress(OSError):
             _emptied(self.path)
             (self.path / LOCK).unlink(missing_ok=True)
