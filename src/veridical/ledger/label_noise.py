@@ -51,9 +51,11 @@ class LabelNoise:
         """Label distributions (n, C) whose mean over rows is unbiased for the truth; entries may be negative."""
         return np.asarray(np.linalg.inv(self.transition)[codes])
 
-    def posterior(self, codes: IntArray, transition: FloatArray | None = None) -> FloatArray:
-        """p(truth | text, label) for each row, (n, C)."""
-        joint = self.expected * (self.transition if transition is None else transition)[:, codes].T
+    def posterior(self, codes: IntArray, transition: FloatArray, *, sharpness: float = 1.0) -> FloatArray:
+        """p(truth | text, label) for each row, (n, C). sharpness > 1 makes the expectation surer than train labels have it, as it
+        should be where these are noisy themselves."""
+        prior = self.expected if sharpness == 1.0 else self.expected**sharpness
+        joint = prior * transition[:, codes].T
         return np.asarray(joint / joint.sum(axis=1, keepdims=True))
 
 

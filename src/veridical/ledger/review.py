@@ -71,7 +71,8 @@ def frame(
     params: ReviewParams,
 ) -> Frame:
     """Strata of the test rows. codes, predicted: (n,)."""
-    wrong = changed(noise, codes=codes, predicted=predicted, rate=max(params.prior_rate, noise.rate))
+    assumed = uniform_transition(noise.expected.shape[1], max(params.prior_rate, noise.rate))
+    wrong = changed(noise.posterior(codes, assumed), codes=codes, predicted=predicted)
     agree = predicted == codes
     stratum = np.where(agree, 7, 6).astype(np.int64)
     for first, side in ((0, ~agree), (3, agree)):
@@ -83,9 +84,8 @@ def frame(
     return Frame(stratum, wrong, STRATA, digest)
 
 
-def changed(noise: LabelNoise, *, codes: IntArray, predicted: IntArray, rate: float) -> FloatArray:
+def changed(posterior: FloatArray, *, codes: IntArray, predicted: IntArray) -> FloatArray:
     """Chance that the true label changes the row's score, (n,): truth = prediction where they disagree, truth != label else."""
-    posterior = noise.posterior(codes, uniform_transition(noise.expected.shape[1], rate))
     rows = np.arange(len(codes))
     return np.where(predicted == codes, 1 - posterior[rows, codes], posterior[rows, predicted])
 
@@ -148,8 +148,8 @@ def apply_answers(
 ) -> Reviewed:
     """truth: code of the reviewed label, -1 where not reviewed, -2 where `unsure`, (n,)."""
     seen, unsure = truth >= 0, truth == -2
-    rate = _fitted_rate(noise, truth=truth, codes=codes, seen=seen)
-    modelled = np.clip(changed(noise, codes=codes, predicted=predicted, rate=rate), 1e-6, 1 - 1e-6)
+    rate, posterior = _fitted(noise, truth=truth, codes=codes, seen=seen)
+    modelled = np.clip(changed(posterior, codes=codes, predicted=predicted), 1e-6, 1 - 1e-6)
     agree = predicted == codes
     hit = np.where(agree, truth != codes, truth == predicted) & seen
     n_strata = len(frame.names)
@@ -162,7 +162,7 @@ def apply_answers(
     cautious = (hits + strength * prior + 0.5) / (asked + strength + 1.0)
     spread = np.sqrt(cautious * (1 - cautious) / (asked + strength))
     scaled = np.clip(modelled * (share / np.maximum(prior, 1e-9))[frame.stratum], 0.0, 1.0)
-    labels, change = _label_distributions(noise, scaled, codes=codes, predicted=predicted, rate=rate)
+    labels, change = _label_distributions(noise, posterior, scaled, codes=codes, predicted=predicted)
     labels[seen] = 0.0
     labels[seen, truth[seen]] = 1.0
     change[seen] = 0.0
@@ -170,21 +170,27 @@ def apply_answers(
     return Reviewed(labels, change, spread, frame.stratum, seen, rate, wrong_seen)
 
 
-def _fitted_rate(noise: LabelNoise, *, truth: IntArray, codes: IntArray, seen: npt.NDArray[np.bool_]) -> float:
-    """The uniform noise rate under which the reviewed labels are likeliest."""
-    grid = np.concatenate([[1e-5, 0.002, 0.005], np.arange(0.01, 0.46, 0.01)])
+RATES = (1e-5, 0.002, 0.005, *(round(0.01 * k, 2) for k in range(1, 46)))
+SHARPNESS = (0.7, 1.0, 1.4, 2.0, 3.0, 4.0)
+
+
+def _fitted(noise: LabelNoise, *, truth: IntArray, codes: IntArray, seen: npt.NDArray[np.bool_]) -> tuple[float, FloatArray]:
+    """(uniform noise rate, p(truth | text, label) of all rows (n, C)) under which the reviewed labels are likeliest."""
+    c = noise.expected.shape[1]
     rows = np.flatnonzero(seen)
-    if not len(rows):
-        return noise.rate
-    likelihood = []
-    for rate in grid:
-        posterior = noise.posterior(codes, uniform_transition(noise.expected.shape[1], float(rate)))
-        likelihood.append(np.log(np.maximum(posterior[rows, truth[rows]], 1e-12)).sum())
-    return float(grid[int(np.argmax(likelihood))])
+    best = (-np.inf, noise.rate, 1.0)
+    few = LabelNoise(noise.transition, noise.shape, noise.rate, noise.upper_rate, noise.expected[rows])
+    for sharpness in SHARPNESS:
+        for rate in RATES:
+            posterior = few.posterior(codes[rows], uniform_transition(c, rate), sharpness=sharpness)
+            fit = float(np.log(np.maximum(posterior[np.arange(len(rows)), truth[rows]], 1e-12)).sum())
+            best = max(best, (fit, rate, sharpness))
+    _, rate, sharpness = best
+    return rate, noise.posterior(codes, uniform_transition(c, rate), sharpness=sharpness)
 
 
 def _label_distributions(
-    noise: LabelNoise, share: FloatArray, *, codes: IntArray, predicted: IntArray, rate: float
+    noise: LabelNoise, posterior: FloatArray, share: FloatArray, *, codes: IntArray, predicted: IntArray
 ) -> tuple[FloatArray, FloatArray]:
     """(distribution over the true label given each row's chance of a change, its derivative), both (n, C)."""
     n, c = noise.expected.shape
@@ -199,7 +205,6 @@ def _label_distributions(
     other = other / np.maximum(other.sum(axis=1, keepdims=True), 1e-12)
     third = np.zeros(n)
     if c > 2:
-        posterior = noise.posterior(codes, uniform_transition(c, rate))
         third = np.where(agree, 0.0, np.clip(1 - posterior[rows, codes] - posterior[rows, predicted], 0.0, 1.0))
         third = np.minimum(third, 1 - share)
     towards = np.where(agree[:, None], other, model)

@@ -161,7 +161,7 @@ def _write_sheet(run: Path, ids: list[str], out: Path) -> None:
 
     def write(path: Path) -> None:
         # With a byte order mark spreadsheets read Chinese as UTF-8.
-        with path.open("w", encoding="utf-8-sig", newline="") as file:
+        with path.open("w", encoding="utf-8", newline="") as file:
             sheet = csv.writer(file)
             sheet.writerow(COLUMNS)
             for row in ids:
