@@ -36,6 +36,10 @@ class ReviewParams:
     strength_disagree: float = 4.0
     """Rows that the fitted noise rate counts for in a stratum where the model contradicts the label. Ours, by
     benchmarks/honesty."""
+    transition_rows: float = 20.0
+    """Rows that an even spread of errors counts for in each class's row of the fitted noise. Ours, by benchmarks/honesty."""
+    rounds: int = 40
+    """Rounds of expectation-maximisation. Ours; no source."""
     strength_agree: float = 40.0
     """The same where the model agrees with the label. Ours, by benchmarks/honesty."""
 
@@ -148,7 +152,7 @@ def apply_answers(
 ) -> Reviewed:
     """truth: code of the reviewed label, -1 where not reviewed, -2 where `unsure`, (n,)."""
     seen, unsure = truth >= 0, truth == -2
-    rate, posterior = _fitted(noise, truth=truth, codes=codes, seen=seen)
+    rate, posterior = _fitted(noise, truth=truth, codes=codes, seen=seen, params=params)
     modelled = np.clip(changed(posterior, codes=codes, predicted=predicted), 1e-6, 1 - 1e-6)
     agree = predicted == codes
     hit = np.where(agree, truth != codes, truth == predicted) & seen
@@ -170,23 +174,53 @@ def apply_answers(
     return Reviewed(labels, change, spread, frame.stratum, seen, rate, wrong_seen)
 
 
-RATES = (1e-5, 0.002, 0.005, *(round(0.01 * k, 2) for k in range(1, 46)))
 SHARPNESS = (0.7, 1.0, 1.4, 2.0, 3.0, 4.0)
+"""Exponents on p(label | text) that are tried: above 1 where train labels are noisy and the expectation is too flat."""
 
 
-def _fitted(noise: LabelNoise, *, truth: IntArray, codes: IntArray, seen: npt.NDArray[np.bool_]) -> tuple[float, FloatArray]:
-    """(uniform noise rate, p(truth | text, label) of all rows (n, C)) under which the reviewed labels are likeliest."""
-    c = noise.expected.shape[1]
-    rows = np.flatnonzero(seen)
-    best = (-np.inf, noise.rate, 1.0)
-    few = LabelNoise(noise.transition, noise.shape, noise.rate, noise.upper_rate, noise.expected[rows])
+def _fitted(
+    noise: LabelNoise, *, truth: IntArray, codes: IntArray, seen: npt.NDArray[np.bool_], params: ReviewParams
+) -> tuple[float, FloatArray]:
+    """(share of wrong labels, p(truth | text, label) of all rows (n, C)), by maximum likelihood over all rows.
+
+    Reviewed rows bring their truth, the others their label; which rows were reviewed depends only on text and label, so that the
+    likelihood is right (missing at random, Rubin 1976). Nothing is assumed of train labels but that they order the classes.
+    """
+    best: tuple[float, FloatArray, FloatArray] | None = None
     for sharpness in SHARPNESS:
-        for rate in RATES:
-            posterior = few.posterior(codes[rows], uniform_transition(c, rate), sharpness=sharpness)
-            fit = float(np.log(np.maximum(posterior[np.arange(len(rows)), truth[rows]], 1e-12)).sum())
-            best = max(best, (fit, rate, sharpness))
-    _, rate, sharpness = best
-    return rate, noise.posterior(codes, uniform_transition(c, rate), sharpness=sharpness)
+        prior = noise.expected**sharpness
+        prior = prior / prior.sum(axis=1, keepdims=True)
+        transition, fit = _semi_supervised(prior, truth=truth, codes=codes, seen=seen, params=params)
+        if best is None or fit > best[0]:
+            best = (fit, transition, prior)
+    assert best is not None
+    _, transition, prior = best
+    joint = prior * transition[:, codes].T
+    posterior = joint / joint.sum(axis=1, keepdims=True)
+    posterior[seen] = np.eye(len(transition))[truth[seen]]
+    return float(1 - posterior[np.arange(len(codes)), codes].mean()), posterior
+
+
+def _semi_supervised(
+    prior: FloatArray, *, truth: IntArray, codes: IntArray, seen: npt.NDArray[np.bool_], params: ReviewParams
+) -> tuple[FloatArray, float]:
+    """Expectation-maximisation of the transition matrix; each of its rows is pulled towards the even one of the pooled rate."""
+    n, c = prior.shape
+    rows = np.arange(n)
+    transition = uniform_transition(c, params.prior_rate)
+    posterior = np.zeros((n, c))
+    for _ in range(params.rounds):
+        joint = prior * transition[:, codes].T
+        posterior = joint / joint.sum(axis=1, keepdims=True)
+        posterior[seen] = 0.0
+        posterior[seen, truth[seen]] = 1.0
+        counts = np.stack([np.bincount(codes, posterior[:, k], minlength=c) for k in range(c)])
+        pooled = float(np.clip(1 - np.trace(counts) / counts.sum(), 1e-5, 0.45))
+        pull = counts + params.transition_rows * uniform_transition(c, pooled)
+        transition = pull / pull.sum(axis=1, keepdims=True)
+    joint = prior * transition[:, codes].T
+    fit = np.where(seen, joint[rows, np.maximum(truth, 0)], joint.sum(axis=1))
+    return transition, float(np.log(np.maximum(fit, 1e-12)).sum())
 
 
 def _label_distributions(
