@@ -1,6 +1,6 @@
 # `make` alone lists the verbs. Each verb does its own set-up.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint docs honesty speed chromium clean
+.PHONY: help demo test lint docs chromium clean
 SHELL := /bin/sh
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 
@@ -38,12 +38,16 @@ chromium:  ## find or install the browser that the report is tested in
 	else echo "The tests open the report in Chromium, and it is not installed. Install the package chromium, then run make test again."; exit 1; fi
 
 lint: .venv/test  ## style and types
-	@$(BIN)/ruff check src tests benchmarks
-	@$(BIN)/ruff format --check src tests benchmarks
+	@$(BIN)/ruff check src tests benchmarks docs
+	@$(BIN)/ruff format --check src tests benchmarks docs
 	@$(BIN)/mypy
 
 test: .venv/test chromium lint  ## style, types and all tests
 	@$(BIN)/python -m pytest
+
+docs: .venv/demo  ## put the figures of runs/demo into the READMEs, and the plug-ins' words into docs/catalogue
+	@$(BIN)/python docs/build_catalogue.py
+	@$(BIN)/python docs/update_readme.py
 
 clean:  ## remove the environment and caches; runs/ stays
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
