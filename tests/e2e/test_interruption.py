@@ -13,9 +13,16 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
+import pytest
 
 ROLES = ("--text", "text", "--label", "label", "--id", "id")
 MAY_DIFFER = {"seconds", "peak_rss_mb"}
+
+
+@pytest.fixture(autouse=True)
+def one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The number of threads is chosen from the free cores, once a run; two runs side by side need the same."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
 
 
 def _command(files: tuple[Path, Path], out: Path) -> list[str]:

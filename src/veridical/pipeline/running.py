@@ -228,7 +228,7 @@ class _Job:
             labels=data.labels,
             ledger=ledger,
             repair=repair,
-            config={**asdict(config), "threads": folder.machine["threads"]},
+            config=asdict(config),
             fingerprints={"data": data.fingerprint, **folder.identity["data"]},
             seconds={name: marker["seconds"] for name, marker in marked.items()},
             peak_rss_mb=max([peak_rss_mb(), *(marker["peak_rss_mb"] for marker in marked.values())]),
