@@ -93,12 +93,15 @@ def write_trained(folder: Path, trained: "Trained", data: "Dataset") -> None:
         "probabilities": lists,
     }
     about = {"labels": json.dumps(list(trained.labels)), "kind": trained.kind, "external": json.dumps(trained.external)}
-    about |= {"seconds": json.dumps(trained.seconds), "warnings": json.dumps(trained.warnings)}
+    about["warnings"] = json.dumps(trained.warnings)
     write_table(pa.table(columns).replace_schema_metadata(about), folder / "predictions.parquet")
 
 
-def read_trained(folder: Path, *, model: str) -> "Trained":
-    """What `write_trained` wrote; a callable model is imported again by its name `model`."""
+def read_trained(folder: Path, *, model: str, seconds: float) -> "Trained":
+    """What `write_trained` wrote, and the time it took, which is kept elsewhere so that the file depends on the data alone.
+
+    A callable model is imported again by its name `model`.
+    """
     import numpy as np
     import pyarrow.parquet as pq
 
@@ -119,7 +122,7 @@ def read_trained(folder: Path, *, model: str) -> "Trained":
         probabilities=np.asarray(flat, dtype=np.float64).reshape(-1, len(labels)),
         labels=labels,
         dynamics=pq.read_table(dynamics) if dynamics.is_file() else None,
-        seconds=json.loads(about["seconds"]),
+        seconds=seconds,
         external=json.loads(about["external"]),
         warnings=tuple(json.loads(about["warnings"])),
     )

@@ -143,7 +143,8 @@ class _Job:
         return trained
 
     def trained(self) -> "Trained":
-        return records.read_trained(self.folder.path, model=self.config.model)
+        seconds = self.folder.marked("train")["seconds"]
+        return records.read_trained(self.folder.path, model=self.config.model, seconds=seconds)
 
     def account(self, trained: "Trained", evidence: "Evidence", audit: AuditRecord) -> "Ledger | None":
         from veridical.ledger.accounting import account_tables, tables_of

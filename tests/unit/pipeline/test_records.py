@@ -52,7 +52,7 @@ def test_a_trained_model_comes_back_to_the_last_bit(tmp_path: Path) -> None:
     said = ("a sentence",)
     trained = Trained(model, "linear", tuple(data.ids), model.predict(data.inputs()), data.labels, None, 1.25, False, said)
     records.write_trained(tmp_path, trained, data)
-    back = records.read_trained(tmp_path, model="linear")
+    back = records.read_trained(tmp_path, model="linear", seconds=1.25)
     assert (back.kind, back.ids, back.labels, back.seconds, back.external) == ("linear", trained.ids, data.labels, 1.25, False)
     assert back.warnings == said
     np.testing.assert_array_equal(back.probabilities, trained.probabilities)
@@ -68,7 +68,7 @@ def test_rows_a_predictions_file_left_out_stay_unknown(tmp_path: Path) -> None:
     records.write_trained(tmp_path, trained, data)
     predicted = pq.read_table(tmp_path / "predictions.parquet").column("predicted").to_pylist()
     assert predicted == [None, None, None, None, "pos", "neg"]
-    back = records.read_trained(tmp_path, model="linear")
+    back = records.read_trained(tmp_path, model="linear", seconds=1.25)
     np.testing.assert_array_equal(back.probabilities, probabilities)
     assert back.model is None
     assert not (tmp_path / "model").exists()
