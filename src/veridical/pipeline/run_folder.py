@@ -92,6 +92,7 @@ class RunFolder:
                     write_text(self.path / "traceback.txt", "".join(traceback.format_exception(error)))
                     error.add_note(f"traceback: {self.path / 'traceback.txt'}")
         finally:
+            os.ftruncate(self.lock, 0)
             os.close(self.lock)
 
     def _markers(self) -> list[Path]:
