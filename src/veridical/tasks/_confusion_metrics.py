@@ -1,7 +1,7 @@
 """Metrics of a classifier as functions of three margins of its weighted confusion matrix, each of shape (C,).
 
-right: the diagonal; true: row sums; predicted: column sums. Definitions as in scikit-learn 1.6 (zero where a denominator is zero).
-A class that occurs neither as true nor as predicted does not count in an average over classes.
+right: the diagonal; true: row sums; predicted: column sums. Definitions as in scikit-learn 1.6 (zero where a denominator is
+zero). A class that occurs neither as true nor as predicted does not count in an average over classes.
 """
 
 import numpy as np
