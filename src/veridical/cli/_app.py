@@ -18,7 +18,6 @@ def app() -> Any:
     """The command line as a callable; importing the verbs imports nothing heavy."""
     cli = typer.Typer(
         help="How much of this score is real? Start with: veridical run TRAIN --test TEST",
-        no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
@@ -28,7 +27,9 @@ def app() -> Any:
     cli.callback()(_top)
 
     def call(arguments: list[str], *, prog_name: str, standalone_mode: bool) -> Any:
-        if arguments and not arguments[0].startswith("-") and arguments[0] not in verbs():
+        if not arguments:
+            arguments = ["--help"]
+        if not arguments[0].startswith("-") and arguments[0] not in verbs():
             raise UnknownName("verb", arguments[0], verbs(), "See: veridical --help")
         try:
             return cli(arguments, prog_name=prog_name, standalone_mode=standalone_mode)
@@ -48,7 +49,7 @@ def _options(cli: typer.Typer, verb: str) -> list[str]:
     return sorted(name for parameter in getattr(command, "params", []) for name in parameter.opts if name.startswith("--"))
 
 
-def _version(*, asked: bool) -> None:
+def _version(asked: bool) -> None:  # noqa: FBT001 - the shape that typer asks for
     if asked:
         from veridical import __version__
 
@@ -57,6 +58,7 @@ def _version(*, asked: bool) -> None:
 
 
 def _top(
-    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.", is_eager=True)] = False,  # noqa: FBT002
+    *,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_version)] = False,
 ) -> None:
-    _version(asked=version)
+    """Options of the program itself."""
