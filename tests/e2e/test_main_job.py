@@ -231,6 +231,13 @@ def test_a_review_narrows_the_interval_and_later_rounds_combine(
     with (tmp_path / "second.csv").open(encoding="utf-8-sig", newline="") as file:
         second = {row["id"] for row in csv.DictReader(file)}
     assert not second & {row["id"] for row in sheet if row["answer"]}
+    said = veridical("review", tmp_path / "run", "--rows", "20", "--review-train", "--out", tmp_path / "train.csv")
+    assert said.code == 0, said.err
+    with (tmp_path / "train.csv").open(encoding="utf-8-sig", newline="") as file:
+        train = list(csv.DictReader(file))
+    assert {row["id"] for row in train} <= {line.split(",")[0] for line in english[0].read_text(encoding="utf-8").splitlines()}
+    _write(tmp_path / "answers.csv", [{**row, "answer": row["label"]} for row in train])
+    assert veridical("review", tmp_path / "run", "--answers", tmp_path / "answers.csv", "--quiet").code == 0
 
 
 @pytest.mark.parametrize(

@@ -14,17 +14,18 @@ def verb(
     rows: Annotated[int, typer.Option(help="How many rows to write.")] = 150,
     out: Annotated[Path | None, typer.Option(help="CSV to write: id, text, label, answer.")] = None,
     answers: Annotated[Path | None, typer.Option(help="The CSV with its column answer filled in.")] = None,
+    review_train: Annotated[bool, typer.Option("--review-train", help="Write rows of train instead of the test set.")] = False,
     lang: Annotated[str | None, typer.Option(help="en or zh; that of the run when not given.")] = None,
     json: Annotated[bool, typer.Option("--json", help="After --answers, print run.json.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
 ) -> None:
-    """Write the test rows whose labels tell most (--out), or take the answers back and recompute the account (--answers)."""
+    """Write the rows whose labels tell most (--out), or take the answers back and recompute the account (--answers)."""
     if (out is None) == (answers is None):
         raise InputError("Give either --out FILE to write the rows to review, or --answers FILE to take them back.")
     if out is not None:
         from veridical.pipeline.reviewing import write_sheet
 
-        n_rows, before, after = write_sheet(run, rows=rows, out=out)
+        n_rows, before, after = write_sheet(run, rows=rows, out=out, train=review_train)
         if not quiet:
             typer.echo(
                 f"{n_rows} rows to review: {out}. Fill in the column answer with the right label, or unsure, or leave it blank."

@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ from veridical.pipeline.run_folder import held
 if TYPE_CHECKING:
     from veridical.core.ledger_record import Ledger
     from veridical.dataset.rows import IntArray
+    from veridical.models.model import FloatArray
 
 COLUMNS = ("id", "text", "label", "answer")
 FORMAT = 1
@@ -30,24 +32,53 @@ IMAGINED = 5
 """Imagined rounds of answers from which the width that a review would buy is averaged. Ours; no source."""
 
 
-def write_sheet(run: Path, *, rows: int, out: Path) -> tuple[int, float, float]:
-    """Write the rows to review; (how many, width of the honest interval now, width that the answers would buy), in points."""
+@dataclass(frozen=True, eq=False)
+class _Side:
+    """Rows that may be reviewed: of the test set, or of train. n rows. weights: what each counts in the honest score, (n,)."""
+
+    ids: list[str]
+    codes: "IntArray"
+    predicted: "IntArray"
+    strata: Frame
+    weights: "FloatArray"
+
+
+def _test_side(tables: Tables) -> _Side:
+    people, ids = tables.people, [str(row) for row in tables.ids]
+    weights = people.vote if people.leaked.all() else people.projection(~people.leaked) @ people.target
+    strata = frame(
+        tables.noise, ids=ids, codes=tables.codes, predicted=tables.predicted, leaked=people.leaked, params=ReviewParams()
+    )
+    return _Side(ids, tables.codes, tables.predicted, strata, weights)
+
+
+def _train_side(tables: Tables) -> _Side:
+    train = tables.train
+    n, ids = len(train.ids), [str(row) for row in train.ids]
+    none = np.zeros(n, dtype=bool)
+    strata = frame(train.noise(), ids=ids, codes=train.codes, predicted=train.predicted, leaked=none, params=ReviewParams())
+    return _Side(ids, train.codes, train.predicted, strata, np.full(n, 1 / max(n, 1)))
+
+
+def write_sheet(run: Path, *, rows: int, out: Path, train: bool = False) -> tuple[int, float, float]:
+    """Write the rows to review; (how many, width of the honest interval now, width that the answers would buy), in points.
+
+    train: rows of train instead of the test set.
+    """
     record, tables = _finished(run)
+    assert record.ledger is not None
     answers = stored_answers(run)
     if rows < 1:
         raise InputError(f"--rows is {rows}; it must be 1 or more, for example 150.")
-    strata, params = _frame(tables), ReviewParams()
-    done = np.flatnonzero(np.isin(tables.ids, list(answers)))
-    people = tables.people
-    weights = people.projection(~people.leaked) @ people.target if not people.leaked.all() else people.vote
-    given = allocation(strata, weights, rows=rows, done=done, params=params)
-    chosen = draw(strata, given, done=done, seed=record.seed)
+    side = _train_side(tables) if train else _test_side(tables)
+    done = np.flatnonzero(np.isin(side.ids, list(answers)))
+    given = allocation(side.strata, side.weights, rows=rows, done=done, params=ReviewParams())
+    chosen = draw(side.strata, given, done=done, seed=record.seed)
     if not len(chosen):
-        raise InputError(f"All {len(tables.ids)} test rows of {run} are reviewed; there is none left to write.")
-    _write_sheet(run, [str(row) for row in tables.ids[chosen]], out)
-    assert record.ledger is not None
+        raise InputError(f"{run} has no {'train' if train else 'test'} row left that is not reviewed, so none can be written.")
+    _write_sheet(run, [side.ids[at] for at in chosen], out)
     widths = [
-        account(run, record, tables, {**answers, **_imagined(tables, strata, chosen, record=record, round=k)}).honest.width
+        account(run, record, tables, {**answers, **_imagined(side, chosen, record=record, round=k)}).honest.width
         for k in range(IMAGINED)
     ]
     return len(chosen), 100 * record.ledger.honest.width, 100 * float(np.mean(widths))
@@ -57,7 +88,7 @@ def take_answers(run: Path, *, answers: Path) -> tuple[RunRecord, int]:
     """Recompute run.json and the reports with the answers of a sheet added to earlier ones; (record, answers in the sheet)."""
     with held(run):
         record, tables = _finished(run)
-        read = read_sheet(answers, ids={str(row) for row in tables.ids}, labels=record.labels)
+        read = read_sheet(answers, ids={str(row) for row in (*tables.ids, *tables.train.ids)}, labels=record.labels)
         if not read:
             raise InputError(f"{answers} holds no answers. Fill in the column answer with a label or {UNSURE}.")
         every = {**stored_answers(run), **read}
@@ -116,7 +147,7 @@ def read_sheet(path: Path, *, ids: set[str], labels: tuple[str, ...]) -> dict[st
         if not answer:
             continue
         if row["id"] not in ids:
-            raise InputError(f"{path} answers for row {row['id']!r}, which is no test row of this run. Use its own sheet.")
+            raise InputError(f"{path} answers for row {row['id']!r}, which this run would not ask about. Use its own sheet.")
         if answer not in labels and answer != UNSURE:
             raise UnknownName(f"answer for row {row['id']}", answer, [*labels, UNSURE], "Correct it, or leave it blank.")
         found[row["id"]] = answer
@@ -130,24 +161,13 @@ def _finished(run: Path) -> tuple[RunRecord, Tables]:
     return record, read_tables(run / "tables.npz")
 
 
-def _frame(tables: Tables) -> Frame:
-    return frame(
-        tables.noise,
-        ids=[str(row) for row in tables.ids],
-        codes=tables.codes,
-        predicted=tables.predicted,
-        leaked=tables.people.leaked,
-        params=ReviewParams(),
-    )
-
-
-def _imagined(tables: Tables, strata: Frame, chosen: "IntArray", *, record: RunRecord, round: int) -> dict[str, str]:
+def _imagined(side: _Side, chosen: "IntArray", *, record: RunRecord, round: int) -> dict[str, str]:
     """Answers as the noise model expects them: the label stands, or is wrong with its modelled chance."""
     rng = stream(record.seed, f"imagined review/{round}")
-    wrong = rng.random(len(chosen)) < strata.wrong[chosen]
-    other = np.where(tables.predicted == tables.codes, (tables.codes + 1) % len(record.labels), tables.predicted)
-    codes = np.where(wrong, other[chosen], tables.codes[chosen])
-    return {str(row): record.labels[code] for row, code in zip(tables.ids[chosen], codes, strict=True)}
+    wrong = rng.random(len(chosen)) < side.strata.wrong[chosen]
+    other = np.where(side.predicted == side.codes, (side.codes + 1) % len(record.labels), side.predicted)
+    codes = np.where(wrong, other[chosen], side.codes[chosen])
+    return {side.ids[at]: record.labels[code] for at, code in zip(chosen, codes, strict=True)}
 
 
 def _write_sheet(run: Path, ids: list[str], out: Path) -> None:
