@@ -2,9 +2,11 @@
 interval."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from veridical.audit._evidence import Evidence
 from veridical.core import plugins
@@ -13,13 +15,16 @@ from veridical.core.estimate import Estimate
 from veridical.core.finding import AuditRecord
 from veridical.core.ledger_record import Component, ContractScore, Ledger
 from veridical.core.randomness import stream
+from veridical.dataset.rows import IntArray
 from veridical.ledger import wording
+from veridical.ledger.borrowing import Borrowed, BorrowParams, borrowed
 from veridical.ledger.coalitions import ACTIVE, Coalitions
 from veridical.ledger.contract import Contract, Shortcut, refuse_absent_words
 from veridical.ledger.game import Share, Value, shapley
 from veridical.ledger.inference import LEVEL, POWER_FACTOR, Uncertainty, partially_identified, share_interval
 from veridical.ledger.label_noise import uniform_transition
 from veridical.ledger.review import UNSURE, Review, Reviewed, ReviewParams, apply_answers, frame
+from veridical.ledger.score_table import collapses
 from veridical.ledger.tables import Tables, build_tables
 from veridical.tasks._contract import Metric, Task
 from veridical.train.trained import Trained
@@ -82,7 +87,9 @@ def account_tables(
     reviewed = _reviewed(tables, labels=labels, review=review)
     shortcuts = _players(contract)
     corrected = reviewed.labels if reviewed else tables.noise.inverted(tables.codes)
-    game = Coalitions(tables, function, corrected, reviewed, shortcuts)
+    game = Coalitions(tables, function, corrected, reviewed, shortcuts=shortcuts)
+    helped = _borrowed(game, labels=labels, review=review)
+    game = replace(game, borrowed=helped.borrowed)
     account_of = _Account(game, game.uncertainty(), seed)
     measurement = shapley(ACTIVE, game)
     empty, full = game(frozenset()), game(frozenset(ACTIVE))
@@ -107,7 +114,7 @@ def account_tables(
         contract=scored,
         components=(*components, *transfer),
         floors=floors,
-        notes=wording.notes(tables, reviewed),
+        notes=(*wording.notes(tables, reviewed), *helped.notes),
     )
 
 
@@ -122,13 +129,45 @@ def _reviewed(tables: Tables, *, labels: tuple[str, ...], review: Review | None)
     if review is None or not review.answers:
         return None
     params = ReviewParams()
-    code = {label: k for k, label in enumerate(labels)} | {UNSURE: -2}
-    truth = np.array([code.get(review.answers.get(str(row), ""), -1) for row in tables.ids], dtype=np.int64)
+    truth = _truth(tables.ids, labels=labels, review=review)
+    if not np.any(truth != -1):
+        return None
     drawn = frame(
         tables.noise, ids=[str(i) for i in tables.ids], codes=tables.codes, predicted=tables.predicted,
         leaked=tables.people.leaked, params=params,
     )  # fmt: skip
     return apply_answers(tables.noise, drawn, truth=truth, codes=tables.codes, predicted=tables.predicted, params=params)
+
+
+@dataclass(frozen=True, slots=True)
+class _Help:
+    """What train rows bring, if anything, and what the user is told of it."""
+
+    borrowed: Borrowed | None
+    notes: tuple[str, ...]
+
+
+def _borrowed(game: Coalitions, *, labels: tuple[str, ...], review: Review | None) -> _Help:
+    """Train rows whose labels were reviewed lend their accuracy, if it fits that of the test rows."""
+    train = game.tables.train
+    if review is None or not collapses(game.metric) or not game.tables.people.includes_train:
+        return _Help(None, ())
+    found = borrowed(train, _truth(train.ids, labels=labels, review=review))
+    if found is None:
+        return _Help(None, ())
+    people = game.tables.people
+    weights = people.projection(game.fresh) @ people.target
+    right = game.fold_right(game.labels)
+    gap = found.accuracy - float(weights @ right)
+    rest = weights * (right - weights @ right)
+    z = gap / float(np.sqrt(found.standard_error**2 + rest @ rest))
+    return _Help(found if abs(z) <= BorrowParams().max_z else None, (wording.borrowing(found, gap=gap, z=z),))
+
+
+def _truth(ids: npt.NDArray[Any], *, labels: tuple[str, ...], review: Review) -> IntArray:
+    """Code of each row's reviewed label, -1 where not reviewed, -2 where unsure."""
+    code = {label: k for k, label in enumerate(labels)} | {UNSURE: -2}
+    return np.array([code.get(review.answers.get(str(row), ""), -1) for row in ids], dtype=np.int64)
 
 
 def _noise_bounds(game: Coalitions, full: Value) -> tuple[float, float]:
@@ -137,7 +176,7 @@ def _noise_bounds(game: Coalitions, full: Value) -> tuple[float, float]:
     scores = [full.score]
     for rate in (0.0, noise.upper_rate):
         labels = np.asarray(np.linalg.inv(uniform_transition(noise.transition.shape[0], min(rate, 0.45)))[codes], np.float64)
-        other = Coalitions(game.tables, game.metric, labels, None, game.shortcuts)
+        other = replace(game, labels=labels)
         scores.append(min(other(frozenset(ACTIVE)).score, 1.0))
     return min(scores) - full.score, max(scores) - full.score
 

@@ -6,8 +6,9 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from veridical.ledger.borrowing import Borrowed
 from veridical.ledger.contract import Shortcut
-from veridical.ledger.game import Coalition, Value
+from veridical.ledger.game import Coalition, Value, combine
 from veridical.ledger.inference import Uncertainty
 from veridical.ledger.review import Reviewed
 from veridical.ledger.score_table import Predictions, Statistics, collapses, gradient, imputed, statistics, value
@@ -30,6 +31,7 @@ class Coalitions:
     metric: Metric
     labels: FloatArray
     reviewed: Reviewed | None
+    borrowed: Borrowed | None = None
     shortcuts: tuple[tuple[str, Shortcut], ...] = ()
 
     @cached_property
@@ -81,7 +83,33 @@ class Coalitions:
                 influence = influence + weights_of_fit * (right - people.basis @ (projection.T @ right))
                 weights = np.where(self.fresh, weights, 0.0) + weights_of_fit
         review = self._review(weights, totals, coalition) if noise else self._no_review()
-        return Value(value(self.metric, totals), influence, slope, review)
+        plain = Value(value(self.metric, totals), influence, slope, review)
+        if sample and leakage and noise and self.borrowed:
+            return self._with_borrowed(plain, weights, projection)
+        return plain
+
+    def _with_borrowed(self, plain: Value, weights: FloatArray, projection: FloatArray) -> Value:
+        """The value moved by what the fold models' accuracy on train rows says of the test rows' difficulty."""
+        assert self.borrowed is not None
+        right = self.fold_right(self.labels)
+        coefficients = projection.T @ right
+        influence = weights * (right - self.tables.people.basis @ coefficients)
+        review = self._no_review()
+        if self.reviewed:
+            moved = self.fold_right(self.reviewed.change) * ~self.reviewed.seen
+            mass = np.bincount(self.reviewed.stratum, weights * moved, minlength=len(self.reviewed.spread))
+            review = np.append(mass * self.reviewed.spread, 0.0)
+        test = Value(float(weights @ right), influence, coefficients, review)
+        train = Value(self.borrowed.accuracy, 0 * influence, 0 * coefficients, 0 * review)
+        train.review[-1] = self.borrowed.standard_error
+        # The share with the smallest variance: a control variate whose mean is itself an estimate.
+        joint = self.uncertainty().covariance([plain, combine([test, train], [1.0, -1.0])])
+        share = float(np.clip(joint[0, 1] / joint[1, 1], 0.0, 1.0)) if joint[1, 1] > 0 else 0.0
+        return combine([plain, train, test], [1.0, share, -share])
+
+    def fold_right(self, labels: FloatArray) -> FloatArray:
+        """Expected correctness of the fold models under label distributions (n, C), (n,)."""
+        return np.asarray(labels[np.arange(len(labels)), self.tables.elsewhere.argmax(axis=1)])
 
     def _statistics(self, labels: FloatArray, coalition: Coalition) -> Statistics:
         return statistics(labels, self._predictions(coalition), collapse=collapses(self.metric))
@@ -134,7 +162,7 @@ class Coalitions:
         return Statistics(*parts), fit
 
     def _no_review(self) -> FloatArray:
-        return np.zeros(len(self.reviewed.spread) if self.reviewed else 0)
+        return np.zeros(len(self.reviewed.spread) + 1 if self.reviewed else 1)
 
     def _review(self, weights: FloatArray, totals: FloatArray, coalition: Coalition) -> FloatArray:
         """Standard deviation that each stratum's estimated share of wrong labels brings, with its sign, (H,)."""
@@ -143,7 +171,7 @@ class Coalitions:
         moved = self._statistics(self.reviewed.change, coalition).stacked() @ gradient(self.metric, totals)
         open_rows = ~self.reviewed.seen
         mass = np.bincount(self.reviewed.stratum, weights * moved * open_rows, minlength=len(self.reviewed.spread))
-        return np.asarray(mass * self.reviewed.spread)
+        return np.append(mass * self.reviewed.spread, 0.0)
 
     def uncertainty(self) -> Uncertainty:
         people = self.tables.people

@@ -14,8 +14,9 @@ from veridical.core.errors import InputError
 from veridical.core.randomness import stream
 from veridical.dataset.cue import holds, inserted, places, without
 from veridical.dataset.rows import Dataset, IntArray, Text
+from veridical.ledger.borrowing import TrainRows
 from veridical.ledger.contract import Contract, Shortcut
-from veridical.ledger.label_noise import LabelNoise, label_noise
+from veridical.ledger.label_noise import LabelNoise, expected_labels, label_noise
 from veridical.ledger.population import Population, PopulationParams, population
 from veridical.models.model import FloatArray, Model
 
@@ -33,6 +34,7 @@ class Tables:
     noise: LabelNoise
     elsewhere: FloatArray
     has_train: bool
+    train: TrainRows
     cue_present: npt.NDArray[np.bool_]
     with_cue: IntArray
     without_cue: IntArray
@@ -59,9 +61,24 @@ def build_tables(
         noise=label_noise(evidence, people, codes=codes),
         elsewhere=evidence.folds.probabilities[people.rows],
         has_train=bool(len(data.rows("train"))),
+        train=_train_rows(evidence, people),
         cue_present=present,
         with_cue=on,
         without_cue=off,
+    )
+
+
+def _train_rows(evidence: Evidence, people: Population) -> TrainRows:
+    """The first train row of every cluster that the test set does not touch."""
+    data = evidence.data
+    rows = data.rows("train")
+    rows = rows[~np.isin(evidence.clusters[rows], people.cluster)]
+    rows = rows[np.sort(np.unique(evidence.clusters[rows], return_index=True)[1])]
+    return TrainRows(
+        ids=np.array(data.ids, dtype=np.str_)[rows],
+        codes=data.codes[rows],
+        predicted=evidence.folds.probabilities[rows].argmax(axis=1).astype(np.int64),
+        expected=expected_labels(evidence, rows),
     )
 
 
@@ -93,10 +110,10 @@ def _edited(
 def save_tables(tables: Tables, path: Path) -> None:
     """One .npz of plain arrays, nothing pickled."""
     arrays: dict[str, npt.NDArray[Any]] = {}
-    for record, prefix in ((tables, ""), (tables.people, "people."), (tables.noise, "noise.")):
+    for record, prefix in ((tables, ""), (tables.people, "people."), (tables.noise, "noise."), (tables.train, "train.")):
         for f in fields(record):
             held = getattr(record, f.name)
-            if not isinstance(held, Population | LabelNoise | PopulationParams):
+            if not isinstance(held, Population | LabelNoise | PopulationParams | TrainRows):
                 arrays[prefix + f.name] = np.asarray(held)
 
     def write(temporary: Path) -> None:
@@ -118,4 +135,5 @@ def read_tables(path: Path) -> Tables:
         return {name: array.item() if array.ndim == 0 else array for name, array in held.items()}
 
     people = Population(**part(Population, "people."), params=PopulationParams())
-    return Tables(**part(Tables, ""), people=people, noise=LabelNoise(**part(LabelNoise, "noise.")))
+    train = TrainRows(**part(TrainRows, "train."))
+    return Tables(**part(Tables, ""), people=people, noise=LabelNoise(**part(LabelNoise, "noise.")), train=train)

@@ -8,6 +8,7 @@ import numpy as np
 
 from veridical.core.estimate import Estimate
 from veridical.core.ledger_record import Component
+from veridical.ledger.borrowing import Borrowed, BorrowParams
 from veridical.ledger.contract import Shortcut
 from veridical.ledger.review import Reviewed
 from veridical.ledger.tables import Tables
@@ -129,6 +130,19 @@ def shortcut_candidates(candidates: Sequence[str]) -> Component:
         "(--contract) and its points are measured."
     )
     return Component("shortcut", "transfer", "candidate", None, None, len(candidates), why)
+
+
+def borrowing(found: Borrowed, *, gap: float, z: float) -> str:
+    said = (
+        f"Train rows ({found.n_reviewed} labels reviewed, {found.wrong_seen} changed): fold models are right on "
+        f"{100 * found.accuracy:.1f} % of them, {100 * abs(gap):.1f} points {'more' if gap > 0 else 'less'} than on the test rows"
+    )
+    if abs(z) > BorrowParams().max_z:
+        return f"{said}; that is more than chance allows ({abs(z):.1f} standard errors), so nothing was borrowed from them."
+    return (
+        f"{said}; the honest score borrows from this, on the assumption that the reviewed train rows tell the rate of wrong "
+        "train labels."
+    )
 
 
 def notes(tables: Tables, reviewed: Reviewed | None) -> tuple[str, ...]:
