@@ -1,7 +1,8 @@
 """Rows whose label is probably wrong: two unlike models that never saw the row agree on another one.
 
 What it measures: confident learning on out-of-fold probabilities of a linear model and of word naive Bayes, scaled and averaged;
-a row is found when both prefer the same other label, by a margin, best first up to the estimated joint of given and true labels.
+a row is found when both prefer the same other label and it reaches its threshold, least probable given label first, up to the
+estimated joint of given and true labels.
 Why it inflates a score: wrong test labels reward models that share the annotators' mistakes and hide differences between models.
 How it errs: hard, ironic or rare rows look wrong to bag-of-words models; errors that follow a rule are learned and not seen.
 Source: Northcutt et al. 2021, JAIR 70, arXiv:1911.00068; Guo et al. 2017, arXiv:1706.04599 (temperature).
@@ -23,8 +24,9 @@ from veridical.models.model import FloatArray
 class Params:
     """When a label is called probably wrong."""
 
-    margin: float = 0.5
-    """Least lead of the other label over the given one, after averaging. Probability, 0..1. Ours; no source."""
+    reach: float = 0.9
+    """Share of a label's threshold t_j (its mean probability where it is given) that the other label must reach. Unitless, 0..1;
+    Northcutt et al. use 1. Thresholds fall with the noise itself, which a fixed margin does not. Ours; no source."""
     least_rows: int = 20
     """Least labelled train rows per class that occurs; with fewer the check is skipped. Count. Ours; no source."""
 
@@ -42,13 +44,17 @@ def temperature_scaled(probabilities: FloatArray, codes: IntArray) -> FloatArray
     return scaled_best
 
 
-def likely_labels(probabilities: FloatArray, codes: IntArray) -> IntArray:
-    """The likely label of each row, (N,): the best among those that reach their threshold t_j; -1 where none does."""
-    n_classes = probabilities.shape[1]
-    thresholds = np.full(n_classes, np.inf)
+def label_thresholds(probabilities: FloatArray, codes: IntArray) -> FloatArray:
+    """t_j, the mean probability of label j where it is given, (C,); infinite for a label never given."""
+    thresholds = np.full(probabilities.shape[1], np.inf)
     for code in np.unique(codes):
         thresholds[code] = probabilities[codes == code, code].mean()
-    reached = np.where(probabilities >= thresholds, probabilities, -1.0)
+    return thresholds
+
+
+def likely_labels(probabilities: FloatArray, codes: IntArray) -> IntArray:
+    """The likely label of each row, (N,): the best among those that reach their threshold t_j; -1 where none does."""
+    reached = np.where(probabilities >= label_thresholds(probabilities, codes), probabilities, -1.0)
     return np.asarray(np.where(reached.max(axis=1) >= 0, reached.argmax(axis=1), -1), dtype=np.int64)
 
 
@@ -72,12 +78,13 @@ def run(evidence: Evidence, params: Params, rng: np.random.Generator) -> Looked 
     mean = (families[0] + families[1]) / 2
     likely, best = likely_labels(mean, codes), mean.argmax(axis=1)
     at = np.arange(len(known))
-    lead = mean[at, best] - mean[at, codes]
+    reached = mean[at, best] >= params.reach * label_thresholds(mean, codes)[best]
     agreed = (families[0].argmax(axis=1) == best) & (families[1].argmax(axis=1) == best)
-    suspect = agreed & (best != codes) & (lead >= params.margin)
+    suspect = agreed & (best != codes) & reached
     room = np.ceil(joint_counts(codes, likely, len(data.labels)))
     findings = []
-    for row in np.lexsort((np.asarray(data.ids, dtype=object)[known].astype(str), -lead)).tolist():
+    doubt = 1 - mean[at, codes]
+    for row in np.lexsort((np.asarray(data.ids, dtype=object)[known].astype(str), -doubt)).tolist():
         if not suspect[row] or room[codes[row], best[row]] < 1:
             continue
         room[codes[row], best[row]] -= 1
@@ -85,7 +92,7 @@ def run(evidence: Evidence, params: Params, rng: np.random.Generator) -> Looked 
         position = known[row]
         reason = f"labelled {data.labels[codes[row]]!r}, both models say {other!r}"
         seen = f"p({other}) = {mean[row, best[row]]:.2f}, p({data.labels[codes[row]]}) = {mean[row, codes[row]]:.2f}"
-        found = Finding(data.ids[position], str(data.splits[position]), float(min(lead[row], 1.0)), reason, seen)
+        found = Finding(data.ids[position], str(data.splits[position]), float(min(doubt[row], 1.0)), reason, seen)
         findings.append(_answered(found))
     return Looked(len(known), tuple(findings), f"{len(findings)} of {len(known)} labels are probably wrong.")
 

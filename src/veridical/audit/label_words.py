@@ -29,6 +29,8 @@ class Params:
     """Expected share of false candidates (Benjamini-Hochberg). Unitless, 0..1. Convention."""
     gain: float = 0.3
     """How far from the prior to 1 the label share must have come. Unitless, 0..1. Ours; no source."""
+    most: int = 100
+    """Words listed, strongest first; the summary counts them all. Topics and sentiments have many rightful words. Ours."""
 
 
 def run(evidence: Evidence, params: Params, rng: np.random.Generator) -> Looked | Skipped:
@@ -37,12 +39,15 @@ def run(evidence: Evidence, params: Params, rng: np.random.Generator) -> Looked 
     if len(np.unique(data.codes[train][data.codes[train] >= 0])) < 2:
         return Skipped("Words are compared between labels; train rows with at least two labels are needed.")
     found = label_word_candidates(evidence, least=params.least, false_discovery=params.false_discovery, gain=params.gain)
+    summary = f"{len(found)} words are candidates for shortcuts" + (
+        f", {params.most} are listed." if len(found) > params.most else "."
+    )
     findings = []
-    for word in found:
+    for word in found[: params.most]:
         seen = f"word {word.word!r}: {word.share:.0%} of {word.n} distinct rows are {word.label!r} (prior {word.prior:.0%})"
         reason = f"{word.word!r} goes with {word.label!r} (z = {word.z:.1f})"
         findings.append(Finding("", "train", (word.share - word.prior) / (1 - word.prior), reason, seen))
-    return Looked(len(train), tuple(findings), f"{len(findings)} words are candidates for shortcuts.")
+    return Looked(len(train), tuple(findings), summary)
 
 
 def planted() -> Planted:

@@ -21,7 +21,7 @@ from veridical.core.finding import Finding, Looked, Skipped
 from veridical.core.multiplicity import benjamini_hochberg
 from veridical.dataset.rows import Dataset, IntArray
 from veridical.dataset.words import words
-from veridical.models.floors import presence
+from veridical.models.floors import FIRST_WORDS, OPENING, presence
 from veridical.models.out_of_fold import deal_clusters
 from veridical.models.word_bayes import fit_word_bayes
 
@@ -73,16 +73,15 @@ def run(evidence: Evidence, params: Params, rng: np.random.Generator) -> Looked 
 
 def _parts(data: Dataset, known: IntArray) -> dict[str, sp.csr_matrix]:
     """What each probe sees, 0 or 1, (N, F)."""
-    tokens = [words(data.texts[row]) for row in known]
-    seconds = [words(data.seconds[row]) for row in known] if data.seconds else None
-    lengths = np.array([len(t) for t in tokens]) + (np.array([len(s) for s in seconds]) if seconds else 0)
+    tokens = [words(data.texts[row][:OPENING])[:FIRST_WORDS] for row in known]
+    lengths = np.array([len(data.texts[row]) + (len(data.seconds[row]) if data.seconds else 0) for row in known])
     bounds = np.unique(np.quantile(lengths, np.linspace(0.1, 0.9, 9)))
     parts = {
-        "length": presence([[str(b)] for b in np.searchsorted(bounds, lengths).tolist()]),
-        "first words": presence([t[:3] for t in tokens]),
+        "length": presence([f"bin{b}" for b in np.searchsorted(bounds, lengths).tolist()]),
+        "first words": presence([" ".join(first) for first in tokens]),
     }
-    if seconds:
-        parts["second text"] = presence(seconds)
+    if data.seconds:
+        parts["second text"] = presence([data.seconds[row] for row in known])
     return parts
 
 

@@ -11,6 +11,7 @@ from veridical.core.plugins import get
 from veridical.core.randomness import stream
 from veridical.dataset.rows import Dataset, IntArray, Text
 from veridical.dataset.words import words
+from veridical.models.text_features import hashed, is_word
 from veridical.models.word_bayes import fit_word_bayes
 from veridical.tasks._contract import Metric
 
@@ -18,6 +19,8 @@ REPLICATES = 1000
 """Bootstrap replicates. Convention."""
 FIRST_WORDS = 3
 """Words of a single text that count as a part of it. Ours; no source."""
+OPENING = 48
+"""Characters in which these words are looked for. Ours; no source."""
 
 
 def floors(data: Dataset, *, metric: str, seed: int) -> dict[str, Estimate]:
@@ -32,8 +35,8 @@ def floors(data: Dataset, *, metric: str, seed: int) -> dict[str, Estimate]:
     inputs = data.inputs()
     seen: dict[Text, int] = {}
     units = np.array([seen.setdefault(inputs[row], len(seen)) for row in test], dtype=np.int64)
-    present = presence([words(_whole(text)) for text in inputs])
-    part = presence([words(text[1]) if isinstance(text, tuple) else words(text)[:FIRST_WORDS] for text in inputs])
+    present = presence(inputs)
+    part = presence([text[1] if isinstance(text, tuple) else " ".join(words(text[:OPENING])[:FIRST_WORDS]) for text in inputs])
     codes, n_classes = data.codes[train], len(data.labels)
     majority = int(np.bincount(codes, minlength=n_classes).argmax())
     predicted = {
@@ -48,17 +51,12 @@ def floors(data: Dataset, *, metric: str, seed: int) -> dict[str, Estimate]:
     }
 
 
-def _whole(text: Text) -> str:
-    return "\n".join(text) if isinstance(text, tuple) else text
-
-
-def presence(texts: Sequence[list[str]]) -> sp.csr_matrix:
-    """Which words each text holds, 0 or 1, (N, V), words in sorted order."""
-    columns = {word: column for column, word in enumerate(sorted({word for text in texts for word in text}))}
-    held = [sorted(columns[word] for word in set(text)) for text in texts]
-    bounds = np.concatenate([[0], np.cumsum([len(h) for h in held])]).astype(np.int64)
-    flat = np.array([column for h in held for column in h], dtype=np.int64)
-    return sp.csr_matrix((np.ones(len(flat)), flat, bounds), shape=(len(texts), len(columns)))
+def presence(texts: Sequence[Text]) -> sp.csr_matrix:
+    """Which words (Chinese: characters and pairs of them) each text holds, 0 or 1, (N, V)."""
+    found = hashed(texts)
+    held = found.matrix[:, np.flatnonzero(is_word(found.hashes))].tocsr()
+    held.data = np.ones(len(held.data))
+    return held
 
 
 def one_word(train: sp.csr_matrix, codes: IntArray, test: sp.csr_matrix, *, n_classes: int) -> IntArray:
