@@ -22,7 +22,7 @@ from veridical.ledger.coalitions import ACTIVE, Coalitions
 from veridical.ledger.contract import Contract, Shortcut, refuse_absent_words
 from veridical.ledger.game import Share, Value, shapley
 from veridical.ledger.inference import LEVEL, POWER_FACTOR, Uncertainty, partially_identified, share_interval
-from veridical.ledger.label_noise import uniform_transition
+from veridical.ledger.label_noise import undone
 from veridical.ledger.review import UNSURE, Review, Reviewed, ReviewParams, apply_answers, frame
 from veridical.ledger.score_table import collapses
 from veridical.ledger.tables import Tables, build_tables
@@ -171,12 +171,11 @@ def _truth(ids: npt.NDArray[Any], *, labels: tuple[str, ...], review: Review) ->
 
 
 def _noise_bounds(game: Coalitions, full: Value) -> tuple[float, float]:
-    """How far the honest score can lie below (<= 0) and above (>= 0) its value, over all noise rates up to the upper one."""
+    """How far the honest score can lie below (<= 0) and above (>= 0) its value, over the noise that the data allow."""
     noise, codes = game.tables.noise, game.tables.codes
     scores = [full.score]
-    for rate in (0.0, noise.upper_rate):
-        labels = np.asarray(np.linalg.inv(uniform_transition(noise.transition.shape[0], min(rate, 0.45)))[codes], np.float64)
-        other = replace(game, labels=labels)
+    for transition in noise.range():
+        other = replace(game, labels=undone(transition, codes))
         scores.append(min(other(frozenset(ACTIVE)).score, 1.0))
     return min(scores) - full.score, max(scores) - full.score
 

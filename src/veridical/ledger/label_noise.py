@@ -26,8 +26,9 @@ class NoiseParams:
 
     easiest_share: float = 0.33
     """Share of unleaked rows with the largest margins on which the upper error rate is read. Ours; no source."""
-    upper_level: float = 0.9
-    """One-sided level of that upper rate. Ours; no source."""
+    upper_level: float = 0.5
+    """One-sided level of that upper rate: its median, since what easy rows contradict also holds the models' own errors. Ours, by
+    benchmarks/honesty: 0.9 covers 98 % where 90 % is wanted, at half as much width again."""
     max_rate: float = 0.45
     """Largest error rate of a class that is considered; above it labels carry no information in two classes."""
     rounds: int = 60
@@ -39,17 +40,24 @@ class NoiseParams:
 @dataclass(frozen=True, eq=False)
 class LabelNoise:
     """transition: (C, C), rows = truth. shape: which form was chosen. rate: share of test labels estimated wrong.
-    upper_rate: largest share that the easiest rows allow. expected: p(label | text) of the test rows, (n, C)."""
+    upper_rate: largest share that the easiest rows allow. least: share of the fitted noise that is needed to explain the
+    labels, 0..1 (likelihood ratio, 95 %). expected: p(label | text) of the test rows, (n, C)."""
 
     transition: FloatArray
     shape: str
     rate: float
     upper_rate: float
     expected: FloatArray
+    least: float = 0.0
 
     def inverted(self, codes: IntArray) -> FloatArray:
         """Label distributions (n, C) whose mean over rows is unbiased for the truth; entries may be negative."""
-        return np.asarray(np.linalg.inv(self.transition)[codes])
+        return undone(self.transition, codes)
+
+    def range(self) -> tuple[FloatArray, FloatArray]:
+        """The least and the largest noise the data allow, as transition matrices."""
+        identity = np.eye(len(self.transition))
+        return identity + self.least * (self.transition - identity), uniform_transition(len(identity), min(self.upper_rate, 0.45))
 
     def posterior(self, codes: IntArray, transition: FloatArray, *, sharpness: float = 1.0) -> FloatArray:
         """p(truth | text, label) for each row, (n, C). sharpness > 1 makes the expectation surer than train labels have it, as it
@@ -70,7 +78,8 @@ def label_noise(evidence: Evidence, people: Population, *, codes: IntArray, para
         transition, shape = _choose(expected[fresh], codes[fresh], params=params)
     truth_share = expected[fresh].mean(axis=0)
     rate = float(truth_share @ (1 - np.diag(transition)))
-    return LabelNoise(transition, shape, rate, _upper_rate(expected[fresh], codes[fresh], params=params), expected)
+    upper = _upper_rate(expected[fresh], codes[fresh], params=params)
+    return LabelNoise(transition, shape, rate, upper, expected, _least(expected[fresh], codes[fresh], transition))
 
 
 def expected_labels(evidence: Evidence, rows: IntArray, *, params: NoiseParams = NoiseParams()) -> FloatArray:
@@ -150,6 +159,21 @@ def _shaped(counts: FloatArray, shape: str, *, n_free: int, max_rate: float) -> 
     spread = spread / np.maximum(spread.sum(axis=1, keepdims=True), 1e-12)
     rates = np.minimum(rates, max_rate)
     return np.asarray(np.diag(1 - rates) + rates[:, None] * spread)
+
+
+def _least(expected: FloatArray, codes: IntArray, transition: FloatArray) -> float:
+    """The smallest share of the fitted noise whose likelihood is not rejected at 5 % (Wilks 1938), 0..1."""
+    identity = np.eye(len(transition))
+    best = _log_likelihood(expected, codes, transition)
+    for share in np.linspace(0.0, 1.0, 41):
+        if best - _log_likelihood(expected, codes, identity + share * (transition - identity)) <= 0.5 * stats.chi2.ppf(0.95, 1):
+            return float(share)
+    return 1.0
+
+
+def undone(transition: FloatArray, codes: IntArray) -> FloatArray:
+    """Rows of the inverse transition matrix, (n, C)."""
+    return np.asarray(np.linalg.inv(transition)[codes], dtype=np.float64)
 
 
 def _upper_rate(expected: FloatArray, codes: IntArray, *, params: NoiseParams) -> float:
