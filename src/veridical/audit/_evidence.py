@@ -3,6 +3,7 @@
 from functools import cached_property
 
 from veridical.core.progress import Progress, silent
+from veridical.dataset.engine import LOCAL, Engine
 from veridical.dataset.rows import Dataset, IntArray
 from veridical.dataset.similarity import SimilarPairs, clusters, similar_pairs
 from veridical.models.out_of_fold import OutOfFold, out_of_fold
@@ -11,15 +12,16 @@ from veridical.models.out_of_fold import OutOfFold, out_of_fold
 class Evidence:
     """Lazily computed facts about `data`, shared by all checks of one run."""
 
-    def __init__(self, data: Dataset, *, seed: int, progress: Progress = silent) -> None:
+    def __init__(self, data: Dataset, *, seed: int, progress: Progress = silent, engine: Engine = LOCAL) -> None:
         self.data = data
         self.seed = seed
         self.progress = progress
+        self.engine = engine
 
     @cached_property
     def similar(self) -> SimilarPairs:
         """Exact groups and verified near-duplicate pairs over all rows."""
-        return similar_pairs(self.data, progress=self.progress)
+        return similar_pairs(self.data, engine=self.engine, progress=self.progress)
 
     @cached_property
     def clusters(self) -> IntArray:

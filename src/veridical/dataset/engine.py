@@ -25,9 +25,9 @@ LOCAL = Engine()
 
 def minhash(texts: Sequence[str], *, n_hashes: int, ngram: int, seed: int, engine: Engine = LOCAL) -> npt.NDArray[np.uint32]:
     """MinHash signatures (Broder 1997) over white-space n-grams of each text, shape (N, n_hashes). Raises MissingExtra."""
+    _use(engine)
     import daft
 
-    _use(engine)
     table = daft.from_arrow(pa.table({"text": pa.array(texts, pa.large_string())}))
     signed = table.select(daft.col("text").minhash(num_hashes=n_hashes, ngram_size=ngram, seed=seed, hash_function="xxhash"))
     column = signed.to_arrow().column(0).combine_chunks()
