@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from veridical.core.errors import MissingExtra
+from veridical.core.errors import InputError, MissingExtra
 from veridical.core.surroundings import opt_out_of_telemetry
 
 
@@ -24,7 +24,8 @@ LOCAL = Engine()
 
 
 def minhash(texts: Sequence[str], *, n_hashes: int, ngram: int, seed: int, engine: Engine = LOCAL) -> npt.NDArray[np.uint32]:
-    """MinHash signatures (Broder 1997) over white-space n-grams of each text, shape (N, n_hashes). Raises MissingExtra."""
+    """MinHash signatures (Broder 1997) over white-space n-grams of each text, shape (N, n_hashes). Raises MissingExtra,
+    and InputError when this process has used another engine."""
     _use(engine)
     import daft
 
@@ -35,21 +36,24 @@ def minhash(texts: Sequence[str], *, n_hashes: int, ngram: int, seed: int, engin
 
 
 _active: list[Engine] = []
-"""The engine Daft was last told to use: its runner is a setting of the process."""
+"""The engine of this process, once a pass has run: Daft's runner cannot be changed afterwards."""
 
 
 def _use(engine: Engine) -> None:
-    if _active and _active[-1] == engine:
+    if _active and _active[0] == engine:
         return
+    if _active:
+        raise InputError(
+            f"This process already runs its passes on the {_active[0].kind} engine and cannot change to {engine.kind}. "
+            "Daft allows one engine in a process; start another one."
+        )
     opt_out_of_telemetry()
-    import daft
-
     if engine.kind == "ray":
+        import daft
+
         try:
             import ray  # noqa: F401
         except ImportError as error:
             raise MissingExtra("--engine ray", "ray") from error
         daft.set_runner_ray(address=engine.address, noop_if_initialized=True)
-    elif _active:
-        daft.set_runner_native()
-    _active[:] = [engine]
+    _active.append(engine)

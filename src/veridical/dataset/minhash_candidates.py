@@ -23,12 +23,13 @@ def candidates(
     """(left, right), left < right, of texts (white-space separated tokens) that share at least one band of `width` hashes."""
     signatures = minhash(tokens, n_hashes=bands * width, ngram=ngram, seed=SEED, engine=engine)
     n = len(tokens)
-    pairs = [np.zeros(0, np.int64)]
+    pairs, many = [np.zeros(0, np.int64)], _MANY
     for band in range(bands):
         order, start, size = _buckets(signatures[:, band * width : (band + 1) * width])
         pairs.append(_bucket_pairs(order, start, size, n=n, hot=hot_bucket))
-        if sum(map(len, pairs)) > _MANY:
+        if sum(map(len, pairs)) > many:
             pairs = [distinct(np.concatenate(pairs)).astype(np.int64)]
+            many = max(_MANY, 2 * len(pairs[0]))
     both = distinct(np.concatenate(pairs)).astype(np.int64)
     return both // n, both % n
 

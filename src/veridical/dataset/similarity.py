@@ -19,7 +19,7 @@ from veridical.dataset.engine import LOCAL, Engine
 from veridical.dataset.minhash_candidates import candidates
 from veridical.dataset.normalisation import is_cjk, normalise
 from veridical.dataset.rows import Dataset, IntArray
-from veridical.dataset.shingles import characters, shingles, word_codes, words
+from veridical.dataset.shingles import characters, distinct, shingles, word_codes, words
 
 __all__ = ["SimilarPairs", "SimilarityParams", "clusters", "is_cjk", "normalise", "similar_pairs"]
 
@@ -81,11 +81,11 @@ def similar_pairs(
     texts = [normalise(text) for text in data.texts]
     if data.seconds is not None:
         texts = [f"{text} ¦ {normalise(second)}" for text, second in zip(texts, data.seconds, strict=True)]
-    distinct = sorted(set(texts))  # sorted: what is found does not depend on the order of rows
-    codes = {text: code for code, text in enumerate(distinct)}
+    different = sorted(set(texts))  # sorted: what is found does not depend on the order of rows
+    codes = {text: code for code, text in enumerate(different)}
     groups = np.fromiter((codes[text] for text in texts), np.int64, len(texts))
     first = np.unique(groups, return_index=True)[1].astype(np.int64)
-    left, right, jaccard = _near(distinct, params=params, engine=engine, progress=progress)
+    left, right, jaccard = _near(different, params=params, engine=engine, progress=progress)
     a, b = np.minimum(first[left], first[right]), np.maximum(first[left], first[right])
     order = np.lexsort((b, a))
     test, train = _one_each(data, groups, "test"), _one_each(data, groups, "train")
@@ -236,7 +236,7 @@ def _verified(family: _Family, *, params: SimilarityParams, engine: Engine) -> t
     a, b = candidates(
         family.tokens(), ngram=family.ngram, bands=BANDS, width=family.width, hot_bucket=params.hot_bucket, engine=engine
     )
-    chosen = np.unique(np.concatenate([a, b]))
+    chosen = distinct(np.concatenate([a, b])).astype(np.int64)
     matrix = family.shingles(chosen)
     left, right = np.searchsorted(chosen, a), np.searchsorted(chosen, b)
     jaccard = _exact_jaccard(matrix, left, right)

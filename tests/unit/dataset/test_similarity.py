@@ -1,12 +1,16 @@
 """Near-duplicates against exact all-pairs truth, clusters, containment, hard texts, and the two engines."""
 
 import itertools
+import json
 import random
+import subprocess
+import sys
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
+from veridical.core.errors import InputError
 from veridical.dataset.engine import LOCAL, Engine, minhash
 from veridical.dataset.rows import SCHEMA, Dataset
 from veridical.dataset.similarity import SimilarityParams, SimilarPairs, clusters, is_cjk, normalise, similar_pairs
@@ -203,19 +207,35 @@ def test_progress_ends_at_its_total() -> None:
     assert said[-1][1] == said[-1][2] > 0
 
 
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore")
-def test_ray_signs_as_this_process_does() -> None:
-    """In a process of its own: Daft's runner is a setting of the process."""
-    ray = pytest.importorskip("ray")
-    texts = CORPORA["long English"][0][:50]
-    here = minhash(texts, n_hashes=12, ngram=2, seed=1, engine=LOCAL)
-    from veridical.core.surroundings import opt_out_of_telemetry
+def test_one_process_keeps_one_engine() -> None:
+    minhash(["a b c"], n_hashes=2, ngram=2, seed=1, engine=LOCAL)
+    with pytest.raises(InputError, match="start another"):
+        minhash(["a b c"], n_hashes=2, ngram=2, seed=1, engine=Engine("ray"))
 
-    opt_out_of_telemetry()
-    ray.init(num_cpus=1, include_dashboard=False, logging_level="ERROR")
-    try:
-        there = minhash(texts, n_hashes=12, ngram=2, seed=1, engine=Engine("ray"))
-    finally:
-        ray.shutdown()
-    assert np.array_equal(here, there)
+
+SIGN_ON_RAY = """
+import json, sys
+from veridical.core.surroundings import opt_out_of_telemetry
+opt_out_of_telemetry()
+import ray
+from veridical.dataset.engine import Engine, minhash
+ray.init(num_cpus=1, include_dashboard=False, logging_level="ERROR", object_store_memory=100_000_000)
+try:
+    signed = minhash(json.load(sys.stdin), n_hashes=12, ngram=2, seed=1, engine=Engine("ray")).tolist()
+finally:
+    ray.shutdown()
+print("SIGNED" + json.dumps(signed))
+"""
+
+
+def test_ray_signs_as_this_process_does() -> None:
+    """Ray signs in a process of its own: Daft allows one engine in each."""
+    pytest.importorskip("ray")
+    texts = [*CORPORA["long English"][0][:40], *(" ".join(text) for text in CORPORA["short Chinese"][0][:40])]
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", SIGN_ON_RAY], input=json.dumps(texts), capture_output=True, text=True, timeout=240
+    )
+    signed = [line.split("SIGNED")[1] for line in done.stdout.splitlines() if "SIGNED" in line]
+    assert signed, done.stderr[-2000:]
+    here = minhash(texts, n_hashes=12, ngram=2, seed=1, engine=LOCAL)
+    assert np.array_equal(here, np.array(json.loads(signed[0]), np.uint32))
