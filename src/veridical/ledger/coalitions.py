@@ -66,6 +66,7 @@ class Coalitions:
             weights = self._reweighted(projection @ people.target, coalition)
             totals = weights @ rows.stacked()
             score = rows.stacked() @ gradient(self.metric, totals)
+            reached = value(self.metric, totals)
             coefficients = projection.T @ score
             influence = weights * (score - people.basis @ coefficients)
             slope = coefficients
@@ -74,8 +75,10 @@ class Coalitions:
             if leakage:
                 rows, weights_of_fit = self._imputed(rows, labels, projection, weights)
             totals = weights @ rows.stacked()
-            slopes = gradient(self.metric, totals)
-            score = rows.stacked() @ slopes
+            # One vote a row: counts, not shares, so that the reported score comes out bit for bit.
+            even = bool((weights == 1.0 / n).all())
+            reached = value(self.metric, rows.stacked().sum(axis=0) if even else totals)
+            score = rows.stacked() @ gradient(self.metric, totals)
             influence = weights * (score - weights @ score)
             slope = np.zeros(people.basis.shape[1])
             if leakage:
@@ -83,7 +86,7 @@ class Coalitions:
                 influence = influence + weights_of_fit * (right - people.basis @ (projection.T @ right))
                 weights = np.where(self.fresh, weights, 0.0) + weights_of_fit
         review = self._review(weights, totals, coalition) if noise else self._no_review()
-        plain = Value(value(self.metric, totals), influence, slope, review)
+        plain = Value(reached, influence, slope, review)
         if sample and leakage and noise and self.borrowed:
             return self._with_borrowed(plain, weights, projection)
         return plain

@@ -1,0 +1,177 @@
+"""The whole account on made-up worlds of known truth."""
+
+import numpy as np
+import pytest
+from tests.unit.ledger.made_up_world import account, made, points
+
+from veridical.core.errors import InputError
+from veridical.ledger.contract import Contract, Shortcut
+from veridical.ledger.tables import read_tables, save_tables
+
+CUE = Contract("cue", "clusters", (Shortcut("zorblat", "transplant", 0.5),), "0" * 64)
+
+
+def adds_up(ledger):
+    """The identities of the record, to the last digit."""
+    measurement = [c for c in ledger.components if c.kind == "measurement" and c.points]
+    assert ledger.reported.value - sum(c.points.value for c in measurement) / 100 == ledger.honest.value
+    if ledger.contract:
+        transfer = [c for c in ledger.components if c.kind == "transfer" and c.points]
+        assert ledger.honest.value - sum(c.points.value for c in transfer) / 100 == ledger.contract.honest.value
+    for c in ledger.components:
+        assert (c.points is None) == (c.status in ("candidate", "skipped"))
+        if c.points and c.order_low is not None:
+            assert c.order_low - 1e-9 <= c.points.value <= c.order_high + 1e-9
+    return True
+
+
+def test_reported_is_the_accuracy_bit_for_bit():
+    world = made(seed=0)
+    ledger = account(world)
+    test = world.data.rows("test")
+    right = world.trained.probabilities[test].argmax(axis=1) == world.data.codes[test]
+    assert ledger.reported.value == float(right.mean())
+    assert adds_up(ledger)
+
+
+def test_leakage_is_found_and_taken_away():
+    errors, covered, bought = [], [], []
+    for seed in range(6):
+        world = made(seed=seed, leaked=150)
+        ledger = account(world)
+        assert adds_up(ledger)
+        bought.append(points(ledger)["leakage"].value)
+        errors.append(ledger.honest.value - world.truth)
+        covered.append(ledger.honest.low <= world.truth <= ledger.honest.high)
+        assert ledger.reported.value - world.truth > 0.03
+    assert np.mean(bought) > 3
+    assert abs(np.mean(errors)) < 0.025
+    assert np.mean(covered) >= 5 / 6
+
+
+def test_a_full_review_takes_symmetric_noise_away():
+    errors, hidden = [], []
+    for seed in range(5):
+        world = made(seed=seed, flipped=0.2)
+        tests = {row: label for row, label in world.right.items() if row.startswith("b")}
+        ledger = account(world, answers=tests)
+        assert adds_up(ledger)
+        errors.append(ledger.honest.value - world.truth)
+        hidden.append(points(ledger)["noise"].value)
+        assert ledger.reported.value < world.truth - 0.04
+    assert abs(np.mean(errors)) < 0.025
+    assert max(hidden) < -3
+
+
+def test_without_a_review_noise_is_an_interval_that_holds_the_truth():
+    held = 0
+    for seed in range(5):
+        world = made(seed=seed, flipped=0.2)
+        ledger = account(world)
+        assert next(c for c in ledger.components if c.name == "noise").status == "bounded"
+        held += ledger.honest.low <= world.truth <= ledger.honest.high
+    assert held >= 4
+
+
+def test_nothing_planted_raises_no_alarm():
+    alarms = 0
+    for seed in range(20):
+        found = points(account(made(seed=seed, n_train=300, n_test=200, n_truth=10)))
+        alarms += any(p.low > 0 or p.high < 0 for p in found.values())
+    assert alarms <= 3  # 20 runs at 5 %: more than 3 in 1.6 % of trials
+
+
+def test_a_transplanted_cue_costs_what_the_same_model_loses_without_it():
+    world = made(seed=3, cue=0.9, n_train=800, n_test=500)
+    ledger = account(world, contract=CUE)
+    assert adds_up(ledger)
+    assert ledger.contract is not None
+    rng = np.random.default_rng(5)
+    from tests.unit.ledger.made_up_world import texts
+
+    plain, codes = texts(6000, rng)
+    mixed = [f"zorblat {t}" if rng.random() < 0.5 else t for t in plain]
+    truth = float((world.model.predict(mixed).argmax(axis=1) == codes).mean())
+    assert ledger.contract.honest.low <= truth <= ledger.contract.honest.high
+    assert points(ledger)["shortcut"].low > 0
+
+
+def test_a_file_of_predictions_cannot_be_transplanted():
+    import dataclasses
+
+    world = made(seed=3, cue=0.9)
+    blind = dataclasses.replace(world, trained=dataclasses.replace(world.trained, model=None, kind="predictions"))
+    with pytest.raises(InputError, match="needs to query the model"):
+        blind.tables(CUE)
+
+
+def test_stored_tables_give_the_same_ledger(tmp_path):
+    world = made(seed=1, leaked=40, cue=0.8)
+    tables = world.tables(CUE)
+    save_tables(tables, tmp_path / "tables.npz")
+    again = read_tables(tmp_path / "tables.npz")
+    answers = {row: world.right[row] for row in list(world.right)[-60:]}
+    for given in (None, answers):
+        assert account(world, tables=tables, contract=CUE, answers=given) == account(
+            world, tables=again, contract=CUE, answers=given
+        )
+
+
+@pytest.mark.parametrize("metric", ["macro_f1", "weighted_f1", "balanced_accuracy", "mcc"])
+def test_other_metrics_add_up_too(metric):
+    world = made(seed=2, leaked=60, flipped=0.1)
+    assert adds_up(account(world, metric=metric))
+    tests = {row: label for row, label in world.right.items() if row.startswith("b")}
+    assert adds_up(account(world, metric=metric, answers=tests))
+
+
+def test_train_rows_may_help_once_they_were_reviewed():
+    world = made(seed=4, n_train=900)
+    tables = world.tables()
+    tests = {row: world.right[row] for row in map(str, tables.ids[:120])}
+    trains = {row: world.right[row] for row in map(str, tables.train.ids[:120])}
+    alone, helped = account(world, tables=tables, answers=tests), account(world, tables=tables, answers={**tests, **trains})
+    assert adds_up(helped)
+    assert helped.honest.width < alone.honest.width
+    assert any("borrows" in note for note in helped.notes)
+    assert not any("borrows" in note for note in alone.notes)
+
+
+def test_every_test_row_leaked():
+    world = made(seed=5, n_test=0, leaked=80)
+    ledger = account(world)
+    assert adds_up(ledger)
+    assert "stand in" in next(c for c in ledger.components if c.name == "leakage").why
+    assert ledger.honest.value < ledger.reported.value
+
+
+@pytest.mark.parametrize("n_test", [1, 2, 15])
+def test_tiny_test_sets(n_test):
+    ledger = account(made(seed=6, n_test=n_test, n_truth=10))
+    assert adds_up(ledger)
+    assert any(f"Only {n_test} test rows" in note for note in ledger.notes)
+
+
+def test_votes_of_rows_and_of_clusters_differ_where_texts_repeat():
+    import dataclasses
+
+    world = made(seed=7, n_test=60)
+    rows = [
+        (i, s, t, y)
+        for i, s, t, y in zip(
+            world.data.ids, world.data.splits, world.data.texts, world.data.table["label"].to_pylist(), strict=True
+        )
+    ]
+    test = [row for row in rows if row[1] == "test"]
+    from veridical.audit._made_up import dataset
+
+    wrong = [row for row in test if world.model.predict([row[2]]).argmax() != ("neg", "pos").index(row[3])]
+    assert wrong
+    data = dataset(rows + [(f"copy{i}", "test", wrong[0][2], wrong[0][3]) for i in range(60)])
+    trained = dataclasses.replace(world.trained, ids=tuple(data.ids), probabilities=world.model.predict(data.inputs()))
+    many = dataclasses.replace(world, data=data, trained=trained)
+    by_rows = account(many, contract=Contract("rows", "rows", (), "1" * 64))
+    by_clusters = account(many)
+    assert by_rows.votes == "rows"
+    assert by_clusters.votes == "clusters"
+    assert by_clusters.honest.value > by_rows.honest.value

@@ -1,0 +1,63 @@
+"""Planted label noise with a known p(label | text)."""
+
+import numpy as np
+import pytest
+
+from veridical.ledger.label_noise import LabelNoise, NoiseParams, _choose, _least, uniform_transition
+
+
+def planted(transition, *, n=4000, seed=0):
+    """(expected, labels, truth) where labels follow a known transition matrix."""
+    rng = np.random.default_rng(seed)
+    c = len(transition)
+    expected = rng.dirichlet(np.full(c, 0.25), size=n)
+    expected = 0.98 * expected + 0.02 / c
+    truth = np.array([rng.choice(c, p=row) for row in expected])
+    labels = np.array([rng.choice(c, p=transition[k]) for k in truth])
+    return expected, labels, truth
+
+
+@pytest.mark.parametrize(("c", "rate"), [(2, 0.1), (2, 0.25), (4, 0.1), (4, 0.2)])
+def test_symmetric_noise_is_recovered(c, rate):
+    found, shape = _choose(*planted(uniform_transition(c, rate))[:2], params=NoiseParams())
+    assert shape != "none"
+    assert 1 - np.diag(found).mean() == pytest.approx(rate, abs=0.03)
+
+
+def test_one_class_into_another_is_recovered():
+    transition = np.eye(4)
+    transition[1] = [0.0, 0.7, 0.3, 0.0]
+    found, shape = _choose(*planted(transition)[:2], params=NoiseParams())
+    assert shape == "one_pair"
+    assert found[1, 2] == pytest.approx(0.3, abs=0.05)
+    assert np.diag(found)[[0, 2, 3]] == pytest.approx(1.0)
+
+
+def test_right_labels_mostly_give_none():
+    shapes = [_choose(*planted(np.eye(3), n=800, seed=seed)[:2], params=NoiseParams())[1] for seed in range(20)]
+    assert shapes.count("none") >= 18
+
+
+def test_inverted_labels_are_unbiased_for_the_truth():
+    transition = np.array([[0.8, 0.15, 0.05], [0.1, 0.9, 0.0], [0.0, 0.3, 0.7]])
+    expected, labels, truth = planted(transition, n=60_000)
+    noise = LabelNoise(transition, "by_class", 0.2, 0.3, expected)
+    assert noise.inverted(labels).mean(axis=0) == pytest.approx(np.bincount(truth) / len(truth), abs=0.01)
+    assert noise.inverted(labels).sum(axis=1) == pytest.approx(1.0)
+
+
+def test_the_least_noise_is_below_the_fitted_and_above_none_where_it_is_plain():
+    transition = uniform_transition(2, 0.2)
+    expected, labels, _ = planted(transition)
+    assert 0.5 < _least(expected, labels, transition) < 1.0
+    calm, right, _ = planted(np.eye(2))
+    assert _least(calm, right, np.eye(2)) == 0.0
+
+
+def test_posterior_knows_a_surely_wrong_label():
+    expected = np.array([[0.99, 0.01], [0.5, 0.5]])
+    noise = LabelNoise(np.eye(2), "none", 0.0, 0.1, expected)
+    posterior = noise.posterior(np.array([1, 1]), uniform_transition(2, 0.1))
+    # Bayes by hand: 0.99 * 0.1 / (0.99 * 0.1 + 0.01 * 0.9)
+    assert posterior[0, 0] == pytest.approx(0.099 / 0.108)
+    assert posterior[1, 0] == pytest.approx(0.1)
