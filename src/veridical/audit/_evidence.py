@@ -3,7 +3,7 @@
 from functools import cached_property
 
 from veridical.core.progress import Progress, silent
-from veridical.dataset.engine import LOCAL, Engine
+from veridical.dataset.engine import Engine
 from veridical.dataset.rows import Dataset, IntArray
 from veridical.dataset.similarity import SimilarPairs, clusters, similar_pairs
 from veridical.models.out_of_fold import OutOfFold, out_of_fold
@@ -12,7 +12,7 @@ from veridical.models.out_of_fold import OutOfFold, out_of_fold
 class Evidence:
     """Lazily computed facts about `data`, shared by all checks of one run."""
 
-    def __init__(self, data: Dataset, *, seed: int, progress: Progress = silent, engine: Engine = LOCAL) -> None:
+    def __init__(self, data: Dataset, *, seed: int, progress: Progress = silent, engine: Engine | None = None) -> None:
         self.data = data
         self.seed = seed
         self.progress = progress

@@ -35,6 +35,19 @@ def minhash(texts: Sequence[str], *, n_hashes: int, ngram: int, seed: int, engin
     return np.asarray(column.flatten().to_numpy(zero_copy_only=False), dtype=np.uint32).reshape(len(texts), n_hashes)
 
 
+_chosen: list[Engine] = []
+
+
+def choose(engine: Engine) -> None:
+    """Make `engine` the one that passes use when none is named; a setting of the process, since Daft has one engine in each."""
+    _chosen[:] = [engine]
+
+
+def chosen() -> Engine:
+    """The engine that passes use when none is named: this process, unless `choose` said otherwise."""
+    return _chosen[0] if _chosen else LOCAL
+
+
 _active: list[Engine] = []
 """The engine of this process, once a pass has run: Daft's runner cannot be changed afterwards."""
 

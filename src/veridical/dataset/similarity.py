@@ -15,7 +15,7 @@ from scipy.sparse.csgraph import connected_components
 
 from veridical.core.progress import Progress, silent
 from veridical.dataset.containment import containment
-from veridical.dataset.engine import LOCAL, Engine
+from veridical.dataset.engine import Engine, chosen
 from veridical.dataset.minhash_candidates import candidates
 from veridical.dataset.normalisation import is_cjk, normalise
 from veridical.dataset.rows import Dataset, IntArray
@@ -75,7 +75,7 @@ class SimilarPairs:
 
 
 def similar_pairs(
-    data: Dataset, *, params: SimilarityParams = SimilarityParams(), engine: Engine = LOCAL, progress: Progress = silent
+    data: Dataset, *, params: SimilarityParams = SimilarityParams(), engine: Engine | None = None, progress: Progress = silent
 ) -> SimilarPairs:
     """All near-duplicate pairs of `data`, over all splits together."""
     texts = [normalise(text) for text in data.texts]
@@ -85,7 +85,7 @@ def similar_pairs(
     codes = {text: code for code, text in enumerate(different)}
     groups = np.fromiter((codes[text] for text in texts), np.int64, len(texts))
     first = np.unique(groups, return_index=True)[1].astype(np.int64)
-    left, right, jaccard = _near(different, params=params, engine=engine, progress=progress)
+    left, right, jaccard = _near(different, params=params, engine=engine or chosen(), progress=progress)
     a, b = np.minimum(first[left], first[right]), np.maximum(first[left], first[right])
     order = np.lexsort((b, a))
     test, train = _one_each(data, groups, "test"), _one_each(data, groups, "train")

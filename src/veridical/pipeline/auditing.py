@@ -9,7 +9,7 @@ from veridical.core.surroundings import threads, use_threads
 from veridical.pipeline import records
 from veridical.pipeline.config import RunConfig
 from veridical.pipeline.run_folder import claim
-from veridical.pipeline.running import identity_of, load_as_configured
+from veridical.pipeline.running import identity_of, load_as_configured, use_engine
 
 
 def audit_file(
@@ -26,6 +26,7 @@ def audit_file(
     whole["config"]["only"] = list(only)
     with claim(out, whole, threads=threads(), fresh=fresh) as folder:
         use_threads(folder.machine["threads"])
+        use_engine(config)
         if not folder.finished:
             from veridical.audit._evidence import Evidence
             from veridical.audit._runner import run_checks

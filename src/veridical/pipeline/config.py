@@ -14,10 +14,11 @@ CHOICES = {
     "split": ("clusters", "random", "folds"),
     "budget": ("quick", "standard"),
     "lang": ("en", "zh"),
+    "engine": ("local", "ray"),
 }
 FILES = ("test", "valid", "predictions", "contract")
 """Fields that name a file: its content, not its path, belongs to the identity of a run."""
-PRESENTATION = ("lang",)
+PRESENTATION = ("lang", "engine", "engine_address")
 """Fields that do not change what is computed."""
 
 
@@ -71,6 +72,10 @@ class RunConfig:
     """Write no texts into the run folder."""
     lang: str = "en"
     """Language of the summary and the reports: en or zh."""
+    engine: str = "local"
+    """Where passes over the texts run: local (this process) or ray (needs the extra [ray])."""
+    engine_address: str | None = None
+    """Address of a running Ray cluster; without it, --engine ray starts one on this machine."""
     countermeasures: tuple[str, ...] = ()
     """Countermeasures to train with, separated by commas. See: veridical list countermeasures."""
     training: TrainConfig = field(default_factory=TrainConfig)

@@ -63,9 +63,17 @@ def run(
     whole = identity_of("run", source, config)
     with claim(Path(out) if out is not None else None, whole, threads=threads(), fresh=fresh) as folder:
         use_threads(folder.machine["threads"])
+        use_engine(config)
         if not folder.finished:
             _Job(folder, source, config, progress).work()
         return Outcome(folder.path, run_record.read(folder.path), records.read_audit(folder.path))
+
+
+def use_engine(config: RunConfig) -> None:
+    """Passes over the texts run where the configuration says."""
+    from veridical.dataset.engine import Engine, choose
+
+    choose(Engine("ray" if config.engine == "ray" else "local", config.engine_address))
 
 
 @dataclass(frozen=True)
