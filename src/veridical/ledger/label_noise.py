@@ -31,6 +31,9 @@ class NoiseParams:
     benchmarks/honesty: 0.9 covers 98 % where 90 % is wanted, at half as much width again."""
     max_rate: float = 0.45
     """Largest error rate of a class that is considered; above it labels carry no information in two classes."""
+    extra_evidence: float = 6.0
+    """Log-likelihood by which a shape must beat no noise beyond its BIC penalty: p(label | text) is itself only a model. Ours, by
+    benchmarks/honesty: with 0, 7 % of pristine worlds raised an alarm; planted noise gains 24 to 103, nothing planted up to 11."""
     rounds: int = 60
     """Rounds of expectation-maximisation. Ours; no source."""
     floor: float = 0.02
@@ -111,7 +114,7 @@ def _choose(expected: FloatArray, codes: IntArray, *, params: NoiseParams) -> tu
     """The transition matrix of the shape with the smallest BIC."""
     n, c = expected.shape
     best, shape = np.eye(c), "none"
-    lowest = -_log_likelihood(expected, codes, best)
+    lowest = -_log_likelihood(expected, codes, best) - params.extra_evidence
     candidates: list[tuple[str, float]] = [("uniform", 1.0), ("by_class", float(c)), ("one_pair", 2.0)]
     if c == 2:
         candidates = [("uniform", 1.0), ("by_class", 2.0), ("one_pair", 1.5)]
