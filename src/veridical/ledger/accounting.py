@@ -99,9 +99,14 @@ def account_tables(
     transfer: list[Component] = []
     scored = None
     if contract and shortcuts:
-        played = shapley([player for player, _ in shortcuts], lambda c: game(frozenset(ACTIVE) | c))
+        reasons = [game.unsupported(k) if shortcut.op == "reweight" else "" for k, (_, shortcut) in enumerate(shortcuts)]
+        players = [player for (player, _), reason in zip(shortcuts, reasons, strict=True) if not reason]
+        played = shapley(players, lambda c: game(frozenset(ACTIVE) | c))
         transfer = account_of.transfer(played, game)
-        last = game(frozenset(ACTIVE) | {player for player, _ in shortcuts})
+        transfer += [
+            wording.unsupported(player, reason) for (player, _), reason in zip(shortcuts, reasons, strict=True) if reason
+        ]
+        last = game(frozenset(ACTIVE) | frozenset(players))
         under = honest - sum(c.points.value for c in transfer if c.points) / 100
         scored = ContractScore(contract.name, contract.sha256, account_of.estimate(last, under, bounds, "contract"))
     if not transfer:
@@ -224,6 +229,8 @@ class _Account:
         critical = self._critical(shares)
         listed = []
         for position, (player, shortcut) in enumerate(game.shortcuts):
+            if player not in shares:
+                continue
             said = wording.shortcut(game, position, shortcut)
             listed.append(self._component(player, "transfer", shares[player], critical, said))
         return listed
@@ -248,6 +255,7 @@ class _Account:
         if bounds != (0.0, 0.0):
             status = "bounded"
         mde = said.slack if error == 0 and said.slack is not None else 100 * POWER_FACTOR * error
+        mde = max(mde, 50 * (bounds[1] - bounds[0]))  # an identified range hides effects up to half its width
         return Component(
             name=name, kind=kind, status=status, points=points, mde=mde, rows=said.rows, why=said.why,  # type: ignore[arg-type]
             order_low=100 * share.order_low, order_high=100 * share.order_high, details=said.details,

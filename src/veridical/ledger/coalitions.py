@@ -34,12 +34,9 @@ class Coalitions:
     borrowed: Borrowed | None = None
     shortcuts: tuple[tuple[str, Shortcut], ...] = ()
 
-    @cached_property
+    @property
     def fresh(self) -> npt.NDArray[np.bool_]:
-        """Rows whose score may be read off: the unleaked ones, or all where those are too few to fit anything."""
-        unleaked = ~self.tables.people.leaked
-        clusters = len(np.unique(self.tables.people.cluster[unleaked]))
-        return unleaked if clusters >= MIN_UNLEAKED else np.ones(len(unleaked), bool)
+        return self.tables.people.fresh
 
     @property
     def too_few_unleaked(self) -> bool:
@@ -115,19 +112,36 @@ class Coalitions:
         return np.asarray(labels[np.arange(len(labels)), self.tables.elsewhere.argmax(axis=1)])
 
     def _statistics(self, labels: FloatArray, coalition: Coalition) -> Statistics:
-        return statistics(labels, self._predictions(coalition), collapse=collapses(self.metric))
+        return self._of_reported_classes(statistics(labels, self._predictions(coalition), collapse=collapses(self.metric)))
+
+    @cached_property
+    def _classes(self) -> npt.NDArray[np.bool_]:
+        """Classes that occur as label or prediction in the reported score, (C,); averages over classes are over these
+        throughout."""
+        c = self.tables.elsewhere.shape[1]
+        return np.bincount(self.tables.codes, minlength=c) + np.bincount(self.tables.predicted, minlength=c) > 0
+
+    def _of_reported_classes(self, rows: Statistics) -> Statistics:
+        if collapses(self.metric) or self._classes.all():
+            return rows
+        return Statistics(*(part[:, self._classes] for part in _parts(rows)))
 
     def _predictions(self, coalition: Coalition) -> Predictions:
-        """The mixture of predictions under the coalition's input toggles; several cues act one after the other on the mixture."""
+        """The mixture of predictions under the coalition's input toggles: every cue of the coalition is on with its rate,
+        independently of the others; cues outside it stand where they stand."""
         tables = self.tables
-        mixture: Predictions = ((tables.predicted, 1.0),)
         if self.too_few_unleaked and "leakage" in coalition:
-            mixture = ((tables.elsewhere.argmax(axis=1).astype(np.int64), 1.0),)  # fold models stand in for this one
+            return ((tables.elsewhere.argmax(axis=1).astype(np.int64), 1.0),)  # fold models stand in for this one
+        mixture: list[tuple[npt.NDArray[np.bool_], float]] = [(tables.cue_present, 1.0)]
         for position, (name, shortcut) in enumerate(self.shortcuts):
             if name in coalition and shortcut.op != "reweight":
                 rate = 0.0 if shortcut.op == "remove" else self.rate(position)
-                mixture = ((tables.without_cue[:, position], 1 - rate), (tables.with_cue[:, position], rate))
-        return mixture
+                mixture = [
+                    (_set(cues, position, on), share * part)
+                    for cues, share in mixture
+                    for on, part in ((False, 1 - rate), (True, rate))
+                ]
+        return tuple((tables.prediction(cues), share) for cues, share in mixture if share > 0)
 
     def rate(self, position: int) -> float:
         """The contract's rate of a cue, by default its rate in the population."""
@@ -151,6 +165,20 @@ class Coalitions:
             weights = weights / weights.sum()
         return weights
 
+    def unsupported(self, position: int) -> str:
+        """Why a cue cannot be reweighted: a combination with a label that never occurs, or too few rows left; empty where it
+        can."""
+        cue, codes = self.tables.cue_present[:, position].astype(np.int64), self.tables.codes
+        seen = np.zeros((2, self.tables.elsewhere.shape[1]))
+        np.add.at(seen, (cue[self.fresh], codes[self.fresh]), 1.0)
+        if (seen[:, seen.sum(axis=0) > 0] == 0).any():
+            return "some label occurs only with, or only without, the cue, so no weights can make them independent"
+        weights = self._reweighted(self._projection[True] @ self.tables.people.target, frozenset({self.shortcuts[position][0]}))
+        effective = float(weights.sum() ** 2 / (weights @ weights))
+        return (
+            f"the weights leave {effective:.0f} effective rows, fewer than {MIN_EFFECTIVE}" if effective < MIN_EFFECTIVE else ""
+        )
+
     def _imputed(
         self, rows: Statistics, labels: FloatArray, projection: FloatArray, weights: FloatArray
     ) -> tuple[Statistics, FloatArray]:
@@ -159,7 +187,7 @@ class Coalitions:
         if not leaked.any():
             return rows, np.zeros(people.n)
         expected = np.clip(people.basis @ (projection.T @ rows.correctness), 0.0, 1.0)
-        filled = imputed(labels, expected, self.tables.elsewhere, collapse=collapses(self.metric))
+        filled = self._of_reported_classes(imputed(labels, expected, self.tables.elsewhere, collapse=collapses(self.metric)))
         parts = [np.where(leaked[:, None], new, old) for new, old in zip(_parts(filled), _parts(rows), strict=True)]
         fit = projection @ (np.where(leaked, weights, 0.0) @ people.basis)
         return Statistics(*parts), fit
@@ -181,9 +209,15 @@ class Coalitions:
         return Uncertainty(people.cluster, people.target_covariance, people.basis.shape[1])
 
 
-MIN_UNLEAKED = 10
-"""Unleaked test clusters below which leaked rows cannot be imputed. Ours; no source."""
+MIN_EFFECTIVE = 50
+"""Effective rows, (sum w)^2 / sum w^2, under which reweighting abstains. ledger: support."""
 
 
 def _parts(rows: Statistics) -> tuple[FloatArray, FloatArray, FloatArray]:
     return rows.right, rows.true, rows.predicted
+
+
+def _set(cues: npt.NDArray[np.bool_], position: int, on: bool) -> npt.NDArray[np.bool_]:  # noqa: FBT001 - a bit, not an option
+    changed = cues.copy()
+    changed[:, position] = on
+    return changed

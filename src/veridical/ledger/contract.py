@@ -14,6 +14,8 @@ from veridical.dataset.rows import Dataset
 Operation = Literal["transplant", "reweight", "remove"]
 OPERATIONS = ("transplant", "reweight", "remove")
 KEYS = ("name", "votes", "shortcuts")
+MAX_SHORTCUTS = 4
+"""Shortcuts of one contract: the model is asked about every combination of them, 2 to this power. Ours; no source."""
 SHORTCUT_KEYS = ("word", "op", "rate")
 
 
@@ -64,6 +66,10 @@ def read_contract(path: Path) -> Contract:
     listed = content.get("shortcuts") or []
     if not isinstance(listed, list):
         raise InputError(f"The contract {path}: shortcuts must be a list of {{word, op, rate}}, got {type(listed).__name__}.")
+    if len(listed) > MAX_SHORTCUTS:
+        raise InputError(
+            f"The contract {path} names {len(listed)} shortcuts; at most {MAX_SHORTCUTS} are allowed. Split it in two."
+        )
     shortcuts = tuple(_shortcut(entry, where=str(path)) for entry in listed)
     return Contract(name.strip(), votes, shortcuts, hashlib.sha256(text).hexdigest())
 

@@ -6,7 +6,7 @@ Shapley 1953; exact over all coalitions; order envelope: the smallest and larges
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import combinations, permutations
+from itertools import combinations
 from math import factorial
 
 import numpy as np
@@ -14,7 +14,6 @@ import numpy as np
 from veridical.models.model import FloatArray
 
 Coalition = frozenset[str]
-MAX_ORDERS = 5040
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,5 +65,7 @@ def shapley(players: Sequence[str], value: Callable[[Coalition], Value]) -> dict
 
 
 def _marginals(player: str, players: Sequence[str], table: dict[Coalition, Value]) -> list[float]:
-    before = {frozenset(order[: order.index(player)]) for order in list(permutations(players))[:MAX_ORDERS]}
+    """The player's drop after every set of others: each set is the beginning of some order."""
+    others = [p for p in players if p != player]
+    before = [frozenset(c) for k in range(len(others) + 1) for c in combinations(others, k)]
     return [table[c].score - table[c | {player}].score for c in before]

@@ -33,7 +33,7 @@ class NoiseParams:
     """Largest error rate of a class that is considered; above it labels carry no information in two classes."""
     extra_evidence: float = 6.0
     """Log-likelihood by which a shape must beat no noise beyond its BIC penalty: p(label | text) is itself only a model. Ours, by
-    benchmarks/honesty: with 0, 7 % of pristine worlds raised an alarm; planted noise gains 24 to 103, nothing planted up to 11."""
+    benchmarks/honesty: with 0, 7 % of pristine worlds raised an alarm; planted noise gains 24 to 103, none planted up to 11."""
     rounds: int = 60
     """Rounds of expectation-maximisation. Ours; no source."""
     floor: float = 0.02
@@ -74,10 +74,10 @@ def label_noise(evidence: Evidence, people: Population, *, codes: IntArray, para
     """codes: labels of the test rows, (n,). Fitted on the unleaked rows."""
     expected = expected_labels(evidence, people.rows, params=params)
     fresh = ~people.leaked
-    if fresh.sum() < 2 or evidence.data.rows("train").size < 2:
+    if fresh.sum() < 2:
         return LabelNoise(np.eye(expected.shape[1]), "none", 0.0, 1.0 - 1.0 / expected.shape[1], expected)
     transition, shape = np.eye(expected.shape[1]), "none"
-    if people.includes_train:  # train labels of another population are no yardstick
+    if people.includes_train and len(evidence.data.rows("train")):  # train labels of another population are no yardstick
         transition, shape = _choose(expected[fresh], codes[fresh], params=params)
     truth_share = expected[fresh].mean(axis=0)
     rate = float(truth_share @ (1 - np.diag(transition)))

@@ -31,6 +31,8 @@ class PopulationParams:
     """Unleaked test rows of a predicted class that give it a column of its own. Ours; no source."""
     max_class_columns: int = 9
     """Such columns, at most. Ours; no source."""
+    min_unleaked: int = 10
+    """Unleaked test clusters below which leaked rows cannot be imputed and fold models stand in. Ours; no source."""
     rows_per_column: int = 20
     """Unleaked test rows for each column of the description beyond the intercept. Ours; no source."""
     max_margin: float = 5.0
@@ -58,6 +60,13 @@ class Population:
     n_clusters: int
     shift_p: float
     params: PopulationParams
+
+    @property
+    def fresh(self) -> BoolArray:
+        """Rows whose score may be read off, (n,): the unleaked ones, or all where these are too few to fit anything."""
+        unleaked = ~self.leaked
+        enough = len(np.unique(self.cluster[unleaked])) >= self.params.min_unleaked
+        return unleaked if enough else np.ones(self.n, bool)
 
     @property
     def n(self) -> int:

@@ -109,10 +109,10 @@ def allocation(frame: Frame, weights: FloatArray, *, rows: int, done: IntArray, 
     if leaked_size:
         given[6:] = np.minimum(left[6:], np.round(wanted_leaked * np.array([0.5, 0.5])).astype(int))
     given = _trimmed(given, rows)
-    while given.sum() < min(rows, int(left[:6].sum() + given[6:].sum())):
-        open_strata = given < left
-        gain = np.where(open_strata, want**2 / np.maximum(given, 1) / np.maximum(given + 1, 1) + 1e-15, 0.0)
-        gain[6:] = 0.0
+    while given.sum() < min(rows, int(left.sum())):
+        gain = np.where(given < left, want**2 / np.maximum(given, 1) / np.maximum(given + 1, 1) + 1e-15, 0.0)
+        if gain[:6].any():
+            gain[6:] = 0.0  # leaked rows beyond their share only when nothing else is left
         given[int(gain.argmax())] += 1
     return given.astype(np.int64)
 
@@ -165,8 +165,10 @@ def apply_answers(
     share = (hits + strength * prior) / (asked + strength)
     cautious = (hits + strength * prior + 0.5) / (asked + strength + 1.0)
     spread = np.sqrt(cautious * (1 - cautious) / (asked + strength))
-    scaled = np.clip(modelled * (share / np.maximum(prior, 1e-9))[frame.stratum], 0.0, 1.0)
+    per_share = modelled / np.maximum(prior, 1e-9)[frame.stratum]
+    scaled = np.clip(per_share * share[frame.stratum], 0.0, 1.0)
     labels, change = _label_distributions(noise, posterior, scaled, codes=codes, predicted=predicted)
+    change *= np.where(scaled < 1.0, per_share, 0.0)[:, None]
     labels[seen] = 0.0
     labels[seen, truth[seen]] = 1.0
     change[seen] = 0.0

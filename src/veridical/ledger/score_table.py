@@ -71,7 +71,8 @@ def collapses(metric: Metric) -> bool:
 def value(metric: Metric, totals: FloatArray) -> float:
     """The metric of weighted totals, shape (3W,)."""
     right, true, predicted = np.split(np.maximum(totals, 0.0), 3)
-    return metric(right, true, predicted)
+    # Inverted label noise can put more right answers than rows into the totals; no score is above 1.
+    return min(metric(right, true, predicted), 1.0)
 
 
 def gradient(metric: Metric, totals: FloatArray) -> FloatArray:

@@ -1,5 +1,4 @@
-"""Everything the account needs, as plain arrays over the test rows; built once, stored, and enough "
-"to recompute after a review."""
+"""Everything the account needs, as plain arrays over the test rows: built once, stored, and enough to recompute it later."""
 
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -23,9 +22,12 @@ from veridical.models.model import FloatArray, Model
 
 @dataclass(frozen=True, eq=False)
 class Tables:
-    """ids: test row ids (n,). codes: labels (n,). predicted: (n,). elsewhere: fold probabilities (n, C), where wrong answers go.
-    has_train: whether any training row was known. cue_present: (n, S) per shortcut. with_cue, without_cue: predictions on
-    edited rows, (n, S)."""
+    """What is known of the n test rows, C classes, S shortcuts of the contract.
+
+    ids: (n,). codes: labels (n,). predicted: (n,). elsewhere: fold probabilities (n, C), where wrong answers go. has_train:
+    whether any training row was known. cue_present: (n, S). cue_predictions: (n, 2**S), the prediction with exactly the cues
+    put in whose bit is set in the column's number, the others taken out.
+    """
 
     ids: npt.NDArray[Any]
     codes: IntArray
@@ -36,8 +38,14 @@ class Tables:
     has_train: bool
     train: TrainRows
     cue_present: npt.NDArray[np.bool_]
-    with_cue: IntArray
-    without_cue: IntArray
+    cue_predictions: IntArray
+
+    def prediction(self, cues: npt.NDArray[np.bool_]) -> IntArray:
+        """Predictions when each row holds the cues set in its row of `cues`, (n, S) -> (n,)."""
+        if not cues.shape[1]:
+            return self.predicted
+        column = cues @ (1 << np.arange(cues.shape[1]))
+        return np.asarray(self.cue_predictions[np.arange(len(column)), column])
 
 
 def build_tables(
@@ -49,10 +57,10 @@ def build_tables(
     codes = data.codes[people.rows]
     predicted = probabilities[people.rows].argmax(axis=1).astype(np.int64)
     shortcuts = contract.shortcuts if contract else ()
-    shape = (people.n, len(shortcuts))
-    present, on, off = np.zeros(shape, bool), np.zeros(shape, np.int64), np.zeros(shape, np.int64)
-    for s, shortcut in enumerate(shortcuts):
-        present[:, s], on[:, s], off[:, s] = _edited(data, people.rows, shortcut, model=model, predicted=predicted, seed=seed)
+    present = np.zeros((people.n, len(shortcuts)), bool)
+    for position, shortcut in enumerate(shortcuts):
+        present[:, position] = holds(data.inputs(people.rows), shortcut.word)
+    edited = _edited(data, people.rows, shortcuts, present, model=model, predicted=predicted, seed=seed)
     return Tables(
         ids=np.array(data.ids, dtype=np.str_)[people.rows],
         codes=codes,
@@ -63,8 +71,7 @@ def build_tables(
         has_train=bool(len(data.rows("train"))),
         train=_train_rows(evidence, people),
         cue_present=present,
-        with_cue=on,
-        without_cue=off,
+        cue_predictions=edited,
     )
 
 
@@ -83,28 +90,52 @@ def _train_rows(evidence: Evidence, people: Population) -> TrainRows:
 
 
 def _edited(
-    data: Dataset, rows: IntArray, shortcut: Shortcut, *, model: Model | None, predicted: IntArray, seed: int
-) -> tuple[npt.NDArray[np.bool_], IntArray, IntArray]:
-    """(cue present, prediction with it, prediction without it) for each row; texts that need no edit keep their prediction."""
-    inputs = data.inputs(rows)
-    present = holds(inputs, shortcut.word)
-    if shortcut.op == "reweight":
-        return present, predicted, predicted
+    data: Dataset,
+    rows: IntArray,
+    shortcuts: tuple[Shortcut, ...],
+    present: npt.NDArray[np.bool_],
+    *,
+    model: Model | None,
+    predicted: IntArray,
+    seed: int,
+) -> IntArray:
+    """Predictions with every combination of the cues, (n, 2**S); a combination that a row holds already keeps its prediction.
+
+    A cue is put in where it stands in other rows: part and relative place are drawn from its occurrences.
+    """
+    found = np.repeat(predicted[:, None], 2 ** len(shortcuts), axis=1)
+    movable = [position for position, shortcut in enumerate(shortcuts) if shortcut.op != "reweight"]
+    if not movable:
+        return found
     if model is None:
+        named = shortcuts[movable[0]]
         raise InputError(
-            f"The contract's {shortcut.op} of {shortcut.word!r} needs to query the model, but only a file of "
-            f"predictions was given. "
+            f"The contract's {named.op} of {named.word!r} needs to query the model, but only a file of predictions was given. "
             "Use op: reweight, or give the model."
         )
-    found = places(data.inputs(), shortcut.word)
-    rng = stream(seed, f"transplant/{shortcut.word}")
-    draws = rng.integers(len(found), size=len(rows))
-    texts: list[Text] = []
-    for text, there, draw in zip(inputs, present, draws, strict=True):
-        part, position = found[int(draw)]
-        texts.append(without(text, shortcut.word) if there else inserted(text, shortcut.word, part=part, position=position))
-    changed = model.predict(texts).argmax(axis=1)
-    return present, np.where(present, predicted, changed), np.where(present, changed, predicted)
+    spots = {}
+    for position in movable:
+        known = places(data.inputs(), shortcuts[position].word)
+        draws = stream(seed, f"transplant/{shortcuts[position].word}").integers(len(known), size=len(rows))
+        spots[position] = [known[int(draw)] for draw in draws]
+    natural = present @ (1 << np.arange(len(shortcuts)))
+    fixed = sum(1 << position for position in range(len(shortcuts)) if position not in movable)
+    for column in range(2 ** len(shortcuts)):
+        if column & fixed:
+            found[:, column] = found[:, column & ~fixed]  # a cue that is only reweighted changes no text
+            continue
+        texts = data.inputs(rows)
+        for position in movable:
+            word = shortcuts[position].word
+            wanted = bool(column >> position & 1)
+            texts = [_with(text, word, *spots[position][i]) if wanted else without(text, word) for i, text in enumerate(texts)]
+        asked = model.predict(texts).argmax(axis=1)
+        found[:, column] = np.where((natural & ~fixed) == column, predicted, asked)
+    return found
+
+
+def _with(text: Text, word: str, part: int, place: float) -> Text:
+    return text if holds([text], word)[0] else inserted(text, word, part=part, position=place)
 
 
 def save_tables(tables: Tables, path: Path) -> None:

@@ -29,6 +29,12 @@ class Said:
     details: dict[str, Any] = field(default_factory=dict)
 
 
+FEWEST_CLUSTERS = 10
+"""Test clusters below which no variance can be read off. Ours; no source."""
+BLIND_POINTS = 100.0
+"""Half width of a band where nothing can be seen: the whole scale."""
+
+
 def protocol(tables: Tables) -> Component:
     n = tables.people.n
     zero = Estimate(0.0, 0.0, 0.0, 0.95, n, n, "identity")
@@ -79,7 +85,8 @@ def sample(tables: Tables) -> Said:
             f"Train and test differ in difficulty or classes (p = {people.shift_p:.2g}), so only the test set's own {n_clusters} "
             "distinct texts have a vote."
         )
-    return Said(why, "calibration weights (generalised regression)", people.n, details={"shift_p": people.shift_p})
+    blind = BLIND_POINTS if n_clusters < FEWEST_CLUSTERS else None
+    return Said(why, "calibration weights (generalised regression)", people.n, blind, {"shift_p": people.shift_p})
 
 
 def noise(tables: Tables, reviewed: Reviewed | None) -> Said:
@@ -92,7 +99,8 @@ def noise(tables: Tables, reviewed: Reviewed | None) -> Said:
             "Reviewing rows narrows it: veridical review."
         )
         details = {"rate": found.rate, "upper_rate": found.upper_rate, "shape": found.shape}
-        return Said(why, "transition matrix from out-of-fold train labels", tables.people.n, details=details)
+        blind = BLIND_POINTS if len(np.unique(tables.people.cluster)) < FEWEST_CLUSTERS else None
+        return Said(why, "transition matrix from out-of-fold train labels", tables.people.n, blind, details)
     n_seen = int(reviewed.seen.sum())
     why = (
         f"{n_seen} labels were reviewed and {reviewed.wrong_seen} changed; the other {tables.people.n - n_seen} carry "
@@ -111,12 +119,18 @@ def shortcut(game: "Coalitions", position: int, declared: Shortcut) -> Said:
         "remove": "taken out of every row",
         "reweight": "made independent of the label by weights",
     }[declared.op]
-    changed = int((tables.with_cue[:, position] != tables.without_cue[:, position]).sum())
+    on, off = tables.cue_present.copy(), tables.cue_present.copy()
+    on[:, position], off[:, position] = True, False
+    changed = int((tables.prediction(on) != tables.prediction(off)).sum())
     why = (
         f"The cue {declared.word!r}, in {rows} of {tables.people.n} test rows, was {acts}; it alone flips {changed} predictions."
     )
     details = {"word": declared.word, "op": declared.op, "rate": rate, "flips": changed}
     return Said(why, declared.op, tables.people.n, slack=0.0, details=details)
+
+
+def unsupported(name: str, reason: str) -> Component:
+    return Component(name, "transfer", "skipped", None, None, 0, f"Not reweighted: {reason}. Use op: transplant, or more data.")
 
 
 def shortcut_candidates(candidates: Sequence[str]) -> Component:

@@ -35,6 +35,7 @@ def repaired(
     from veridical.repair._runner import repair
     from veridical.verify.arms import verify_repairs, with_edits
     from veridical.verify.locked_fold import locked_fold
+    from veridical.verify.winners import winners
 
     data = evidence.data
     if trained.external:
@@ -53,7 +54,7 @@ def repaired(
             seed=config.seed,
             progress=progress,
         )
-    accepted = record.names("accepted")
+    accepted = winners(record)
     better, edits = repair(data, audit=audit, repairs=accepted, seed=config.seed, evidence=evidence, progress=progress)
     write_edits(edits, folder / "edits.parquet")
     if not config.no_text:

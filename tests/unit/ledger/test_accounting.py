@@ -175,3 +175,53 @@ def test_votes_of_rows_and_of_clusters_differ_where_texts_repeat():
     assert by_rows.votes == "rows"
     assert by_clusters.votes == "clusters"
     assert by_clusters.honest.value > by_rows.honest.value
+
+
+def test_two_cues_are_both_asked_about():
+    from tests.unit.ledger.made_up_world import texts
+
+    world = made(seed=3, cue=0.9, n_train=800, n_test=500)
+    both = Contract("both", "clusters", (Shortcut("zorblat", "transplant", 0.5), Shortcut("word7", "transplant", 0.5)), "2" * 64)
+    ledger = account(world, contract=both)
+    assert adds_up(ledger)
+    plain, codes = texts(6000, np.random.default_rng(8))
+    rng = np.random.default_rng(9)
+    for word in ("zorblat", "word7"):
+        plain = [
+            f"{t} {word}" if h and word not in t.split() else t if h else " ".join(w for w in t.split() if w != word)
+            for t, h in zip(plain, rng.random(len(plain)) < 0.5, strict=True)
+        ]
+    truth = float((world.model.predict(plain).argmax(axis=1) == codes).mean())
+    assert ledger.contract is not None
+    assert ledger.contract.honest.low <= truth <= ledger.contract.honest.high
+    assert points(ledger)["shortcut:zorblat"].value > points(ledger)["shortcut:word7"].value
+
+
+def test_reweighting_abstains_without_support():
+    world = made(seed=3, cue=1.0)
+    ledger = account(world, contract=Contract("w", "clusters", (Shortcut("zorblat", "reweight", None),), "3" * 64))
+    shortcut = next(c for c in ledger.components if c.name == "shortcut")
+    assert shortcut.status == "skipped"
+    assert "occurs only with" in shortcut.why
+    assert ledger.contract is not None
+    assert ledger.contract.honest.value == ledger.honest.value
+
+
+def test_reweighting_moves_towards_what_the_model_does_without_the_cue():
+    world = made(seed=3, cue=0.85, n_train=800, n_test=600)
+    ledger = account(world, contract=Contract("w", "clusters", (Shortcut("zorblat", "reweight", None),), "4" * 64))
+    assert adds_up(ledger)
+    assert points(ledger)["shortcut"].value > 3
+
+
+def test_a_class_that_never_occurs_does_not_enter_an_average():
+    import dataclasses
+
+    world = made(seed=2, leaked=60)
+    wide = dataclasses.replace(world.data, labels=("never", *world.data.labels))
+    probabilities = np.pad(world.trained.probabilities, ((0, 0), (1, 0)))
+    trained = dataclasses.replace(world.trained, probabilities=probabilities, labels=wide.labels)
+    three = account(dataclasses.replace(world, data=wide, trained=trained), metric="macro_f1")
+    two = account(world, metric="macro_f1")
+    assert three.reported.value == two.reported.value
+    assert three.honest.value == pytest.approx(two.honest.value, abs=0.02)

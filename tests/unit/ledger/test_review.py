@@ -79,3 +79,9 @@ def test_more_answers_narrow_and_unsure_ones_widen():
         for name, answers in (("some", some), ("more", more), ("unsure", unsure))
     }
     assert widths["more"] < widths["some"] < widths["unsure"]
+
+
+def test_leaked_rows_fill_up_when_nothing_else_is_left():
+    _, strata, _, _ = setting(leaked=600)
+    given = allocation(strata, np.full(600, 1 / 600), rows=150, done=NONE, params=ReviewParams())
+    assert given.sum() == 150
