@@ -16,6 +16,7 @@ from veridical.audit._contract import Check, Planted
 from veridical.audit._evidence import Evidence
 from veridical.audit._made_up import dataset, rows
 from veridical.core.finding import Finding, Looked, Skipped
+from veridical.core.proportion import wilson
 from veridical.dataset.rows import IntArray
 from veridical.models.model import FloatArray
 
@@ -76,6 +77,8 @@ def run(evidence: Evidence, params: Params, rng: np.random.Generator) -> Looked 
     codes = data.codes[known]
     families = [temperature_scaled(p[known], codes) for p in (evidence.folds.probabilities, evidence.folds.word_probabilities)]
     mean = (families[0] + families[1]) / 2
+    if why := _learned_nothing(mean, codes, evidence.clusters[known]):
+        return Skipped(why)
     likely, best = likely_labels(mean, codes), mean.argmax(axis=1)
     at = np.arange(len(known))
     reached = mean[at, best] >= params.reach * label_thresholds(mean, codes)[best]
@@ -95,6 +98,23 @@ def run(evidence: Evidence, params: Params, rng: np.random.Generator) -> Looked 
         found = Finding(data.ids[position], str(data.splits[position]), float(min(doubt[row], 1.0)), reason, seen)
         findings.append(_answered(found))
     return Looked(len(known), tuple(findings), f"{len(findings)} of {len(known)} labels are probably wrong.")
+
+
+def _learned_nothing(probabilities: FloatArray, codes: IntArray, clusters: IntArray) -> str:
+    """Why models that never saw the rows cannot judge their labels; empty where they do better than the largest class.
+
+    Clusters, not rows, count: copies that agree are one success.
+    """
+    n = len(np.unique(clusters))
+    right = round(float((probabilities.argmax(axis=1) == codes).mean()) * n)
+    majority = float(np.bincount(codes).max() / len(codes))
+    low, _ = wilson(right, n)
+    if low > majority:
+        return ""
+    return (
+        f"Models that saw other rows are right on {right / n:.0%} of {n} distinct texts, not clearly above the largest class "
+        f"({majority:.0%}); they cannot judge labels. Add rows."
+    )
 
 
 def _answered(found: Finding) -> Finding:
