@@ -148,7 +148,7 @@ def _about(options: argparse.Namespace) -> dict[str, Any]:
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
     packages = ("veridical", "numpy", "scipy", "scikit-learn", "cleanlab", "daft")
     return {
-        "options": {name: str(setting) for name, setting in vars(options).items()},
+        "options": {name: str(setting) for name, setting in vars(options).items() if name != "out"},
         "commit": commit,
         "machine": _machine(),
         "versions": {name: version(name) for name in packages},

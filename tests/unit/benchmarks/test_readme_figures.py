@@ -1,0 +1,25 @@
+"""The READMEs quote the committed results, to the digit."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+
+
+def update_honesty():
+    spec = importlib.util.spec_from_file_location("update_honesty", ROOT / "docs" / "update_honesty.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_the_table_is_the_committed_one(lang):
+    script = update_honesty()
+    page = (ROOT / script.FILES[lang]).read_text(encoding="utf-8")
+    results = json.loads(script.RESULTS.read_text(encoding="utf-8"))
+    assert script.filled(page, results, lang) == page, "run: python docs/update_honesty.py"
+    assert f"{results['by_world']['noise_in_both']['no_review']['error']:.1f}" in page
