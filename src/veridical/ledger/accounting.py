@@ -33,7 +33,6 @@ from veridical.train.trained import Trained
 def account(
     trained: Trained,
     *,
-    data: object = None,
     evidence: Evidence,
     audit: AuditRecord | None = None,
     contract: Contract | None = None,

@@ -69,19 +69,21 @@ class Coalitions:
             slope = coefficients
         else:
             weights = self._reweighted(np.full(n, 1.0 / n), coalition)
+            right = rows.correctness
+            moved = np.zeros_like(rows.stacked())
             if leakage:
-                rows, weights_of_fit = self._imputed(rows, labels, projection, weights)
+                rows, moved = self._imputed(rows, labels, projection)
             totals = weights @ rows.stacked()
             # One vote a row: counts, not shares, so that the reported score comes out bit for bit.
             even = bool((weights == 1.0 / n).all())
             reached = value(self.metric, rows.stacked().sum(axis=0) if even else totals)
-            score = rows.stacked() @ gradient(self.metric, totals)
-            influence = weights * (score - weights @ score)
+            slopes = gradient(self.metric, totals)
+            score = rows.stacked() @ slopes
+            # What a fresh row's correctness adds through the rows that were filled in from it.
+            fit = projection @ ((weights * (moved @ slopes)) @ people.basis)
+            influence = weights * (score - weights @ score) + fit * (right - people.basis @ (projection.T @ right))
             slope = np.zeros(people.basis.shape[1])
-            if leakage:
-                right = self._statistics(labels, coalition).correctness
-                influence = influence + weights_of_fit * (right - people.basis @ (projection.T @ right))
-                weights = np.where(self.fresh, weights, 0.0) + weights_of_fit
+            weights = np.where(self.fresh, weights, 0.0) + fit if leakage else weights
         review = self._review(weights, totals, coalition) if noise else self._no_review()
         plain = Value(reached, influence, slope, review)
         if sample and leakage and noise and self.borrowed:
@@ -179,18 +181,20 @@ class Coalitions:
             f"the weights leave {effective:.0f} effective rows, fewer than {MIN_EFFECTIVE}" if effective < MIN_EFFECTIVE else ""
         )
 
-    def _imputed(
-        self, rows: Statistics, labels: FloatArray, projection: FloatArray, weights: FloatArray
-    ) -> tuple[Statistics, FloatArray]:
-        """Leaked rows get the score expected of fresh ones. Also: the weight each fresh row so gains, (n,)."""
+    def _imputed(self, rows: Statistics, labels: FloatArray, projection: FloatArray) -> tuple[Statistics, FloatArray]:
+        """Leaked rows get the score expected of fresh ones. Also: how their statistics move with it, (n, 3W), 0 for fresh rows."""
         people, leaked = self.tables.people, ~self.fresh
         if not leaked.any():
-            return rows, np.zeros(people.n)
+            return rows, np.zeros_like(rows.stacked())
         expected = np.clip(people.basis @ (projection.T @ rows.correctness), 0.0, 1.0)
-        filled = self._of_reported_classes(imputed(labels, expected, self.tables.elsewhere, collapse=collapses(self.metric)))
-        parts = [np.where(leaked[:, None], new, old) for new, old in zip(_parts(filled), _parts(rows), strict=True)]
-        fit = projection @ (np.where(leaked, weights, 0.0) @ people.basis)
-        return Statistics(*parts), fit
+
+        def filled(correctness: FloatArray) -> Statistics:
+            made = imputed(labels, correctness, self.tables.elsewhere, collapse=collapses(self.metric))
+            return self._of_reported_classes(made)
+
+        parts = [np.where(leaked[:, None], new, old) for new, old in zip(_parts(filled(expected)), _parts(rows), strict=True)]
+        moved = filled(np.ones(people.n)).stacked() - filled(np.zeros(people.n)).stacked()
+        return Statistics(*parts), np.where(leaked[:, None], moved, 0.0)
 
     def _no_review(self) -> FloatArray:
         return np.zeros(len(self.reviewed.spread) + 1 if self.reviewed else 1)

@@ -34,6 +34,14 @@ def test_reported_is_the_accuracy_bit_for_bit():
     assert adds_up(ledger)
 
 
+def test_the_public_function_gives_the_same_account():
+    import veridical
+    from veridical.audit._evidence import Evidence
+
+    world = made(seed=0, leaked=30)
+    assert veridical.account(world.trained, evidence=Evidence(world.data, seed=0)) == account(world)
+
+
 def test_leakage_is_found_and_taken_away():
     errors, covered, bought = [], [], []
     for seed in range(6):
