@@ -182,7 +182,7 @@ class Coalitions:
         )
 
     def _imputed(self, rows: Statistics, labels: FloatArray, projection: FloatArray) -> tuple[Statistics, FloatArray]:
-        """Leaked rows get the score expected of fresh ones. Also: how their statistics move with it, (n, 3W), 0 for fresh rows."""
+        """Leaked rows get the score expected of fresh ones. Also how their statistics move with it, (n, 3W), 0 for fresh rows."""
         people, leaked = self.tables.people, ~self.fresh
         if not leaked.any():
             return rows, np.zeros_like(rows.stacked())
