@@ -24,8 +24,8 @@ HEADS = {
 }
 SAID = {
     "en": (
-        "Points, against the accuracy of the same model on a large pristine sample: {cells} runs, {worlds} worlds of planted faults "
-        "on real English and Chinese text. Where nothing was planted, {alarms:.1f} % of {nulls} runs raised an alarm."
+        "Points, against the accuracy of the same model on a large pristine sample: {cells} runs, {worlds} worlds of planted "
+        "faults on real English and Chinese text. Where nothing was planted, {alarms:.1f} % of {nulls} runs raised an alarm."
     ),
     "zh": (
         "单位为百分点，与同一模型在大量无缺陷样本上的准确率相比：{cells} 次运行，在真实中英文文本上植入 {worlds} 种缺陷。"
