@@ -11,12 +11,13 @@ FOLDERS = {
     "checks": "veridical.audit",
     "repairs": "veridical.repair",
     "countermeasures": "veridical.train.countermeasures",
+    "probes": "veridical.probe",
     "tasks": "veridical.tasks",
 }
 
 
 def verb(kind: Annotated[str, typer.Argument(help=f"One of {', '.join(FOLDERS)}; all when not given.")] = "") -> None:
-    """Show checks, repairs, countermeasures and tasks with one line each."""
+    """Show checks, repairs, countermeasures, probes and tasks with one line each."""
     if kind and kind not in FOLDERS:
         raise UnknownName("kind of plug-in", kind, FOLDERS)
     for shown in [kind] if kind else list(FOLDERS):

@@ -1,0 +1,43 @@
+"""What a probe is: a function from a subject to estimates, its parameters, and an honest and a cheating toy to tell apart."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from veridical.core.finding import Skipped
+from veridical.core.probe_record import Curve, Example, Measure
+from veridical.probe._subject import Subject
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What a probe saw on n_rows rows. summary: one sentence for the terminal. Measures with a null decide the status; the runner
+    corrects their p values (or intervals) for how many they are, and sets it."""
+
+    n_rows: int
+    summary: str
+    measures: tuple[Measure, ...]
+    curves: tuple[Curve, ...] = ()
+    examples: tuple[Example, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Toys:
+    """honest: a subject without the trouble, on which the probe must find nothing. cheat: one with it, which must be found, and
+    `measure` must be the one that tells (its interval on the cheat lies beyond its null)."""
+
+    honest: Subject
+    cheat: Subject
+    measure: str
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """The record a probe file ends with."""
+
+    run: Callable[[Subject, Any, np.random.Generator], Measured | Skipped]
+    params: Any
+    toys: Callable[[], Toys]

@@ -1,0 +1,82 @@
+"""What every probe must keep: used by our tests for our probes and by users for theirs.
+
+from veridical.probe._contract_tests import probe_contract
+probe_contract("my_probe")
+"""
+
+import json
+from dataclasses import asdict, replace
+
+import numpy as np
+
+from veridical.audit._contract_tests import unanswered, undocumented
+from veridical.core.plugins import get, module
+from veridical.core.probe_record import Counts, ProbeOutcome, ProbeRecord
+from veridical.probe._contract import Probe, Toys
+from veridical.probe._runner import FOLDER, run_probe
+from veridical.probe._subject import Subject
+
+
+def failures(name: str) -> list[str]:
+    """What the probe called `name` breaks, as sentences; [] when it keeps the whole contract."""
+    probe: Probe = get(FOLDER, "probe", name)
+    said = [f"The docstring does not answer {q!r}" for q in unanswered(module(FOLDER, name).__doc__ or "")]
+    said += [f"The parameter {field!r} has no docstring" for field in undocumented(probe.params)]
+    try:
+        toys = probe.toys()
+    except NotImplementedError:
+        return [*said, "toys() is not written yet"]
+    cheat, honest = (run_probe(name, probe, subject=subject) for subject in (toys.cheat, toys.honest))
+    said += _told_apart(toys, cheat=cheat, honest=honest)
+    if _timeless(run_probe(name, probe, subject=_again(toys.cheat))) != _timeless(cheat):
+        said.append("The same seed gives another answer")
+    if run_probe(name, probe, subject=_empty(toys.cheat)).status != "skipped":
+        said.append("Data without test rows is not skipped")
+    try:
+        record = ProbeRecord((cheat, honest), 0, "accuracy", "standard")
+        if ProbeRecord.from_json(json.loads(json.dumps(record.to_json(), allow_nan=False))) != record:
+            said.append("Its record changes when it is written and read back")
+    except (TypeError, ValueError) as error:
+        said.append(f"Its record is no JSON: {error}")
+    return said
+
+
+def _told_apart(toys: Toys, *, cheat: ProbeOutcome, honest: ProbeOutcome) -> list[str]:
+    said = []
+    telling = cheat.measure(toys.measure)
+    if cheat.status != "found" or telling is None or telling.status != "found":
+        said.append(f"The cheat is {cheat.status}; {toys.measure} is {telling.status if telling else 'missing'}: {cheat.why}")
+    if honest.status == "found" or honest.measure(toys.measure) is None:
+        found = [m.name for m in honest.measures if m.status == "found"]
+        said.append(f"The honest toy is {honest.status} ({', '.join(found)}): {honest.why}")
+    said += [f"{m.name} has a null but no smallest visible effect" for m in cheat.measures if m.null is not None and not m.mde]
+    return said
+
+
+def _again(subject: Subject) -> Subject:
+    """The same subject with a fresh engine, so that nothing is remembered."""
+    from veridical.models.queries import Queries
+
+    return replace(subject, queries=Queries(subject.queries.model) if subject.queries else None)
+
+
+def _empty(subject: Subject) -> Subject:
+    """No test rows at all."""
+    from veridical.audit._evidence import Evidence
+
+    keep = np.flatnonzero(subject.data.splits != "test").astype(np.int64)
+    trained = replace(
+        subject.trained, probabilities=subject.trained.probabilities[keep], ids=tuple(subject.trained.ids[i] for i in keep)
+    )
+    return replace(_again(subject), trained=trained, evidence=Evidence(subject.data.take(keep), seed=subject.seed))
+
+
+def _timeless(outcome: ProbeOutcome) -> dict[str, object]:
+    return asdict(replace(outcome, seconds=0.0, counts=Counts()))
+
+
+def probe_contract(name: str) -> None:
+    """Raises AssertionError with all that the probe called `name` breaks."""
+    broken = failures(name)
+    if broken:
+        raise AssertionError(f"probe {name!r}: " + "; ".join(broken))

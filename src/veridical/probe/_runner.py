@@ -1,0 +1,94 @@
+"""Run the probes of the folder; here, not in the probes, it is decided what found, not detected, described and skipped are."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from time import perf_counter
+
+from veridical.core.errors import UnknownName
+from veridical.core.finding import Skipped
+from veridical.core.multiplicity import holm
+from veridical.core.plugins import get, names
+from veridical.core.probe_record import Counts, Measure, MeasureStatus, ProbeOutcome, ProbeRecord, ProbeStatus
+from veridical.core.progress import Progress, silent
+from veridical.core.randomness import stream
+from veridical.probe._contract import Probe
+from veridical.probe._subject import Subject
+
+FOLDER = "veridical.probe"
+ALPHA = 0.05
+NO_ROWS = "There is no labelled test row with a prediction; give test rows: veridical run TRAIN --test TEST"
+
+
+def run_probes(
+    subject: Subject, *, only: Sequence[str] | None = None, done: Sequence[ProbeOutcome] = (), progress: Progress = silent
+) -> ProbeRecord:
+    """All probes, or `only` those named; `done` are outcomes of an earlier, interrupted call and are kept as they are."""
+    known = names(FOLDER)
+    for name in only or ():
+        if name not in known:
+            raise UnknownName("probe", name, known, "See: veridical list probes")
+    chosen = [name for name in known if only is None or name in only]
+    finished = {outcome.probe: outcome for outcome in done}
+    outcomes = []
+    for number, name in enumerate(chosen):
+        progress("probes", number, len(chosen))
+        outcomes.append(finished.get(name) or run_probe(name, get(FOLDER, "probe", name), subject=subject))
+    progress("probes", len(chosen), len(chosen))
+    return ProbeRecord(tuple(outcomes), subject.seed, subject.metric, subject.budget)
+
+
+def run_probe(name: str, probe: Probe, *, subject: Subject) -> ProbeOutcome:
+    """One probe with a random stream of its own and its own count of questions."""
+    start, before = perf_counter(), subject.queries.counts if subject.queries else Counts()
+    found = probe.run(subject, probe.params, stream(subject.seed, f"probe/{name}")) if len(subject.rows) else Skipped(NO_ROWS)
+    after = subject.queries.counts if subject.queries else Counts()
+    params = json.loads(json.dumps(asdict(probe.params)))  # as it will be read back
+    seconds, counts = round(perf_counter() - start, 3), _spent(before, after)
+    if isinstance(found, Skipped):
+        return ProbeOutcome(name, "skipped", 0, "", found.why, (), (), (), params, counts, seconds)
+    measures = decided(found.measures)
+    return ProbeOutcome(
+        name, _status(measures), found.n_rows, found.summary, "", measures, found.curves, found.examples, params,
+        counts, seconds, (*found.notes, *_leaked(subject)),
+    )  # fmt: skip
+
+
+def decided(measures: Sequence[Measure]) -> tuple[Measure, ...]:
+    """Each measure with its status. p values are corrected by Holm over those of the probe; a measure without one counts as found
+    where its interval lies beyond its null, and its interval is then the simultaneous one."""
+    tested = [m for m in measures if m.null is not None and m.p is not None]
+    adjusted = dict(zip([m.name for m in tested], holm([m.p for m in tested if m.p is not None]), strict=True)) if tested else {}
+    return tuple(replace(m, status=_decided(m, adjusted.get(m.name))) for m in measures)
+
+
+def _decided(measure: Measure, adjusted: float | None) -> MeasureStatus:
+    if measure.null is None:
+        return "described"
+    e = measure.estimate
+    above, below = e.low > measure.null, e.high < measure.null
+    if adjusted is not None:
+        above, below = (adjusted <= ALPHA and e.value > measure.null), (adjusted <= ALPHA and e.value < measure.null)
+    beyond = {"above": above, "below": below, "both": above or below}[measure.worse]
+    return "found" if beyond else "not_detected"
+
+
+def _status(measures: Sequence[Measure]) -> ProbeStatus:
+    statuses = {m.status for m in measures}
+    if "found" in statuses:
+        return "found"
+    return "not_detected" if "not_detected" in statuses else "described"
+
+
+def _spent(before: Counts, after: Counts) -> Counts:
+    return Counts(
+        after.asked - before.asked, after.unique - before.unique, after.forwards - before.forwards,
+        round(after.seconds - before.seconds, 3), after.changed,
+    )  # fmt: skip
+
+
+def _leaked(subject: Subject) -> tuple[str, ...]:
+    if not subject.n_leaked:
+        return ()
+    n = len(subject.rows)
+    return (f"{subject.n_leaked} of the {n} rows looked at have an equal or near-equal text in train: too few others are left.",)
