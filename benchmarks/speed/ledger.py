@@ -1,10 +1,11 @@
-"""python benchmarks/speed/ledger.py: the account from stored tables, all coalitions, 2,000 replicates, by number of rows.
+"""python benchmarks/speed/ledger.py [OUT.json]: the account from stored tables, all coalitions, 2,000 replicates, by rows.
 
 Tables are drawn at random (sizes are what costs, not values). Prints seconds, writes benchmarks/results/ledger_speed.json.
 """
 
 import json
 import platform
+import sys
 import time
 from importlib.metadata import version
 from pathlib import Path
@@ -44,11 +45,19 @@ def tables(n: int, *, n_classes: int, seed: int = 0) -> Tables:
         params=PopulationParams(),
     )
     noise = LabelNoise(np.eye(n_classes), "none", 0.0, 0.05, expected)
-    none = np.zeros((n, 0))
     train = TrainRows(np.zeros(0, "U1"), np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((0, n_classes)))
     ids = np.char.add("row-", np.arange(n).astype("U8"))
     return Tables(
-        ids, codes, predicted, people, noise, expected, True, train, none.astype(bool), none.astype(int), none.astype(int)
+        ids=ids,
+        codes=codes,
+        predicted=predicted,
+        people=people,
+        noise=noise,
+        elsewhere=expected,
+        has_train=True,
+        train=train,
+        cue_present=np.zeros((n, 0), bool),
+        cue_predictions=predicted[:, None],
     )
 
 
@@ -72,7 +81,8 @@ def main() -> None:
             found.append({"metric": metric, "classes": n_classes, "rows": n, "seconds": round(best, 3)})
             print(f"{metric:>10}, {n_classes:>3} classes, {n:>7,} rows: {best:6.2f} s")
     about = {"replicates": REPLICATES, "best_of": 3, "machine": platform.machine(), "numpy": version("numpy"), "seed": 0}
-    OUT.write_text(json.dumps({"about": about, "results": found}, indent=1) + "\n", encoding="utf-8")
+    out = Path(sys.argv[1]) if len(sys.argv) > 1 else OUT
+    out.write_text(json.dumps({"about": about, "results": found}, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Run the probes of the folder; here, not in the probes, it is decided what found, not detected, described and skipped are."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from time import perf_counter
 
@@ -21,21 +21,33 @@ NO_ROWS = "There is no labelled test row with a prediction; give test rows: veri
 
 
 def run_probes(
-    subject: Subject, *, only: Sequence[str] | None = None, done: Sequence[ProbeOutcome] = (), progress: Progress = silent
+    subject: Subject,
+    *,
+    only: Sequence[str] | None = None,
+    done: Sequence[ProbeOutcome] = (),
+    keep: Callable[[ProbeRecord], object] = lambda _: None,
+    progress: Progress = silent,
 ) -> ProbeRecord:
-    """All probes, or `only` those named; `done` are outcomes of an earlier, interrupted call and are kept as they are."""
+    """All probes, or `only` those named. `done`: outcomes of an earlier call, kept as they are. `keep` gets the record so far
+    after every probe, so that an interruption loses one probe at most."""
     known = names(FOLDER)
     for name in only or ():
         if name not in known:
             raise UnknownName("probe", name, known, "See: veridical list probes")
     chosen = [name for name in known if only is None or name in only]
-    finished = {outcome.probe: outcome for outcome in done}
-    outcomes = []
+    outcomes = {outcome.probe: outcome for outcome in done}
+
+    def record() -> ProbeRecord:
+        ordered = tuple(outcomes[name] for name in sorted(outcomes))
+        return ProbeRecord(ordered, subject.seed, subject.metric, subject.budget, {"data": subject.data.fingerprint})
+
     for number, name in enumerate(chosen):
         progress("probes", number, len(chosen))
-        outcomes.append(finished.get(name) or run_probe(name, get(FOLDER, "probe", name), subject=subject))
+        if name not in outcomes:
+            outcomes[name] = run_probe(name, get(FOLDER, "probe", name), subject=subject)
+            keep(record())
     progress("probes", len(chosen), len(chosen))
-    return ProbeRecord(tuple(outcomes), subject.seed, subject.metric, subject.budget)
+    return record()
 
 
 def run_probe(name: str, probe: Probe, *, subject: Subject) -> ProbeOutcome:

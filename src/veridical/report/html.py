@@ -14,6 +14,7 @@ from veridical.report import figures
 from veridical.report.account_view import component_lines, component_name, gap_sentence, next_steps, warning_sentences
 from veridical.report.markdown import markdown
 from veridical.report.page_view import chart, plain, sections
+from veridical.report.probes import probe_lines
 from veridical.report.run_files import SHOWN_PER_CHECK, RunFiles, read_run_files
 from veridical.report.safe_text import one_line, visible
 from veridical.report.wording import Words, words
@@ -67,6 +68,7 @@ def _rendered(files: RunFiles, said: Words, *, shown: int, limit: int) -> str:
         ledger=record.ledger,
         chart=chart(files, said),
         lines=component_lines(record.ledger, said) if record.ledger else [],
+        probes=probe_lines(files.probes, said) if files.probes else [],
         gap=gap_sentence(record.ledger, said) if record.ledger else said("no_ledger"),
         warnings=warning_sentences(record, said),
         steps=next_steps(record, said, folder=None),

@@ -6,6 +6,7 @@ from veridical.core.ledger_record import Ledger
 from veridical.core.run_record import Arm, RepairRecord, RunRecord
 from veridical.report import figures
 from veridical.report.account_view import component_lines, gap_sentence, next_steps, warning_sentences
+from veridical.report.probes import probe_lines
 from veridical.report.run_files import RunFiles
 from veridical.report.safe_text import one_line
 from veridical.report.wording import Words
@@ -24,7 +25,7 @@ def markdown(files: RunFiles, said: Words) -> str:
     parts = _head(record, said)
     if record.ledger:
         parts += _account(record.ledger, said)
-    parts += _repairs(record.repair, said) + _checks(files, said)
+    parts += _repairs(record.repair, said) + _probes(files, said) + _checks(files, said)
     sentences = warning_sentences(record, said)
     n_aside = sum(record.set_aside.values())
     if n_aside:
@@ -85,6 +86,22 @@ def _arm(arm: Arm, said: Words) -> str:
     ]
     name = literal(said.name("repair", arm.repair))
     return f"| {name} | {said.name('outcome', arm.outcome)} | {gains[0]} | {gains[1]} |"
+
+
+def _probes(files: RunFiles, said: Words) -> list[str]:
+    if not files.probes:
+        return []
+    rows = [
+        f"| {literal(line.name)} | {line.status_word} | {literal(line.summary)} |" for line in probe_lines(files.probes, said)
+    ]
+    return [
+        "",
+        f"**{said('probes_title')}**",
+        "",
+        f"| {said('nav.probes')} | {said('column.status')} | |",
+        "|---|---|---|",
+        *rows,
+    ]
 
 
 def _checks(files: RunFiles, said: Words) -> list[str]:

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from veridical.core import run_record
+from veridical.core import probe_record, run_record
 from veridical.core.errors import InputError
 from veridical.core.estimate import Estimate
 from veridical.core.finding import CheckRecord, Finding
+from veridical.core.probe_record import ProbeRecord
 from veridical.core.run_record import RunRecord
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class RunFiles:
     rows: dict[str, Row] | None
     predicted: dict[str, str]
     edits: dict[tuple[str, str], int]
+    probes: ProbeRecord | None = None
 
 
 def read_run_files(folder: Path, *, shown: int = SHOWN_PER_CHECK) -> RunFiles:
@@ -59,6 +61,7 @@ def read_run_files(folder: Path, *, shown: int = SHOWN_PER_CHECK) -> RunFiles:
         rows=None if rows is None else _rows(rows, wanted),
         predicted={} if predictions is None else _predicted(predictions, wanted),
         edits={} if edits is None else dict(Counter((str(e["repair"]), str(e["action"])) for e in edits.to_pylist())),
+        probes=probe_record.read(folder),
     )
 
 

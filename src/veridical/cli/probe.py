@@ -1,0 +1,30 @@
+"""veridical probe: what the score of a finished run hides."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def verb(
+    run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    *,
+    only: Annotated[str, typer.Option(help="Probes to run, separated by commas; all when not given.")] = "",
+    budget: Annotated[str, typer.Option(help="How long to ask: quick, standard or thorough.")] = "standard",
+    fresh: Annotated[bool, typer.Option("--fresh", help="Forget the outcomes of earlier probes of this run.")] = False,
+    lang: Annotated[str | None, typer.Option(help="en or zh; that of the run when not given.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print probes.json instead of the summary.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
+) -> None:
+    """Ask the model of RUN what its score hides: robustness, fairness, calibration, shortcuts and the rest."""
+    from veridical.cli._progress import shown
+    from veridical.cli._result import language_of, probed
+    from veridical.core.run_record import read
+    from veridical.pipeline.probing import probe_run, report_again
+
+    chosen = language_of(read(run), lang)
+    names = [name.strip() for name in only.split(",") if name.strip()]
+    with shown(quiet=quiet) as progress:
+        record = probe_run(run, only=names, budget=budget, fresh=fresh, progress=progress)
+    report_again(run)
+    probed(record, folder=run, lang=chosen, json=json, quiet=quiet)
