@@ -58,6 +58,8 @@ def _cells(wanted: list[Key], log: Path, options: argparse.Namespace) -> Iterabl
     if log.is_file():
         for line in log.read_text(encoding="utf-8").splitlines():
             cell = json.loads(line)
+            if (cell.get("model"), cell.get("max_truth")) != (options.model, options.max_truth):
+                raise SystemExit(f"{log} holds cells of another model or size of the pristine sample; choose another --out.")
             done[(cell["world"], cell["base"], cell["seed"], "truth" not in cell)] = cell
     yield from (done[key] for key in wanted if key in done)
     left = [key for key in wanted if key not in done]
@@ -76,7 +78,8 @@ def _work(key: Key, model: str, max_truth: int) -> dict[str, Any]:
     from benchmarks.honesty.cell import run_cell
 
     name, base, seed, ledger_only = key
-    return run_cell(name, base, seed, model=model, max_truth=max_truth, ledger_only=ledger_only)
+    cell = run_cell(name, base, seed, model=model, max_truth=max_truth, ledger_only=ledger_only)
+    return {**cell, "model": model, "max_truth": max_truth}
 
 
 def summarise(cells: list[dict[str, Any]]) -> dict[str, Any]:

@@ -236,12 +236,14 @@ def world(name: str, base: str, seed: int) -> World:
     listed = {part: [(f"{part}-{i}", row) for i, row in enumerate(getattr(draft, part))] for part in ("train", "test", "truth")}
     known = listed["train"] + listed["test"]
     return World(
-        name,
-        base,
-        seed,
-        *(_rows(listed[part], truth=part == "truth") for part in ("train", "test", "truth")),
-        _rows([(f"under-{i}", row) for i, row in enumerate(under)], truth=True),
-        draft.contract,
+        name=name,
+        base=base,
+        seed=seed,
+        train=_rows(listed["train"], truth=False),
+        test=_rows(listed["test"], truth=False),
+        truth=_rows(listed["truth"], truth=True),
+        truth_contract=_rows([(f"under-{i}", row) for i, row in enumerate(under)], truth=True),
+        contract=draft.contract,
         right={row_id: row.truth for row_id, row in known},
         twins={row_id: row.origin for row_id, row in known},
     )

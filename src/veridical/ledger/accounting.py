@@ -159,12 +159,9 @@ def _borrowed(game: Coalitions, *, labels: tuple[str, ...], review: Review | Non
     found = borrowed(train, _truth(train.ids, labels=labels, review=review))
     if found is None:
         return _Help(None, ())
-    people = game.tables.people
-    weights = people.projection(game.fresh) @ people.target
-    right = game.fold_right(game.labels)
-    gap = found.accuracy - float(weights @ right)
-    rest = weights * (right - weights @ right)
-    z = gap / float(np.sqrt(found.standard_error**2 + rest @ rest))
+    test = game.fold_accuracy()
+    gap = found.accuracy - test.score
+    z = gap / float(np.hypot(found.standard_error, game.uncertainty().standard_error(test)))
     return _Help(found if abs(z) <= BorrowParams().max_z else None, (wording.borrowing(found, gap=gap, z=z),))
 
 

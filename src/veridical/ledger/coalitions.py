@@ -93,6 +93,20 @@ class Coalitions:
     def _with_borrowed(self, plain: Value, weights: FloatArray, projection: FloatArray) -> Value:
         """The value moved by what the fold models' accuracy on train rows says of the test rows' difficulty."""
         assert self.borrowed is not None
+        test = self._fold_accuracy(weights, projection)
+        train = Value(self.borrowed.accuracy, 0 * test.influence, 0 * test.slope, 0 * test.review)
+        train.review[-1] = self.borrowed.standard_error
+        # The share with the smallest variance: a control variate whose mean is itself an estimate.
+        joint = self.uncertainty().covariance([plain, combine([test, train], [1.0, -1.0])])
+        share = float(np.clip(joint[0, 1] / joint[1, 1], 0.0, 1.0)) if joint[1, 1] > 0 else 0.0
+        return combine([plain, train, test], [1.0, share, -share])
+
+    def fold_accuracy(self) -> Value:
+        """Accuracy of the fold models on the population, as the fresh test rows show it."""
+        projection = self._projection[True]
+        return self._fold_accuracy(projection @ self.tables.people.target, projection)
+
+    def _fold_accuracy(self, weights: FloatArray, projection: FloatArray) -> Value:
         right = self.fold_right(self.labels)
         coefficients = projection.T @ right
         influence = weights * (right - self.tables.people.basis @ coefficients)
@@ -101,13 +115,7 @@ class Coalitions:
             moved = self.fold_right(self.reviewed.change) * ~self.reviewed.seen
             mass = np.bincount(self.reviewed.stratum, weights * moved, minlength=len(self.reviewed.spread))
             review = np.append(mass * self.reviewed.spread, 0.0)
-        test = Value(float(weights @ right), influence, coefficients, review)
-        train = Value(self.borrowed.accuracy, 0 * influence, 0 * coefficients, 0 * review)
-        train.review[-1] = self.borrowed.standard_error
-        # The share with the smallest variance: a control variate whose mean is itself an estimate.
-        joint = self.uncertainty().covariance([plain, combine([test, train], [1.0, -1.0])])
-        share = float(np.clip(joint[0, 1] / joint[1, 1], 0.0, 1.0)) if joint[1, 1] > 0 else 0.0
-        return combine([plain, train, test], [1.0, share, -share])
+        return Value(float(weights @ right), influence, coefficients, review)
 
     def fold_right(self, labels: FloatArray) -> FloatArray:
         """Expected correctness of the fold models under label distributions (n, C), (n,)."""
