@@ -33,6 +33,15 @@ class Component:
 
 
 @dataclass(frozen=True, slots=True)
+class Interaction:
+    """Two components of one block that take more together than apart (points > 0), or less; its band excludes 0."""
+
+    first: str
+    second: str
+    points: Estimate
+
+
+@dataclass(frozen=True, slots=True)
 class ContractScore:
     """The honest score under a named contract; never shown without `name`."""
 
@@ -53,3 +62,6 @@ class Ledger:
     components: tuple[Component, ...]
     floors: dict[str, Estimate]
     notes: tuple[str, ...] = ()
+    interactions: tuple[Interaction, ...] = ()
+    variance: dict[str, float] = field(default_factory=dict)
+    """Shares of the honest score's variance by source, summing to 1."""

@@ -8,7 +8,7 @@ from typing import Any
 from veridical.core.atomic_write import write_json
 from veridical.core.errors import InputError
 from veridical.core.estimate import Estimate
-from veridical.core.ledger_record import Component, ContractScore, Ledger
+from veridical.core.ledger_record import Component, ContractScore, Interaction, Ledger
 
 FORMAT = 1
 
@@ -106,6 +106,8 @@ class RunRecord:
     warnings: tuple[str, ...] = ()
     set_aside: dict[str, int] = field(default_factory=dict)
     """Reason -> number of rows set aside at load."""
+    earlier_looks: int | None = None
+    """Other runs logged to have scored the same test rows; None while the run is not finished, or older than the log."""
 
     def to_json(self) -> dict[str, Any]:
         ledger = self.ledger
@@ -127,6 +129,8 @@ class RunRecord:
             "components": [asdict(c) for c in ledger.components] if ledger else [],
             "floors": {k: v.to_json() for k, v in ledger.floors.items()} if ledger else {},
             "notes": list(ledger.notes) if ledger else [],
+            "interactions": [asdict(i) for i in ledger.interactions] if ledger else [],
+            "variance": ledger.variance if ledger else {},
             "repair": self.repair.to_json() if self.repair else None,
             "config": self.config,
             "fingerprints": self.fingerprints,
@@ -134,6 +138,7 @@ class RunRecord:
             "peak_rss_mb": self.peak_rss_mb,
             "warnings": list(self.warnings),
             "set_aside": self.set_aside,
+            "earlier_looks": self.earlier_looks,
         }
 
     @classmethod
@@ -155,6 +160,10 @@ class RunRecord:
                 ),
                 floors={k: Estimate.from_json(v) for k, v in record["floors"].items()},
                 notes=tuple(record["notes"]),
+                interactions=tuple(
+                    Interaction(i["first"], i["second"], Estimate.from_json(i["points"])) for i in record.get("interactions", ())
+                ),
+                variance=record.get("variance", {}),
             )
         plain = ["veridical", "complete", "task", "metric", "model", "seed", "n_train", "n_test", "config"]
         plain += ["fingerprints", "seconds", "peak_rss_mb", "set_aside"]
@@ -163,6 +172,7 @@ class RunRecord:
             ledger=ledger,
             repair=RepairRecord.from_json(record["repair"]) if record["repair"] else None,
             warnings=tuple(record["warnings"]),
+            earlier_looks=record.get("earlier_looks"),
             **{k: record[k] for k in plain},
         )
 

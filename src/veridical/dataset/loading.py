@@ -15,6 +15,7 @@ from veridical.core.progress import Progress, silent
 from veridical.dataset import label_names, row_ids, setting_aside
 from veridical.dataset.files import SPLIT_NAMES, columns_in, read_files, splits_of
 from veridical.dataset.fingerprint import fingerprint
+from veridical.dataset.grouping import are_strata
 from veridical.dataset.roles import roles_of, said, split_column_of
 from veridical.dataset.rows import SCHEMA, SPLITS, Dataset, IntArray
 from veridical.dataset.splitting import drawn_test
@@ -294,4 +295,9 @@ def _doubts(data: Dataset, roles: dict[str, str]) -> list[str]:
         n_single = pc.sum(pc.equal(counts, 1)).as_py() or 0
         if n_single:
             said.append(f"{n_single} of the {len(counts)} groups in the column {roles['group']!r} have a single row.")
+        if are_strata(table.column("group")):
+            said.append(
+                f"The {len(counts)} groups in the column {roles['group']!r} are large: they are compared with one another, and "
+                "their rows are not kept together."
+            )
     return said

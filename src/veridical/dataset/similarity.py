@@ -16,6 +16,7 @@ from scipy.sparse.csgraph import connected_components
 from veridical.core.progress import Progress, silent
 from veridical.dataset.containment import containment
 from veridical.dataset.engine import Engine, chosen
+from veridical.dataset.grouping import are_strata
 from veridical.dataset.minhash_candidates import candidates
 from veridical.dataset.normalisation import is_cjk, normalise
 from veridical.dataset.rows import Dataset, IntArray
@@ -127,7 +128,9 @@ def _text_links(similar: SimilarPairs, kept: npt.NDArray[np.bool_]) -> list[Link
 
 
 def _group_links(data: Dataset) -> Links:
-    """Each row of a named group with the first of that group."""
+    """Each row of a named group with the first of that group; strata link nothing."""
+    if are_strata(data.table.column("group")):
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
     named = np.array([value or "" for value in data.table.column("group").to_pylist()], dtype=object)
     rows = np.flatnonzero(named != "").astype(np.int64)
     _, at, member = np.unique(named[rows].astype(str), return_index=True, return_inverse=True)

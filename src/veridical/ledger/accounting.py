@@ -1,7 +1,7 @@
 """The account: from the reported score to the honest one, and to the honest one under a contract; every point with its
 interval."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,14 +13,14 @@ from veridical.core import plugins
 from veridical.core.errors import UnknownName
 from veridical.core.estimate import Estimate
 from veridical.core.finding import AuditRecord
-from veridical.core.ledger_record import Component, ContractScore, Ledger
+from veridical.core.ledger_record import Component, ContractScore, Interaction, Ledger
 from veridical.core.randomness import stream
 from veridical.dataset.rows import IntArray
 from veridical.ledger import wording
 from veridical.ledger.borrowing import Borrowed, BorrowParams, borrowed
 from veridical.ledger.coalitions import ACTIVE, Coalitions
-from veridical.ledger.contract import Contract, Shortcut, refuse_absent_words
-from veridical.ledger.game import Share, Value, shapley
+from veridical.ledger.contract import Contract, Shortcut, refuse_absent_groups, refuse_absent_words
+from veridical.ledger.game import Coalition, Share, Value, interactions, shapley
 from veridical.ledger.inference import LEVEL, POWER_FACTOR, Uncertainty, partially_identified, share_interval
 from veridical.ledger.label_noise import undone
 from veridical.ledger.review import UNSURE, Review, Reviewed, ReviewParams, apply_answers, frame
@@ -54,6 +54,7 @@ def tables_of(trained: Trained, *, evidence: Evidence, contract: Contract | None
     """The cached tables of one scored model. Refuses a contract that names a word of no row."""
     if contract:
         refuse_absent_words(contract, evidence.data)
+        refuse_absent_groups(contract, evidence.data)
     return build_tables(
         evidence=evidence, probabilities=trained.probabilities, model=trained.model, contract=contract,
         votes=contract.votes if contract else "clusters", seed=seed,
@@ -86,7 +87,7 @@ def account_tables(
     reviewed = _reviewed(tables, labels=labels, review=review)
     shortcuts = _players(contract)
     corrected = reviewed.labels if reviewed else tables.noise.inverted(tables.codes)
-    game = Coalitions(tables, function, corrected, reviewed, shortcuts=shortcuts)
+    game = Coalitions(tables, function, corrected, reviewed, shortcuts=shortcuts, contract=contract)
     helped = _borrowed(game, labels=labels, review=review)
     game = replace(game, borrowed=helped.borrowed)
     account_of = _Account(game, game.uncertainty(), seed)
@@ -94,22 +95,23 @@ def account_tables(
     empty, full = game(frozenset()), game(frozenset(ACTIVE))
     bounds = _noise_bounds(game, full) if reviewed is None else (0.0, 0.0)
     components = account_of.measurement(measurement, bounds=bounds)
+    found = account_of.interactions(ACTIVE, game)
     honest = empty.score - sum(c.points.value for c in components if c.points) / 100
     transfer: list[Component] = []
     scored = None
-    if contract and shortcuts:
-        reasons = [game.unsupported(k) if shortcut.op == "reweight" else "" for k, (_, shortcut) in enumerate(shortcuts)]
-        players = [player for (player, _), reason in zip(shortcuts, reasons, strict=True) if not reason]
+    players, abstained = _transfer_players(game)
+    if contract and (players or abstained):
         played = shapley(players, lambda c: game(frozenset(ACTIVE) | c))
         transfer = account_of.transfer(played, game)
-        transfer += [
-            wording.unsupported(player, reason) for (player, _), reason in zip(shortcuts, reasons, strict=True) if reason
-        ]
+        transfer += [wording.unsupported(player, reason) for player, reason in abstained]
+        found += account_of.interactions(players, lambda c: game(frozenset(ACTIVE) | c))
         last = game(frozenset(ACTIVE) | frozenset(players))
         under = honest - sum(c.points.value for c in transfer if c.points) / 100
-        scored = ContractScore(contract.name, contract.sha256, account_of.estimate(last, under, bounds, "contract"))
-    if not transfer:
-        transfer = [wording.shortcut_candidates(candidates)]
+        edits = game.if_edits_break_labels(frozenset(ACTIVE) | frozenset(players))
+        allowed = (bounds[0] + edits[0], bounds[1] + edits[1])
+        scored = ContractScore(contract.name, contract.sha256, account_of.estimate(last, under, allowed, "contract"))
+    if not shortcuts:
+        transfer.append(wording.shortcut_candidates(candidates))
     return Ledger(
         metric=name,
         votes=contract.votes if contract else "clusters",
@@ -119,7 +121,24 @@ def account_tables(
         components=(*components, *transfer),
         floors=floors,
         notes=(*wording.notes(tables, reviewed), *helped.notes),
+        interactions=tuple(found),
+        variance=account_of.variance(full),
     )
+
+
+def _transfer_players(game: Coalitions) -> tuple[list[str], list[tuple[str, str]]]:
+    """(players of the transfer block, those that abstain with the reason), as the contract declares them."""
+    contract = game.contract
+    if contract is None:
+        return [], []
+    wanted = [name for name, _ in game.shortcuts]
+    wanted += ["groups"] * bool(contract.groups) + ["fragility"] * (contract.perturbation is not None)
+    wanted += ["shift"] * (contract.target is not None)
+    reasons = [(player, game.unsupported(player)) for player in wanted]
+    players = [player for player, reason in reasons if not reason]
+    if len(game.tables.transfer.target_codes):
+        players.append("concept")
+    return players, [(player, reason) for player, reason in reasons if reason]
 
 
 def _players(contract: Contract | None) -> tuple[tuple[str, Shortcut], ...]:
@@ -181,6 +200,14 @@ def _noise_bounds(game: Coalitions, full: Value) -> tuple[float, float]:
     return min(scores) - full.score, max(scores) - full.score
 
 
+TRANSFER_WORDS: dict[str, Callable[[Coalitions], wording.Said]] = {
+    "groups": wording.groups,
+    "fragility": wording.fragility,
+    "shift": wording.shift,
+    "concept": wording.concept,
+}
+
+
 @dataclass(frozen=True, eq=False)
 class _Account:
     """Turns values into estimates and components."""
@@ -223,13 +250,43 @@ class _Account:
 
     def transfer(self, shares: dict[str, Share], game: Coalitions) -> list[Component]:
         critical = self._critical(shares)
+        positions = {player: k for k, (player, _) in enumerate(game.shortcuts)}
         listed = []
-        for position, (player, shortcut) in enumerate(game.shortcuts):
-            if player not in shares:
-                continue
-            said = wording.shortcut(game, position, shortcut)
-            listed.append(self._component(player, "transfer", shares[player], critical, said))
+        for player, share in shares.items():
+            if player in positions:
+                said = wording.shortcut(game, positions[player], game.shortcuts[positions[player]][1])
+            else:
+                said = TRANSFER_WORDS[player](game)
+            bounds = game.if_edits_break_labels(frozenset((*ACTIVE, player)))
+            listed.append(self._component(player, "transfer", share, critical, said, bounds=bounds))
         return listed
+
+    def interactions(self, players: Sequence[str], value: Callable[[Coalition], Value]) -> list[Interaction]:
+        """Pairs whose interaction's band, simultaneous over the pairs of the block, excludes 0."""
+        pairs = interactions(players, value)
+        critical = self.uncertainty.simultaneous_critical(list(pairs.values()), rng=stream(self.seed, "interactions"))
+        found = []
+        for (first, second), pair in pairs.items():
+            half, middle = 100 * critical * self.uncertainty.standard_error(pair), 100 * pair.score
+            if abs(middle) > half > 0:
+                people = self.game.tables.people
+                points = Estimate(
+                    middle,
+                    middle - half,
+                    middle + half,
+                    LEVEL,
+                    people.n,
+                    self.uncertainty.n_clusters,
+                    "Shapley interaction index",
+                )
+                found.append(Interaction(first, second, points))
+        return found
+
+    def variance(self, value: Value) -> dict[str, float]:
+        """Shares of the honest score's variance, by source, summing to 1; empty where there is none."""
+        parts = self.uncertainty.parts(value)
+        total = sum(parts.values())
+        return {name: part / total for name, part in parts.items()} if total > 0 else {}
 
     def _critical(self, shares: dict[str, Share]) -> float:
         drops = [share.drop for share in shares.values()]

@@ -6,8 +6,9 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from veridical.dataset.rows import IntArray
 from veridical.ledger.borrowing import Borrowed
-from veridical.ledger.contract import Shortcut
+from veridical.ledger.contract import Contract, Shortcut
 from veridical.ledger.game import Coalition, Value, combine
 from veridical.ledger.inference import Uncertainty
 from veridical.ledger.review import Reviewed
@@ -25,7 +26,8 @@ log."""
 @dataclass(frozen=True, eq=False)
 class Coalitions:
     """tables: the rows. labels: distributions over the true label once noise is taken away, (n, C). reviewed: None without a
-    review. shortcuts: the contract's, in order, named `shortcut` or `shortcut:WORD` as players of the transfer block."""
+    review. shortcuts: the contract's, in order, named `shortcut` or `shortcut:WORD` as players of the transfer block; the
+    other players are `groups`, `fragility`, `shift` and `concept` (what labels of the target show beyond reweighting)."""
 
     tables: Tables
     metric: Metric
@@ -33,6 +35,7 @@ class Coalitions:
     reviewed: Reviewed | None
     borrowed: Borrowed | None = None
     shortcuts: tuple[tuple[str, Shortcut], ...] = ()
+    contract: Contract | None = None
 
     @property
     def fresh(self) -> npt.NDArray[np.bool_]:
@@ -64,9 +67,7 @@ class Coalitions:
             totals = weights @ rows.stacked()
             score = rows.stacked() @ gradient(self.metric, totals)
             reached = value(self.metric, totals)
-            coefficients = projection.T @ score
-            influence = weights * (score - people.basis @ coefficients)
-            slope = coefficients
+            influence, slope = self._residuals(score, weights, projection, coalition)
         else:
             weights = self._reweighted(np.full(n, 1.0 / n), coalition)
             right = rows.correctness
@@ -87,15 +88,58 @@ class Coalitions:
         review = self._review(weights, totals, coalition) if noise else self._no_review()
         plain = Value(reached, influence, slope, review)
         if sample and leakage and noise and self.borrowed:
-            return self._with_borrowed(plain, weights, projection)
-        return plain
+            plain = self._with_borrowed(plain, weights, projection)
+        return combine([plain, self.concept], [1.0, 1.0]) if "concept" in coalition else plain
+
+    def _residuals(
+        self, score: FloatArray, weights: FloatArray, projection: FloatArray, coalition: Coalition
+    ) -> tuple[FloatArray, FloatArray]:
+        """Influence of each row on a calibrated mean, (n,), and the mean's slope in the population's basis, (q,)."""
+        basis = self.tables.people.basis
+        if "shift" in coalition:
+            # The target's own means are not known from train rows: the weights alone carry the estimate.
+            return weights * (score - self._cell_means(score, weights, coalition)), np.zeros(basis.shape[1])
+        if "groups" in coalition:
+            cells = np.eye(len(self._group_shares))[self._group_cells]
+            design, root = np.concatenate([basis, cells], axis=1), np.sqrt(np.maximum(weights, 0.0))
+            fitted = np.linalg.lstsq(design * root[:, None], score * root, rcond=None)[0]
+            return weights * (score - design @ fitted), fitted[: basis.shape[1]]
+        coefficients = projection.T @ score
+        return weights * (score - basis @ coefficients), coefficients
+
+    def _cell_means(self, score: FloatArray, weights: FloatArray, coalition: Coalition) -> FloatArray:
+        """Weighted mean score of each row's group, or of all rows where groups are not raked, (n,)."""
+        cells = self._group_cells if "groups" in coalition else np.zeros(len(score), np.int64)
+        mass, sums = np.bincount(cells, weights), np.bincount(cells, weights * score)
+        return np.asarray((sums / np.where(np.abs(mass) > MIN_MASS, mass, 1.0))[cells])
+
+    @cached_property
+    def concept(self) -> Value:
+        """What the target's labels show beyond the reweighted test rows: the direct score minus that. An offset."""
+        transfer = self.tables.transfer
+        base = self(frozenset((*ACTIVE, *(("shift",) if self.shift_works else ()))))
+        labels = np.eye(self.tables.elsewhere.shape[1])[transfer.target_codes]
+        given = statistics(labels, ((transfer.target_predicted, 1.0),), collapse=collapses(self.metric))
+        rows = self._of_reported_classes(given).stacked()
+        _, member, sizes = np.unique(transfer.target_cluster, return_inverse=True, return_counts=True)
+        weights = 1.0 / (sizes[member] * len(sizes))
+        totals = weights @ rows
+        score = rows @ gradient(self.metric, totals)
+        by_cluster = np.bincount(member, weights * (score - weights @ score))
+        direct = Value(value(self.metric, totals), 0 * base.influence, 0 * base.slope, 0 * base.review)
+        direct.review[-1] = float(np.sqrt(by_cluster @ by_cluster * len(sizes) / max(len(sizes) - 1, 1)))
+        return combine([direct, base], [1.0, -1.0])
+
+    @cached_property
+    def shift_works(self) -> bool:
+        return len(self.tables.transfer.ratio) > 0 and not self.unsupported("shift")
 
     def _with_borrowed(self, plain: Value, weights: FloatArray, projection: FloatArray) -> Value:
         """The value moved by what the fold models' accuracy on train rows says of the test rows' difficulty."""
         assert self.borrowed is not None
         test = self._fold_accuracy(weights, projection)
         train = Value(self.borrowed.accuracy, 0 * test.influence, 0 * test.slope, 0 * test.review)
-        train.review[-1] = self.borrowed.standard_error
+        train.review[-2] = self.borrowed.standard_error
         # The share with the smallest variance: a control variate whose mean is itself an estimate.
         joint = self.uncertainty().covariance([plain, combine([test, train], [1.0, -1.0])])
         share = float(np.clip(joint[0, 1] / joint[1, 1], 0.0, 1.0)) if joint[1, 1] > 0 else 0.0
@@ -114,7 +158,7 @@ class Coalitions:
         if self.reviewed:
             moved = self.fold_right(self.reviewed.change) * ~self.reviewed.seen
             mass = np.bincount(self.reviewed.stratum, weights * moved, minlength=len(self.reviewed.spread))
-            review = np.append(mass * self.reviewed.spread, 0.0)
+            review = np.append(mass * self.reviewed.spread, [0.0, 0.0])
         return Value(float(weights @ right), influence, coefficients, review)
 
     def fold_right(self, labels: FloatArray) -> FloatArray:
@@ -138,7 +182,7 @@ class Coalitions:
 
     def _predictions(self, coalition: Coalition) -> Predictions:
         """The mixture of predictions under the coalition's input toggles: every cue of the coalition is on with its rate,
-        independently of the others; cues outside it stand where they stand."""
+        independently of the others; cues outside it stand where they stand; edits come last."""
         tables = self.tables
         if self.too_few_unleaked and "leakage" in coalition:
             return ((tables.elsewhere.argmax(axis=1).astype(np.int64), 1.0),)  # fold models stand in for this one
@@ -151,7 +195,13 @@ class Coalitions:
                     for cues, share in mixture
                     for on, part in ((False, 1 - rate), (True, rate))
                 ]
-        return tuple((tables.prediction(cues), share) for cues, share in mixture if share > 0)
+        mixture = [(cues, share) for cues, share in mixture if share > 0]
+        if "fragility" not in coalition or self.contract is None or self.contract.perturbation is None:
+            return tuple((tables.prediction(cues), share) for cues, share in mixture)
+        rate, m = self.contract.perturbation.rate, tables.transfer.edited.shape[2]
+        found = [(tables.prediction(cues), share * (1 - rate)) for cues, share in mixture]
+        found += [(column, share * rate / m) for cues, share in mixture for column in tables.edited(cues).T]
+        return tuple((codes, share) for codes, share in found if share > 0)
 
     def rate(self, position: int) -> float:
         """The contract's rate of a cue, by default its rate in the population."""
@@ -162,32 +212,85 @@ class Coalitions:
         return float(np.clip(weights @ self.tables.cue_present[:, position], 0.0, 1.0))
 
     def _reweighted(self, weights: FloatArray, coalition: Coalition) -> FloatArray:
-        """Weights times p(cue) p(label) / p(cue, label) for every cue that the contract reweights, summing to 1."""
-        for position, (name, shortcut) in enumerate(self.shortcuts):
-            if name not in coalition or shortcut.op != "reweight":
-                continue
-            cue, codes = self.tables.cue_present[:, position].astype(np.int64), self.tables.codes
-            joint = np.zeros((2, self.tables.elsewhere.shape[1]))
-            np.add.at(joint, (cue, codes), np.maximum(weights, 0.0))
-            rate = joint.sum(axis=1) if shortcut.rate is None else np.array([1 - shortcut.rate, shortcut.rate]) * joint.sum()
-            factor = rate[:, None] * joint.sum(axis=0)[None, :] / joint.sum() / np.maximum(joint, 1e-12)
-            weights = weights * factor[cue, codes]
+        """The weights under the coalition's weight toggles, summing to 1: the target's density first, then all margins raked
+        jointly (Deming and Stephan 1940): groups to the contract's shares, every reweighted cue independent of the label."""
+        if "shift" in coalition:
+            weights = np.maximum(weights, 0.0) * self.tables.transfer.ratio
             weights = weights / weights.sum()
+        margins = [
+            self._cue_margin(position, weights)
+            for position, (name, shortcut) in enumerate(self.shortcuts)
+            if name in coalition and shortcut.op == "reweight"
+        ]
+        if "groups" in coalition:
+            margins.append((self._group_cells, self._group_shares))
+        for _ in range(RAKING_ROUNDS if len(margins) > 1 else len(margins)):
+            before = weights
+            for cells, wanted in margins:
+                mass = np.bincount(cells, np.maximum(weights, 0.0), minlength=len(wanted))
+                weights = weights * (wanted / np.maximum(mass, MIN_MASS))[cells]
+                weights = weights / weights.sum()
+            if np.abs(weights - before).max() < MIN_MASS:
+                break
         return weights
 
-    def unsupported(self, position: int) -> str:
-        """Why a cue cannot be reweighted: a combination with a label that never occurs, or too few rows left; empty where it
-        can."""
-        cue, codes = self.tables.cue_present[:, position].astype(np.int64), self.tables.codes
-        seen = np.zeros((2, self.tables.elsewhere.shape[1]))
-        np.add.at(seen, (cue[self.fresh], codes[self.fresh]), 1.0)
-        if (seen[:, seen.sum(axis=0) > 0] == 0).any():
-            return "some label occurs only with, or only without, the cue, so no weights can make them independent"
-        weights = self._reweighted(self._projection[True] @ self.tables.people.target, frozenset({self.shortcuts[position][0]}))
+    def _cue_margin(self, position: int, weights: FloatArray) -> tuple[IntArray, FloatArray]:
+        """(cell of each row, wanted share of each cell) that make cue and label independent: p(cue) p(label)."""
+        cue, c = self.tables.cue_present[:, position].astype(np.int64), self.tables.elsewhere.shape[1]
+        joint = np.bincount(cue * c + self.tables.codes, np.maximum(weights, 0.0), minlength=2 * c).reshape(2, c)
+        stated = self.shortcuts[position][1].rate
+        rate = joint.sum(axis=1) / joint.sum() if stated is None else np.array([1 - stated, stated])
+        return cue * c + self.tables.codes, np.outer(rate, joint.sum(axis=0) / joint.sum()).ravel()
+
+    @cached_property
+    def _group_cells(self) -> IntArray:
+        """Group of each row; those that the contract does not name come last, (n,)."""
+        group = self.tables.transfer.group
+        return np.where(group < 0, len(self._group_shares) - 1, group)
+
+    @cached_property
+    def _group_shares(self) -> FloatArray:
+        """The contract's share of each group, and 0 for all others."""
+        return np.array([*(share for _, share in self.contract.groups), 0.0] if self.contract else [0.0])
+
+    def unsupported(self, player: str) -> str:
+        """Why a weight toggle cannot be played: a combination that never occurs, or too few rows left; empty where it can."""
+        shortcut = next((k for k, (name, s) in enumerate(self.shortcuts) if name == player and s.op == "reweight"), None)
+        if shortcut is not None:
+            cue, codes = self.tables.cue_present[:, shortcut].astype(np.int64), self.tables.codes
+            seen = np.zeros((2, self.tables.elsewhere.shape[1]))
+            np.add.at(seen, (cue[self.fresh], codes[self.fresh]), 1.0)
+            if (seen[:, seen.sum(axis=0) > 0] == 0).any():
+                return "some label occurs only with, or only without, the cue, so no weights can make them independent"
+        elif player == "groups":
+            named = (self.contract or NO_CONTRACT).groups
+            missing = [name for k, (name, share) in enumerate(named) if share > 0 and not self._seen(k)]
+            if missing:
+                return f"no unleaked test row belongs to group {missing[0]!r}"
+        elif player != "shift":
+            return ""
+        weights = np.maximum(self._reweighted(self._projection[True] @ self.tables.people.target, frozenset({player})), 0.0)
         effective = float(weights.sum() ** 2 / (weights @ weights))
-        return (
-            f"the weights leave {effective:.0f} effective rows, fewer than {MIN_EFFECTIVE}" if effective < MIN_EFFECTIVE else ""
-        )
+        if effective >= MIN_EFFECTIVE:
+            return ""
+        top = 100 * float(np.sort(weights)[::-1][:10].sum() / weights.sum())
+        return f"the weights leave {effective:.0f} effective rows, fewer than {MIN_EFFECTIVE}; the ten heaviest hold {top:.0f} %"
+
+    def _seen(self, group: int) -> bool:
+        return bool((self.fresh & (self.tables.transfer.group == group)).any())
+
+    def if_edits_break_labels(self, coalition: Coalition) -> tuple[float, float]:
+        """How far the score under the coalition may lie below (<= 0) and above (>= 0): edits that change the right label may all
+        be answered wrongly, or all rightly."""
+        edits = self.contract.perturbation if self.contract else None
+        if "fragility" not in coalition or edits is None or edits.valid == 1.0:
+            return 0.0, 0.0
+        weights = self._reweighted(self._projection[True] @ self.tables.people.target, coalition)
+        right, true, predicted = np.split(weights @ self._statistics(self.labels, coalition).stacked(), 3)
+        broken, middle = edits.rate * (1 - edits.valid), value(self.metric, np.concatenate([right, true, predicted]))
+        low = value(self.metric, np.concatenate([right * (1 - broken), true, predicted]))
+        high = value(self.metric, np.concatenate([right + broken * np.maximum(true - right, 0), true, predicted]))
+        return min(low - middle, 0.0), max(high - middle, 0.0)
 
     def _imputed(self, rows: Statistics, labels: FloatArray, projection: FloatArray) -> tuple[Statistics, FloatArray]:
         """Leaked rows get the score expected of fresh ones. Also how their statistics move with it, (n, 3W), 0 for fresh rows."""
@@ -205,7 +308,8 @@ class Coalitions:
         return Statistics(*parts), np.where(leaked[:, None], moved, 0.0)
 
     def _no_review(self) -> FloatArray:
-        return np.zeros(len(self.reviewed.spread) + 1 if self.reviewed else 1)
+        """Deviations by stratum, then of what train rows lend, then of the target's labels: all 0."""
+        return np.zeros(len(self.reviewed.spread) + 2 if self.reviewed else 2)
 
     def _review(self, weights: FloatArray, totals: FloatArray, coalition: Coalition) -> FloatArray:
         """Standard deviation that each stratum's estimated share of wrong labels brings, with its sign, (H,)."""
@@ -214,7 +318,7 @@ class Coalitions:
         moved = self._statistics(self.reviewed.change, coalition).stacked() @ gradient(self.metric, totals)
         open_rows = ~self.reviewed.seen
         mass = np.bincount(self.reviewed.stratum, weights * moved * open_rows, minlength=len(self.reviewed.spread))
-        return np.append(mass * self.reviewed.spread, 0.0)
+        return np.append(mass * self.reviewed.spread, [0.0, 0.0])
 
     def uncertainty(self) -> Uncertainty:
         people = self.tables.people
@@ -223,6 +327,11 @@ class Coalitions:
 
 MIN_EFFECTIVE = 50
 """Effective rows, (sum w)^2 / sum w^2, under which reweighting abstains. ledger: support."""
+MIN_MASS = 1e-12
+"""Weight under which a cell counts as empty, and change of a weight under which raking has converged."""
+RAKING_ROUNDS = 200
+"""Rounds of raking at most. Ours; no source."""
+NO_CONTRACT = Contract("", "clusters", (), "")
 
 
 def _parts(rows: Statistics) -> tuple[FloatArray, FloatArray, FloatArray]:

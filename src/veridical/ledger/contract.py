@@ -13,10 +13,15 @@ from veridical.dataset.rows import Dataset
 
 Operation = Literal["transplant", "reweight", "remove"]
 OPERATIONS = ("transplant", "reweight", "remove")
-KEYS = ("name", "votes", "shortcuts")
+KEYS = ("name", "votes", "shortcuts", "groups", "perturbations", "target")
 MAX_SHORTCUTS = 4
 """Shortcuts of one contract: the model is asked about every combination of them, 2 to this power. Ours; no source."""
 SHORTCUT_KEYS = ("word", "op", "rate")
+PERTURBATION_KEYS = ("names", "rate", "draws", "valid")
+MAX_DRAWS = 20
+"""Edited copies of every test row at most: each is one sweep of the model. Ours; no source."""
+SUM_TOLERANCE = 0.001
+"""How far the shares of the groups may be from 1, because they were rounded when written. Ours; no source."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +36,28 @@ class Shortcut:
 
 
 @dataclass(frozen=True, slots=True)
+class Perturbation:
+    """A share `rate` (0..1) of rows arrives edited by `names` (see probe/perturbations), as the mean over `draws` edits a row.
+    valid: share of edits that keep the right label; what the others would score is unknown and widens the interval."""
+
+    names: tuple[str, ...]
+    rate: float
+    draws: int = 5
+    valid: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class Contract:
-    """votes: `clusters` (each distinct text once) or `rows` (duplicates are natural frequencies)."""
+    """votes: `clusters` (each distinct text once) or `rows` (duplicates are natural frequencies). groups: share of each value of
+    the group column, summing to 1; empty: the mix as it is. target: a file of rows from where the model will be used."""
 
     name: str
     votes: str
     shortcuts: tuple[Shortcut, ...]
     sha256: str
+    groups: tuple[tuple[str, float], ...] = ()
+    perturbation: Perturbation | None = None
+    target: Path | None = None
 
 
 def read_contract(path: Path) -> Contract:
@@ -70,8 +90,15 @@ def read_contract(path: Path) -> Contract:
         raise InputError(
             f"The contract {path} names {len(listed)} shortcuts; at most {MAX_SHORTCUTS} are allowed. Split it in two."
         )
-    shortcuts = tuple(_shortcut(entry, where=str(path)) for entry in listed)
-    return Contract(name.strip(), votes, shortcuts, hashlib.sha256(text).hexdigest())
+    return Contract(
+        name=name.strip(),
+        votes=votes,
+        shortcuts=tuple(_shortcut(entry, where=str(path)) for entry in listed),
+        sha256=hashlib.sha256(text).hexdigest(),
+        groups=_groups(content.get("groups"), where=str(path)),
+        perturbation=_perturbation(content.get("perturbations"), where=str(path)),
+        target=_target(content.get("target"), path),
+    )
 
 
 def _known(entry: dict[Any, Any], allowed: tuple[str, ...], *, where: str) -> None:
@@ -94,6 +121,80 @@ def _shortcut(entry: Any, *, where: str) -> Shortcut:
     if rate is not None and (isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 <= rate <= 1):
         raise InputError(f"The contract {where}: rate of {word!r} is {rate!r}; allowed: a share from 0 to 1.")
     return Shortcut(word.strip(), op, None if rate is None else float(rate))
+
+
+def _is_share(value: Any) -> bool:
+    return not isinstance(value, bool) and isinstance(value, int | float) and 0 <= value <= 1
+
+
+def _groups(entry: Any, *, where: str) -> tuple[tuple[str, float], ...]:
+    if entry is None:
+        return ()
+    if not isinstance(entry, dict) or not entry:
+        raise InputError(
+            f"The contract {where}: groups must give each group its share, like {{en: 0.6, zh: 0.4}}; got {entry!r}."
+        )
+    for group, share in entry.items():
+        if not _is_share(share):
+            raise InputError(f"The contract {where}: group {str(group)!r} has the share {share!r}; allowed: from 0 to 1.")
+    total = sum(entry.values())
+    if abs(total - 1) > SUM_TOLERANCE:
+        raise InputError(f"The contract {where}: the shares of the groups sum to {total:g}; they must sum to 1.")
+    return tuple((str(group), float(share) / total) for group, share in entry.items())
+
+
+def _perturbation(entry: Any, *, where: str) -> Perturbation | None:
+    if entry is None:
+        return None
+    if not isinstance(entry, dict):
+        raise InputError(f"The contract {where}: perturbations must be a mapping {{names, rate, draws, valid}}, got {entry!r}.")
+    _known(entry, PERTURBATION_KEYS, where=where)
+    names = entry.get("names")
+    if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
+        raise InputError(f"The contract {where}: perturbations name no edits (got {names!r}). Add: names: [keyboard_typos]")
+    refuse_unknown_perturbations(names, where=where)
+    rate, draws, valid = entry.get("rate", 1.0), entry.get("draws", 5), entry.get("valid", 1.0)
+    for key, value in (("rate", rate), ("valid", valid)):
+        if not _is_share(value):
+            raise InputError(f"The contract {where}: {key} of the perturbations is {value!r}; allowed: a share from 0 to 1.")
+    if isinstance(draws, bool) or not isinstance(draws, int) or not 1 <= draws <= MAX_DRAWS:
+        raise InputError(f"The contract {where}: draws is {draws!r}; allowed: a whole number from 1 to {MAX_DRAWS}.")
+    return Perturbation(tuple(names), float(rate), draws, float(valid))
+
+
+def refuse_unknown_perturbations(names: list[str], *, where: str) -> None:
+    from veridical.probe.perturbations import NAMES
+
+    for name in names:
+        if name not in NAMES:
+            raise UnknownName(f"perturbation in the contract {where}", name, NAMES, "Correct its spelling.")
+
+
+def _target(entry: Any, contract: Path) -> Path | None:
+    if entry is None:
+        return None
+    if not isinstance(entry, str) or not entry.strip():
+        raise InputError(f"The contract {contract}: target must name a file, got {entry!r}.")
+    path = contract.parent / entry
+    if not path.exists():
+        raise InputError(f"The contract {contract} names the target {path}, which does not exist. Give its path from there.")
+    return path
+
+
+def refuse_absent_groups(contract: Contract, data: Dataset) -> None:
+    """A contract that names a group of no test row is refused, and one with groups where there is no group column."""
+    if not contract.groups:
+        return
+    rows = data.rows("test")
+    there = {g for g in data.table.column("group").take(rows).to_pylist() if g is not None} if len(rows) else set()
+    if not there:
+        raise InputError(f"The contract {contract.name!r} names groups, but the test rows have none. Name their column: --group.")
+    absent = [group for group, share in contract.groups if share > 0 and group not in there]
+    if absent:
+        raise InputError(
+            f"The contract {contract.name!r} gives group {absent[0]!r} a share, but no test row belongs to it. "
+            f"Groups of the test rows: {', '.join(sorted(there)[:10])}."
+        )
 
 
 def refuse_absent_words(contract: Contract, data: Dataset) -> None:

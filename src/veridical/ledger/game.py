@@ -69,3 +69,21 @@ def _marginals(player: str, players: Sequence[str], table: dict[Coalition, Value
     others = [p for p in players if p != player]
     before = [frozenset(c) for k in range(len(others) + 1) for c in combinations(others, k)]
     return [table[c].score - table[c | {player}].score for c in before]
+
+
+def interactions(players: Sequence[str], value: Callable[[Coalition], Value]) -> dict[tuple[str, str], Value]:
+    """Shapley interaction index of every pair (Grabisch and Roubens 1999) of the *drop*: > 0 where the two together take more
+    than each alone."""
+    found = {}
+    table = {frozenset(c): value(frozenset(c)) for k in range(len(players) + 1) for c in combinations(players, k)}
+    for a, b in combinations(players, 2):
+        others = [p for p in players if p not in (a, b)]
+        terms, weights = [], []
+        for k in range(len(others) + 1):
+            weight = factorial(k) * factorial(len(players) - k - 2) / factorial(len(players) - 1)
+            for chosen in combinations(others, k):
+                base = frozenset(chosen)
+                terms += [table[base | {a}], table[base | {b}], table[base | {a, b}], table[base]]
+                weights += [weight, weight, -weight, -weight]
+        found[a, b] = combine(terms, weights)
+    return found

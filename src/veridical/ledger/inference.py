@@ -43,6 +43,18 @@ class Uncertainty:
         slopes, review = np.array([v.slope for v in values]), np.array([v.review for v in values])
         return np.asarray(summed.T @ summed * inflation + slopes @ self.target_covariance @ slopes.T + review @ review.T)
 
+    def parts(self, value: Value) -> dict[str, float]:
+        """The variance of one value by where it comes from."""
+        summed = self.by_cluster([value])[:, 0]
+        n = len(summed)
+        return {
+            "test rows": float(summed @ summed) * n / max(n - max(self.n_parameters, 1), 1),
+            "population": float(value.slope @ self.target_covariance @ value.slope),
+            "review": float(value.review[:-2] @ value.review[:-2]),
+            "train rows": float(value.review[-2] ** 2),
+            "target": float(value.review[-1] ** 2),
+        }
+
     def by_cluster(self, values: Sequence[Value]) -> FloatArray:
         """Influences summed over the rows of each cluster, (G, M)."""
         _, member = np.unique(self.cluster, return_inverse=True)

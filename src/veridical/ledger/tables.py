@@ -17,6 +17,7 @@ from veridical.ledger.borrowing import TrainRows
 from veridical.ledger.contract import Contract, Shortcut
 from veridical.ledger.label_noise import LabelNoise, expected_labels, label_noise
 from veridical.ledger.population import Population, PopulationParams, population
+from veridical.ledger.transfer import Transfer, transfer_of
 from veridical.models.model import FloatArray, Model
 
 
@@ -39,13 +40,22 @@ class Tables:
     train: TrainRows
     cue_present: npt.NDArray[np.bool_]
     cue_predictions: IntArray
+    transfer: Transfer
 
     def prediction(self, cues: npt.NDArray[np.bool_]) -> IntArray:
         """Predictions when each row holds the cues set in its row of `cues`, (n, S) -> (n,)."""
         if not cues.shape[1]:
             return self.predicted
-        column = cues @ (1 << np.arange(cues.shape[1]))
-        return np.asarray(self.cue_predictions[np.arange(len(column)), column])
+        return np.asarray(self.cue_predictions[np.arange(len(cues)), _column(cues)])
+
+    def edited(self, cues: npt.NDArray[np.bool_]) -> IntArray:
+        """The same for every edit of the texts, (n, m)."""
+        return np.asarray(self.transfer.edited[np.arange(len(cues)), _column(cues)])
+
+
+def _column(cues: npt.NDArray[np.bool_]) -> IntArray:
+    """The number whose bits are the cues set, (n, S) -> (n,)."""
+    return np.asarray(cues @ (1 << np.arange(cues.shape[1]))).astype(np.int64)
 
 
 def build_tables(
@@ -60,7 +70,9 @@ def build_tables(
     present = np.zeros((people.n, len(shortcuts)), bool)
     for position, shortcut in enumerate(shortcuts):
         present[:, position] = holds(data.inputs(people.rows), shortcut.word)
-    edited = _edited(data, people.rows, shortcuts, present, model=model, predicted=predicted, seed=seed)
+    texts = _cue_texts(data, people.rows, shortcuts, seed=seed)
+    answered = _cue_predictions(texts, shortcuts, present, model=model, predicted=predicted)
+    transfer = transfer_of(contract, evidence=evidence, people=people, inputs=texts, model=model, seed=seed)
     return Tables(
         ids=np.array(data.ids, dtype=np.str_)[people.rows],
         codes=codes,
@@ -71,7 +83,8 @@ def build_tables(
         has_train=bool(len(data.rows("train"))),
         train=_train_rows(evidence, people),
         cue_present=present,
-        cue_predictions=edited,
+        cue_predictions=answered,
+        transfer=transfer,
     )
 
 
@@ -89,21 +102,38 @@ def _train_rows(evidence: Evidence, people: Population) -> TrainRows:
     )
 
 
-def _edited(
-    data: Dataset,
-    rows: IntArray,
+def _cue_texts(data: Dataset, rows: IntArray, shortcuts: tuple[Shortcut, ...], *, seed: int) -> list[list[Text]]:
+    """The test rows' texts with every combination of the cues, 2**S lists of n; cues that are only reweighted stay as they are.
+
+    A cue is put in where it stands in other rows: part and relative place are drawn from its occurrences.
+    """
+    movable = [position for position, shortcut in enumerate(shortcuts) if shortcut.op != "reweight"]
+    spots = {}
+    for position in movable:
+        known = places(data.inputs(), shortcuts[position].word)
+        draws = stream(seed, f"transplant/{shortcuts[position].word}").integers(len(known), size=len(rows))
+        spots[position] = [known[int(draw)] for draw in draws]
+    found = []
+    for column in range(2 ** len(shortcuts)):
+        texts = data.inputs(rows)
+        for position in movable:
+            word = shortcuts[position].word
+            wanted = bool(column >> position & 1)
+            texts = [_with(text, word, *spots[position][i]) if wanted else without(text, word) for i, text in enumerate(texts)]
+        found.append(texts)
+    return found
+
+
+def _cue_predictions(
+    texts: list[list[Text]],
     shortcuts: tuple[Shortcut, ...],
     present: npt.NDArray[np.bool_],
     *,
     model: Model | None,
     predicted: IntArray,
-    seed: int,
 ) -> IntArray:
-    """Predictions with every combination of the cues, (n, 2**S); a combination that a row holds already keeps its prediction.
-
-    A cue is put in where it stands in other rows: part and relative place are drawn from its occurrences.
-    """
-    found = np.repeat(predicted[:, None], 2 ** len(shortcuts), axis=1)
+    """Predictions with every combination of the cues, (n, 2**S); a combination that a row holds already keeps its prediction."""
+    found = np.repeat(predicted[:, None], len(texts), axis=1)
     movable = [position for position, shortcut in enumerate(shortcuts) if shortcut.op != "reweight"]
     if not movable:
         return found
@@ -113,23 +143,13 @@ def _edited(
             f"The contract's {named.op} of {named.word!r} needs to query the model, but only a file of predictions was given. "
             "Use op: reweight, or give the model."
         )
-    spots = {}
-    for position in movable:
-        known = places(data.inputs(), shortcuts[position].word)
-        draws = stream(seed, f"transplant/{shortcuts[position].word}").integers(len(known), size=len(rows))
-        spots[position] = [known[int(draw)] for draw in draws]
     natural = present @ (1 << np.arange(len(shortcuts)))
     fixed = sum(1 << position for position in range(len(shortcuts)) if position not in movable)
-    for column in range(2 ** len(shortcuts)):
+    for column in range(len(texts)):
         if column & fixed:
             found[:, column] = found[:, column & ~fixed]  # a cue that is only reweighted changes no text
             continue
-        texts = data.inputs(rows)
-        for position in movable:
-            word = shortcuts[position].word
-            wanted = bool(column >> position & 1)
-            texts = [_with(text, word, *spots[position][i]) if wanted else without(text, word) for i, text in enumerate(texts)]
-        asked = model.predict(texts).argmax(axis=1)
+        asked = model.predict(texts[column]).argmax(axis=1)
         found[:, column] = np.where((natural & ~fixed) == column, predicted, asked)
     return found
 
@@ -141,10 +161,11 @@ def _with(text: Text, word: str, part: int, place: float) -> Text:
 def save_tables(tables: Tables, path: Path) -> None:
     """One .npz of plain arrays, nothing pickled."""
     arrays: dict[str, npt.NDArray[Any]] = {}
-    for record, prefix in ((tables, ""), (tables.people, "people."), (tables.noise, "noise."), (tables.train, "train.")):
+    parts = ((tables.people, "people."), (tables.noise, "noise."), (tables.train, "train."), (tables.transfer, "transfer."))
+    for record, prefix in ((tables, ""), *parts):
         for f in fields(record):
             held = getattr(record, f.name)
-            if not isinstance(held, Population | LabelNoise | PopulationParams | TrainRows):
+            if not isinstance(held, Population | LabelNoise | PopulationParams | TrainRows | Transfer):
                 arrays[prefix + f.name] = np.asarray(held)
 
     def write(temporary: Path) -> None:
@@ -167,4 +188,5 @@ def read_tables(path: Path) -> Tables:
 
     people = Population(**part(Population, "people."), params=PopulationParams())
     train = TrainRows(**part(TrainRows, "train."))
-    return Tables(**part(Tables, ""), people=people, noise=LabelNoise(**part(LabelNoise, "noise.")), train=train)
+    noise, transfer = LabelNoise(**part(LabelNoise, "noise.")), Transfer(**part(Transfer, "transfer."))
+    return Tables(**part(Tables, ""), people=people, noise=noise, train=train, transfer=transfer)

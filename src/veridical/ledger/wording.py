@@ -129,8 +129,52 @@ def shortcut(game: "Coalitions", position: int, declared: Shortcut) -> Said:
     return Said(why, declared.op, tables.people.n, slack=0.0, details=details)
 
 
+def groups(game: "Coalitions") -> Said:
+    contract, group = game.contract, game.tables.transfer.group
+    assert contract is not None
+    mix = ", ".join(f"{name} {100 * share:.0f} %" for name, share in contract.groups[:6])
+    outside = int((group < 0).sum())
+    rest = f"; {outside} test rows belong to none of them and have no vote" if outside else ""
+    why = f"Test rows were weighted so that the groups have the contract's shares ({mix}){rest}."
+    return Said(why, "raking", int((group >= 0).sum()), slack=0.0)
+
+
+def fragility(game: "Coalitions") -> Said:
+    contract = game.contract
+    assert contract is not None
+    assert contract.perturbation is not None
+    edits, tables, n = contract.perturbation, game.tables, game.tables.people.n
+    changed = 100 * float((tables.edited(tables.cue_present) != tables.predicted[:, None]).mean())
+    said = (
+        "" if edits.valid == 1.0 else f" Of the edits, {100 * (1 - edits.valid):.0f} % may change the right label: an interval."
+    )
+    why = (
+        f"A share {edits.rate:.2f} of rows arrives edited ({', '.join(edits.names)}), as the mean of {edits.draws} edits a row; "
+        f"an edit changes {changed:.1f} % of predictions.{said}"
+    )
+    details = {"changed": changed / 100, "draws": edits.draws, "rate": edits.rate, "valid": edits.valid}
+    return Said(why, "mean over edits, common random numbers", n, slack=0.0, details=details)
+
+
+def shift(game: "Coalitions") -> Said:
+    transfer = game.tables.transfer
+    why = (
+        f"Test rows were weighted like the {transfer.target_rows} rows of the target by a domain classifier (area under its "
+        f"curve {transfer.auc:.2f}; 0.50 means no difference). Assumes that equal texts have equal labels there."
+    )
+    return Said(why, "density ratio, out of fold", transfer.target_rows, slack=0.0, details={"auc": transfer.auc})
+
+
+def concept(game: "Coalitions") -> Said:
+    n = len(game.tables.transfer.target_codes)
+    before = "the reweighted test rows" if game.shift_works else "the test rows, which could not be reweighted"
+    why = f"{n} labelled rows of the target score otherwise than {before}: what a change of texts alone does not explain."
+    return Said(why, "target labels minus reweighted test rows", n, slack=0.0)
+
+
 def unsupported(name: str, reason: str) -> Component:
-    return Component(name, "transfer", "skipped", None, None, 0, f"Not reweighted: {reason}. Use op: transplant, or more data.")
+    advice = "Use op: transplant, or more data" if name.startswith("shortcut") else "Give more test rows of that kind"
+    return Component(name, "transfer", "skipped", None, None, 0, f"Not reweighted: {reason}. {advice}.")
 
 
 def shortcut_candidates(candidates: Sequence[str]) -> Component:

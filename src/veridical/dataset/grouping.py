@@ -1,0 +1,29 @@
+"""What a group column is for: units that belong together (authors, documents), or strata to compare (a language, an age band)."""
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+
+@dataclass(frozen=True)
+class GroupParams:
+    """When the values of a group column are strata. Rows of a unit stay on one side of a split; strata would glue all rows."""
+
+    fewest_rows: int = 100
+    """Rows below which every group is a unit. Ours; no source."""
+    most_strata: int = 50
+    """Distinct values above which groups are units. Ours; no source."""
+    largest_share: float = 0.1
+    """Share of all rows in the largest group from which groups are strata: no single author writes a tenth. Ours; no source."""
+    covered_share: float = 0.5
+    """Share of rows that must have a group for these to be strata. Ours; no source."""
+
+
+def are_strata(group: pa.ChunkedArray, *, params: GroupParams = GroupParams()) -> bool:
+    """Whether the values of a group column (null: none) divide the rows into a few large parts."""
+    n, named = len(group), len(group) - group.null_count
+    if n < params.fewest_rows or named < params.covered_share * n:
+        return False
+    counts = pc.value_counts(group.drop_null()).field("counts")
+    return bool(len(counts) <= params.most_strata and pc.max(counts).as_py() > params.largest_share * n)

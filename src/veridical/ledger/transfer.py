@@ -1,0 +1,203 @@
+"""What the transfer block needs beyond the cues: the rows' groups, what the model says of edited texts, and the target.
+
+Groups and target act on the *weights* of the test rows, raked jointly; edits act on the *predictions*. Labels of the target,
+where they are known, add what reweighting cannot reach: a changed relation of label and text.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from veridical.audit._evidence import Evidence
+from veridical.core.errors import InputError
+from veridical.core.randomness import stream
+from veridical.dataset.rows import SCHEMA, Dataset, IntArray, Text
+from veridical.ledger.contract import Contract, Perturbation
+from veridical.ledger.population import Population
+from veridical.models.linear import fit_linear
+from veridical.models.model import FloatArray, Model
+from veridical.models.out_of_fold import deal_clusters
+
+TEXTS_AT_ONCE = 20_000
+"""Edited texts given to the model at a time, so that memory stays bounded. Ours; no source."""
+FOLDS = 5
+"""Folds of the domain classifier. Ours; no source."""
+LARGEST_RATIO = 50.0
+"""Density ratios above it are cut: one row would stand for more than fifty. Ours; no source."""
+
+
+@dataclass(frozen=True, eq=False)
+class Transfer:
+    """group: code of each test row's group in the contract's order, -1 for groups it does not name, (n,). edited: predictions for
+    edited texts, (n, 2**S, m), m = 0 without perturbations. ratio: density of the target over the test rows', (n,), empty without
+    a target. target_codes, target_predicted, target_cluster: the target's unleaked labelled rows, (t,); t = 0 where labels are
+    unknown. target_rows: all rows of the target. auc: of the domain classifier, out of fold (0.5: no shift seen)."""
+
+    group: IntArray
+    edited: IntArray
+    ratio: FloatArray
+    target_codes: IntArray
+    target_predicted: IntArray
+    target_cluster: IntArray
+    target_rows: int
+    auc: float
+
+
+def no_transfer(n: int) -> Transfer:
+    none = np.zeros(0, np.int64)
+    return Transfer(np.full(n, -1, np.int64), np.zeros((n, 1, 0), np.int64), np.zeros(0), none, none, none, 0, 0.5)
+
+
+def group_codes(data: Dataset, rows: IntArray, contract: Contract) -> IntArray:
+    position = {group: code for code, (group, _) in enumerate(contract.groups)}
+    found = data.table.column("group").take(rows).to_pylist()
+    return np.array([position.get(group, -1) for group in found], np.int64)
+
+
+def edited_predictions(texts: list[Text], perturbation: Perturbation, *, model: Model, seed: int) -> IntArray:
+    """Predicted codes (n, m) for m edits of every text.
+
+    The edits of a row depend on the seed, its place and the draw alone: with and without a cue it is edited alike (common random
+    numbers)."""
+    from veridical.probe.perturbations import perturb
+
+    found = np.zeros((len(texts), perturbation.draws), np.int64)
+    for draw in range(perturbation.draws):
+        for start in range(0, len(texts), TEXTS_AT_ONCE):
+            part = [
+                perturb(text, perturbation.names, stream(seed, f"perturb/{draw}/{start + place}"))
+                for place, text in enumerate(texts[start : start + TEXTS_AT_ONCE])
+            ]
+            found[start : start + len(part), draw] = model.predict(part).argmax(axis=1)
+    return found
+
+
+def transfer_of(
+    contract: Contract | None,
+    *,
+    evidence: Evidence,
+    people: Population,
+    inputs: list[list[Text]],
+    model: Model | None,
+    seed: int,
+) -> Transfer:
+    """inputs: the texts of the test rows with every combination of the contract's cues, 2**S lists of n."""
+    found = no_transfer(people.n)
+    if contract is None:
+        return found
+    data = evidence.data
+    group = group_codes(data, people.rows, contract) if contract.groups else found.group
+    edited = found.edited
+    if contract.perturbation:
+        asked = _asked(model, contract, "edits texts")
+        drawn = [edited_predictions(texts, contract.perturbation, model=asked, seed=seed) for texts in inputs]
+        edited = np.stack(drawn, axis=1)
+    if contract.target is None:
+        return Transfer(group, edited, *_no_target(found))
+    asked = _asked(model, contract, "names a target")
+    target = read_target(contract, evidence, seed=seed)
+    ratio, auc = density_ratio(target, people.rows[~people.leaked] if (~people.leaked).any() else people.rows, seed=seed)
+    whole = np.ones(people.n)
+    whole[~people.leaked if (~people.leaked).any() else slice(None)] = ratio
+    rows = target.fresh_labelled
+    predicted = asked.predict(target.evidence.data.inputs(rows)).argmax(axis=1).astype(np.int64) if len(rows) else rows
+    codes, cluster = target.evidence.data.codes[rows], target.evidence.clusters[rows]
+    return Transfer(group, edited, whole, codes, predicted, cluster, len(target.rows), auc)
+
+
+def _no_target(found: Transfer) -> tuple[FloatArray, IntArray, IntArray, IntArray, int, float]:
+    return found.ratio, found.target_codes, found.target_predicted, found.target_cluster, found.target_rows, found.auc
+
+
+def _asked(model: Model | None, contract: Contract, what: str) -> Model:
+    if model is None:
+        raise InputError(
+            f"The contract {contract.name!r} {what}, which needs the model; only a file of predictions was given. Give --model."
+        )
+    return model
+
+
+@dataclass(frozen=True, eq=False)
+class Target:
+    """The target's rows appended to the rows of a data set: evidence over both. rows: positions of the target's."""
+
+    evidence: Evidence
+    rows: IntArray
+
+    @property
+    def fresh_labelled(self) -> IntArray:
+        """Rows of the target whose label is known to the model and whose cluster is not in train."""
+        data, clusters = self.evidence.data, self.evidence.clusters
+        in_train = np.isin(clusters[self.rows], clusters[data.rows("train")])
+        return self.rows[(data.codes[self.rows] >= 0) & ~in_train]
+
+
+def read_target(contract: Contract, evidence: Evidence, *, seed: int) -> Target:
+    """The target in the roles of the data, with labels where it has that column. Raises InputError for what cannot be read."""
+    import pyarrow as pa
+
+    from veridical.dataset.loading import columns_of, load_inputs
+
+    assert contract.target is not None
+    data, there = evidence.data, columns_of(contract.target)
+    roles = {role: data.roles[role] for role in ("text", "second", "label") if data.roles.get(role) in there}
+    if "text" not in roles:
+        raise InputError(
+            f"The target {contract.target} has no column {data.roles.get('text', 'text')!r} as train has; its columns: "
+            f"{', '.join(there[:10])}. Rename its text column."
+        )
+    found = load_inputs(contract.target, text=roles["text"], second=roles.get("second"), label=roles.get("label"))
+    if (found.seconds is None) != (data.seconds is None):
+        raise InputError(f"The target {contract.target} and train do not both hold pairs of texts. Give the same columns.")
+    n = len(found)
+    table = found.table.set_column(0, SCHEMA.field("id"), pa.array([f"target/{row}" for row in found.ids], pa.string()))
+    table = table.set_column(1, SCHEMA.field("split"), pa.array(["valid"] * n, pa.string()))
+    both = Dataset(data.task, pa.concat_tables([data.table, table]), data.labels, data.set_aside, data.roles)
+    return Target(Evidence(both, seed=seed), np.arange(len(data), len(data) + n, dtype=np.int64))
+
+
+def density_ratio(target: Target, source: IntArray, *, seed: int) -> tuple[FloatArray, float]:
+    """Density of the target over the source at each source row, (len(source),), and the classifier's AUC; both out of fold.
+
+    A linear model on character and word n-grams tells the two apart; its out-of-fold log-odds are recalibrated by two numbers
+    (Platt 1999), since a confident classifier makes ratios that no data support.
+    """
+    from veridical.models.text_features import hashed
+
+    data, rows = target.evidence.data, np.concatenate([source, target.rows])
+    side = np.concatenate([np.zeros(len(source), np.int64), np.ones(len(target.rows), np.int64)])
+    features = hashed(data.inputs(rows))
+    fold = deal_clusters(target.evidence.clusters[rows], n_folds=FOLDS, rng=stream(seed, "domain folds"))
+    odds = np.zeros(len(rows))
+    for k in range(FOLDS):
+        inside, outside = np.flatnonzero(fold == k), np.flatnonzero(fold != k)
+        if not len(inside) or len(np.unique(side[outside])) < 2:
+            continue
+        model = fit_linear(features.rows(outside), side[outside], labels=("source", "target"), seed=seed)
+        columns = np.searchsorted(features.hashes, model.hashes)
+        share = np.clip(model.predict_features(features.matrix[inside][:, columns])[:, 1], 1e-6, 1 - 1e-6)
+        odds[inside] = np.log(share / (1 - share))
+    ratio = np.exp(_recalibrated(odds, side)[: len(source)]) * len(source) / len(target.rows)
+    return np.minimum(ratio, LARGEST_RATIO), _auc(odds, side)
+
+
+def _recalibrated(odds: FloatArray, side: IntArray) -> FloatArray:
+    """a + b x odds with the (a, b) of largest likelihood, b >= 0; (n,)."""
+    from scipy.optimize import minimize
+
+    sign = 2.0 * side - 1
+
+    def loss(found: FloatArray) -> float:
+        return float(np.logaddexp(0, -sign * (found[0] + found[1] * odds)).mean())
+
+    start = np.array([float(np.log(side.mean() / (1 - side.mean()))), 0.5])
+    best = minimize(loss, start, method="L-BFGS-B", bounds=[(None, None), (0.0, None)]).x
+    return np.asarray(best[0] + best[1] * odds)
+
+
+def _auc(scores: FloatArray, side: IntArray) -> float:
+    """Share of (target, source) pairs that the scores order rightly, ties half."""
+    from scipy.stats import rankdata
+
+    ranks, n_target = rankdata(scores), int(side.sum())
+    return float((ranks[side == 1].sum() - n_target * (n_target + 1) / 2) / (n_target * (len(side) - n_target)))

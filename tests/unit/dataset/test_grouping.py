@@ -1,0 +1,37 @@
+"""Units belong together, strata are compared."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from veridical.audit._made_up import dataset, rows
+from veridical.dataset.grouping import are_strata
+from veridical.dataset.similarity import clusters, similar_pairs
+
+
+def column(values):
+    return pa.chunked_array([pa.array(values, pa.string())])
+
+
+@pytest.mark.parametrize(
+    ("values", "strata"),
+    [
+        (["en", "zh"] * 100, True),
+        (["en"] * 190 + ["zh"] * 10, True),
+        ([f"author {i // 4}" for i in range(200)], False),
+        (["en", "zh"] * 40, False),  # too few rows to say
+        ([None] * 150 + ["en"] * 50, False),  # most rows have no group
+        ([f"author {i % 60}" for i in range(600)], False),
+    ],
+)
+def test_a_few_large_groups_are_strata(values, strata):
+    assert are_strata(column(values)) is strata
+
+
+def test_strata_glue_no_rows_and_units_do():
+    data = dataset(rows(200, seed=0))
+    large = data.with_column("group", ["en" if i % 2 else "zh" for i in range(200)])
+    units = data.with_column("group", [f"author {i // 2}" for i in range(200)])
+    pairs = similar_pairs(data)
+    assert len(np.unique(clusters(large, pairs))) == len(np.unique(clusters(data, pairs))) == 200
+    assert len(np.unique(clusters(units, pairs))) == 100

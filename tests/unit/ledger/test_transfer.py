@@ -1,0 +1,158 @@
+"""Groups, the target and their interactions, on made-up worlds of known truth."""
+
+import csv
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from tests.unit.ledger.made_up_world import LABELS, Made, account, points, texts
+from tests.unit.ledger.test_accounting import adds_up
+
+from veridical.audit._made_up import dataset
+from veridical.core.errors import InputError
+from veridical.ledger.contract import Contract, read_contract
+from veridical.ledger.tables import read_tables, save_tables
+from veridical.models.linear import train_linear
+from veridical.train.trained import Trained
+
+
+def grouped(seed, *, share=0.5, n=900, n_truth=6000):
+    """Group `loud` turns a quarter of its labels round, group `calm` none; half of the rows are loud. truth: at `share` loud."""
+    rng = np.random.default_rng(seed)
+    every, codes = texts(n + n_truth, rng)
+    loud = rng.random(len(every)) < 0.5
+    codes = np.where(loud & (rng.random(len(every)) < 0.25), 1 - codes, codes)
+    splits = ["train" if i < 600 else "test" for i in range(n)]
+    listed = [(f"r{i}", splits[i], every[i], LABELS[codes[i]]) for i in range(n)]
+    data = dataset(listed).with_column("group", ["loud" if g else "calm" for g in loud[:n]])
+    data = replace(data, roles={"text": "text", "label": "label", "group": "group"})
+    rows = data.rows("train")
+    model = train_linear(data.inputs(rows), data.codes[rows], labels=data.labels)
+    trained = Trained(model, "linear", tuple(data.ids), model.predict(data.inputs()), data.labels, None, 0.0, external=False)
+    right = model.predict(every[n:]).argmax(axis=1) == codes[n:]
+    truth = share * right[loud[n:]].mean() + (1 - share) * right[~loud[n:]].mean()
+    return Made(data, model, trained, {row[0]: row[3] for row in listed}, float(truth))
+
+
+def mix(share, **more):
+    return Contract("mix", "clusters", (), "0" * 64, groups=(("loud", share), ("calm", 1 - share)), **more)
+
+
+def test_the_contracts_mix_of_groups_is_reached():
+    errors, bought, covered = [], [], 0
+    for seed in range(8):
+        world = grouped(seed, share=0.9)
+        tests = {row: label for row, label in world.right.items() if world.data.ids.index(row) >= 600}
+        ledger = account(world, contract=mix(0.9), answers=tests)
+        assert adds_up(ledger)
+        under = ledger.contract.honest
+        errors.append(under.value - world.truth)
+        covered += under.low <= world.truth <= under.high
+        bought.append(points(ledger)["groups"].value)
+    assert np.mean(bought) > 3
+    assert abs(np.mean(errors)) < 0.02
+    assert covered >= 7
+
+
+def test_the_mix_as_it_is_costs_nothing():
+    world = grouped(0)
+    loud = float((np.array(world.data.table.column("group").to_pylist())[world.data.rows("test")] == "loud").mean())
+    ledger = account(world, contract=mix(loud))
+    assert abs(points(ledger)["groups"].value) < 1.0
+    assert next(c for c in ledger.components if c.name == "groups").status == "not_detected"
+
+
+def test_the_honest_score_is_the_same_with_and_without_a_contract():
+    world = grouped(1)
+    assert account(world, contract=mix(0.9)).honest == account(world).honest
+
+
+def test_tables_with_groups_survive_a_file(tmp_path):
+    world, contract = grouped(2), mix(0.7)
+    tables = world.tables(contract)
+    save_tables(tables, tmp_path / "tables.npz")
+    assert account(world, tables=read_tables(tmp_path / "tables.npz"), contract=contract) == account(
+        world, tables=tables, contract=contract
+    )
+
+
+def test_a_mix_that_the_rows_cannot_carry_abstains_and_says_why():
+    world = grouped(3)
+    groups = np.array(world.data.table.column("group").to_pylist(), dtype=object)
+    rare = np.where(np.arange(len(groups)) % 30 == 0, "rare", groups)
+    world = replace(world, data=world.data.with_column("group", rare.tolist()))
+    contract = replace(mix(0.5), groups=(("rare", 0.97), ("calm", 0.03)))
+    component = next(c for c in account(world, contract=contract).components if c.name == "groups")
+    assert component.status == "skipped"
+    assert "effective rows" in component.why
+    with pytest.raises(InputError, match="'absent' a share"):
+        account(world, contract=replace(mix(0.5), groups=(("absent", 0.5), ("calm", 0.5))))
+
+
+def shifted(seed, tmp_path, *, labelled, turned=0.0, n_target=600):
+    """A target whose texts lean the words of the upper half; with `turned`, a share of its labels is turned round."""
+    rng = np.random.default_rng(seed)
+    every, codes = texts(9000, rng)
+    upper = np.array([np.mean([int(word[4:]) >= 200 for word in text.split()]) for text in every])
+    # In the source, hard to label: texts of many upper words get noisy labels.
+    codes = np.where(rng.random(len(every)) < 0.4 * np.clip(upper - 0.25, 0, 1), 1 - codes, codes)
+    target = rng.random(len(every)) < np.clip(upper - 0.2, 0.02, 1) ** 2
+    source, wanted = np.flatnonzero(~target), np.flatnonzero(target)
+    listed = [(f"r{k}", "train" if k < 700 else "test", every[i], LABELS[codes[i]]) for k, i in enumerate(source[:1300])]
+    data = replace(dataset(listed), roles={"text": "text", "label": "label"})
+    rows = data.rows("train")
+    model = train_linear(data.inputs(rows), data.codes[rows], labels=data.labels)
+    trained = Trained(model, "linear", tuple(data.ids), model.predict(data.inputs()), data.labels, None, 0.0, external=False)
+    turn = rng.random(len(every)) < turned
+    there = np.where(turn, 1 - codes, codes)
+    truth = float((model.predict([every[i] for i in wanted]).argmax(axis=1) == there[wanted]).mean())
+    path = tmp_path / f"target{seed}.csv"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        out = csv.writer(file)
+        out.writerow(["text", "label"] if labelled else ["text"])
+        out.writerows([every[i], LABELS[there[i]]] if labelled else [every[i]] for i in wanted[:n_target])
+    return Made(data, model, trained, {row[0]: row[3] for row in listed}, truth), path
+
+
+def test_a_target_without_labels_moves_the_score_by_its_texts(tmp_path):
+    errors, unmoved, covered = [], [], 0
+    for seed in range(5):
+        world, path = shifted(seed, tmp_path, labelled=False)
+        contract = Contract("target", "clusters", (), "0" * 64, target=path)
+        tests = {row: label for row, label in world.right.items() if int(row[1:]) >= 700}
+        ledger = account(world, contract=contract, answers=tests)
+        assert adds_up(ledger)
+        assert "concept" not in points(ledger)
+        errors.append(ledger.contract.honest.value - world.truth)
+        unmoved.append(ledger.honest.value - world.truth)
+        covered += ledger.contract.honest.low <= world.truth <= ledger.contract.honest.high
+    assert abs(np.mean(errors)) < abs(np.mean(unmoved))
+    assert covered >= 4
+
+
+def test_labels_of_the_target_show_what_texts_cannot(tmp_path):
+    covered = 0
+    for seed in range(5):
+        world, path = shifted(seed, tmp_path, labelled=True, turned=0.3)
+        ledger = account(world, contract=Contract("target", "clusters", (), "0" * 64, target=path))
+        assert adds_up(ledger)
+        assert points(ledger)["concept"].value > 5
+        covered += ledger.contract.honest.low <= world.truth <= ledger.contract.honest.high
+    assert covered >= 4
+
+
+@pytest.mark.parametrize(
+    ("yaml", "says"),
+    [
+        ("name: x\ngroups: [a]", "groups must give each group its share"),
+        ("name: x\ngroups: {a: 0.5, b: 0.2}", "sum to 0.7"),
+        ("name: x\ngroups: {a: 1.5}", "share 1.5"),
+        ("name: x\ntarget: nowhere.csv", "does not exist"),
+        ("name: x\ntarget: 3", "must name a file"),
+    ],
+)
+def test_what_a_contract_refuses(tmp_path, yaml, says):
+    path = tmp_path / "contract.yaml"
+    path.write_text(yaml, encoding="utf-8")
+    with pytest.raises(InputError, match=says):
+        read_contract(path)
