@@ -1,6 +1,6 @@
 """veridical: how much of this score is real?
 
-The stages are functions, imported only when used: load, audit, repair, train, account, report, run.
+The stages are functions, imported only when used: load, audit, repair, train, account, report, run, compare.
 """
 
 from importlib import import_module
@@ -20,6 +20,7 @@ _STAGES = {
     "account": "veridical.ledger.accounting",
     "report": "veridical.report.html",
     "run": "veridical.pipeline.running",
+    "compare": "veridical.pipeline.comparing",
     "RunConfig": "veridical.pipeline.config",
 }
 __all__ = ["__version__", *_STAGES]

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from veridical.audit._evidence import Evidence
     from veridical.core.ledger_record import Ledger
     from veridical.dataset.rows import Dataset
+    from veridical.pipeline.looking import Looked
     from veridical.train.trained import Trained
 
 T = TypeVar("T")
@@ -95,7 +96,7 @@ class _Job:
         trained = self.stage("train", lambda: self.train(evidence), self.trained)
         ledger = self.stage("account", lambda: self.account(trained, evidence, audit), lambda: self.saved().ledger)
         repair = self.stage("repair", lambda: self.repair(trained, evidence, audit), lambda: self.saved().repair)
-        self.save(trained, data, ledger=ledger, repair=repair, complete=True)
+        self.save(trained, data, ledger=ledger, repair=repair, complete=True, looked=self.look(data, ledger))
         self.report(data, audit)
         self.folder.mark("finished", {})
         shutil.rmtree(self.folder.path / CHECKPOINT, ignore_errors=True)
@@ -215,11 +216,30 @@ class _Job:
         for format in ("html", "md"):
             report(self.folder.path, format=format, lang=self.config.lang)
 
+    def look(self, data: "Dataset", ledger: "Ledger | None") -> "Looked | None":
+        """The score is known now: one more look at this test set."""
+        if ledger is None:
+            return None
+        from veridical.pipeline.looking import log_look
+
+        return log_look(self.folder, data, model=self.named_model, ledger=ledger)
+
+    @property
+    def named_model(self) -> str:
+        return "predictions" if self.config.predictions else self.config.model
+
     def saved(self) -> RunRecord:
         return run_record.read(self.folder.path)
 
     def save(
-        self, trained: "Trained", data: "Dataset", *, ledger: "Ledger | None", repair: RepairRecord | None, complete: bool
+        self,
+        trained: "Trained",
+        data: "Dataset",
+        *,
+        ledger: "Ledger | None",
+        repair: RepairRecord | None,
+        complete: bool,
+        looked: "Looked | None" = None,
     ) -> None:
         """run.json with what is known so far."""
         config, folder = self.config, self.folder
@@ -230,7 +250,7 @@ class _Job:
             complete=complete,
             task=config.task,
             metric=config.metric,
-            model="predictions" if config.predictions else config.model,
+            model=self.named_model,
             seed=config.seed,
             n_train=len(data.rows("train")),
             n_test=len(data.rows("test")) or len(data),
@@ -238,11 +258,12 @@ class _Job:
             ledger=ledger,
             repair=repair,
             config=asdict(config),
-            fingerprints={"data": data.fingerprint, **folder.identity["data"]},
+            fingerprints={"data": data.fingerprint, **folder.identity["data"], **({"test": looked.test} if looked else {})},
             seconds={name: marker["seconds"] for name, marker in marked.items()},
             peak_rss_mb=max([peak_rss_mb(), *(marker["peak_rss_mb"] for marker in marked.values())]),
-            warnings=(*data.warnings, *trained.warnings),
+            warnings=(*data.warnings, *trained.warnings, *(looked.warnings if looked else ())),
             set_aside={reason: reasons.count(reason) for reason in sorted(set(reasons))},
+            earlier_looks=looked.earlier if looked else None,
         )
         run_record.save(record, folder.path)
 

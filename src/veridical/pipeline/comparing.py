@@ -1,0 +1,309 @@
+"""`veridical compare`: run folders in, one comparison out. Reads the folders alone; changes nothing in them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from veridical import __version__
+from veridical.core import looks, run_record
+from veridical.core.comparison_record import ComparedRun, ComparisonRecord
+from veridical.core.errors import InputError
+from veridical.core.run_record import RunRecord
+from veridical.ledger.accounting import metric_of
+from veridical.ledger.review import UNSURE, ReviewParams, frame
+from veridical.ledger.tables import Tables, read_tables
+from veridical.pipeline.looking import run_hash
+from veridical.pipeline.reviewing import stored_answers
+from veridical.verify import comparison
+from veridical.verify.label_draws import Truth, under_review, within
+from veridical.verify.paired_terms import Rows
+
+if TYPE_CHECKING:
+    from veridical.core.bootstrap import FloatArray, IntArray
+    from veridical.ledger.population import Population
+
+FEW_CLUSTERS = 30
+"""Independent units under which a note says that intervals are rough. Ours; no source."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Run:
+    """One run folder. texts: test id -> what the model read; None where the run keeps none."""
+
+    name: str
+    folder: Path
+    record: RunRecord
+    tables: Tables
+    texts: dict[str, tuple[str, str | None]] | None
+
+    @property
+    def ids(self) -> list[str]:
+        return [str(row) for row in self.tables.ids]
+
+    def label_of(self) -> dict[str, str]:
+        return {row: self.record.labels[code] for row, code in zip(self.ids, self.tables.codes, strict=True)}
+
+
+def compare(
+    runs: Sequence[Path | str],
+    *,
+    metric: str | None = None,
+    shared: bool = False,
+    margin: float | None = None,
+    seed: int = 0,
+) -> ComparisonRecord:
+    """Compare finished runs on their common test rows, each pair and all together; the first run is the baseline.
+
+    metric: that of the runs when not given. shared: compare on the test rows that all runs have, where test sets differ. margin:
+    points within which a run counts as not worse. Raises InputError for what cannot be compared.
+    """
+    if margin is not None and not 0 < margin <= 100:
+        raise InputError(f"--margin is {margin:g}; it must be above 0 and at most 100 points, for example 1.")
+    opened = _opened([Path(run) for run in runs])
+    task = _same(opened, "task", [run.record.task for run in opened], "Compare runs of one task.")
+    declared = metric or _same(opened, "metric", [run.record.metric for run in opened], "Choose one for all with --metric NAME.")
+    name, function = metric_of(task, declared)
+    kept, notes = _rows_in_common(opened, shared=shared)
+    labels = tuple(sorted({label for run in opened for label in run.record.labels}))
+    aligned = [_Aligned(run, kept, labels) for run in opened]
+    leaked = np.stack([one.leaked for one in aligned])
+    rows = Rows(
+        codes=aligned[0].codes,
+        predicted=np.stack([one.predicted for one in aligned]),
+        clusters=joined([one.clusters for one in aligned]),
+        n_classes=len(labels),
+        metric=function,
+        people=None,
+    )
+    rows = replace(rows, people=aligned[0].people(np.asarray(leaked.any(axis=0)), rows.clusters))
+    reviewed, said = _reviewed(aligned, rows)
+    seen, not_ours = _looks(opened)
+    found = comparison.compare(
+        rows, transitions=within(opened[0].tables.noise, n_classes=len(labels)), reviewed=reviewed, margin=margin,
+        looks=len(seen), seed=seed,
+    )  # fmt: skip
+    honest = found.honest or (None,) * len(opened)
+    return ComparisonRecord(
+        veridical=__version__, task=task, metric=name, terms=found.terms, level=comparison.LEVEL, seed=seed,
+        n=len(rows.codes), n_clusters=found.n_clusters, pairs=found.pairs, ranks=found.ranks, stability=found.stability,
+        runs=tuple(
+            ComparedRun(
+                run.name, str(run.folder), run.record.model, run.record.seed, run.record.n_train, int(own.sum()), plain, true
+            )
+            for run, own, plain, true in zip(opened, leaked, found.reported, honest, strict=True)
+        ),
+        selection=replace(found.selection, lines_not_ours=not_ours),
+        notes=(*notes, *said, *_basis(opened, rows, leaked, found)),
+    )  # fmt: skip
+
+
+def _opened(folders: Sequence[Path]) -> list[_Run]:
+    if len(folders) < 2:
+        raise InputError(f"A comparison needs at least two runs; {len(folders)} was given. Name another run folder.")
+    real = [folder.resolve() for folder in folders]
+    for at, folder in enumerate(real):
+        if folder in real[:at]:
+            raise InputError(f"The run {folders[at]} is named twice; name each run once, two different ones at least.")
+    short = [folder.resolve().name for folder in folders]
+    names = [name if short.count(name) == 1 else str(folder) for name, folder in zip(short, folders, strict=True)]
+    return [_open(name, folder) for name, folder in zip(names, folders, strict=True)]
+
+
+def _open(name: str, folder: Path) -> _Run:
+    record = run_record.read(folder)
+    if not record.complete or record.ledger is None:
+        raise InputError(f"The run in {folder} is not finished, so it has no score to compare. Give its command again first.")
+    return _Run(name, folder, record, read_tables(folder / "tables.npz"), _texts(folder))
+
+
+def _texts(folder: Path) -> dict[str, tuple[str, str | None]] | None:
+    from veridical.dataset.storage import read
+
+    path = folder / "data.parquet"
+    if not path.is_file():
+        return None
+    table = read(path).table.select(["id", "text", "second"])
+    columns = [table.column(name).to_pylist() for name in ("id", "text", "second")]
+    return {row: (text, second) for row, text, second in zip(*columns, strict=True)}
+
+
+def _same(opened: Sequence[_Run], what: str, found: Sequence[str], next_step: str) -> str:
+    for run, value in zip(opened, found, strict=True):
+        if value != found[0]:
+            raise InputError(f"{opened[0].folder} has the {what} {found[0]!r}, {run.folder} has {value!r}. {next_step}")
+    return found[0]
+
+
+def _rows_in_common(opened: Sequence[_Run], *, shared: bool) -> tuple[list[str], list[str]]:
+    """(ids of the rows compared, in the first run's order; notes). Refuses other test sets unless `shared`."""
+    first = opened[0]
+    kept, notes = set(first.ids), []
+    for run in opened[1:]:
+        both = set(first.ids) & set(run.ids)
+        mine, theirs = first.label_of(), run.label_of()
+        relabelled = {row for row in both if mine[row] != theirs[row]}
+        reworded: set[str] = set()
+        if first.texts is not None and run.texts is not None:
+            reworded = {row for row in both if first.texts[row] != run.texts[row]}
+        else:
+            notes.append(f"{first.name} or {run.name} keeps no texts, so that ids and labels alone say which rows are the same.")
+        same = both - relabelled - reworded
+        if not shared and not len(same) == len(first.ids) == len(run.ids):
+            raise InputError(
+                _differ(first, run, both=len(both), relabelled=len(relabelled), reworded=len(reworded), same=len(same))
+            )
+        if len(same) < max(len(first.ids), len(run.ids)):
+            notes.append(
+                f"{first.name} ({len(first.ids)} test rows) and {run.name} ({len(run.ids)}) share {len(same)} rows with the same "
+                "text and label; scores here are on the shared rows, not those of run.json."
+            )
+        kept &= same
+    if len(kept) < 2:
+        raise InputError(f"The {len(opened)} runs share {len(kept)} test rows, too few to compare on. Run them on one test set.")
+    return [row for row in first.ids if row in kept], list(dict.fromkeys(notes))
+
+
+def _differ(first: _Run, run: _Run, *, both: int, relabelled: int, reworded: int, same: int) -> str:
+    parts = [f"{both} ids are in both"]
+    parts += [f"{relabelled} of these have another label"] if relabelled else []
+    parts += [f"{reworded} have another text"] if reworded else []
+    hint = f"Compare on the {same} rows they share with --shared" if same >= 2 else "Run both on one test set, with ids from --id"
+    return (
+        f"{first.folder} ({len(first.ids)} test rows) and {run.folder} ({len(run.ids)}) were scored on different test sets: "
+        f"{', '.join(parts)}. {hint}."
+    )
+
+
+class _Aligned:
+    """One run's test rows in the common order, label codes in the common label set."""
+
+    def __init__(self, run: _Run, kept: Sequence[str], labels: tuple[str, ...]) -> None:
+        position = {row: at for at, row in enumerate(run.ids)}
+        code = {label: at for at, label in enumerate(labels)}
+        recode = np.array([code[label] for label in run.record.labels], dtype=np.int64)
+        self.run, self.ids, self.labels = run, list(kept), labels
+        self.at = np.array([position[row] for row in kept], dtype=np.int64)
+        self.recode = recode
+        tables = run.tables
+        self.codes: IntArray = recode[tables.codes[self.at]]
+        self.predicted: IntArray = recode[tables.predicted[self.at]]
+        self.clusters: IntArray = tables.people.cluster[self.at]
+        self.leaked = tables.people.leaked[self.at]
+
+    def people(self, leaked: "np.typing.NDArray[np.bool_]", clusters: "IntArray") -> "Population":
+        """The run's population on the common rows, with `leaked` those that any run has in train."""
+        own = self.run.tables.people
+        vote = own.vote[self.at]
+        return replace(
+            own, rows=own.rows[self.at], cluster=clusters, leaked=leaked, basis=own.basis[self.at], vote=vote / vote.sum()
+        )
+
+    @property
+    def expected(self) -> "FloatArray":
+        """p(label | text) over the common label set, (n, C)."""
+        wide = np.zeros((len(self.at), len(self.labels)))
+        wide[:, self.recode] = self.run.tables.noise.expected[self.at]
+        return wide
+
+    @property
+    def strata(self) -> "IntArray":
+        """The strata in which this run's review was drawn."""
+        tables = self.run.tables
+        drawn = frame(
+            tables.noise, ids=self.run.ids, codes=tables.codes, predicted=tables.predicted, leaked=tables.people.leaked,
+            params=ReviewParams(),
+        )  # fmt: skip
+        return drawn.stratum[self.at]
+
+    def answers(self) -> "IntArray":
+        """Code of each row's reviewed label, -1 where it was not read, -2 where unsure."""
+        given = stored_answers(self.run.folder)
+        code = {label: at for at, label in enumerate(self.labels)} | {UNSURE: -2}
+        return np.array([code.get(given.get(row, ""), -1) for row in self.ids], dtype=np.int64)
+
+
+def joined(partitions: Sequence["IntArray"]) -> "IntArray":
+    """The finest clusters that no partition splits: rows that hang together in any run, through any chain. (n,) codes each."""
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    n, edges, offset = len(partitions[0]), [], len(partitions[0])
+    for partition in partitions:
+        codes, member = np.unique(partition, return_inverse=True)
+        edges.append(np.stack([np.arange(n), offset + member]))
+        offset += len(codes)
+    rows, columns = np.concatenate(edges, axis=1)
+    graph = coo_matrix((np.ones(len(rows)), (rows, columns)), shape=(offset, offset))
+    return np.asarray(connected_components(graph, directed=False)[1][:n], dtype=np.int64)
+
+
+def _reviewed(aligned: Sequence[_Aligned], rows: Rows) -> tuple[Truth | None, list[str]]:
+    """The truth that the reviews of all runs tell; rows on which two reviews disagree count as unsure."""
+    truth = np.full(len(rows.codes), -1, dtype=np.int64)
+    strata = np.zeros(len(rows.codes), dtype=np.int64)
+    clashes = 0
+    for one in aligned:
+        own = one.answers()
+        if not (own != -1).any():
+            continue
+        strata = strata * 100 + one.strata
+        clash = (truth != -1) & (own != -1) & (own != truth)
+        clashes += int(clash.sum())
+        truth = np.where(clash, -2, np.where(own != -1, own, truth))
+    if not (truth != -1).any():
+        return None, []
+    n_read = int((truth >= 0).sum())
+    changed = int((truth[truth >= 0] != rows.codes[truth >= 0]).sum())
+    said = [f"{n_read} labels were reviewed and {changed} changed; honest differences use these answers."]
+    said += [f"Two reviews disagree on {clashes} rows; these count as unsure."] if clashes else []
+    made = under_review(
+        codes=rows.codes,
+        predicted=rows.predicted,
+        truth=truth,
+        strata=strata,
+        expected=aligned[0].expected,
+        params=ReviewParams(),
+    )
+    return made, said
+
+
+def _looks(opened: Sequence[_Run]) -> tuple[set[str], int]:
+    """(hashes of all runs known to have scored these test sets, the compared ones included; log lines that are not ours)."""
+    own = {run_hash(run.folder) for run in opened}
+    logs = [looks.read(path) for path in dict.fromkeys(looks.log_of(run.folder) for run in opened)]
+    tests = {run.record.fingerprints.get("test", "") for run in opened} - {""}
+    found = {look.run for log in logs for test in tests for look in log.at(test)}
+    return own | found, sum(log.not_ours for log in logs)
+
+
+def _basis(opened: Sequence[_Run], rows: Rows, leaked: "np.typing.NDArray[np.bool_]", found: comparison.Compared) -> list[str]:
+    """What the honest differences rest on, or why there are none."""
+    assert rows.people is not None
+    said, any_leaked = [], np.asarray(leaked.any(axis=0))
+    left, n = int((~any_leaked).sum()), len(any_leaked)
+    if found.honest is None:
+        said.append(
+            f"Only {left} of {n} test rows are in no run's train, too few to compare in honest terms: differences are as "
+            "reported, and leakage may decide them."
+        )
+    else:
+        weighted = f"weighted to the population of {opened[0].name}"
+        said.append(
+            f"Honest differences are read on the {left} of {n} test rows that no compared run has in its train, {weighted}."
+        )
+        alone = [int((own & ~np.delete(leaked, at, axis=0).any(axis=0)).sum()) for at, own in enumerate(leaked)]
+        said += [
+            f"{count} rows are left out because {run.name} alone has them in train."
+            for run, count in zip(opened, alone, strict=True)
+            if count
+        ]
+    if len({run.record.ledger.votes for run in opened if run.record.ledger}) > 1:
+        said.append(f"The runs vote differently (clusters and rows); {opened[0].name} decides.")
+    if found.n_clusters < FEW_CLUSTERS:
+        said.append(f"Only {found.n_clusters} independent groups of rows: intervals are rough, trust the p values.")
+    if any(run.record.ledger and run.record.ledger.contract for run in opened):
+        said.append("Contracts are left out: honest here is before any contract.")
+    return said
