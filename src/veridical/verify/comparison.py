@@ -194,7 +194,7 @@ class _Family:
             alone = np.quantile(np.abs(self.deviations(*couple)) / error, LEVEL) if error > 0 else smallest
             points = self.estimate(couple, max(float(alone), smallest), holds_zero=one > 1 - LEVEL)
             band = self.estimate(couple, joint, holds_zero=corrected > 1 - LEVEL)
-            told = corrected <= 1 - LEVEL and (band.low > 0 or band.high < 0)
+            told = bool(corrected <= 1 - LEVEL and (band.low > 0 or band.high < 0))
             made.append(Difference(points, band, one, float(corrected), told, self.mde(error, tests=len(couples))))
         return made
 
@@ -214,7 +214,8 @@ class _Family:
             low, high = min(low, 0.0), max(high, 0.0)
         low, high = max(low, -1.0 - abs(at)), min(high, 1.0 + abs(at))
         n = len(self.terms.rows.codes)
-        return Estimate(100 * at, 100 * min(low, at), 100 * max(high, at), LEVEL, n, self.n_clusters, method)
+        low, high = float(min(low, at)), float(max(high, at))
+        return Estimate(100 * at, 100 * low, 100 * high, LEVEL, n, self.n_clusters, method)
 
     def mde(self, error: float, *, tests: int) -> float:
         if error == 0:
