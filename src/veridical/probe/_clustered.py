@@ -1,0 +1,114 @@
+"""Means and ratios over rows whose clusters are the units, as measures: value, interval, p value, smallest visible effect.
+
+Letters: n rows, K clusters. Every cluster has one vote unless votes are given.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from veridical.core.bootstrap import cluster_totals
+from veridical.core.estimate import Estimate
+from veridical.core.paired_test import sign_flip_p
+from veridical.core.power import minimum_detectable_effect
+from veridical.core.probe_record import Measure, Unit
+from veridical.dataset.rows import IntArray
+from veridical.models.model import FloatArray
+
+Side = Literal["above", "below", "both"]
+METHOD = "cluster variance"
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """A value with its standard error over K clusters of n rows, in the unit of the value."""
+
+    value: float
+    error: float
+    n: int
+    n_clusters: int
+
+    def estimate(self, *, level: float, scale: float = 1.0, method: str = METHOD, bounded: bool = False) -> Estimate:
+        """bounded: a share, which lies in 0..1 with its interval."""
+        half = scale * self.error * _quantile(level, self.n_clusters)
+        found = np.array([self.value * scale - half, self.value * scale, self.value * scale + half])
+        low, value, high = (np.clip(found, 0.0, 1.0) if bounded else found).tolist()
+        return Estimate(value, low, high, level, self.n, self.n_clusters, method)
+
+    def p(self, null: float) -> float:
+        """Two-sided p value of "equal to null" (Student's t over clusters)."""
+        from scipy.stats import t
+
+        gap = abs(self.value - null)
+        if self.error == 0 or self.n_clusters < 2:
+            return 1.0 if gap < 1e-12 or self.n_clusters < 2 else 0.0
+        return float(2 * t.sf(gap / self.error, self.n_clusters - 1))
+
+    def mde(self, *, level: float, scale: float = 1.0) -> float:
+        """Smallest effect seen with 80 % power; at least what one cluster that differs would make."""
+        return scale * minimum_detectable_effect(max(self.error, 1 / max(self.n_clusters, 1)), level=level)
+
+
+def _quantile(level: float, n_clusters: int) -> float:
+    from scipy.stats import t
+
+    return float(t.ppf(0.5 + level / 2, max(n_clusters - 1, 1)))
+
+
+def votes_of(clusters: IntArray) -> FloatArray:
+    """Votes (n,) that give every cluster one."""
+    _, member, counts = np.unique(clusters, return_inverse=True, return_counts=True)
+    return np.asarray(1.0 / counts[member])
+
+
+def mean(values: FloatArray, clusters: IntArray, *, votes: FloatArray | None = None) -> Spread:
+    """Mean of `values` (n,) with the error of a ratio of cluster sums."""
+    return ratio(values, np.ones(len(values)), clusters, votes=votes)
+
+
+def ratio(above: FloatArray, below: FloatArray, clusters: IntArray, *, votes: FloatArray | None = None) -> Spread:
+    """Sum of `above` (n,) over sum of `below` (n,), by linearisation over clusters."""
+    given = votes_of(clusters) if votes is None else votes
+    total = float(given @ below)
+    value = float(given @ above) / total
+    return Spread(value, _error(given * (above - value * below) / total, clusters), len(above), len(np.unique(clusters)))
+
+
+def ratio_difference(first: tuple[FloatArray, FloatArray], second: tuple[FloatArray, FloatArray], clusters: IntArray) -> Spread:
+    """first - second, each a ratio (above (n,), below (n,)) over the same rows; their covariance counts."""
+    given = votes_of(clusters)
+    values, parts = [], []
+    for above, below in (first, second):
+        total = float(given @ below)
+        values.append(float(given @ above) / total)
+        parts.append(given * (above - values[-1] * below) / total)
+    return Spread(values[0] - values[1], _error(parts[0] - parts[1], clusters), len(clusters), len(np.unique(clusters)))
+
+
+def _error(influence: FloatArray, clusters: IntArray) -> float:
+    """Standard error from the influence of each row on the value; influences sum to 0."""
+    sums = cluster_totals(influence[:, None], clusters)[:, 0]
+    return float(np.sqrt(sums @ sums * len(sums) / max(len(sums) - 1, 1)))
+
+
+def measure(
+    name: str, spread: Spread, *, unit: Unit, about: str, null: float | None = None, worse: Side = "above", level: float = 0.95,
+    p: float | None = None, method: str = METHOD, bounded: bool = False,
+) -> Measure:  # fmt: skip
+    """The spread as a measure. unit: points multiplies by 100. null: in the unit; with it come p (if not given) and mde."""
+    scale = 100.0 if unit == "points" else 1.0
+    estimate = spread.estimate(level=level, scale=scale, method=method, bounded=bounded)
+    if null is None:
+        return Measure(name, estimate, unit, about)
+    p = spread.p(null / scale) if p is None else p
+    return Measure(name, estimate, unit, about, null=null, worse=worse, mde=spread.mde(level=level, scale=scale), p=p)
+
+
+def paired_measure(
+    name: str, differences: FloatArray, clusters: IntArray, rng: np.random.Generator, *, unit: Unit, about: str,
+    worse: Side = "above", level: float = 0.95,
+) -> Measure:  # fmt: skip
+    """Mean of differences (n,) of two answers to the same rows; null 0; p by flipping the signs of whole clusters."""
+    p = sign_flip_p(differences * votes_of(clusters), clusters, rng, side="two-sided")
+    return measure(name, mean(differences, clusters), unit=unit, about=about, null=0.0, worse=worse, level=level, p=p)

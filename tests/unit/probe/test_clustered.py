@@ -1,0 +1,44 @@
+"""Means, ratios and their differences over clusters against simulation and hand-computed answers."""
+
+import numpy as np
+import pytest
+
+from veridical.probe import _clustered
+
+
+def test_a_mean_over_single_rows_is_the_textbook_one():
+    values = np.array([1.0, 0.0, 1.0, 1.0, 0.0, 1.0])
+    found = _clustered.mean(values, np.arange(6))
+    assert found.value == pytest.approx(4 / 6)
+    assert found.error == pytest.approx(values.std(ddof=1) / np.sqrt(6))
+
+
+def test_every_cluster_has_one_vote():
+    found = _clustered.mean(np.array([1.0, 1.0, 1.0, 0.0]), np.array([7, 7, 7, 2]))
+    assert found.value == pytest.approx(0.5)
+    assert found.n_clusters == 2
+
+
+def test_intervals_of_a_ratio_difference_cover_the_truth():
+    rng, covered = np.random.default_rng(0), 0
+    for _ in range(300):
+        clusters = np.repeat(np.arange(60), 2)
+        shared = np.repeat(rng.normal(0, 1, 60), 2)
+        below = (rng.random((2, 120)) < 0.6).astype(float)
+        first = below[0] * (rng.random(120) < 1 / (1 + np.exp(-shared)))
+        second = below[1] * (rng.random(120) < 1 / (1 + np.exp(-shared)))
+        e = _clustered.ratio_difference((first, below[0]), (second, below[1]), clusters).estimate(level=0.95)
+        covered += e.low <= 0 <= e.high
+    assert 0.91 <= covered / 300 <= 0.985
+
+
+def test_a_difference_without_spread_still_says_what_could_be_seen():
+    rng = np.random.default_rng(0)
+    still = _clustered.paired_measure("x", np.zeros(50), np.arange(50), rng, unit="points", about="")
+    assert (still.estimate.value, still.p) == (0.0, 1.0)
+    assert still.mde is not None
+    assert still.mde > 100 / 50
+    moved = _clustered.paired_measure("x", np.ones(50), np.arange(50), rng, unit="points", about="")
+    assert moved.estimate.value == pytest.approx(100.0)
+    assert moved.p is not None
+    assert moved.p < 0.001

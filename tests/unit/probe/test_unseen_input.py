@@ -1,0 +1,103 @@
+"""Answers without evidence: known answers for a model of priors, a memorising model, pairs and Chinese."""
+
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+
+from veridical.audit._made_up import dataset, nonsense
+from veridical.core.finding import Skipped
+from veridical.dataset.rows import SCHEMA, Dataset
+from veridical.probe import _no_evidence
+from veridical.probe._subject import subject_of
+from veridical.probe._toys import ToyModel
+from veridical.probe.unseen_input import Params, auroc, run
+
+
+def _measured(subject):
+    return {m.name: m for m in run(subject, Params(), np.random.default_rng(0)).measures}
+
+
+def _noisy_rows(n_train=500, n_test=500):
+    """Families of texts share words; labels are coin flips, so a near row says nothing about a label."""
+    rng, rows = np.random.default_rng(3), []
+    families = [nonsense(rng, 6).split() for _ in range(60)]
+    for i in range(n_train + n_test):
+        text = [*rng.choice(families[i % 60], 3, replace=False), *nonsense(rng, 5).split()]
+        label = ("neg", "pos")[int(rng.random() < 0.5)]
+        rows.append((str(i), "train" if i < n_train else "test", " ".join(text), label))
+    return dataset(rows)
+
+
+def test_auroc_counts_pairs():
+    known, unknown = np.array([0.9, 0.8, 0.5]), np.array([0.5, 0.6])
+    pairs = [(k > u) + 0.5 * (k == u) for k in known for u in unknown]
+    assert auroc(known, unknown) == np.mean(pairs)
+
+
+def test_a_model_of_priors_claims_nothing_and_lies_at_the_mix_of_train():
+    rng = np.random.default_rng(0)
+    rows = [(str(i), "train" if i < 300 else "test", nonsense(rng, 8), "a" if i % 10 < 7 else "b") for i in range(500)]
+    data = dataset(rows)
+    found = _measured(subject_of(data, ToyModel(data.labels, lambda text: (float(np.log(0.7 / 0.3)), 0.0))))
+    for name, measure in found.items():
+        if name.startswith("excess_"):
+            assert abs(measure.estimate.value) < 1e-9
+        if name.startswith("auroc_"):
+            assert measure.estimate.value == 0.5
+    assert abs(found["pull_to_train_mix"].estimate.value - 1) < 1e-9
+    assert found["largest_answer"].estimate.value == 1.0
+
+
+def test_a_model_of_train_rows_is_pulled_and_a_rule_is_not():
+    from veridical.models.linear import train_linear
+
+    data = _noisy_rows()
+    train = data.rows("train")
+    memory = train_linear(data.inputs(train), data.codes[train], labels=data.labels)
+    pulled = _measured(subject_of(data, memory))["pull_to_nearest_train_row"]
+    assert pulled.estimate.low > 3
+    rule = ToyModel(data.labels, lambda text: (0.0, 3.0 if len(text) % 2 else -3.0))
+    calm = _measured(subject_of(data, rule))["pull_to_nearest_train_row"]
+    assert calm.estimate.low < 0 < calm.estimate.high
+
+
+def test_predictions_alone_are_skipped():
+    data = _noisy_rows(100, 120)
+    subject = replace(subject_of(data, ToyModel(data.labels, lambda text: (0.0, 0.0))), queries=None)
+    assert isinstance(run(subject, Params(), np.random.default_rng(0)), Skipped)
+
+
+def test_pairs_are_asked_as_pairs_and_chinese_in_chinese():
+    rng, seen = np.random.default_rng(1), []
+    words = ["天气", "河流", "城市", "图书", "音乐", "道路", "窗户", "学校", "春天", "时间"]
+    rows = []
+    for i in range(240):
+        first, second = ("".join(rng.choice(words, 6)) for _ in range(2))
+        split = "train" if i < 120 else "test"
+        rows.append({"id": str(i), "split": split, "text": first, "second": second, "label": "ab"[i % 2]})
+    table = pa.Table.from_pylist(rows, schema=SCHEMA)
+    data = Dataset("classification", table, ("a", "b"), table.slice(0, 0))
+    model = ToyModel(data.labels, lambda text: (seen.append(text), (0.0, 0.0))[1])
+    _measured(subject_of(data, model))
+    assert all(isinstance(text, tuple) for text in seen)
+    questions = set(_no_evidence.written()["questions"]["zh"])
+    assert any(text[0] in questions for text in seen)
+    english = set(_no_evidence.written()["facts"]["en"])
+    assert any(text[0] in english for text in seen)
+
+
+def test_the_data_file_is_whole():
+    written = _no_evidence.written()
+    assert {len(texts) for texts in written["facts"].values()} == {24}
+    for language in ("en", "zh"):
+        assert {len(texts) for texts in written["domains"][language].values()} == {10}
+        assert len(set(written["questions"][language])) == 24
+
+
+def test_neutral_words_lean_to_no_label():
+    rows = [(str(i), "train", f"{'good' if i % 2 else 'bad'} stone {'w' + str(i % 4)}", "np"[i % 2]) for i in range(80)]
+    data = dataset(rows)
+    found = _no_evidence.train_words(data, data.rows("train"), least=5, lean=0.3)
+    assert "stone" in found.neutral
+    assert not {"good", "bad"} & set(found.neutral)
