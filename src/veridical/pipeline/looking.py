@@ -1,5 +1,6 @@
 """Each finished run is a look at its test set: logged beside the run folder, and counted when the next one is judged."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,6 +39,25 @@ def earlier_looks(folder: RunFolder, data: "Dataset") -> tuple[Look, ...]:
     from veridical.dataset.fingerprint import fingerprint_of_test
 
     return looks.read(looks.log_of(folder.path)).at(fingerprint_of_test(data), but=[identity_hash(folder.identity)])
+
+
+def earlier_looks_of(run: Path, test: str) -> tuple[Look, ...]:
+    """The same for a finished run on disk, whose test rows have the fingerprint `test` (run.json, fingerprints)."""
+    return looks.read(looks.log_of(run)).at(test, but=[run_hash(run)])
+
+
+def predicted_at(look: Look, *, log: Path, ids: Sequence[str]) -> list[str] | None:
+    """The labels that an earlier run predicted for the rows `ids`; None where its folder is gone or lacks some of them."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(look.predictions(log), columns=["id", "predicted"])
+    except (OSError, pa.ArrowException):
+        return None
+    told = dict(zip(table.column("id").to_pylist(), table.column("predicted").to_pylist(), strict=True))
+    found = [told.get(row) for row in ids]
+    return [label for label in found if label is not None] if None not in found else None
 
 
 def log_look(folder: RunFolder, data: "Dataset", *, model: str, ledger: "Ledger") -> Looked:

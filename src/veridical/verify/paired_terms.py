@@ -18,6 +18,7 @@ import numpy as np
 
 from veridical.core.bootstrap import FloatArray, IntArray, cluster_totals, resampled_counts
 from veridical.core.paired_test import sign_flip_p, swap_p
+from veridical.ledger.inference import MANY_CLUSTERS
 from veridical.ledger.population import Population
 from veridical.ledger.score_table import collapses, gradient, statistics
 from veridical.tasks._contract import Metric
@@ -78,13 +79,20 @@ class Terms:
         joined = self.resampled.transpose(1, 0, 2).reshape(g, k * width)
         q = self.slopes.shape[1]
         root = _root(self.rows.people.target_covariance) if q and self.rows.people else np.zeros((0, 0))
+        normal = None
+        if g > max(MANY_CLUSTERS, 10 * k * width):
+            off = joined - joined.mean(axis=0)
+            normal = _root(off.T @ off)
         found = np.empty((REPLICATES, k))
         block = max(1, BLOCK_CELLS // max(g, k * width))
         for start in range(0, REPLICATES, block):
             size = min(block, REPLICATES - start)
-            moved = (scale * (resampled_counts(g, size, rng) - 1.0) @ joined).reshape(size, k, width)
+            if normal is None:
+                moved = scale * (resampled_counts(g, size, rng) - 1.0) @ joined
+            else:
+                moved = scale * rng.standard_normal((size, k * width)) @ normal.T
             shifted = np.einsum("rq,kqw->rkw", rng.standard_normal((size, q)) @ root.T, self.slopes)
-            found[start : start + size] = _scores(self.rows.metric, self.totals + moved + shifted)
+            found[start : start + size] = _scores(self.rows.metric, self.totals + moved.reshape(size, k, width) + shifted)
         return found + rng.standard_normal((REPLICATES, self.review.shape[1])) @ self.review.T
 
     def p(self, first: int, second: int, rng: np.random.Generator) -> float:
