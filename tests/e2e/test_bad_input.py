@@ -3,6 +3,7 @@
 import csv
 import json
 import random
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -153,7 +154,7 @@ def test_a_contract_that_names_what_is_not_there(
     _refused(_run(veridical, train, tmp_path, "--test", test, "--contract", tmp_path / "c.yaml"), *words)
 
 
-@pytest.mark.parametrize(("kept", "extra", "word"), [(9, 0, "1 test rows are missing"), (10, 2, "2 ids are not in the data")])
+@pytest.mark.parametrize(("kept", "extra", "word"), [(9, 0, "1 test row is missing"), (10, 2, "2 ids are not in the data")])
 def test_predictions_with_missing_or_extra_ids(
     veridical: Callable[..., Any], train: Path, test: Path, tmp_path: Path, kept: int, extra: int, word: str
 ) -> None:
@@ -200,7 +201,7 @@ def test_one_test_row_is_accepted_with_a_warning(veridical: Callable[..., Any], 
     record = json.loads(said.out)
     assert record["n_test"] == 1
     assert record["honest"]["high"] - record["honest"]["low"] > 0.5
-    assert record["warnings"]
+    assert any("Only 1 test row" in note for note in record["notes"])
 
 
 def test_a_group_of_one_row_is_accepted(veridical: Callable[..., Any], tmp_path: Path) -> None:
@@ -254,8 +255,91 @@ def test_an_encoder_folder_that_cannot_be_used(
     _refused(_run(veridical, train, tmp_path, "--test", test, "--model", tmp_path / "enc"), *words)
 
 
-def test_rows_that_all_resemble_each_other_are_too_few_to_test_on(veridical: Callable[..., Any], tmp_path: Path) -> None:
+def test_rows_that_all_resemble_each_other_are_split_at_random_and_that_is_said(
+    veridical: Callable[..., Any], tmp_path: Path
+) -> None:
     rows = [
         (f"r{k}", f"the same long sentence about {'good' if k % 2 else 'bad'} soup", "pos" if k % 2 else "neg") for k in range(40)
     ]
-    _refused(_run(veridical, _csv(tmp_path / "one.csv", rows), tmp_path), "near-duplicates", "--test")
+    said = _run(veridical, _csv(tmp_path / "one.csv", rows), tmp_path, "--json")
+    assert said.code == 0, said.err
+    record = json.loads(said.out)
+    assert any("one family of near-equal texts" in warning for warning in record["warnings"])
+    leakage = next(c for c in record["components"] if c["name"] == "leakage")
+    assert leakage["mde"] == 100.0  # nothing at all can be seen
+
+
+def test_all_train_rows_identical_is_said(veridical: Callable[..., Any], test: Path, tmp_path: Path) -> None:
+    same = [(row, "one and the same text", label) for row, _, label in ROWS[:30]]
+    said = _run(veridical, _csv(tmp_path / "train.csv", same), tmp_path, "--test", test, "--json")
+    assert said.code == 0, said.err
+    assert any("All 30 train rows have the same text" in warning for warning in json.loads(said.out)["warnings"])
+
+
+CALLABLES = """
+import random
+count = [0]
+def raises(texts): raise ValueError("boom")
+def nan(texts): return [{"pos": float("nan"), "neg": 1.0} for _ in texts]
+def short(texts): return [{"pos": 1.0}]
+def third(texts): return [{"maybe": 1.0} for _ in texts]
+def fickle(texts):
+    count[0] += 1
+    return [{"pos": 1.0} if count[0] % 2 else {"neg": 1.0} for _ in texts]
+"""
+
+
+@pytest.fixture
+def callables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "brought.py").write_text(CALLABLES, encoding="utf-8")
+    (tmp_path / "broken.py").write_text("raise RuntimeError('no licence')\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for name in ("brought", "broken"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+
+
+@pytest.mark.usefixtures("callables")
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        ("brought:raises", ("brought:raises raised ValueError: boom on 40 texts",)),
+        ("brought:nan", ("nan", "pos")),
+        ("brought:short", ("gave 1", "40 texts")),
+        ("brought:third", ("maybe",)),
+        ("broken:f", ("RuntimeError: no licence",)),
+    ],
+)
+def test_a_callable_that_cannot_be_used(
+    veridical: Callable[..., Any], train: Path, test: Path, tmp_path: Path, model: str, words: tuple[str, ...]
+) -> None:
+    _refused(_run(veridical, train, tmp_path, "--test", test, "--model", model), *words)
+
+
+@pytest.mark.usefixtures("callables")
+def test_a_callable_that_changes_its_answers_is_measured(
+    veridical: Callable[..., Any], train: Path, test: Path, tmp_path: Path
+) -> None:
+    said = _run(veridical, train, tmp_path, "--test", test, "--model", "brought:fickle", "--json")
+    assert said.code == 0, said.err
+    assert any("brought:fickle changes its answers: asked twice, 100 %" in w for w in json.loads(said.out)["warnings"])
+
+
+def test_predict_does_not_read_another_column(veridical: Callable[..., Any], train: Path, test: Path, tmp_path: Path) -> None:
+    assert _run(veridical, train, tmp_path, "--test", test).code == 0
+    other = _csv(tmp_path / "other.csv", [(t,) for _, t, _ in ROWS], ("comment",))
+    arguments = ("predict", tmp_path / "out" / "model", other, "--out", tmp_path / "p.jsonl")
+    _refused(veridical(*arguments), "no column 'text'", "comment", "--text COLUMN")
+    said = veridical(*arguments, "--text", "comment")
+    assert said.code == 0, said.err
+    assert "ids are row-1" in said.out
+
+
+def test_a_list_in_json_lines_blames_its_line(veridical: Callable[..., Any], test: Path, tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_text('["r1", "text", "pos"]\n{"text": "a", "label": "b"}\n', encoding="utf-8")
+    _refused(_run(veridical, tmp_path / "rows.jsonl", tmp_path, "--test", test), "line 1", "list")
+
+
+def test_restore_after_no_repair_says_what_to_do(veridical: Callable[..., Any], train: Path, test: Path, tmp_path: Path) -> None:
+    assert _run(veridical, train, tmp_path, "--test", test).code == 0
+    _refused(veridical("restore", tmp_path / "out", "--out", tmp_path / "back.csv"), "repaired nothing", "without --no-repair")

@@ -21,7 +21,9 @@ def verb(
     from veridical.pipeline.predicting import predict
 
     with shown(quiet=quiet) as progress:
-        n_rows, n_aside = predict(model, data, out=out, text=text, second=second, id=id, progress=progress)
+        done = predict(model, data, out=out, text=text, second=second, id=id, progress=progress)
     if not quiet:
-        aside = f" {n_aside} rows could not be used and have no line." if n_aside else ""
-        typer.echo(f"{n_rows} predictions: {out}.{aside}")
+        rows = "row" if done.n_aside == 1 else "rows"
+        aside = f" {done.n_aside} {rows} could not be used and got no line." if done.n_aside else ""
+        made = " The file has no id column (--id), so ids are row-1, row-2 and so on." if done.ids_made else ""
+        typer.echo(f"{done.n_rows} predictions: {out}.{aside}{made}")

@@ -27,7 +27,8 @@ def write_with(path: Path, write: Callable[[Path], object]) -> None:
         temporary.replace(path)
     except OSError as error:
         raise SurroundingsError(
-            f"Could not write {path}: {error.strerror or error}. Nothing was changed; free some space or choose another --out."
+            f"Could not write {path}: {error.strerror or error}. That file is as it was. Free some space, then give the same "
+            "command again: it goes on where it stopped; or choose another --out."
         ) from error
     finally:
         temporary.unlink(missing_ok=True)

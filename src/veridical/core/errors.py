@@ -3,6 +3,17 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+NEAR = 0.65
+"""Likeness (difflib ratio, 0..1) from which a known name is offered instead of an unknown one. Ours; no source."""
+SHOWN_NAMES = 20
+"""Known names that a refusal lists. Ours; no source."""
+
+
+def nearest(got: str, known: Iterable[str]) -> str:
+    """The half sentence that offers the known name most like `got`; empty where none is near."""
+    near = get_close_matches(got, list(known), n=1, cutoff=NEAR)
+    return f" Did you mean {near[0]!r}?" if near else ""
+
 
 class VeridicalError(Exception):
     """Base of everything veridical raises on purpose. Exit code 2: the input."""
@@ -19,9 +30,9 @@ class UnknownName(InputError):
 
     def __init__(self, kind: str, got: str, known: Iterable[str], next_step: str = "") -> None:
         names = list(known)
-        near = get_close_matches(got, names, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        super().__init__(f"Unknown {kind} {got!r}.{hint} Known: {', '.join(names) or 'none'}. {next_step}".strip())
+        shown = ", ".join(names[:SHOWN_NAMES]) or "none"
+        more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
+        super().__init__(f"Unknown {kind} {got!r}.{nearest(got, names)} Known: {shown}{more}. {next_step}".strip())
 
 
 class SurroundingsError(VeridicalError):

@@ -11,6 +11,7 @@ from veridical.core.errors import InputError
 from veridical.dataset.encodings import Encoding, as_utf8
 
 BATCH_ROWS = 50_000
+LINE_SUFFIXES = (".jsonl", ".ndjson")
 PEEK_ROWS = 1000
 """Rows whose keys name the columns. Ours; no source."""
 
@@ -57,14 +58,20 @@ def _cell(value: Any, name: str, place: str) -> bytes | None:
 
 def _rows(path: Path, encoding: Encoding, tell: Callable[[int], None]) -> Iterator[tuple[str, dict[str, Any]]]:
     with as_utf8(path, encoding, tell) as file:
-        if _is_list(file.peek(1 << 16)):
+        if _is_list(path, file.peek(1 << 16)):
             yield from _listed(path, file.read())
         else:
             yield from _lines(path, file)
 
 
-def _is_list(head: bytes) -> bool:
-    return head.lstrip().startswith(b"[")
+def _is_list(path: Path, head: bytes) -> bool:
+    """Whether the file is one list: it begins like one, and is not JSON lines whose first line happens to be a list."""
+    begins = head.lstrip()
+    if not begins.startswith(b"["):
+        return False
+    lines_by_name = any(suffix in LINE_SUFFIXES for suffix in path.suffixes)
+    first, newline, _ = begins.partition(b"\n")
+    return not (lines_by_name and newline and first.rstrip().endswith(b"]"))
 
 
 def _listed(path: Path, content: bytes) -> Iterator[tuple[str, dict[str, Any]]]:

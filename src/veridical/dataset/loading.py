@@ -1,7 +1,6 @@
 """Any file of rows -> Dataset: read, give roles, set unusable rows aside, split where no test was given, say what was assumed."""
 
 from dataclasses import dataclass
-from math import sqrt
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from veridical.core.errors import InputError, UnknownName
-from veridical.core.power import minimum_detectable_effect
 from veridical.core.progress import Progress, silent
 from veridical.dataset import label_names, row_ids, setting_aside
 from veridical.dataset.files import SPLIT_NAMES, columns_in, read_files, splits_of
@@ -21,8 +19,6 @@ from veridical.dataset.rows import SCHEMA, SPLITS, Dataset, IntArray
 from veridical.dataset.splitting import drawn_test
 
 SPLIT_WAYS = ("clusters", "random", "folds")
-SMALL_TEST = 200
-"""Test rows below which a warning says what the test can see. Ours; no source."""
 
 
 def columns_of(path: Path | str) -> list[str]:
@@ -252,11 +248,16 @@ def _split(data: Dataset, *, split: str, test_share: float, seed: int, progress:
 
     together = clusters(data, similar_pairs(data, progress=progress))
     singly = np.arange(len(data), dtype=np.int64)
+    one_family = split == "clusters" and len(np.unique(together)) == 1
+    if one_family:
+        split = "random"  # there is no other way to have a test set; what it costs is said below
     units = together if split == "clusters" else singly
     is_test = drawn_test(units, data.codes, test_share, seed)
     unseen = is_test & ~np.isin(data.codes, data.codes[~is_test])
     is_test &= ~np.isin(units, units[unseen])
     said = [] if is_test.any() else [f"{len(data)} rows are too few to draw a test set from; there is none."]
+    if one_family:
+        said.append(f"All {len(data)} rows are one family of near-equal texts, so no test set without them can be drawn.")
     if split == "random" and is_test.any():
         said.append(_cost_of_random(together, is_test))
     return _with_split(data, is_test, split, tuple(said))
@@ -275,21 +276,21 @@ def _with_split(data: Dataset, is_test: npt.NDArray[np.bool_], how: str, said: t
     return Dataset(data.task, table, data.labels, data.set_aside, data.roles, (*data.warnings, *said), "", how)
 
 
+def _one_text(table: pa.Table) -> bool:
+    second = pc.count_distinct(table.column("second"), mode="all").as_py()
+    return bool(pc.count_distinct(table.column("text")).as_py() == 1 and second == 1)
+
+
 def _doubts(data: Dataset, roles: dict[str, str]) -> list[str]:
     """What the user should know about rows that are accepted."""
     said, table = [], data.table
     if data.set_aside.num_rows:
         said.append(f"{data.set_aside.num_rows} rows were set aside: {_counted(data.set_aside)}.")
-    if (
-        pc.count_distinct(table.column("text")).as_py() == 1
-        and pc.count_distinct(table.column("second"), mode="all").as_py() == 1
-    ):
+    if _one_text(table):
         said.append(f"All {len(data)} rows have the same text; no model can tell them apart.")
-    n_test = len(data.rows("test"))
-    if 0 < n_test < SMALL_TEST:
-        points = min(100.0, 100 * minimum_detectable_effect(sqrt(0.25 / n_test)))
-        rows = "row" if n_test == 1 else "rows"
-        said.append(f"The test has only {n_test} {rows}: a difference below {points:.0f} points cannot be told from chance.")
+    elif _one_text(table.filter(pc.equal(table.column("split"), "train"))):
+        n_train = len(data.rows("train"))
+        said.append(f"All {n_train} train rows have the same text; a model can only learn how often each label stands there.")
     if "group" in roles:
         counts = pc.value_counts(table.column("group").drop_null()).field("counts")
         n_single = pc.sum(pc.equal(counts, 1)).as_py() or 0

@@ -116,7 +116,7 @@ def _shortcut(entry: Any, *, where: str) -> Shortcut:
         raise InputError(f"The contract {where}: a shortcut names no word (got {word!r}). Add a line like: word: indeed")
     op = entry.get("op", "transplant")
     if op not in OPERATIONS:
-        raise UnknownName(f"op of the shortcut {word!r}", str(op), OPERATIONS, "")
+        raise UnknownName("op", str(op), OPERATIONS, f"Correct it in the shortcut {word!r} of the contract {where}.")
     rate = entry.get("rate")
     if rate is not None and (isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 <= rate <= 1):
         raise InputError(f"The contract {where}: rate of {word!r} is {rate!r}; allowed: a share from 0 to 1.")

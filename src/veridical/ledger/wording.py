@@ -31,6 +31,8 @@ class Said:
 
 FEWEST_CLUSTERS = 10
 """Test clusters below which no variance can be read off. Ours; no source."""
+FEW_ROWS = 300
+"""Test rows under which a note says what they can see. Ours; no source."""
 BLIND_POINTS = 100.0
 """Half width of a band where nothing can be seen: the whole scale."""
 
@@ -66,7 +68,8 @@ def leakage(game: "Coalitions") -> Said:
     found = f"{n_leaked} of {people.n} test rows ({share:.1f} %) have an equal or near-equal text in train"
     if game.too_few_unleaked:
         why = f"{found}; too few are left to judge by, so models trained without the twins stand in for this one."
-        return Said(why, "fold models", n_leaked, details=details)
+        blind = BLIND_POINTS if len(np.unique(people.cluster)) < FEWEST_CLUSTERS else None
+        return Said(why, "fold models", n_leaked, blind, details)
     why = f"{found}; each was given the score this model gets on unleaked rows of the same difficulty."
     return Said(why, "imputed from unleaked rows of equal out-of-fold margin", n_leaked, details=details)
 
@@ -205,11 +208,9 @@ def borrowing(found: Borrowed, *, gap: float, z: float) -> str:
 
 def notes(tables: Tables, reviewed: Reviewed | None) -> tuple[str, ...]:
     people, found = tables.people, []
-    if people.n < 300:
-        found.append(
-            f"Only {people.n} test rows: a difference under {280 * 0.5 / np.sqrt(people.n):.1f} points cannot be "
-            f"seen (80 % power)."
-        )
+    if people.n < FEW_ROWS:
+        rows, seen = "row" if people.n == 1 else "rows", 280 * 0.5 / np.sqrt(people.n)
+        found.append(f"Only {people.n} test {rows}: a difference under {seen:.1f} points cannot be seen (80 % power).")
     if reviewed is None:
         found.append("Test-label noise is an interval until labels are reviewed.")
     return tuple(found)

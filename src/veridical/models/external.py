@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from veridical.core.errors import InputError
+from veridical.core.errors import InputError, VeridicalError
 from veridical.dataset.rows import Dataset, Text
 from veridical.models.model import FloatArray
 
@@ -19,6 +19,10 @@ SUM_TOLERANCE = 0.01
 """How far the probabilities of one row may be from 1, because they were rounded when written. Ours; no source."""
 BATCH = 256
 """Texts given to a callable at a time. Ours; no source."""
+ASKED_TWICE = 64
+"""Inputs asked a second time to see whether a callable changes its answers. Ours; no source."""
+SHOWN_CHARACTERS = 300
+"""Characters of a callable's own error message that are shown. Ours; no source."""
 
 
 def probabilities_of(answer: Any, *, labels: tuple[str, ...], where: str) -> list[float]:
@@ -52,7 +56,7 @@ class CallableModel:
         rows: list[list[float]] = []
         for start in range(0, len(inputs), BATCH):
             batch = list(inputs[start : start + BATCH])
-            answers = self.function(batch)
+            answers = self._asked(batch)
             if not isinstance(answers, list | tuple) or len(answers) != len(batch):
                 got = len(answers) if isinstance(answers, list | tuple) else type(answers).__name__
                 raise InputError(
@@ -61,6 +65,26 @@ class CallableModel:
             for answer in answers:
                 rows.append(probabilities_of(answer, labels=self.labels, where=f"The answer of {self.name}"))
         return np.asarray(rows, dtype=np.float64).reshape(-1, len(self.labels))
+
+    def _asked(self, batch: list[Text]) -> Any:
+        try:
+            return self.function(batch)
+        except VeridicalError:
+            raise
+        except Exception as error:
+            said = " ".join(str(error).split())[:SHOWN_CHARACTERS]
+            raise InputError(
+                f"{self.name} raised {type(error).__name__}: {said} on {len(batch)} {'text' if len(batch) == 1 else 'texts'}. "
+                "Correct the function; it gets a list of texts (or of pairs) and returns one dict per text."
+            ) from error
+
+    def unstable_share(self, inputs: Sequence[Text]) -> float:
+        """Share of up to ASKED_TWICE different inputs that get another predicted label when they are asked a second time."""
+        chosen = list(dict.fromkeys(inputs))[:ASKED_TWICE]
+        if not chosen:
+            return 0.0
+        first, second = self.predict(chosen).argmax(axis=1), self.predict(chosen).argmax(axis=1)
+        return float((first != second).mean())
 
     def save(self, folder: Path) -> None:
         raise InputError(f"{self.name} is code, and veridical stores no code; there is nothing to save in {folder}.")
@@ -82,6 +106,11 @@ def callable_model(model: str, *, labels: tuple[str, ...]) -> CallableModel:
     except ImportError as error:
         raise InputError(
             f"--model {model}: the module cannot be imported ({error}). Install it or run from its folder."
+        ) from error
+    except Exception as error:
+        said = " ".join(str(error).split())[:SHOWN_CHARACTERS]
+        raise InputError(
+            f"--model {model}: importing the module raised {type(error).__name__}: {said}. Correct it, then run again."
         ) from error
     if not callable(found):
         raise InputError(f"--model {model}: {module} has no function {function!r}. Give pkg.module:function.")
@@ -137,7 +166,10 @@ def _refuse_gaps(path: Path, *, missing: list[str], unknown: list[str]) -> None:
     if missing or unknown:
         parts = [
             f"{len(ids)} {what} (for example {ids[0]!r})"
-            for ids, what in ((missing, "test rows are missing"), (unknown, "ids are not in the data"))
+            for ids, what in (
+                (missing, "test row is missing" if len(missing) == 1 else "test rows are missing"),
+                (unknown, "id is not in the data" if len(unknown) == 1 else "ids are not in the data"),
+            )
             if ids
         ]
         raise InputError(f"{path}: {' and '.join(parts)}. Give one line for each test row, with the ids of --id.")

@@ -32,8 +32,9 @@ def cross_predicted(trained: "Trained", evidence: Evidence, *, config: RunConfig
     fold = fold_of_clusters(evidence.clusters, data.codes, N_FOLDS, config.seed)
     if any(len(np.unique(data.codes[fold != k])) < len(data.labels) for k in range(N_FOLDS)):
         n_clusters = len(np.unique(evidence.clusters))
+        families = "family" if n_clusters == 1 else "families"
         raise InputError(
-            f"The {len(data)} rows form {n_clusters} families of near-duplicates, too few to train without some of them and "
+            f"The {len(data)} rows form {n_clusters} {families} of near-duplicates, too few to train without some of them and "
             "test on these. Give a test set with --test, more rows, or --split random."
         )
     probabilities = np.full_like(trained.probabilities, np.nan)

@@ -1,11 +1,22 @@
 """`veridical predict`: a stored model on new rows, as JSON lines."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 from veridical.core.atomic_write import write_with
 from veridical.core.errors import InputError
 from veridical.core.progress import Progress, silent
+
+
+@dataclass(frozen=True, slots=True)
+class Predicted:
+    """Lines written, rows set aside, and whether ids had to be made from the places of the rows."""
+
+    n_rows: int
+    n_aside: int
+    ids_made: bool
+
 
 BATCH = 4096
 """Rows predicted at a time, so that memory stays bounded. Ours; no source."""
@@ -20,8 +31,8 @@ def predict(
     second: str | None = None,
     id: str | None = None,
     progress: Progress = silent,
-) -> tuple[int, int]:
-    """Write one line {"id", "label", "probabilities"} per usable row; (lines written, rows set aside)."""
+) -> Predicted:
+    """Write one line {"id", "label", "probabilities"} per usable row."""
     import numpy as np
 
     from veridical.dataset.loading import load_inputs
@@ -48,7 +59,7 @@ def predict(
     if out.is_dir():
         raise InputError(f"--out {out} is a folder; give a file, for example {out / 'predictions.jsonl'}.")
     write_with(out, write)
-    return len(data), data.set_aside.num_rows
+    return Predicted(len(data), data.set_aside.num_rows, ids_made="id" not in data.roles)
 
 
 def _roles(model: Path, source: Path, *, text: str | None, second: str | None, id: str | None) -> dict[str, str | None]:
@@ -59,6 +70,14 @@ def _roles(model: Path, source: Path, *, text: str | None, second: str | None, i
         return given
     remembered = json.loads(stored.read_text(encoding="utf-8"))
     there = _columns(source)
+    for role in ("text", "second"):
+        name = remembered.get(role)
+        if name is not None and name not in there and given[role] is None:
+            shown = ", ".join(sorted(there)[:10])
+            raise InputError(
+                f"{source} has no column {name!r}, which the model was trained to read as its {role}; its columns: {shown}. "
+                f"Name the one to read with --{role} COLUMN."
+            )
     return {role: value or (remembered.get(role) if remembered.get(role) in there else None) for role, value in given.items()}
 
 

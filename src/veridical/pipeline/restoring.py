@@ -27,6 +27,11 @@ def restore_run(run: Path, *, out: Path) -> tuple[int, str]:
     if out.suffix not in FORMATS:
         raise InputError(f"--out {out} ends in {out.suffix or 'nothing'}; allowed: {', '.join(FORMATS)}.")
     record = read(run)
+    if not (run / "edits.parquet").is_file():
+        raise InputError(
+            f"{run} repaired nothing (--no-repair), so there is nothing to restore: its input is unchanged. "
+            "To repair, run again without --no-repair."
+        )
     edits = read_edits(run / "edits.parquet")
     if not (run / "repaired.parquet").is_file():
         raise InputError(f"{run} holds no repaired.parquet: the run was made with --no-text. Run again without it.")

@@ -11,7 +11,7 @@ import numpy as np
 
 from veridical.core import run_record
 from veridical.core.atomic_write import write_json, write_with
-from veridical.core.errors import InputError, UnknownName
+from veridical.core.errors import InputError, nearest
 from veridical.core.randomness import stream
 from veridical.core.run_record import RunRecord
 from veridical.ledger.accounting import account_tables
@@ -137,7 +137,10 @@ def read_sheet(path: Path, *, ids: set[str], labels: tuple[str, ...]) -> dict[st
             columns = sheet.fieldnames or []
             for needed in ("id", "answer"):
                 if needed not in columns:
-                    raise UnknownName("column", needed, columns, f"{path} must be a sheet that veridical review wrote.")
+                    raise InputError(
+                        f"{path} has no column {needed!r}; it must be a sheet that veridical review wrote, with the columns "
+                        f"{', '.join(COLUMNS)}."
+                    )
             rows = list(sheet)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"The sheet {path} cannot be read ({error}). Save it as CSV in UTF-8.") from error
@@ -149,7 +152,11 @@ def read_sheet(path: Path, *, ids: set[str], labels: tuple[str, ...]) -> dict[st
         if row["id"] not in ids:
             raise InputError(f"{path} answers for row {row['id']!r}, which this run would not ask about. Use its own sheet.")
         if answer not in labels and answer != UNSURE:
-            raise UnknownName(f"answer for row {row['id']}", answer, [*labels, UNSURE], "Correct it, or leave it blank.")
+            allowed = ", ".join([*labels, UNSURE][:20])
+            raise InputError(
+                f"{path}: row {row['id']!r} has the answer {answer!r}, which is no label.{nearest(answer, labels)} "
+                f"Allowed: {allowed}; or leave it blank."
+            )
         found[row["id"]] = answer
     return found
 

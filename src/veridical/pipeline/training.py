@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from veridical.train.trained import Trained
 
 
+def _changing(share: float) -> str:
+    return f"asked twice, {100 * share:.0f} % of the test texts looked at get another label; its score is one draw of many."
+
+
 def trained_model(evidence: "Evidence", *, config: RunConfig, folder: Path, progress: Progress) -> "Trained":
     """Every row's probabilities and, where there is one to ask, the model."""
     from veridical.train.trained import Trained
@@ -26,9 +30,12 @@ def trained_model(evidence: "Evidence", *, config: RunConfig, folder: Path, prog
         began = time.monotonic()
         model = callable_model(config.model, labels=data.labels)
         probabilities = model.predict(data.inputs())
+        changing = model.unstable_share(data.inputs(data.rows("test")))
+        warnings = () if changing == 0 else (f"{config.model} changes its answers: {_changing(changing)}",)
         return Trained(
-            model, "callable", tuple(data.ids), probabilities, data.labels, None, time.monotonic() - began, external=True
-        )
+            model, "callable", tuple(data.ids), probabilities, data.labels, None, time.monotonic() - began, external=True,
+            warnings=warnings,
+        )  # fmt: skip
     return train(
         data,
         model=config.model,

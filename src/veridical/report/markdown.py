@@ -27,9 +27,6 @@ def markdown(files: RunFiles, said: Words) -> str:
         parts += _account(record.ledger, said)
     parts += _repairs(record.repair, said) + _probes(files, said) + _checks(files, said)
     sentences = warning_sentences(record, said)
-    n_aside = sum(record.set_aside.values())
-    if n_aside:
-        sentences.insert(0, said("set_aside", n=figures.count(n_aside)))
     parts += ["", *(f"> {literal(sentence, limit=600)}  " for sentence in sentences)] if sentences else []
     steps = [f"- {why}" + (f": `{command}`" if command else "") for command, why in next_steps(record, said, folder=None)]
     parts += ["", f"**{said('next')}**", "", *steps] if steps else []

@@ -162,11 +162,7 @@ class _Page:
         return f"{one_line(self.words.name('repair', arm.repair), limit=60)}{figure}"
 
     def warnings(self, record: RunRecord) -> None:
-        n_aside = sum(record.set_aside.values())
-        sentences = warning_sentences(record, self.words)
-        if n_aside:
-            sentences.insert(0, self.words("set_aside", n=figures.count(n_aside)))
-        for sentence in sentences:
+        for sentence in warning_sentences(record, self.words):
             self.line(f"! {sentence}", indent=2, style="yellow")
 
     def next(self, record: RunRecord, folder: Path | None) -> None:

@@ -157,7 +157,7 @@ def test_every_test_row_leaked():
 def test_tiny_test_sets(n_test):
     ledger = account(made(seed=6, n_test=n_test, n_truth=10))
     assert adds_up(ledger)
-    assert any(f"Only {n_test} test rows" in note for note in ledger.notes)
+    assert any(f"Only {n_test} test row" in note for note in ledger.notes)
 
 
 def test_votes_of_rows_and_of_clusters_differ_where_texts_repeat():
