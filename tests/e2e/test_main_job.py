@@ -230,6 +230,13 @@ def test_a_review_narrows_the_interval_and_later_rounds_combine(
     with (tmp_path / "second.csv").open(encoding="utf-8-sig", newline="") as file:
         second = {row["id"] for row in csv.DictReader(file)}
     assert not second & {row["id"] for row in sheet if row["answer"]}
+    stored = json.loads((tmp_path / "run" / "review.json").read_text(encoding="utf-8"))
+    first = stored["sheets"][0]
+    assert first["of"] == "test"
+    assert len(first["frame_sha256"]) == 64
+    assert set(first["inclusion_probability"]) == {row["id"] for row in sheet}
+    assert all(0 < chance <= 1 for chance in first["inclusion_probability"].values())
+    assert not any("no sheet of this run" in note for note in after["notes"])
     said = veridical("review", tmp_path / "run", "--rows", "20", "--review-train", "--out", tmp_path / "train.csv")
     assert said.code == 0, said.err
     with (tmp_path / "train.csv").open(encoding="utf-8-sig", newline="") as file:

@@ -2,15 +2,15 @@
 
 import csv
 import dataclasses
-import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from veridical.core import run_record
-from veridical.core.atomic_write import write_json, write_with
+from veridical.core.atomic_write import write_with
 from veridical.core.errors import InputError, nearest
 from veridical.core.randomness import stream
 from veridical.core.run_record import RunRecord
@@ -19,6 +19,7 @@ from veridical.ledger.contract import read_contract
 from veridical.ledger.review import UNSURE, Frame, Review, ReviewParams, allocation, draw, frame
 from veridical.ledger.tables import Tables, read_tables
 from veridical.pipeline import records
+from veridical.pipeline.review_file import StoredReview, doubts, drawn_round, read_review, write_review
 from veridical.pipeline.run_folder import held
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from veridical.models.model import FloatArray
 
 COLUMNS = ("id", "text", "label", "answer")
-FORMAT = 1
+REVIEW = "review.json"
 IMAGINED = 5
 """Imagined rounds of answers from which the width that a review would buy is averaged. Ours; no source."""
 
@@ -36,6 +37,7 @@ IMAGINED = 5
 class _Side:
     """Rows that may be reviewed: of the test set, or of train. n rows. weights: what each counts in the honest score, (n,)."""
 
+    name: str
     ids: list[str]
     codes: "IntArray"
     predicted: "IntArray"
@@ -49,7 +51,7 @@ def _test_side(tables: Tables) -> _Side:
     strata = frame(
         tables.noise, ids=ids, codes=tables.codes, predicted=tables.predicted, leaked=people.leaked, params=ReviewParams()
     )
-    return _Side(ids, tables.codes, tables.predicted, strata, weights)
+    return _Side("test", ids, tables.codes, tables.predicted, strata, weights)
 
 
 def _train_side(tables: Tables) -> _Side:
@@ -57,44 +59,61 @@ def _train_side(tables: Tables) -> _Side:
     n, ids = len(train.ids), [str(row) for row in train.ids]
     none = np.zeros(n, dtype=bool)
     strata = frame(train.noise(), ids=ids, codes=train.codes, predicted=train.predicted, leaked=none, params=ReviewParams())
-    return _Side(ids, train.codes, train.predicted, strata, np.full(n, 1 / max(n, 1)))
+    return _Side("train", ids, train.codes, train.predicted, strata, np.full(n, 1 / max(n, 1)))
+
+
+def _side(tables: Tables, name: str) -> _Side:
+    return _train_side(tables) if name == "train" else _test_side(tables)
 
 
 def write_sheet(run: Path, *, rows: int, out: Path, train: bool = False) -> tuple[int, float, float]:
     """Write the rows to review; (how many, width of the honest interval now, width that the answers would buy), in points.
 
-    train: rows of train instead of the test set.
+    train: rows of train instead of the test set. How the rows were drawn is stored in the run first.
     """
-    record, tables = _finished(run)
-    assert record.ledger is not None
-    answers = stored_answers(run)
-    if rows < 1:
-        raise InputError(f"--rows is {rows}; it must be 1 or more, for example 150.")
-    side = _train_side(tables) if train else _test_side(tables)
-    done = np.flatnonzero(np.isin(side.ids, list(answers)))
-    given = allocation(side.strata, side.weights, rows=rows, done=done, params=ReviewParams())
-    chosen = draw(side.strata, given, done=done, seed=record.seed)
-    if not len(chosen):
-        raise InputError(f"{run} has no {'train' if train else 'test'} row left that is not reviewed, so none can be written.")
-    _write_sheet(run, [side.ids[at] for at in chosen], out)
+    _refuse_unfinished(run)
+    with held(run):
+        record, tables = _finished(run)
+        assert record.ledger is not None
+        stored = read_review(run)
+        if rows < 1:
+            raise InputError(f"--rows is {rows}; it must be 1 or more, for example 150.")
+        side = _side(tables, "train" if train else "test")
+        done = np.flatnonzero(np.isin(side.ids, list(stored.answers)))
+        given = allocation(side.strata, side.weights, rows=rows, done=done, params=ReviewParams())
+        chosen = draw(side.strata, given, done=done, seed=record.seed)
+        if not len(chosen):
+            raise InputError(f"{run} has no {side.name} row left that is not reviewed, so none can be written.")
+        lines = _sheet_lines(run, [side.ids[at] for at in chosen])
+        drawn = drawn_round(side.name, side.strata, ids=side.ids, given=given, chosen=chosen, done=done)
+        if drawn not in stored.rounds:
+            write_review(run, StoredReview(stored.answers, (*stored.rounds, drawn)))
+        _write_sheet(lines, out)
     widths = [
-        account(run, record, tables, {**answers, **_imagined(side, chosen, record=record, round=k)}).honest.width
+        account(run, record, tables, {**stored.answers, **_imagined(side, chosen, record=record, round=k)}).honest.width
         for k in range(IMAGINED)
     ]
     return len(chosen), 100 * record.ledger.honest.width, 100 * float(np.mean(widths))
 
 
 def take_answers(run: Path, *, answers: Path) -> tuple[RunRecord, int]:
-    """Recompute run.json and the reports with the answers of a sheet added to earlier ones; (record, answers in the sheet)."""
+    """Recompute run.json and the reports with the answers of a sheet added to earlier ones; (record, answers in the sheet).
+
+    Answers to rows that no sheet drew, and a sheet drawn from other rows than the run has now, are said in the account's notes.
+    """
+    _refuse_unfinished(run)
     with held(run):
         record, tables = _finished(run)
         read = read_sheet(answers, ids={str(row) for row in (*tables.ids, *tables.train.ids)}, labels=record.labels)
         if not read:
             raise InputError(f"{answers} holds no answers. Fill in the column answer with a label or {UNSURE}.")
-        every = {**stored_answers(run), **read}
+        stored = read_review(run)
+        every = {**stored.answers, **read}
+        frames = {name: _side(tables, name).strata.sha256 for name in {round.side for round in stored.rounds}}
         ledger = account(run, record, tables, every)
+        ledger = dataclasses.replace(ledger, notes=(*ledger.notes, *doubts(stored, frames=frames, answered=every)))
         reviewed = dataclasses.replace(record, ledger=ledger)
-        write_json(run / "review.json", {"format": FORMAT, "answers": every})
+        write_review(run, StoredReview(every, stored.rounds))
         run_record.save(reviewed, run)
         from veridical.report.html import report
 
@@ -121,12 +140,18 @@ def account(run: Path, record: RunRecord, tables: Tables, answers: dict[str, str
     )
 
 
-def stored_answers(run: Path) -> dict[str, str]:
-    path = run / "review.json"
-    if not path.is_file():
-        return {}
-    answers: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))["answers"]
-    return answers
+def _not_asked(sheets: list[dict[str, Any]], answers: dict[str, str]) -> list[str]:
+    """A sentence where answers came for rows that no sheet asked about."""
+    asked = {row for sheet in sheets for row in sheet["inclusion_probability"]}
+    n = len(answers.keys() - asked)
+    if n == 0:
+        return []
+    said = "1 answer is for a row" if n == 1 else f"{n} answers are for rows"
+    return [f"{said} that no sheet of this run asked about; inside a stratum such rows count as drawn at random."]
+
+
+def stored_answers(run: Path) -> Mapping[str, str]:
+    return read_review(run).answers
 
 
 def read_sheet(path: Path, *, ids: set[str], labels: tuple[str, ...]) -> dict[str, str]:
@@ -161,11 +186,15 @@ def read_sheet(path: Path, *, ids: set[str], labels: tuple[str, ...]) -> dict[st
     return found
 
 
-def _finished(run: Path) -> tuple[RunRecord, Tables]:
+def _refuse_unfinished(run: Path) -> RunRecord:
     record = run_record.read(run)
     if not record.complete or record.ledger is None:
         raise InputError(f"The run in {run} is not finished. Give the same command again, then review it.")
-    return record, read_tables(run / "tables.npz")
+    return record
+
+
+def _finished(run: Path) -> tuple[RunRecord, Tables]:
+    return _refuse_unfinished(run), read_tables(run / "tables.npz")
 
 
 def _imagined(side: _Side, chosen: "IntArray", *, record: RunRecord, round: int) -> dict[str, str]:
@@ -177,7 +206,8 @@ def _imagined(side: _Side, chosen: "IntArray", *, record: RunRecord, round: int)
     return {side.ids[at]: record.labels[code] for at, code in zip(chosen, codes, strict=True)}
 
 
-def _write_sheet(run: Path, ids: list[str], out: Path) -> None:
+def _sheet_lines(run: Path, ids: list[str]) -> list[tuple[str, str, str, str]]:
+    """What the sheet says of each row, in the order of COLUMNS."""
     from veridical.dataset.storage import read
 
     stored = run / "data.parquet"
@@ -185,15 +215,20 @@ def _write_sheet(run: Path, ids: list[str], out: Path) -> None:
         raise InputError(f"{run} keeps no texts (--no-text), so there is nothing to read. Run again without --no-text.")
     data = read(stored)
     position = {row: at for at, row in enumerate(data.ids)}
+    lines = []
+    for row in ids:
+        at = position[row]
+        text = data.texts[at] if data.seconds is None else f"{data.texts[at]} ||| {data.seconds[at]}"
+        lines.append((row, text, data.labels[data.codes[at]], ""))
+    return lines
 
+
+def _write_sheet(lines: list[tuple[str, str, str, str]], out: Path) -> None:
     def write(path: Path) -> None:
         # With a byte order mark spreadsheets read Chinese as UTF-8.
         with path.open("w", encoding="utf-8", newline="") as file:
             sheet = csv.writer(file)
             sheet.writerow(COLUMNS)
-            for row in ids:
-                at = position[row]
-                text = data.texts[at] if data.seconds is None else f"{data.texts[at]} ||| {data.seconds[at]}"
-                sheet.writerow([row, text, data.labels[data.codes[at]], ""])
+            sheet.writerows(lines)
 
     write_with(out, write)
