@@ -132,6 +132,13 @@ def draw(frame: Frame, given: IntArray, *, done: IntArray, seed: int) -> IntArra
     return np.asarray(rng.permutation(np.concatenate(chosen)), dtype=np.int64)
 
 
+def inclusion(frame: Frame, given: IntArray, *, done: IntArray) -> FloatArray:
+    """Chance of a row of each stratum to be drawn, given which rows were reviewed before, (H,)."""
+    n_strata = len(frame.names)
+    left = np.bincount(frame.stratum, minlength=n_strata) - np.bincount(frame.stratum[done], minlength=n_strata)
+    return np.asarray(given / np.maximum(left, 1), dtype=np.float64)
+
+
 @dataclass(frozen=True, eq=False)
 class Reviewed:
     """What the answers say. labels: distribution over the true label of each row, (n, C). change: (n, C) difference of that

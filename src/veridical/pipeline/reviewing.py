@@ -5,7 +5,7 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from veridical.ledger.contract import read_contract
 from veridical.ledger.review import UNSURE, Frame, Review, ReviewParams, allocation, draw, frame
 from veridical.ledger.tables import Tables, read_tables
 from veridical.pipeline import records
-from veridical.pipeline.review_file import StoredReview, doubts, drawn_round, read_review, write_review
+from veridical.pipeline.review_file import StoredReview, doubts, drawn_sheet, read_review, write_review
 from veridical.pipeline.run_folder import held
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from veridical.models.model import FloatArray
 
 COLUMNS = ("id", "text", "label", "answer")
-REVIEW = "review.json"
 IMAGINED = 5
 """Imagined rounds of answers from which the width that a review would buy is averaged. Ours; no source."""
 
@@ -85,9 +84,9 @@ def write_sheet(run: Path, *, rows: int, out: Path, train: bool = False) -> tupl
         if not len(chosen):
             raise InputError(f"{run} has no {side.name} row left that is not reviewed, so none can be written.")
         lines = _sheet_lines(run, [side.ids[at] for at in chosen])
-        drawn = drawn_round(side.name, side.strata, ids=side.ids, given=given, chosen=chosen, done=done)
-        if drawn not in stored.rounds:
-            write_review(run, StoredReview(stored.answers, (*stored.rounds, drawn)))
+        drawn = drawn_sheet(side.name, side.strata, ids=side.ids, given=given, chosen=chosen, done=done)
+        if drawn not in stored.sheets:
+            write_review(run, StoredReview(stored.answers, (*stored.sheets, drawn)))
         _write_sheet(lines, out)
     widths = [
         account(run, record, tables, {**stored.answers, **_imagined(side, chosen, record=record, round=k)}).honest.width
@@ -109,11 +108,11 @@ def take_answers(run: Path, *, answers: Path) -> tuple[RunRecord, int]:
             raise InputError(f"{answers} holds no answers. Fill in the column answer with a label or {UNSURE}.")
         stored = read_review(run)
         every = {**stored.answers, **read}
-        frames = {name: _side(tables, name).strata.sha256 for name in {round.side for round in stored.rounds}}
+        frames = {name: _side(tables, name).strata.sha256 for name in {sheet.of for sheet in stored.sheets}}
         ledger = account(run, record, tables, every)
         ledger = dataclasses.replace(ledger, notes=(*ledger.notes, *doubts(stored, frames=frames, answered=every)))
         reviewed = dataclasses.replace(record, ledger=ledger)
-        write_review(run, StoredReview(every, stored.rounds))
+        write_review(run, StoredReview(every, stored.sheets))
         run_record.save(reviewed, run)
         from veridical.report.html import report
 
@@ -122,7 +121,7 @@ def take_answers(run: Path, *, answers: Path) -> tuple[RunRecord, int]:
     return reviewed, len(read)
 
 
-def account(run: Path, record: RunRecord, tables: Tables, answers: dict[str, str]) -> "Ledger":
+def account(run: Path, record: RunRecord, tables: Tables, answers: Mapping[str, str]) -> "Ledger":
     """The ledger of a run under these answers."""
     assert record.ledger is not None
     contract = run / "contract.yaml"
@@ -131,23 +130,13 @@ def account(run: Path, record: RunRecord, tables: Tables, answers: dict[str, str
         tables,
         task=record.task,
         labels=record.labels,
-        contract=read_contract(contract) if contract.is_file() else None,
+        contract=read_contract(contract, stored=True) if contract.is_file() else None,
         review=Review(answers) if answers else None,
         metric=record.metric,
         floors=record.ledger.floors,
         candidates=[finding.evidence for finding in audit.findings("label_words")],
         seed=record.seed,
     )
-
-
-def _not_asked(sheets: list[dict[str, Any]], answers: dict[str, str]) -> list[str]:
-    """A sentence where answers came for rows that no sheet asked about."""
-    asked = {row for sheet in sheets for row in sheet["inclusion_probability"]}
-    n = len(answers.keys() - asked)
-    if n == 0:
-        return []
-    said = "1 answer is for a row" if n == 1 else f"{n} answers are for rows"
-    return [f"{said} that no sheet of this run asked about; inside a stratum such rows count as drawn at random."]
 
 
 def stored_answers(run: Path) -> Mapping[str, str]:
@@ -225,7 +214,6 @@ def _sheet_lines(run: Path, ids: list[str]) -> list[tuple[str, str, str, str]]:
 
 def _write_sheet(lines: list[tuple[str, str, str, str]], out: Path) -> None:
     def write(path: Path) -> None:
-        # With a byte order mark spreadsheets read Chinese as UTF-8.
         with path.open("w", encoding="utf-8", newline="") as file:
             sheet = csv.writer(file)
             sheet.writerow(COLUMNS)
