@@ -1,0 +1,116 @@
+"""Partial input, word order and cues: models whose answer is known by construction."""
+
+from itertools import pairwise
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from veridical.audit._made_up import dataset, nonsense
+from veridical.dataset.rows import SCHEMA, Dataset
+from veridical.probe import _text_edits
+from veridical.probe._runner import run_probe
+from veridical.probe._subject import subject_of
+from veridical.probe._toys import ToyModel
+from veridical.probe.shortcuts import probe
+
+
+def test_edits_keep_what_they_should():
+    rng = np.random.default_rng(0)
+    text = "one two three four five six seven"
+    assert _text_edits.opening(text, 3) == "one two three"
+    assert _text_edits.opening((text, text), 1) == ("one", "one")
+    mixed = [str(_text_edits.shuffled(text, 2, rng)) for _ in range(20)]
+    assert all(sorted(m.split()) == sorted(text.split()) for m in mixed)
+    assert all("one two" in m and "five six" in m for m in mixed)
+    assert len(set(mixed)) > 5
+    masked = str(_text_edits.masked(text, ("stone", "river"), rng)).split()
+    assert len(masked) == 7
+    assert set(masked) <= {"stone", "river"}
+    assert _text_edits.masked("", ("stone",), rng) == ""
+
+
+def test_chinese_is_cut_between_words():
+    rng = np.random.default_rng(0)
+    text = "这家酒店的早餐很丰富"
+    assert str(_text_edits.opening(text, 2)) in text
+    mixed = str(_text_edits.shuffled(text, 1, rng))
+    assert sorted(mixed) == sorted(text)
+    assert " " not in mixed
+
+
+def _pairs():
+    """The second text holds a word that tells the label half of the time; the pair together tells it always."""
+    rng, rows = np.random.default_rng(1), []
+    for i in range(500):
+        same = bool(rng.random() < 0.5)
+        first = nonsense(rng, 6)
+        second = first if same else nonsense(rng, 6)
+        hint = "nobody" if not same and rng.random() < 0.5 else "somebody"
+        label = "same" if same else "other"
+        split = "train" if i < 250 else "test"
+        rows.append({"id": str(i), "split": split, "text": first, "second": f"{hint} {second}", "label": label})
+    table = pa.Table.from_pylist(rows, schema=SCHEMA)
+    return Dataset("classification", table, ("other", "same"), table.slice(0, 0))
+
+
+def test_a_model_of_the_second_text_alone_is_seen():
+    data = _pairs()
+    half = ToyModel(data.labels, lambda text: (2.0 if "nobody" in text[1] else 0.0, 1.0))
+    found = run_probe("shortcuts", probe, subject=subject_of(data, half))
+    second, first = found.measure("second_text_only"), found.measure("first_text_only")
+    assert second is not None
+    assert first is not None
+    assert second.status == "found"
+    assert second.estimate.low > 10
+    assert first.status == "not_detected"
+
+    def compares(text):
+        return (0.0, 3.0) if text[1].split(" ", 1)[-1] == text[0] and text[0] else (3.0, 0.0)
+
+    whole = run_probe("shortcuts", probe, subject=subject_of(data, ToyModel(data.labels, compares)))
+    calm = whole.measure("second_text_only")
+    assert calm is not None
+    assert calm.status == "not_detected"
+
+
+def _ordered():
+    """`not` before a word turns it; the label is what the phrase says."""
+    rng, rows = np.random.default_rng(2), []
+    for i in range(600):
+        good, turned = bool(rng.random() < 0.5), bool(rng.random() < 0.5)
+        ends = ("not", "so") if turned else ("so", "not")
+        text = f"{nonsense(rng, 4)} {ends[0]} {'fine' if good else 'poor'} yet {ends[1]} dull"
+        rows.append((str(i), "train" if i < 300 else "test", text, "pos" if good != turned else "neg"))
+    return dataset(rows)
+
+
+def test_order_is_worth_what_the_model_makes_of_it():
+    data = _ordered()
+
+    def reads(text):
+        said = str(text).split()
+        turned = any(a == "not" and b in ("fine", "poor") for a, b in pairwise(said))
+        return (0.0, 3.0) if ("fine" in said) != turned else (3.0, 0.0)
+
+    found = run_probe("shortcuts", probe, subject=subject_of(data, ToyModel(data.labels, reads)))
+    alone, threes = found.measure("order_survives_1"), found.measure("order_survives_3")
+    assert alone is not None
+    assert threes is not None
+    # Every row holds `not`; shuffled, it stands before the word in one row of nine, so the half with `not fine` is lost.
+    assert alone.estimate.high < 0.6
+    assert threes.estimate.value > alone.estimate.value
+
+
+def test_the_first_word_is_enough_for_a_model_of_the_first_word():
+    rng = np.random.default_rng(4)
+    rows = [
+        (str(i), "train" if i < 150 else "test", f"{'yes' if i % 2 else 'no'} {nonsense(rng, 8)}", "ba"[i % 2])
+        for i in range(400)
+    ]
+    data = dataset(rows)
+    model = ToyModel(data.labels, lambda text: (3.0, 0.0) if str(text).startswith("yes") else (0.0, 3.0))
+    found = run_probe("shortcuts", probe, subject=subject_of(data, model))
+    assert found.curves[0].estimates[0].value == pytest.approx(1.0)
+    # `yes` goes with the label, but put in elsewhere than first it turns nothing here; put in first it does.
+    assert found.measure("removal_yes") is not None
