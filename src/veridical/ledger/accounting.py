@@ -19,7 +19,7 @@ from veridical.dataset.rows import IntArray
 from veridical.ledger import wording
 from veridical.ledger.borrowing import Borrowed, BorrowParams, borrowed
 from veridical.ledger.coalitions import ACTIVE, Coalitions
-from veridical.ledger.contract import Contract, Shortcut, refuse_absent_groups, refuse_absent_words
+from veridical.ledger.contract import Contract, Shortcut, refuse_absent
 from veridical.ledger.game import Coalition, Share, Value, interactions, shapley
 from veridical.ledger.inference import LEVEL, POWER_FACTOR, Uncertainty, partially_identified, share_interval
 from veridical.ledger.label_noise import undone
@@ -53,8 +53,7 @@ def account(
 def tables_of(trained: Trained, *, evidence: Evidence, contract: Contract | None, seed: int) -> Tables:
     """The cached tables of one scored model. Refuses a contract that names a word of no row."""
     if contract:
-        refuse_absent_words(contract, evidence.data)
-        refuse_absent_groups(contract, evidence.data)
+        refuse_absent(contract, evidence.data)
     return build_tables(
         evidence=evidence, probabilities=trained.probabilities, model=trained.model, contract=contract,
         votes=contract.votes if contract else "clusters", seed=seed,
@@ -133,7 +132,7 @@ def _transfer_players(game: Coalitions) -> tuple[list[str], list[tuple[str, str]
         return [], []
     wanted = [name for name, _ in game.shortcuts]
     wanted += ["groups"] * bool(contract.groups) + ["fragility"] * (contract.perturbation is not None)
-    wanted += ["shift"] * (contract.target is not None)
+    wanted += ["shift"] * bool(len(game.tables.transfer.ratio))
     reasons = [(player, game.unsupported(player)) for player in wanted]
     players = [player for player, reason in reasons if not reason]
     if len(game.tables.transfer.target_codes):

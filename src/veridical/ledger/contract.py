@@ -60,8 +60,8 @@ class Contract:
     target: Path | None = None
 
 
-def read_contract(path: Path) -> Contract:
-    """Raises InputError with what, got, allowed and next step."""
+def read_contract(path: Path, *, stored: bool = False) -> Contract:
+    """Raises InputError with what, got, allowed and next step. stored: the copy in a run folder, without its target."""
     import yaml
 
     if not path.is_file():
@@ -97,7 +97,7 @@ def read_contract(path: Path) -> Contract:
         sha256=hashlib.sha256(text).hexdigest(),
         groups=_groups(content.get("groups"), where=str(path)),
         perturbation=_perturbation(content.get("perturbations"), where=str(path)),
-        target=_target(content.get("target"), path),
+        target=None if stored else _target(content.get("target"), path),
     )
 
 
@@ -179,6 +179,12 @@ def _target(entry: Any, contract: Path) -> Path | None:
     if not path.exists():
         raise InputError(f"The contract {contract} names the target {path}, which does not exist. Give its path from there.")
     return path
+
+
+def refuse_absent(contract: Contract, data: Dataset) -> None:
+    """Raise InputError when the contract names a word or a group that no row holds."""
+    refuse_absent_words(contract, data)
+    refuse_absent_groups(contract, data)
 
 
 def refuse_absent_groups(contract: Contract, data: Dataset) -> None:

@@ -115,9 +115,9 @@ class _Job:
 
         data = load_as_configured(self.source, self.config, self.progress)
         if self.config.contract:
-            from veridical.ledger.contract import read_contract, refuse_absent_words
+            from veridical.ledger.contract import read_contract, refuse_absent
 
-            refuse_absent_words(read_contract(Path(self.config.contract)), data)
+            refuse_absent(read_contract(Path(self.config.contract)), data)
         if self.config.predictions:
             from veridical.models.external import read_predictions
 
@@ -273,6 +273,12 @@ def identity_of(verb: str, source: Path, config: RunConfig) -> dict[str, Any]:
     named = {"TRAIN": source, **{f"--{name}": Path(getattr(config, name)) for name in FILES if getattr(config, name)}}
     if config.model not in ("linear", "minilm") and Path(config.model).is_dir():
         named["--model"] = Path(config.model)
+    if config.contract:
+        from veridical.ledger.contract import read_contract
+
+        target = read_contract(Path(config.contract)).target
+        if target:
+            named["the contract's target"] = target
     data = {name: content_hash(path) for name, path in named.items()}
     return {"verb": verb, "veridical": __version__, "config": identity(config), "data": data}
 
