@@ -16,7 +16,7 @@ from math import log, sqrt
 import numpy as np
 from scipy import stats
 
-from veridical.core.bootstrap import FloatArray, IntArray
+from veridical.core.bootstrap import FloatArray, IntArray, cluster_totals
 from veridical.core.comparison_record import Difference, Discordance, NonInferiority, Pair, Selection, Stability
 from veridical.core.estimate import Estimate
 from veridical.core.multiplicity import holm
@@ -218,9 +218,12 @@ class _Family:
         return Estimate(100 * at, 100 * low, 100 * high, LEVEL, n, self.n_clusters, method)
 
     def mde(self, error: float, *, tests: int) -> float:
-        if error == 0:
-            return min(100.0, 100 * UNSEEN / max(self.n_clusters, 1))
-        return 100 * minimum_detectable_effect(error, level=1 - (1 - LEVEL) / tests)
+        """Points seen with 80 % power after the correction. An effect of e brings e more units on which the two differ, so that
+        the standard error under it is larger than the one seen: e = z sqrt(error^2 + e / units)."""
+        z = minimum_detectable_effect(1.0, level=1 - (1 - LEVEL) / tests)
+        by_cluster = cluster_totals(self.terms.weights[:, None], self.terms.rows.clusters)[:, 0]
+        unit = z * z * float(by_cluster @ by_cluster)
+        return min(100.0, 50 * (unit + sqrt(unit * unit + 4 * z * z * error * error)))
 
     def worse_by(self, first: int, second: int, margin: float) -> float:
         """One-sided p of: the second run is worse than the first by `margin` points or more, as badly as label noise allows."""

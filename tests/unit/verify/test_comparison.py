@@ -9,11 +9,12 @@ from scipy import stats
 from sklearn.metrics import f1_score
 
 from veridical.core.multiplicity import holm
+from veridical.ledger.population import Population, PopulationParams
 from veridical.ledger.review import ReviewParams
 from veridical.tasks._confusion_metrics import accuracy, macro_f1, mcc
 from veridical.verify.comparison import compare, discordance, ranks, selection
 from veridical.verify.label_draws import under_review, under_transition
-from veridical.verify.paired_terms import Rows, drawn_scores, reported_terms, softened
+from veridical.verify.paired_terms import Rows, drawn_scores, honest_terms, reported_terms, softened
 
 PARAMS = ReviewParams()
 
@@ -88,7 +89,7 @@ def test_equal_models_cannot_be_told_apart_and_say_what_could_be_seen(metric):
     assert not pair.reported.told
     assert pair.reported.points.value == 0.0
     assert (pair.reported.points.low, pair.reported.points.high) == pytest.approx((-1.0, 1.0))  # rule of three: 3 / 300
-    assert pair.reported.mde == pytest.approx(1.0)
+    assert pair.reported.mde == pytest.approx(100 * 2.8016**2 / 300, rel=1e-3)  # about 8 rows, all one way
     assert found.ranks == ((0.5, 0.5), (0.5, 0.5))
     assert found.selection.optimism == pytest.approx(0.0, abs=1e-9)
     assert pair.non_inferiority.verdict == "both"  # 1.5 points lie beyond what 300 rows could hide
@@ -163,6 +164,21 @@ def test_same_seed_same_answer_and_row_order_does_not_matter():
     moved = compare(rows(codes[order], a[order], b[order], clusters=clusters[order]), seed=3)
     assert one == again
     assert moved.pairs[0].reported == one.pairs[0].reported
+
+
+def test_the_smallest_visible_effect_is_seen_four_times_in_five():
+    rng, n, sims = np.random.default_rng(17), 800, 120
+
+    def one(effect):
+        """Run b turns 5 % of the rows that a gets right, and as many of the others plus the effect."""
+        codes, chance = np.zeros(n, int), rng.random(n)
+        a = (rng.random(n) >= 0.8).astype(int)
+        b = np.where(a == 0, chance < 0.05, chance >= (0.04 + effect) / 0.2).astype(int)
+        return compare(rows(codes, a, b)).pairs[0].reported
+
+    effect = np.mean([one(0.0).mde for _ in range(10)])
+    power = np.mean([one(effect / 100).told for _ in range(sims)])
+    assert stats.binom.ppf(0.001, sims, 0.8) / sims <= power <= stats.binom.ppf(0.999, sims, 0.8) / sims
 
 
 def test_non_inferiority_has_a_direction():
@@ -305,3 +321,59 @@ def test_a_p_value_softened_by_what_its_permutation_does_not_know():
     assert softened(0.03, 1.0) == 0.03
     assert softened(0.03, 0.5) == pytest.approx(2 * stats.norm.cdf(stats.norm.ppf(0.015) / 2))
     assert softened(1.0, 0.5) == 1.0
+
+
+def leaky_world(rng, n=400, *, size=2):
+    """Two equally good models on families of rows; run 1 has seen about 30 % of the families, the easier ones more often, and
+    gets these all right. Difficulty is described by x, as the population's mean is."""
+    families = n // size
+    x = np.repeat(rng.normal(size=families), size)
+    clusters, codes = np.repeat(np.arange(families), size), np.repeat(rng.integers(0, 2, families), size)
+    chance = 1 / (1 + np.exp(-1.5 - x))
+    seen = np.repeat(rng.random(families) < 0.6 / (1 + np.exp(-2 * x[::size])), size)
+    right = [rng.random(n) < chance, (rng.random(n) < chance) | seen]
+    many = 4 * families
+    people = Population(
+        rows=np.arange(n), cluster=clusters, leaked=seen, basis=np.column_stack([np.ones(n), x, x**2 - 1]),
+        vote=np.full(n, 1 / n),
+        target=np.array([1.0, rng.normal() / sqrt(many), rng.normal() * sqrt(2 / many)]),
+        target_covariance=np.diag([0, 1 / many, 2 / many]), includes_train=True, n_clusters=many, shift_p=1.0,
+        params=PopulationParams(),
+    )  # fmt: skip
+    predicted = np.stack([np.where(r, codes, 1 - codes) for r in right])
+    return Rows(codes, predicted, clusters, 2, accuracy, people)
+
+
+def test_rows_one_run_has_seen_do_not_decide_an_honest_comparison():
+    rng, sims = np.random.default_rng(14), 60
+    pairs = [compare(leaky_world(rng), seed=seed).pairs[0] for seed in range(sims)]
+    covered = sum(p.honest.points.low <= 0 <= p.honest.points.high for p in pairs)
+    assert covered >= stats.binom.ppf(0.001, sims, 0.95)
+    assert sum(p.honest.told for p in pairs) <= stats.binom.ppf(0.999, sims, 0.05)
+    assert abs(np.mean([p.honest.points.value for p in pairs])) < 1.0
+    assert np.mean([p.reported.points.value for p in pairs]) > 3.0  # what leakage makes of two equal models
+    assert sum(p.reported.told for p in pairs) > stats.binom.ppf(0.999, sims, 0.05)
+
+
+def test_too_few_unseen_rows_give_no_honest_comparison():
+    world = leaky_world(np.random.default_rng(15))
+    seen = np.ones(len(world.codes), bool)
+    seen[:8] = False
+    found = compare(replace(world, people=replace(world.people, leaked=seen)))
+    assert (found.terms, found.honest, found.pairs[0].honest) == ("reported", None, None)
+
+
+@pytest.mark.parametrize("metric", [accuracy, macro_f1])
+def test_the_normal_limit_of_many_families_agrees_with_resampling(monkeypatch, metric):
+    world = replace(leaky_world(np.random.default_rng(16), 1200), metric=metric)
+    terms = [
+        reported_terms(world),
+        honest_terms(world, under_transition(np.eye(2), codes=world.codes, predicted=world.predicted, source="fitted")),
+    ]
+    exact = [t.draws(np.random.default_rng(0)) for t in terms]
+    monkeypatch.setattr("veridical.verify.paired_terms.MANY_CLUSTERS", 100)
+    limit = [t.draws(np.random.default_rng(0)) for t in terms]
+    for a, b in zip(exact, limit, strict=True):
+        assert not np.array_equal(a, b)
+        assert np.std(b[:, 1] - b[:, 0]) == pytest.approx(np.std(a[:, 1] - a[:, 0]), rel=0.08)
+        assert b.mean(axis=0) == pytest.approx(a.mean(axis=0), abs=0.003)
