@@ -128,7 +128,7 @@ def next_steps(record: RunRecord, words: Words, *, folder: Path | None) -> list[
     if any(c.name == "noise" and c.status == "bounded" for c in components):
         n_rows = min(REVIEW_ROWS, record.n_test)
         command = f"veridical review {quoted} --rows {n_rows} --out review.csv"
-        steps.append((command, words("next_review", n=n_rows)))
+        steps.append((command, words("next_review")))
     if any(c.status == "candidate" for c in components):
         steps.append(("", words("next_contract")))
     if folder is not None:
