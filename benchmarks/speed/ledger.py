@@ -18,6 +18,7 @@ from veridical.ledger.inference import REPLICATES
 from veridical.ledger.label_noise import LabelNoise
 from veridical.ledger.population import Population, PopulationParams
 from veridical.ledger.tables import Tables
+from veridical.ledger.transfer import no_transfer
 
 ROWS = (2_000, 20_000, 200_000)
 OUT = Path(__file__).parents[1] / "results" / "ledger_speed.json"
@@ -58,6 +59,8 @@ def tables(n: int, *, n_classes: int, seed: int = 0) -> Tables:
         train=train,
         cue_present=np.zeros((n, 0), bool),
         cue_predictions=predicted[:, None],
+        transfer=no_transfer(n),
+        looks=np.zeros((0, n), np.int64),
     )
 
 

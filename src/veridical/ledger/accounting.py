@@ -23,6 +23,7 @@ from veridical.ledger.contract import Contract, Shortcut, refuse_absent
 from veridical.ledger.game import Coalition, Share, Value, interactions, shapley
 from veridical.ledger.inference import LEVEL, POWER_FACTOR, Uncertainty, partially_identified, share_interval
 from veridical.ledger.label_noise import undone
+from veridical.ledger.reuse import Chosen, chosen_among
 from veridical.ledger.review import UNSURE, Review, Reviewed, ReviewParams, apply_answers, frame
 from veridical.ledger.score_table import collapses
 from veridical.ledger.tables import Tables, build_tables
@@ -244,8 +245,16 @@ class _Account:
             self._component("leakage", "measurement", shares["leakage"], critical, wording.leakage(self.game)),
             self._component("sample", "measurement", shares["sample"], critical, wording.sample(tables)),
             self._component("noise", "measurement", shares["noise"], critical, wording.noise(tables, reviewed), bounds=bounds),
-            wording.reuse(self.uncertainty.standard_error(self.game(frozenset(ACTIVE)))),
+            wording.reuse(self.chosen(), self.uncertainty.standard_error(self.game(frozenset(ACTIVE))), n=tables.people.n),
         )
+
+    def chosen(self) -> Chosen:
+        """What the choice among the logged looks does to the score as reported."""
+        tables = self.game.tables
+        return chosen_among(
+            tables.predicted, tables.looks, codes=tables.codes, cluster=tables.people.cluster, metric=self.game.metric,
+            n_classes=tables.elsewhere.shape[1], seed=self.seed,
+        )  # fmt: skip
 
     def transfer(self, shares: dict[str, Share], game: Coalitions) -> list[Component]:
         critical = self._critical(shares)

@@ -41,6 +41,8 @@ class Tables:
     cue_present: npt.NDArray[np.bool_]
     cue_predictions: IntArray
     transfer: Transfer
+    looks: IntArray
+    """Predicted codes of the other models known to have been scored on these rows, (L, n)."""
 
     def prediction(self, cues: npt.NDArray[np.bool_]) -> IntArray:
         """Predictions when each row holds the cues set in its row of `cues`, (n, S) -> (n,)."""
@@ -85,6 +87,7 @@ def build_tables(
         cue_present=present,
         cue_predictions=answered,
         transfer=transfer,
+        looks=np.zeros((0, people.n), np.int64),
     )
 
 

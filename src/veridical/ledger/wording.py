@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from veridical.core.estimate import Estimate
-from veridical.core.ledger_record import Component
+from veridical.core.ledger_record import Component, ComponentStatus
 from veridical.ledger.borrowing import Borrowed, BorrowParams
 from veridical.ledger.contract import Shortcut
+from veridical.ledger.reuse import Chosen
 from veridical.ledger.review import Reviewed
 from veridical.ledger.tables import Tables
 
@@ -44,7 +45,10 @@ def protocol(tables: Tables) -> Component:
     return Component("protocol", "measurement", "measured", zero, 0.0, n, why, 0.0, 0.0)
 
 
-def reuse(standard_error: float) -> Component:
+def reuse(chosen: Chosen, standard_error: float, *, n: int) -> Component:
+    """An offset: what the choice among the logged looks flatters this score by."""
+    if chosen.k > 1:
+        return _reused(chosen, n=n)
     bound = {str(k): round(100 * standard_error * float(np.sqrt(2 * np.log(k))), 2) for k in (2, 5, 10, 100)}
     why = (
         "No log of earlier looks at this test set. Had this model been chosen as the best of k by this score, up to "
@@ -52,6 +56,18 @@ def reuse(standard_error: float) -> Component:
         + " of it could be luck."
     )
     return Component("reuse", "measurement", "skipped", None, None, 0, why, details={"bound_points": bound})
+
+
+def _reused(chosen: Chosen, *, n: int) -> Component:
+    looks = f"{chosen.k - 1} other {'model was' if chosen.k == 2 else 'models were'} scored on these test rows (log of runs)"
+    value = chosen.optimism if chosen.is_best else 0.0
+    if chosen.is_best:
+        why = f"{looks}, and this one scores highest: chosen by that, its score is {value:.2f} points too high in the mean."
+    else:
+        why = f"{looks}; this one does not score highest, so it was not chosen by this score."
+    points = Estimate(value, 0.0, max(chosen.bound, value), 0.95, n, n, "selection among the logged looks, clusters resampled")
+    status: ComponentStatus = "bounded" if chosen.is_best else "not_detected"
+    return Component("reuse", "measurement", status, points, chosen.bound, n, why, value, value, {"looks": chosen.k})
 
 
 def leakage(game: "Coalitions") -> Said:

@@ -7,7 +7,7 @@ computed again on resume; what is costly (training, the repair arms) is not.
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from veridical.audit._evidence import Evidence
     from veridical.core.ledger_record import Ledger
     from veridical.dataset.rows import Dataset
+    from veridical.ledger.tables import Tables
     from veridical.pipeline.looking import Looked
     from veridical.train.trained import Trained
 
@@ -174,6 +175,7 @@ class _Job:
 
             tested = one_fold(evidence, config=config)
             tables = tables_of_folds(trained, evidence, contract=contract, seed=config.seed)
+        tables = self.with_looks(tables, evidence.data)
         save_tables(tables, self.folder.path / "tables.npz")
         ledger = account_tables(
             tables,
@@ -188,6 +190,20 @@ class _Job:
         )
         self.save(trained, evidence.data, ledger=ledger, repair=None, complete=False)
         return ledger
+
+    def with_looks(self, tables: "Tables", data: "Dataset") -> "Tables":
+        """The tables with what other runs in the log predicted for the same test rows, where their folders are still there."""
+        import numpy as np
+
+        from veridical.core.looks import log_of
+        from veridical.pipeline.looking import earlier_looks, predicted_at
+
+        code, ids, found = {label: k for k, label in enumerate(data.labels)}, [str(row) for row in tables.ids], []
+        for look in earlier_looks(self.folder, data):
+            said = predicted_at(look, log=log_of(self.folder.path), ids=ids)
+            if said is not None and set(said) <= code.keys():
+                found.append([code[label] for label in said])
+        return replace(tables, looks=np.array(found, np.int64).reshape(len(found), len(ids)))
 
     def repair(self, trained: "Trained", evidence: "Evidence", audit: AuditRecord) -> RepairRecord | None:
         if self.config.no_repair:

@@ -1,0 +1,58 @@
+"""What choosing the best of several looks at one test set flatters a score by: an offset, from the looks' own predictions.
+
+Among k models scored on the same rows the best one is partly lucky. Resampling clusters says by how much: the mean, over
+resamples, of the chosen model's score there minus its score on all rows (Efron and Tibshirani 1993, chapter 25, on selection; the
+bound is sigma sqrt(2 ln k) for k equal models).
+"""
+
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from veridical.core.randomness import stream
+from veridical.dataset.rows import IntArray
+from veridical.ledger.score_table import collapses, gradient, statistics, value
+from veridical.models.model import FloatArray
+from veridical.tasks._contract import Metric
+
+REPLICATES = 1000
+"""Resamples of the clusters. Ours; no source."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """k: models known to have been scored on these rows, this one included. is_best: whether this one scores highest, so that it
+    would have been chosen. optimism, bound: points."""
+
+    k: int
+    is_best: bool
+    optimism: float
+    bound: float
+
+
+def chosen_among(
+    predicted: IntArray, looks: IntArray, *, codes: IntArray, cluster: IntArray, metric: Metric, n_classes: int, seed: int
+) -> Chosen:
+    """predicted: of this model, (n,). looks: of the others, (L, n). codes, cluster: (n,), labels as given."""
+    models = np.concatenate([predicted[None, :], looks])
+    labels, collapse = np.eye(n_classes)[codes], collapses(metric)
+    scores, influences = np.zeros(len(models)), np.zeros((len(models), len(codes)))
+    for place, found in enumerate(models):
+        rows = statistics(labels, ((found, 1.0),), collapse=collapse).stacked()
+        totals = rows.mean(axis=0)
+        slope = rows @ gradient(metric, totals)
+        scores[place], influences[place] = value(metric, totals), (slope - slope.mean()) / len(codes)
+    member = np.unique(cluster, return_inverse=True)[1]
+    summed = np.stack([np.bincount(member, row) for row in influences], axis=1)  # (G, K)
+    rng = stream(seed, "reuse")
+    votes = rng.multinomial(len(summed), np.full(len(summed), 1 / len(summed)), size=REPLICATES)
+    drawn: FloatArray = scores + (votes - 1.0) @ summed
+    best = drawn.argmax(axis=1)
+    optimism = float((drawn[np.arange(len(drawn)), best] - scores[best]).mean())
+    apart = [summed[:, b] - summed[:, a] for a, b in combinations(range(len(models)), 2)]
+    variances = [float(difference @ difference) for difference in apart]
+    sigma = float(np.sqrt(np.mean(variances) / 2)) if variances else 0.0
+    is_best = bool(scores[0] >= scores.max() - 1e-12)
+    bound = 100 * sigma * float(np.sqrt(2 * np.log(len(models))))
+    return Chosen(len(models), is_best, min(100 * max(optimism, 0.0), bound), bound)
