@@ -52,7 +52,7 @@ def test_two_runs_compared(veridical: Callable[..., Any], runs: list[Path], tmp_
     assert veridical("compare", *runs, "--quiet").out == ""
     assert before == {path: path.read_bytes() for run in runs for path in run.rglob("*") if path.is_file()}
     again = veridical("show", runs[1])
-    assert "scored by 1 earlier runs" in again.out.replace("\n  ", " ")
+    assert "Earlier runs that scored this test set: 1" in again.out.replace("\n  ", " ")
 
 
 def test_what_is_refused(veridical: Callable[..., Any], runs: list[Path], tmp_path: Path) -> None:

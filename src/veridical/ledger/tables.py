@@ -3,6 +3,7 @@
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -182,14 +183,20 @@ def read_tables(path: Path) -> Tables:
     """Raises InputError when the file is missing or not ours."""
     if not path.is_file():
         raise InputError(f"{path} is missing, so the ledger cannot be recomputed. Run again with --fresh.")
-    with np.load(path, allow_pickle=False) as stored:
-        arrays = {name: stored[name] for name in stored.files}
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+    except (OSError, ValueError, BadZipFile) as error:
+        raise InputError(f"{path} cannot be read ({error}). Run again with --fresh.") from error
 
     def part(kind: type, prefix: str) -> dict[str, Any]:
         held = {f.name: arrays[prefix + f.name] for f in fields(kind) if prefix + f.name in arrays}
         return {name: array.item() if array.ndim == 0 else array for name, array in held.items()}
 
-    people = Population(**part(Population, "people."), params=PopulationParams())
-    train = TrainRows(**part(TrainRows, "train."))
-    noise, transfer = LabelNoise(**part(LabelNoise, "noise.")), Transfer(**part(Transfer, "transfer."))
+    try:
+        people = Population(**part(Population, "people."), params=PopulationParams())
+        train = TrainRows(**part(TrainRows, "train."))
+        noise, transfer = LabelNoise(**part(LabelNoise, "noise.")), Transfer(**part(Transfer, "transfer."))
+    except TypeError as error:  # a field that this version needs and the file lacks
+        raise InputError(f"{path} was written by another version of veridical. Run again with --fresh.") from error
     return Tables(**part(Tables, ""), people=people, noise=noise, train=train, transfer=transfer)

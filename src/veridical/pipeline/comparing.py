@@ -257,8 +257,8 @@ def _reviewed(aligned: Sequence[_Aligned], rows: Rows) -> tuple[Truth | None, li
         return None, []
     n_read = int((truth >= 0).sum())
     changed = int((truth[truth >= 0] != rows.codes[truth >= 0]).sum())
-    said = [f"{n_read} labels were reviewed and {changed} changed; honest differences use these answers."]
-    said += [f"Two reviews disagree on {clashes} rows; these count as unsure."] if clashes else []
+    said = [f"Labels reviewed: {n_read}, changed: {changed}. Honest differences use these answers."]
+    said += [f"Rows on which two reviews disagree, counted as unsure: {clashes}."] if clashes else []
     made = under_review(
         codes=rows.codes,
         predicted=rows.predicted,
@@ -286,8 +286,8 @@ def _basis(opened: Sequence[_Run], rows: Rows, leaked: "np.typing.NDArray[np.boo
     left, n = int((~any_leaked).sum()), len(any_leaked)
     if found.honest is None:
         said.append(
-            f"Only {left} of {n} test rows are in no run's train, too few to compare in honest terms: differences are as "
-            "reported, and leakage may decide them."
+            f"Test rows in no run's train: {left} of {n}, too few to compare in honest terms. Differences are as reported, and "
+            "leakage may decide them."
         )
     else:
         weighted = f"weighted to the population of {opened[0].name}"
@@ -296,14 +296,15 @@ def _basis(opened: Sequence[_Run], rows: Rows, leaked: "np.typing.NDArray[np.boo
         )
         alone = [int((own & ~np.delete(leaked, at, axis=0).any(axis=0)).sum()) for at, own in enumerate(leaked)]
         said += [
-            f"{count} rows are left out because {run.name} alone has them in train."
+            f"Left out because {run.name} alone has them in train: {count}."
             for run, count in zip(opened, alone, strict=True)
             if count
         ]
     if len({run.record.ledger.votes for run in opened if run.record.ledger}) > 1:
         said.append(f"The runs vote differently (clusters and rows); {opened[0].name} decides.")
     if found.n_clusters < FEW_CLUSTERS:
-        said.append(f"Only {found.n_clusters} independent groups of rows: intervals are rough, trust the p values.")
+        said.append(f"Independent groups of rows: only {found.n_clusters}; intervals are rough, trust the p values.")
     if any(run.record.ledger and run.record.ledger.contract for run in opened):
         said.append("Contracts are left out: honest here is before any contract.")
+    said.append("Compared are these trained models, not the recipes behind them: another training seed gives another model.")
     return said

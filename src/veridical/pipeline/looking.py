@@ -70,7 +70,7 @@ def log_look(folder: RunFolder, data: "Dataset", *, model: str, ledger: "Ledger"
         metric=ledger.metric, reported=ledger.reported.value,
     )  # fmt: skip
     log = looks.read(path)
-    warnings = [f"{log.not_ours} lines of {path} are not veridical's and were skipped."] if log.not_ours else []
+    warnings = [f"Lines of {path} that are not veridical's were skipped: {log.not_ours}."] if log.not_ours else []
     try:
         looks.append(path, look)
     except OSError as error:

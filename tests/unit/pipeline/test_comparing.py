@@ -107,7 +107,7 @@ def test_rows_that_either_run_has_in_train_are_left_out(tables, folder):
     assert pair.honest.points.value == pytest.approx(0.0, abs=1e-9)
     assert not pair.honest.told
     assert (found.runs[0].leaked, found.runs[1].leaked) == (int(tables.people.leaked.sum()), int(leaky.people.leaked.sum()))
-    assert any("150 rows are left out because b alone" in note for note in found.notes)
+    assert any("Left out because b alone has them in train: 150." in note for note in found.notes)
 
 
 def test_with_everything_leaked_only_reported_differences_are_given_and_it_is_said(tables, folder):
@@ -152,8 +152,8 @@ def test_reviews_of_all_runs_count_and_a_clash_is_unsure(world, tables, folder):
     clash = {ids[0]: other[labels[ids[0]]], **{row: labels[row] for row in ids[80:120]}, ids[120]: other[labels[ids[120]]]}
     write_json(b / "review.json", {"format": 1, "answers": clash})
     found = compare([a, b])
-    assert any("120 labels were reviewed and 1 changed" in note for note in found.notes)
-    assert any("disagree on 1 rows" in note for note in found.notes)
+    assert any("Labels reviewed: 120, changed: 1." in note for note in found.notes)
+    assert any("disagree, counted as unsure: 1." in note for note in found.notes)
     assert [s.noise for s in found.stability] == ["reviewed"]
     assert found.pairs[0].honest.points.value < 0
 
@@ -266,6 +266,21 @@ def test_what_is_refused(tables, folder, tmp_path):
     for margin in (0.0, -1.0, 101.0, float("nan")):
         with pytest.raises(InputError, match="--margin"):
             compare([a, folder(f"m{margin}")], margin=margin)
+
+
+def test_tables_that_are_damaged_or_of_another_version_end_in_one_sentence(folder):
+    a, b = folder("a"), folder("b")
+    with np.load(a / "tables.npz") as stored:
+        arrays = {name: stored[name] for name in stored.files if not name.startswith("noise.trans")}
+    np.savez_compressed(b / "tables.npz", allow_pickle=False, **arrays)
+    with pytest.raises(InputError, match="another version"):
+        compare([a, b])
+    (b / "tables.npz").write_bytes(b"PK not a zip")
+    with pytest.raises(InputError, match="cannot be read"):
+        compare([a, b])
+    (b / "tables.npz").unlink()
+    with pytest.raises(InputError, match="is missing"):
+        compare([a, b])
 
 
 def test_runs_of_one_name_are_told_apart_by_their_path(folder, tmp_path):

@@ -64,7 +64,7 @@ def test_foreign_lines_are_said(tmp_path: Path) -> None:
     with folder(tmp_path / "run", 0) as held:
         looked = log_look(held, dataset(ROWS), model="linear", ledger=frozen_run.ledger())
         held.mark("finished", {})
-    assert "1 lines of" in looked.warnings[0]
+    assert "were skipped: 1." in looked.warnings[0]
     assert (tmp_path / looks.FILE).read_text(encoding="utf-8").startswith("scribble\n")
 
 
