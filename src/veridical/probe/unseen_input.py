@@ -30,6 +30,7 @@ from veridical.models.model import FloatArray
 from veridical.probe import _clustered, _no_evidence
 from veridical.probe._contract import Measured, Probe, Toys
 from veridical.probe._neighbours import nearest, unit_vectors
+from veridical.probe._roc import area
 from veridical.probe._subject import Subject, subject_of
 from veridical.probe._toys import ToyModel
 
@@ -171,26 +172,12 @@ def _pooled_confidence(asked: list[_Asked]) -> float:
     return float(np.mean([part.confidence.mean() for part in asked]))
 
 
-def auroc(known: FloatArray, unknown: FloatArray) -> float:
-    """Chance that a known input has the higher confidence; ties count half."""
-    from scipy.stats import rankdata
-
-    ranks = rankdata(np.concatenate([known, unknown]))[: len(known)].sum()
-    return float((ranks - len(known) * (len(known) + 1) / 2) / (len(known) * len(unknown)))
-
-
 def _auroc(known: FloatArray, asked: list[_Asked], params: Params) -> list[Measure]:
     """One for each kind, by DeLong's variance over units."""
     measures = []
+    about = "Chance that a test row gets more confidence than such an input; 1 tells them apart, 0.5 does not."
     for part in asked:
-        unknown = part.confidence
-        placed_known = np.array([(unknown < c).mean() + 0.5 * (unknown == c).mean() for c in known])
-        placed_unknown = np.array([(known > c).mean() + 0.5 * (known == c).mean() for c in unknown])
-        of_known = _clustered.mean(placed_known, np.arange(len(known)))
-        of_unknown = _clustered.mean(placed_unknown, part.units, votes=np.ones(len(unknown)))
-        error = float(np.hypot(of_known.error, of_unknown.error))
-        spread = _clustered.Spread(auroc(known, unknown), error, len(known) + len(unknown), of_unknown.n_clusters)
-        about = "Chance that a test row gets more confidence than such an input; 1 tells them apart, 0.5 does not."
+        spread = area(known, part.confidence, low_units=part.units)
         name = f"auroc_{part.kind.name}"
         measures.append(
             _clustered.measure(name, spread, unit="share", about=about, level=params.level, method="DeLong", bounded=True)
