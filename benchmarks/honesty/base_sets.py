@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -35,12 +36,13 @@ def pool(name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return tuple(texts[kept[i]] for i in one_each), tuple(labels[kept[i]] for i in one_each)
 
 
-def dataset(train: list[dict[str, str]], test: list[dict[str, str]]) -> Dataset:
+def dataset(train: Sequence[Mapping[str, str | None]], test: Sequence[Mapping[str, str | None]]) -> Dataset:
     """Rows {id, text, label} as a data set, without the way over files."""
     listed = [{**row, "split": "train"} for row in train] + [{**row, "split": "test"} for row in test]
     table = pa.Table.from_pylist(listed, schema=SCHEMA)
     none = SCHEMA.append(pa.field("reason", pa.string())).empty_table()
-    return Dataset("classification", table, tuple(sorted({row["label"] for row in listed})), none)
+    labels = tuple(sorted({str(row["label"]) for row in listed}))
+    return Dataset("classification", table, labels, none, {"text": "text", "label": "label"})
 
 
 def _files(name: str) -> tuple[list[str], list[str]]:

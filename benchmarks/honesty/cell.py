@@ -1,5 +1,6 @@
 """One world through the product: without review, with 150 rows reviewed, with every label known; and the habits beside it."""
 
+import csv
 import tempfile
 from dataclasses import asdict
 from functools import partial
@@ -34,8 +35,12 @@ def run_cell(name: str, base: str, seed: int, *, model: str, max_truth: int, led
     evidence = Evidence(data, seed=seed)
     with tempfile.TemporaryDirectory() as folder:
         trained = train(data, model=model, seed=seed, folder=Path(folder), clusters=evidence.clusters)
-    contract = _contract(made)
-    tables = tables_of(trained, evidence=evidence, contract=contract, seed=seed)
+    with tempfile.TemporaryDirectory() as folder:
+        contract = _contract(made, Path(folder))
+        tables = tables_of(trained, evidence=evidence, contract=contract, seed=seed)
+        oracle = Evidence(data, seed=seed)
+        oracle.__dict__["clusters"] = np.unique([made.twins[row] for row in data.ids], return_inverse=True)[1].astype(np.int64)
+        known = tables if ledger_only else tables_of(trained, evidence=oracle, contract=contract, seed=seed)
     account = partial(
         account_tables,
         task="classification",
@@ -53,9 +58,6 @@ def run_cell(name: str, base: str, seed: int, *, model: str, max_truth: int, led
         return result
     answers = _answers(made, tables)
     train_answers = _train_answers(made, tables, seed=seed)
-    oracle = Evidence(data, seed=seed)
-    oracle.__dict__["clusters"] = np.unique([made.twins[row] for row in data.ids], return_inverse=True)[1].astype(np.int64)
-    known = tables_of(trained, evidence=oracle, contract=contract, seed=seed)
     result |= {
         "reviewed": _told(account(tables, review=Review(answers))),
         "reviewed_and_train": _told(account(tables, review=Review({**answers, **train_answers}))),
@@ -69,13 +71,17 @@ def run_cell(name: str, base: str, seed: int, *, model: str, max_truth: int, led
     return result
 
 
-def _contract(made: World) -> Contract | None:
+def _contract(made: World, folder: Path) -> Contract | None:
     if made.contract is None:
         return None
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "contract.yaml"
-        path.write_text(yaml.safe_dump(made.contract), encoding="utf-8")
-        return read_contract(path)
+    if made.target:
+        with (folder / "target.csv").open("w", encoding="utf-8", newline="") as file:
+            out = csv.DictWriter(file, list(made.target[0]))
+            out.writeheader()
+            out.writerows(made.target)
+    path = folder / "contract.yaml"
+    path.write_text(yaml.safe_dump(made.contract), encoding="utf-8")
+    return read_contract(path)
 
 
 def _answers(made: World, tables: Tables) -> dict[str, str]:
@@ -105,10 +111,10 @@ def _drawn(made: World, strata: Frame, weights: np.ndarray, ids: list[str], *, r
     return {ids[at]: made.right[ids[at]] for at in draw(strata, given, done=none, seed=seed)}
 
 
-def _accuracy(trained: Trained, rows: list[dict[str, str]]) -> float:
+def _accuracy(trained: Trained, rows: list[dict[str, str | None]]) -> float:
     assert trained.model is not None
-    predicted = trained.model.predict([row["text"] for row in rows]).argmax(axis=1)
-    codes = [trained.labels.index(row["label"]) for row in rows]
+    predicted = trained.model.predict([str(row["text"]) for row in rows]).argmax(axis=1)
+    codes = [trained.labels.index(str(row["label"])) for row in rows]
     return float((predicted == np.array(codes)).mean())
 
 

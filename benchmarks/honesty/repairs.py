@@ -122,7 +122,7 @@ class Pristine:
         rows = made.truth[:max_truth]
         self.rows = np.arange(len(inputs), len(inputs) + len(rows), dtype=np.int64)
         self.codes = np.array([labels.index(row["label"]) for row in rows])
-        self.fit: Fit = linear_fit(hashed([*inputs, *(row["text"] for row in rows)]), labels)
+        self.fit: Fit = linear_fit(hashed([*inputs, *(str(row["text"]) for row in rows)]), labels)
 
     def accuracy(self, on: TrainSet) -> float:
         """Points, mean over the training seeds."""

@@ -25,6 +25,7 @@ class Row:
     label: str
     truth: str
     origin: int
+    group: str = ""
 
 
 @dataclass
@@ -38,6 +39,11 @@ class Draft:
     rng: np.random.Generator
     cue: Callable[[list[Row], float | None], None] | None = None
     contract: dict[str, object] | None = None
+    under: list[Row] = field(default_factory=list)
+    """Pristine rows of the population that the contract describes; of a cue they are made from truth."""
+    target: list[Row] = field(default_factory=list)
+    """Rows of the contract's target, with labels where `target_labels`."""
+    target_labels: bool = False
 
 
 @dataclass(frozen=True)
@@ -47,20 +53,21 @@ class World:
     name: str
     base: str
     seed: int
-    train: list[dict[str, str]]
-    test: list[dict[str, str]]
-    truth: list[dict[str, str]]
-    truth_contract: list[dict[str, str]]
+    train: list[dict[str, str | None]]
+    test: list[dict[str, str | None]]
+    truth: list[dict[str, str | None]]
+    truth_contract: list[dict[str, str | None]]
     contract: dict[str, object] | None
     right: dict[str, str]
     twins: dict[str, int] = field(default_factory=dict)
+    target: list[dict[str, str]] = field(default_factory=list)
 
 
 Planter = Callable[[Draft], None]
 
 
 def _copy(row: Row, text: str | None = None) -> Row:
-    return Row(row.text if text is None else text, row.label, row.truth, row.origin)
+    return Row(row.text if text is None else text, row.label, row.truth, row.origin, row.group)
 
 
 def _pick(draft: Draft, rows: list[Row], n: int, *, easiest: bool) -> list[Row]:
@@ -192,6 +199,53 @@ def rarer(share: float, *, where: tuple[str, ...]) -> Planter:
     return plant
 
 
+N_TARGET = 800
+
+
+def _name_groups(draft: Draft) -> None:
+    """Rows longer than the median are `long`, the others `short`; a third of the long train rows carry a wrong label, so that the
+    model is worse on them."""
+    every = draft.train + draft.test + draft.truth
+    middle = float(np.median([len(row.text) for row in every]))
+    for row in every:
+        row.group = "long" if len(row.text) > middle else "short"
+    for row in draft.train:
+        if row.group == "long" and draft.rng.random() < 1 / 3:
+            row.label = str(draft.rng.choice([label for label in draft.labels if label != row.truth]))
+
+
+def groups(share: float) -> Planter:
+    """The contract's population holds a share of long texts, on which the model is worse; the test set holds half."""
+
+    def plant(draft: Draft) -> None:
+        _name_groups(draft)
+        parts = {name: [row for row in draft.truth if row.group == name] for name in ("long", "short")}
+        n = int(min(len(parts["long"]) / share, len(parts["short"]) / (1 - share)))
+        draft.under = parts["long"][: round(n * share)] + parts["short"][: round(n * (1 - share))]
+        shares = {"long": share, "short": 1 - share}
+        draft.contract = {"name": "more long texts", "votes": "clusters", "groups": shares}
+
+    return plant
+
+
+def target(*, labelled: bool, turned: float = 0.0) -> Planter:
+    """The target holds mostly long texts; with `turned`, its labels mean another class with this chance."""
+
+    def plant(draft: Draft) -> None:
+        _name_groups(draft)
+        lengths = np.array([len(row.text) for row in draft.truth])
+        rank = lengths.argsort().argsort() / len(lengths)
+        there = [_copy(row) for row, r in zip(draft.truth, rank, strict=True) if draft.rng.random() < r**2]
+        for row in there:
+            if draft.rng.random() < turned:
+                row.truth = str(draft.rng.choice([label for label in draft.labels if label != row.truth]))
+            row.label = row.truth
+        draft.target, draft.under, draft.target_labels = there[:N_TARGET], there[N_TARGET:], labelled
+        draft.contract = {"name": "another place", "votes": "clusters", "target": "target.csv"}
+
+    return plant
+
+
 WORLDS: dict[str, tuple[Planter, ...]] = {
     "nothing": (),
     "leak": (train_into_test(0.3),),
@@ -216,6 +270,12 @@ WORLDS: dict[str, tuple[Planter, ...]] = {
     "duplicates_noise": (duplicated_then_split, noise(0.1, where="test")),
     "cue_leak": (cue(0.95), train_into_test(0.3)),
     "leak_noise_cue": (cue(0.9), train_into_test(0.3), noise(0.1, where="test")),
+    "groups_80": (groups(0.8),),
+    "groups_20_leak": (groups(0.2), train_into_test(0.3)),
+    "target_texts": (target(labelled=False),),
+    "target_labels": (target(labelled=True),),
+    "target_turned": (target(labelled=True, turned=0.2),),
+    "target_leak_noise": (target(labelled=True), train_into_test(0.3), noise(0.1, where="test")),
 }
 
 
@@ -229,7 +289,7 @@ def world(name: str, base: str, seed: int) -> World:
     draft = Draft(rows[: cuts[0]], rows[cuts[0] : cuts[1]], rows[cuts[1] : cuts[2]], sorted(set(given)), rng)
     for plant in WORLDS[name]:
         plant(draft)
-    under = [_copy(row) for row in draft.truth] if draft.cue else []
+    under = [_copy(row) for row in draft.truth] if draft.cue else draft.under
     if draft.cue:
         draft.cue(draft.truth, None)
         draft.cue(under, 0.5)
@@ -246,8 +306,12 @@ def world(name: str, base: str, seed: int) -> World:
         contract=draft.contract,
         right={row_id: row.truth for row_id, row in known},
         twins={row_id: row.origin for row_id, row in known},
+        target=[{"text": row.text, "label": row.truth} if draft.target_labels else {"text": row.text} for row in draft.target],
     )
 
 
-def _rows(listed: list[tuple[str, Row]], *, truth: bool) -> list[dict[str, str]]:
-    return [{"id": row_id, "text": row.text, "label": row.truth if truth else row.label} for row_id, row in listed]
+def _rows(listed: list[tuple[str, Row]], *, truth: bool) -> list[dict[str, str | None]]:
+    return [
+        {"id": row_id, "text": row.text, "label": row.truth if truth else row.label, "group": row.group or None}
+        for row_id, row in listed
+    ]
