@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from veridical.core.errors import UnknownName
+from veridical.core.errors import InputError, UnknownName, nearest
 
 
 def verbs() -> list[str]:
@@ -36,9 +36,8 @@ def app() -> Any:
         except Exception as error:
             option = getattr(error, "option_name", None)
             if option is not None and hasattr(error, "possibilities"):
-                raise UnknownName(
-                    "option", str(option), _options(cli, arguments[0]), f"See: veridical {arguments[0]} --help"
-                ) from error
+                hint = nearest(str(option), _options(cli, arguments[0]))  # all of them would be a page
+                raise InputError(f"Unknown option {str(option)!r}.{hint} See: veridical {arguments[0]} --help") from error
             raise
 
     return call

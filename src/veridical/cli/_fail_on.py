@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from veridical.core.counted import counted
 from veridical.core.errors import InputError, UnknownName
 from veridical.core.finding import AuditRecord
 from veridical.core.ledger_record import Ledger
@@ -58,7 +59,7 @@ def reasons(rules: tuple[Rule, ...], *, audit: AuditRecord, ledger: Ledger | Non
         elif rule.kind == "found":
             record = audit.check(rule.value)
             if record is not None and record.status == "found":
-                met.append(f"{rule.value} found {record.n_found} rows.")
+                met.append(f"{rule.value} found {counted(record.n_found, 'row')}.")
         else:
             least = SEVERITIES[rule.value]
             worst = [c.check for c in audit.checks if any(finding.score >= least for finding in c.findings)]

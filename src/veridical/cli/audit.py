@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from veridical.cli._options import options_of
+from veridical.core.counted import counted
 from veridical.pipeline.config import RunConfig, configured
 
 ROLES = (
@@ -52,7 +53,7 @@ def verb(
     elif not quiet:
         for record in audit.checks:
             said = {"found": f"{record.n_found} found", "clean": "nothing found", "skipped": "could not look"}[record.status]
-            over = "" if record.status == "skipped" else f" in {record.n_rows} rows"
+            over = "" if record.status == "skipped" else f" in {counted(record.n_rows, 'row')}"
             why = record.why if record.status == "skipped" else record.summary
             typer.echo(f"{record.check:<20} {said}{over}. {why}".rstrip())
         typer.echo(f"Findings: {folder / 'findings.parquet'}")

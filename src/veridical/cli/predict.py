@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from veridical.core.counted import counted
+
 
 def verb(
     model: Annotated[Path, typer.Argument(help="The model/ or model_repaired/ folder of a run.")],
@@ -23,7 +25,8 @@ def verb(
     with shown(quiet=quiet) as progress:
         done = predict(model, data, out=out, text=text, second=second, id=id, progress=progress)
     if not quiet:
-        rows = "row" if done.n_aside == 1 else "rows"
-        aside = f" {done.n_aside} {rows} could not be used and got no line." if done.n_aside else ""
+        aside = f" {counted(done.n_aside, 'row')} could not be used and got no line." if done.n_aside else ""
         made = " The file has no id column (--id), so ids are row-1, row-2 and so on." if done.ids_made else ""
-        typer.echo(f"{done.n_rows} predictions: {out}.{aside}{made}")
+        typer.echo(f"{counted(done.n_rows, 'prediction')}: {out}.{aside}{made}")
+        for sentence in done.warnings:
+            typer.echo(f"! {sentence}")

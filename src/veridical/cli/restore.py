@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from veridical.core.counted import counted
+
 
 def verb(
     run: Annotated[Path, typer.Argument(help="Folder of a run that tried repairs.")],
@@ -15,4 +17,4 @@ def verb(
     from veridical.pipeline.restoring import restore_run
 
     n_rows, fingerprint = restore_run(run, out=out)
-    typer.echo(f"{n_rows} rows restored to {out}; fingerprint {fingerprint[:12]} equals the one taken at load.")
+    typer.echo(f"{counted(n_rows, 'row')} restored to {out}; fingerprint {fingerprint[:12]} equals the one taken at load.")

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from veridical.core.counted import counted
 from veridical.core.errors import InputError
 
 
@@ -28,7 +29,8 @@ def verb(
         n_rows, before, after = write_sheet(run, rows=rows, out=out, train=review_train)
         if not quiet:
             typer.echo(
-                f"{n_rows} rows to review: {out}. Fill in the column answer with the right label, or unsure, or leave it blank."
+                f"{counted(n_rows, 'row')} to review: {out}. Fill in the column answer with the right label, or unsure, or leave "
+                "it blank."
             )
             typer.echo(
                 f"The honest score's interval is {before:.1f} points wide; with these answers it would be about {after:.1f}."

@@ -1,18 +1,30 @@
 """What goes wrong, said in one sentence: what, got, allowed, next step. The CLI prints it and exits with `exit_code`."""
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 
 NEAR = 0.65
-"""Likeness (difflib ratio, 0..1) from which a known name is offered instead of an unknown one. Ours; no source."""
+"""Likeness (1 - typing errors / length of the longer name, 0..1) from which a known name is offered. Ours; no source."""
+SHORTEST_BEGINNING = 3
+"""Characters from which the beginning of a name counts as the name. Ours; no source."""
 SHOWN_NAMES = 20
 """Known names that a refusal lists. Ours; no source."""
 
 
 def nearest(got: str, known: Iterable[str]) -> str:
     """The half sentence that offers the known name most like `got`; empty where none is near."""
-    near = get_close_matches(got, list(known), n=1, cutoff=NEAR)
-    return f" Did you mean {near[0]!r}?" if near else ""
+    names = list(known)
+    best = max(names, key=lambda name: _likeness(got, name), default="")
+    return f" Did you mean {best!r}?" if names and _likeness(got, best) >= NEAR else ""
+
+
+def _likeness(got: str, name: str) -> float:
+    """1 - (letters to insert, delete, replace, or swap with their neighbour) / length; 1 where `name` goes on after `got`."""
+    from rapidfuzz.distance import OSA
+
+    typed, meant = got.lower().lstrip("-"), name.lower().lstrip("-")
+    if len(typed) >= SHORTEST_BEGINNING and meant.startswith(typed):
+        return 1.0
+    return OSA.normalized_similarity(typed, meant)
 
 
 class VeridicalError(Exception):

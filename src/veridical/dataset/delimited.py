@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
+from veridical.core.counted import counted
 from veridical.core.errors import InputError
 from veridical.dataset.encodings import Encoding, as_utf8
 
@@ -106,8 +107,8 @@ def _ragged(path: Path, encoding: Encoding, delimiter: str, n_columns: int, deta
             for row in rows:
                 if row and len(row) != n_columns:
                     return (
-                        f"{path}, line {line}: {len(row)} cells, but the header has {n_columns} columns; every row must. "
-                        f"Quote cells that hold {delimiter!r} or a newline, or correct that line."
+                        f"{path}, line {line}: {counted(len(row), 'cell')}, but the header has {counted(n_columns, 'column')}; "
+                        f"every row must. Quote cells that hold {delimiter!r} or a newline, or correct that line."
                     )
                 line = rows.line_num + 1
     except csv.Error as error:

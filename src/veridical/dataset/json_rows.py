@@ -70,8 +70,8 @@ def _is_list(path: Path, head: bytes) -> bool:
     if not begins.startswith(b"["):
         return False
     lines_by_name = any(suffix in LINE_SUFFIXES for suffix in path.suffixes)
-    first, newline, _ = begins.partition(b"\n")
-    return not (lines_by_name and newline and first.rstrip().endswith(b"]"))
+    first, _, rest = begins.partition(b"\n")
+    return not (lines_by_name and rest.strip() and first.rstrip().endswith(b"]"))
 
 
 def _listed(path: Path, content: bytes) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -8,6 +8,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from veridical.core.counted import counted
 from veridical.core.errors import InputError, UnknownName
 from veridical.core.progress import Progress, silent
 from veridical.dataset import label_names, row_ids, setting_aside
@@ -206,7 +207,7 @@ def _usable(reading: _Reading, whole: _Whole, *, task: str, how: str, with_label
     kept, aside = setting_aside.apart(table, reasons)
     if with_labels and kept.num_rows < 2:
         raise InputError(
-            f"Only {kept.num_rows} of {table.num_rows} rows can be used ({_counted(aside)}); at least 2 are needed. "
+            f"Only {kept.num_rows} of {table.num_rows} rows can be used ({_reasons(aside)}); at least 2 are needed. "
             "Check --text and --label, or add rows."
         )
     labels = label_names.ordered(pc.unique(kept.column("label").drop_null()).to_pylist())
@@ -215,7 +216,7 @@ def _usable(reading: _Reading, whole: _Whole, *, task: str, how: str, with_label
     )
 
 
-def _counted(aside: pa.Table) -> str:
+def _reasons(aside: pa.Table) -> str:
     reasons = aside.column("reason").to_pylist()
     return ", ".join(f"{reason}: {reasons.count(reason)}" for reason in sorted(set(reasons))) or "none set aside"
 
@@ -232,7 +233,7 @@ def _without_unseen(data: Dataset) -> Dataset:
     kept, aside = setting_aside.apart(data.table, pc.if_else(unseen, setting_aside.UNSEEN, pa.scalar(None, pa.string())))
     if pc.sum(pc.equal(kept.column("split"), "test")).as_py() in (0, None):
         every = pa.concat_tables([data.set_aside, aside])
-        got = _counted(every.filter(pc.equal(every.column("split"), "test")))
+        got = _reasons(every.filter(pc.equal(every.column("split"), "test")))
         raise InputError(f"No test row can be used ({got}); at least 1 is needed. Check --test and --label.")
     return Dataset(
         data.task, kept, data.labels, pa.concat_tables([data.set_aside, aside]), data.roles, data.warnings, "", data.split_how
@@ -257,9 +258,10 @@ def _split(data: Dataset, *, split: str, test_share: float, seed: int, progress:
     is_test &= ~np.isin(units, units[unseen])
     said = [] if is_test.any() else [f"{len(data)} rows are too few to draw a test set from; there is none."]
     if one_family:
-        said.append(f"All {len(data)} rows are one family of near-equal texts, so no test set without them can be drawn.")
+        glued = ", or of one group" if "group" in data.roles else ""
+        said.append(f"All {len(data)} rows are one family of near-equal texts{glued}, so no test set without them can be drawn.")
     if split == "random" and is_test.any():
-        said.append(_cost_of_random(together, is_test))
+        said.append(_cost_of_random(together, is_test) + ("" if one_family else " --split clusters keeps them on one side."))
     return _with_split(data, is_test, split, tuple(said))
 
 
@@ -267,7 +269,7 @@ def _cost_of_random(clusters: IntArray, is_test: npt.NDArray[np.bool_]) -> str:
     n_leaked, n_test = int(np.isin(clusters[is_test], clusters[~is_test]).sum()), int(is_test.sum())
     return (
         f"The test was drawn at random: {n_leaked} of its {n_test} rows ({100 * n_leaked / n_test:.1f} %) have an equal or "
-        "near-equal row, or one of their group, in train. --split clusters keeps them on one side."
+        "near-equal row, or one of their group, in train."
     )
 
 
@@ -285,7 +287,7 @@ def _doubts(data: Dataset, roles: dict[str, str]) -> list[str]:
     """What the user should know about rows that are accepted."""
     said, table = [], data.table
     if data.set_aside.num_rows:
-        said.append(f"{data.set_aside.num_rows} rows were set aside: {_counted(data.set_aside)}.")
+        said.append(f"{counted(data.set_aside.num_rows, 'row was', 'rows were')} set aside: {_reasons(data.set_aside)}.")
     if _one_text(table):
         said.append(f"All {len(data)} rows have the same text; no model can tell them apart.")
     elif _one_text(table.filter(pc.equal(table.column("split"), "train"))):

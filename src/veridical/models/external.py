@@ -4,6 +4,7 @@ import importlib
 import json
 import math
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from veridical.core.counted import counted
 from veridical.core.errors import InputError, VeridicalError
 from veridical.dataset.rows import Dataset, Text
 from veridical.models.model import FloatArray
@@ -60,7 +62,7 @@ class CallableModel:
             if not isinstance(answers, list | tuple) or len(answers) != len(batch):
                 got = len(answers) if isinstance(answers, list | tuple) else type(answers).__name__
                 raise InputError(
-                    f"{self.name} got {len(batch)} texts and gave {got}; it must return a list with one dict per text."
+                    f"{self.name} got {counted(len(batch), 'text')} and gave {got}; it must return a list with one dict per text."
                 )
             for answer in answers:
                 rows.append(probabilities_of(answer, labels=self.labels, where=f"The answer of {self.name}"))
@@ -71,11 +73,10 @@ class CallableModel:
             return self.function(batch)
         except VeridicalError:
             raise
-        except Exception as error:
-            said = " ".join(str(error).split())[:SHOWN_CHARACTERS]
+        except (Exception, SystemExit) as error:
             raise InputError(
-                f"{self.name} raised {type(error).__name__}: {said} on {len(batch)} {'text' if len(batch) == 1 else 'texts'}. "
-                "Correct the function; it gets a list of texts (or of pairs) and returns one dict per text."
+                f"{self.name} raised {_shown(error)} on {counted(len(batch), 'text')} ({_place(error)}). Correct the function; "
+                "it gets a list of texts (or of pairs) and returns one dict per text."
             ) from error
 
     def unstable_share(self, inputs: Sequence[Text]) -> float:
@@ -107,14 +108,26 @@ def callable_model(model: str, *, labels: tuple[str, ...]) -> CallableModel:
         raise InputError(
             f"--model {model}: the module cannot be imported ({error}). Install it or run from its folder."
         ) from error
-    except Exception as error:
-        said = " ".join(str(error).split())[:SHOWN_CHARACTERS]
+    except (Exception, SystemExit) as error:
         raise InputError(
-            f"--model {model}: importing the module raised {type(error).__name__}: {said}. Correct it, then run again."
+            f"--model {model}: importing the module raised {_shown(error)} ({_place(error)}). Correct it, then run again."
         ) from error
     if not callable(found):
         raise InputError(f"--model {model}: {module} has no function {function!r}. Give pkg.module:function.")
     return CallableModel(model, found, labels)
+
+
+def _shown(error: BaseException) -> str:
+    said = " ".join(str(error).split())[:SHOWN_CHARACTERS].rstrip(".")
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__
+
+
+def _place(error: BaseException) -> str:
+    """File and line that raised."""
+    if isinstance(error, SyntaxError):
+        return f"{Path(error.filename or '').name} line {error.lineno}"
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{Path(last.filename).name} line {last.lineno}"
 
 
 def read_predictions(path: Path, *, data: Dataset) -> FloatArray:

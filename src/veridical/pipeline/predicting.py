@@ -8,18 +8,20 @@ from veridical.core.atomic_write import write_with
 from veridical.core.errors import InputError
 from veridical.core.progress import Progress, silent
 
+BATCH = 4096
+"""Rows predicted at a time, so that memory stays bounded. Ours; no source."""
+SHOWN_COLUMNS = 10
+"""Columns that a refusal lists. Ours; no source."""
+
 
 @dataclass(frozen=True, slots=True)
 class Predicted:
-    """Lines written, rows set aside, and whether ids had to be made from the places of the rows."""
+    """Lines written, rows set aside, whether ids had to be made from the places of the rows, and what was assumed in reading."""
 
     n_rows: int
     n_aside: int
     ids_made: bool
-
-
-BATCH = 4096
-"""Rows predicted at a time, so that memory stays bounded. Ours; no source."""
+    warnings: tuple[str, ...] = ()
 
 
 def predict(
@@ -59,7 +61,7 @@ def predict(
     if out.is_dir():
         raise InputError(f"--out {out} is a folder; give a file, for example {out / 'predictions.jsonl'}.")
     write_with(out, write)
-    return Predicted(len(data), data.set_aside.num_rows, ids_made="id" not in data.roles)
+    return Predicted(len(data), data.set_aside.num_rows, ids_made="id" not in data.roles, warnings=data.warnings)
 
 
 def _roles(model: Path, source: Path, *, text: str | None, second: str | None, id: str | None) -> dict[str, str | None]:
@@ -73,7 +75,7 @@ def _roles(model: Path, source: Path, *, text: str | None, second: str | None, i
     for role in ("text", "second"):
         name = remembered.get(role)
         if name is not None and name not in there and given[role] is None:
-            shown = ", ".join(sorted(there)[:10])
+            shown = ", ".join(sorted(there)[:SHOWN_COLUMNS])
             raise InputError(
                 f"{source} has no column {name!r}, which the model was trained to read as its {role}; its columns: {shown}. "
                 f"Name the one to read with --{role} COLUMN."

@@ -30,7 +30,8 @@ def trained_model(evidence: "Evidence", *, config: RunConfig, folder: Path, prog
         began = time.monotonic()
         model = callable_model(config.model, labels=data.labels)
         probabilities = model.predict(data.inputs())
-        changing = model.unstable_share(data.inputs(data.rows("test")))
+        tested = data.rows("test") if len(data.rows("test")) else None  # without a test set every row is tested
+        changing = model.unstable_share(data.inputs(tested))
         warnings = () if changing == 0 else (f"{config.model} changes its answers: {_changing(changing)}",)
         return Trained(
             model, "callable", tuple(data.ids), probabilities, data.labels, None, time.monotonic() - began, external=True,

@@ -64,3 +64,13 @@ def test_list_shows_a_line_for_each_plugin(capsys: pytest.CaptureFixture[str]) -
         for name in plugins.names(package):
             line = next(line for line in out.splitlines() if line.split()[:1] == [name])
             assert len(line.split()) > 2, line
+
+
+@pytest.mark.parametrize(("option", "offered"), [("--tset", "Did you mean '--test'?"), ("--frobnicate", "")])
+def test_an_unknown_option_is_answered_with_a_near_one_and_no_list(
+    capsys: pytest.CaptureFixture[str], option: str, offered: str
+) -> None:
+    code, out, err = _said(capsys, "run", "a.csv", option, "x")
+    assert (code, out) == (2, "")
+    wanted = f"Unknown option '{option}'. {offered} See: veridical run --help"
+    assert err.strip() == " ".join(wanted.split())

@@ -49,6 +49,13 @@ def found(path: Path) -> list[tuple[str, str, str]]:
     return list(zip(*(table.column(name).to_pylist() for name in ("id", "text", "label")), strict=True))
 
 
+def test_a_list_on_one_line_is_a_list_whatever_the_ending(tmp_path: Path) -> None:
+    rows = json.dumps([{"id": i, "text": t, "label": lab} for i, t, lab in ROWS])
+    for name, content in (("one.jsonl", rows + "\n"), ("bare.jsonl", rows), ("spread.jsonl", rows.replace("}, {", "},\n{"))):
+        (tmp_path / name).write_text(content, encoding="utf-8")
+        assert found(tmp_path / name) == ROWS
+
+
 @pytest.mark.parametrize(
     ("name", "content"),
     [

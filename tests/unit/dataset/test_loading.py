@@ -96,6 +96,35 @@ def test_doubts_are_said(tmp_path: Path) -> None:
     assert "1 of the 2 groups" in said
 
 
+def test_one_row_set_aside_is_one_row(tmp_path: Path) -> None:
+    data = load(written(tmp_path, "a.csv", "text,label\na,x\nb,y\n,x\n"), split="folds")
+    assert "1 row was set aside: text empty: 1." in data.warnings
+
+
+def test_train_rows_that_are_all_equal_are_said(tmp_path: Path) -> None:
+    test = written(tmp_path, "b.csv", "text,label\nanother,x\nthird,y\n")
+    data = load(written(tmp_path, "a.csv", "text,label\nsame,x\nsame,y\nsame,x\n"), test=test)
+    assert sum("All 3 train rows have the same text" in warning for warning in data.warnings) == 1
+    usual = load(written(tmp_path, "c.csv", "text,label\nsame,x\nother,y\n"), test=test)
+    assert not any("the same text" in warning for warning in usual.warnings)
+
+
+def test_one_family_is_split_at_random_and_that_is_said(tmp_path: Path) -> None:
+    rows = "".join(f"one and the same text,{'xy'[k % 2]}\n" for k in range(40))
+    data = load(written(tmp_path, "a.csv", "text,label\n" + rows))
+    said = " ".join(data.warnings)
+    assert len(data.rows("test")) == 8
+    assert "All 40 rows are one family of near-equal texts, so no test set without them can be drawn." in said
+    assert "8 of its 8 rows (100.0 %) have an equal or near-equal row" in said
+    assert "--split clusters" not in said  # that is what was asked for
+    assert "All 40 rows have the same text" in said
+
+
+def test_the_size_of_a_test_set_is_left_to_the_account(tmp_path: Path) -> None:
+    train = written(tmp_path, "a.csv", "text,label\na,x\nb,y\n")
+    assert not [w for w in load(train, test=written(tmp_path, "b.csv", "text,label\nc,x\n")).warnings if "nly 1" in w]
+
+
 def test_folds_leave_all_rows_in_train(tmp_path: Path) -> None:
     data = load(written(tmp_path, "a.csv", "text,label\na,x\nb,y\n"), split="folds")
     assert (data.split_how, data.splits.tolist()) == ("folds", ["train", "train"])

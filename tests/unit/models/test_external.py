@@ -10,7 +10,7 @@ import pytest
 
 from veridical.core.errors import InputError
 from veridical.dataset.rows import SCHEMA, Dataset
-from veridical.models.external import CallableModel, callable_model, is_callable_name, read_predictions
+from veridical.models.external import ASKED_TWICE, CallableModel, callable_model, is_callable_name, read_predictions
 
 LABELS = ("no", "yes")
 
@@ -101,6 +101,70 @@ def test_a_callable_is_found_in_the_working_directory(tmp_path: Path, monkeypatc
 def test_a_callable_that_answers_wrongly_is_refused(answer: object, said: str) -> None:
     with pytest.raises(InputError, match=said):
         CallableModel("m:f", lambda texts: answer, LABELS).predict(["a", "b"])  # type: ignore[arg-type,return-value]
+
+
+@pytest.mark.parametrize("kind", [ValueError, KeyError, SystemExit, RecursionError])
+def test_a_callable_that_raises_says_what_where_and_what_to_do(kind: type[BaseException]) -> None:
+    def broken(texts: list[object]) -> list[dict[str, float]]:
+        raise kind("boom\nand more")
+
+    with pytest.raises(InputError) as caught:
+        CallableModel("mm:h", broken, LABELS).predict(["a", "b"])  # type: ignore[arg-type]
+    said = str(caught.value)
+    assert said.startswith(f"mm:h raised {kind.__name__}: ")
+    assert "and more" in said
+    assert "on 2 texts (test_external.py line " in said
+    assert "one dict per text" in said
+    with pytest.raises(InputError, match="on 1 text "):
+        CallableModel("mm:h", broken, LABELS).predict(["a"])  # type: ignore[arg-type]
+
+
+def test_our_own_refusals_pass_through_a_callable() -> None:
+    def refuses(texts: list[object]) -> list[dict[str, float]]:
+        raise InputError("a sentence of ours")
+
+    with pytest.raises(InputError, match=r"^a sentence of ours$"):
+        CallableModel("mm:h", refuses, LABELS).predict(["a"])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("raise RuntimeError('no licence.')\n", r"raised RuntimeError: no licence \(module_that_fails0.py line 1\)\. Correct it"),
+        ("import sys\nsys.exit(3)\n", r"raised SystemExit: 3 \(module_that_fails1.py line 2\)"),
+        ("x = 1\ndef f(:\n", r"raised SyntaxError: .*\(module_that_fails2.py line 2\)"),
+        ("1 / 0\n", "raised ZeroDivisionError"),
+    ],
+)
+def test_a_module_that_raises_on_import_is_refused(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, said: str
+) -> None:
+    name = f"module_that_fails{request.node.callspec.indices['code']}"
+    (tmp_path / f"{name}.py").write_text(code, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    with pytest.raises(InputError, match=said):
+        callable_model(f"{name}:f", labels=LABELS)
+
+
+def _answers(labels_at_call: list[list[int]]) -> CallableModel:
+    """Answers call k with the codes of labels_at_call[k], in turn."""
+    calls = iter(labels_at_call)
+
+    def function(texts: list[object]) -> list[dict[str, float]]:
+        return [{LABELS[code]: 1.0} for code in next(calls)[: len(texts)]]
+
+    return CallableModel("m:f", function, LABELS)  # type: ignore[arg-type]
+
+
+def test_the_share_of_changed_answers_is_counted() -> None:
+    texts = [f"t{k}" for k in range(200)]
+    first = [k % 2 for k in range(ASKED_TWICE)]
+    second = [1 - code if k < 16 else code for k, code in enumerate(first)]
+    assert _answers([first, second]).unstable_share(texts) == 16 / ASKED_TWICE
+    assert _answers([first, first]).unstable_share(texts) == 0.0
+    assert _answers([[0], [1]]).unstable_share(["same"] * 9) == 1.0  # the same text is asked once
+    assert _answers([]).unstable_share([]) == 0.0
 
 
 def test_names_of_callables() -> None:
