@@ -377,3 +377,35 @@ def test_the_normal_limit_of_many_families_agrees_with_resampling(monkeypatch, m
         assert not np.array_equal(a, b)
         assert np.std(b[:, 1] - b[:, 0]) == pytest.approx(np.std(a[:, 1] - a[:, 0]), rel=0.08)
         assert b.mean(axis=0) == pytest.approx(a.mean(axis=0), abs=0.003)
+
+
+def test_mcnemar_is_that_of_statsmodels():
+    from statsmodels.stats.contingency_tables import mcnemar
+
+    rng = np.random.default_rng(18)
+    for _ in range(50):
+        codes = rng.integers(0, 3, rng.integers(2, 60))
+        a, b = (rng.integers(0, 3, len(codes)) for _ in range(2))
+        right_a, right_b = a == codes, b == codes
+        table = np.array([[np.sum((right_a == x) & (right_b == y)) for y in (True, False)] for x in (True, False)])
+        found = discordance(rows(codes, a, b, n_classes=3), 0, 1)
+        assert (found.first_only, found.second_only) == (table[0, 1], table[1, 0])
+        assert found.p == pytest.approx(float(mcnemar(table, exact=True).pvalue))
+
+
+def test_what_label_noise_may_hide_is_inside_the_honest_interval():
+    """Even noise of 10 % shrinks every difference of accuracies to 80 %: without a review the unshrunk one is possible."""
+    world = leaky_world(np.random.default_rng(19), 1200)
+    world = replace(
+        world, predicted=np.stack([world.predicted[0], np.where(np.arange(1200) % 7 < 5, world.codes, 1 - world.codes)])
+    )
+    plain = compare(world).pairs[0].honest
+    bounded = compare(world, transitions=[np.eye(2), np.eye(2), uniform(0.1)]).pairs[0].honest
+    assert bounded.points.value == plain.points.value
+    possible = plain.points.value / 0.8
+    assert bounded.points.low <= possible <= bounded.points.high
+    assert bounded.points.high - bounded.points.low > plain.points.high - plain.points.low
+    assert compare(world, transitions=[np.eye(2), np.eye(2), uniform(0.1)]).pairs[0].reported == compare(world).pairs[0].reported
+    fitted = compare(world, transitions=[uniform(0.1), np.eye(2), uniform(0.15)])
+    assert fitted.pairs[0].honest.points.value == pytest.approx(possible, rel=1e-6)
+    assert [s.noise for s in fitted.stability] == ["fitted", "largest"]
