@@ -51,7 +51,7 @@ def summary(record: ComparisonRecord, *, lang: str, console: "Console") -> None:
     for table in (drawn.runs, drawn.pairs):
         _print(console, [*_columns(table, width), ""])
     _print(console, [*_wrapped([drawn.ranks_title], width, indent=0), *_columns(drawn.ranks, width), ""])
-    _print(console, _wrapped([*drawn.robust, *drawn.details], width, indent=2))
+    _print(console, _wrapped([*drawn.robust, *drawn.main_details], width, indent=2))
     _print(console, _wrapped([f"! {note}" for note in drawn.notes], width, indent=2), style="yellow")
 
 

@@ -14,8 +14,9 @@ FINE_BELOW = 0.5
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """Everything drawn. sentences: what a reader needs first. runs, pairs, ranks: tables, first row the head. details: on which
-    pair McNemar and non-inferiority say what. robust: label noise and luck. notes: what it rests on, as recorded (English)."""
+    """Everything drawn. sentences: what a reader needs first. runs, pairs, ranks: tables, first row the head. details: what
+    McNemar and non-inferiority say of every pair; main_details: of the pairs with the best run. robust: label noise and luck.
+    notes: what it rests on, as recorded (English)."""
 
     title: str
     sentences: tuple[str, ...]
@@ -25,6 +26,7 @@ class View:
     ranks: tuple[tuple[str, ...], ...]
     ranks_title: str
     details: tuple[str, ...]
+    main_details: tuple[str, ...]
     robust: tuple[str, ...]
     notes_title: str
     notes: tuple[str, ...]
@@ -40,6 +42,7 @@ def view(record: ComparisonRecord, words: Words) -> View:
         ranks=_ranks(record, words),
         ranks_title=words("compare.ranks_title"),
         details=tuple(sentence for pair in record.pairs for sentence in _details(record, pair, words)),
+        main_details=tuple(sentence for pair in _with_best(record) for sentence in _details(record, pair, words)),
         robust=(*_robust(record, words), _selection(record, words)),
         notes_title=words("compare.notes_title"),
         notes=tuple(one_line(note, limit=600) for note in record.notes),
@@ -90,13 +93,15 @@ def _band(found: Difference, decimals: int, *, sign: int, signed: bool = True) -
     return f"[{low:.{decimals}f}, {high:.{decimals}f}]"
 
 
-def _headlines(record: ComparisonRecord, words: Words) -> list[str]:
+def _with_best(record: ComparisonRecord) -> list[Pair]:
     """The best run against every other, those told first."""
-    scores = [(run.honest or run.reported).value if record.terms == "honest" else run.reported.value for run in record.runs]
+    scores = [(run.honest or run.reported).value for run in record.runs]
     best = scores.index(max(scores))
-    against = [pair for pair in record.pairs if best in (pair.first, pair.second)]
-    against.sort(key=lambda pair: not pair.main.told)
-    return [pair_sentence(record, pair, words) for pair in against]
+    return sorted((pair for pair in record.pairs if best in (pair.first, pair.second)), key=lambda pair: not pair.main.told)
+
+
+def _headlines(record: ComparisonRecord, words: Words) -> list[str]:
+    return [pair_sentence(record, pair, words) for pair in _with_best(record)]
 
 
 def _luck(record: ComparisonRecord, words: Words) -> str:
