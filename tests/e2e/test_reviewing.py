@@ -1,0 +1,74 @@
+"""A review says where its rows came from, and when its answers did not come from there."""
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROLES = ("--text", "text", "--label", "label", "--id", "id")
+
+
+@pytest.fixture
+def run(veridical: Callable[..., Any], english: tuple[Path, Path], tmp_path: Path) -> Path:
+    train, test = english
+    said = veridical("run", train, "--test", test, *ROLES, "--no-repair", "--quiet", "--out", tmp_path / "run")
+    assert said.code == 0, said.err
+    return tmp_path / "run"
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def _answered(path: Path, rows: list[dict[str, str]]) -> Path:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        out = csv.DictWriter(file, ["id", "answer"])
+        out.writeheader()
+        out.writerows({"id": row["id"], "answer": row["label"]} for row in rows)
+    return path
+
+
+def _json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def test_answers_that_no_sheet_asked_for_and_a_changed_frame_are_said(
+    veridical: Callable[..., Any], run: Path, english: tuple[Path, Path], tmp_path: Path
+) -> None:
+    assert veridical("review", run, "--rows", 20, "--out", tmp_path / "sheet.csv").code == 0
+    drawn = _json(run / "review.json")
+    asked = _rows(tmp_path / "sheet.csv")
+    assert veridical("review", run, "--rows", 20, "--out", tmp_path / "again.csv").code == 0
+    assert _json(run / "review.json") == drawn, "the same sheet is one draw"
+    others = [row for row in _rows(english[1]) if row["id"] not in {row["id"] for row in asked}]
+    assert veridical("review", run, "--answers", _answered(tmp_path / "a.csv", asked)).code == 0
+    assert not [note for note in _json(run / "run.json")["notes"] if "sheet" in note]
+
+    said = veridical("review", run, "--answers", _answered(tmp_path / "b.csv", others[:2]))
+    assert said.code == 0, said.err
+    assert "2 answers are for rows that no sheet of this run asked about" in " ".join(said.out.split())
+    assert "no sheet of this run asked about" in (run / "report.md").read_text(encoding="utf-8")
+    stored = _json(run / "review.json")
+    assert stored["sheets"] == drawn["sheets"]
+    assert len(stored["answers"]) == 22
+
+    stored["sheets"][0]["frame_sha256"] = "0" * 64
+    (run / "review.json").write_text(json.dumps(stored), encoding="utf-8")
+    assert veridical("review", run, "--answers", _answered(tmp_path / "a.csv", asked), "--quiet").code == 0
+    (changed,) = [note for note in _json(run / "run.json")["notes"] if "drawn from other rows or strata" in note]
+    assert drawn["sheets"][0]["frame_sha256"][:12] in changed
+
+
+def test_a_folder_that_is_no_run_is_refused_and_left_as_it_is(veridical: Callable[..., Any], tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    for folder in ("mine", "absent"):
+        for more in (("--out", tmp_path / "s.csv"), ("--answers", tmp_path / "a.csv")):
+            said = veridical("review", tmp_path / folder, *more)
+            assert said.code == 2, said.err
+            assert "is not a run folder" in said.err
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+    assert not list((tmp_path / "mine").iterdir())

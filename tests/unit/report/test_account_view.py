@@ -1,0 +1,33 @@
+"""Each thing is said once, and the next step fits the run."""
+
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from tests.golden import frozen_run
+
+from veridical.core.run_record import RunRecord
+from veridical.report.account_view import REVIEW_ROWS, next_steps
+from veridical.report.terminal import summary
+from veridical.report.wording import words
+
+
+def _commands(record: RunRecord) -> list[str]:
+    return [command for command, _ in next_steps(record, words("en"), folder=Path("runs/demo")) if "review" in command]
+
+
+@pytest.mark.parametrize(("n_test", "rows"), [(1, 1), (40, 40), (REVIEW_ROWS, REVIEW_ROWS), (7025, REVIEW_ROWS)])
+def test_no_more_rows_are_proposed_for_review_than_there_are(n_test: int, rows: int) -> None:
+    (command,) = _commands(replace(frozen_run.record(), n_test=n_test))
+    assert command == f"veridical review runs/demo --rows {rows} --out review.csv"
+
+
+def test_rows_set_aside_are_said_once() -> None:
+    record = replace(frozen_run.record(), set_aside={"text empty": 3}, warnings=("3 rows were set aside: text empty: 3.",))
+    out = io.StringIO()
+    summary(record, lang="en", console=Console(file=out, width=200, highlight=False))
+    assert [line for line in out.getvalue().splitlines() if "rows were set aside" in line or "rows set aside" in line] == [
+        "! 3 rows were set aside: text empty: 3."
+    ]
