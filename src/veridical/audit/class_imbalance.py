@@ -14,6 +14,7 @@ import numpy as np
 from veridical.audit._contract import Check, Planted
 from veridical.audit._evidence import Evidence
 from veridical.audit._made_up import dataset, rows
+from veridical.core.counted import counted
 from veridical.core.estimate import Estimate
 from veridical.core.finding import Finding, Looked, Skipped
 from veridical.core.proportion import wilson
@@ -45,7 +46,7 @@ def run(evidence: Evidence, params: Params, rng: np.random.Generator) -> Looked 
         measures[f"share of {label}"] = Estimate(share, low, high, 0.95, len(train), len(train), "Wilson")
         if share < limit:
             reason = f"{label!r} has {count} of {len(train)} train rows, less than {limit:.2%}"
-            evidence_text = f"{count} rows, effective number {useful:.0f}"
+            evidence_text = f"{counted(count, 'row')}, effective number {useful:.0f}"
             findings.append(Finding("", "train", 1 - share / limit, reason, evidence_text, repair="rebalance_weights"))
     numbers = ", ".join(f"{y} {n:.0f}" for y, n in zip(data.labels, effective, strict=True))
     return Looked(len(train), tuple(findings), f"Effective rows: {numbers}.{_divergences(data, counts)}", measures)

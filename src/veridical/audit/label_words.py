@@ -16,6 +16,7 @@ from veridical.audit._contract import Check, Planted
 from veridical.audit._evidence import Evidence
 from veridical.audit._made_up import dataset, rows
 from veridical.audit._word_labels import label_word_candidates
+from veridical.core.counted import counted
 from veridical.core.finding import Finding, Looked, Skipped
 
 
@@ -39,7 +40,7 @@ def run(evidence: Evidence, params: Params, rng: np.random.Generator) -> Looked 
     if len(np.unique(data.codes[train][data.codes[train] >= 0])) < 2:
         return Skipped("Words are compared between labels; train rows with at least two labels are needed.")
     found = label_word_candidates(evidence, least=params.least, false_discovery=params.false_discovery, gain=params.gain)
-    summary = f"{len(found)} words are candidates for shortcuts" + (
+    summary = f"{counted(len(found), 'word is a candidate', 'words are candidates')} for shortcuts" + (
         f", {params.most} are listed." if len(found) > params.most else "."
     )
     findings = []
