@@ -54,3 +54,18 @@ def permuted_reached(high: FloatArray, low: FloatArray, rng: np.random.Generator
         mixed = rng.permutation(both)
         drawn[at] = reached(mixed[: len(high)], mixed[len(high) :], rate=rate)
     return drawn
+
+
+def area_difference(first: FloatArray, second: FloatArray, positive: FloatArray, units: IntArray) -> _clustered.Spread:
+    """Area of the scores `first` minus that of `second` over the same rows (n,), by DeLong's paired error.
+
+    positive: 1.0 where a row should score high.
+    """
+    value, squares = 0.0, 0.0
+    for side in (1.0, 0.0):
+        rows, others = positive == side, positive != side
+        change = _placed(first[rows], first[others]) - _placed(second[rows], second[others])
+        spread = _clustered.mean(change, units[rows], votes=np.ones(int(rows.sum())))
+        value += (spread.value if side else -spread.value) / 2
+        squares += spread.error**2
+    return _clustered.Spread(value, float(np.sqrt(squares)), len(first), len(np.unique(units)))
