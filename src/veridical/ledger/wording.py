@@ -225,8 +225,9 @@ def borrowing(found: Borrowed, *, gap: float, z: float) -> str:
 def notes(tables: Tables, reviewed: Reviewed | None) -> tuple[str, ...]:
     people, found = tables.people, []
     if people.n < FEW_ROWS:
-        rows, seen = "row" if people.n == 1 else "rows", 280 * 0.5 / np.sqrt(people.n)
-        found.append(f"Only {people.n} test {rows}: a difference under {seen:.1f} points cannot be seen (80 % power).")
+        few = "Only 1 test row" if people.n == 1 else f"Only {people.n} test rows"
+        seen = 280 * 0.5 / np.sqrt(people.n)
+        found.append(f"{few}: a difference under {seen:.1f} points cannot be seen (80 % power).")
     if reviewed is None:
         found.append("Test-label noise is an interval until labels are reviewed.")
     return tuple(found)

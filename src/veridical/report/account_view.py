@@ -112,8 +112,8 @@ def gap_sentence(ledger: Ledger, words: Words) -> str:
 
 def warning_sentences(record: RunRecord, words: Words) -> list[str]:
     sentences = [] if record.complete else [words("incomplete")]
-    sentences += [one_line(sentence, limit=600) for sentence in record.warnings]
-    sentences += [one_line(note, limit=600) for note in (record.ledger.notes if record.ledger else ())]
+    sentences += [one_line(words.sentence(sentence), limit=600) for sentence in record.warnings]
+    sentences += [one_line(words.sentence(note), limit=600) for note in (record.ledger.notes if record.ledger else ())]
     if record.earlier_looks:
         sentences.append(words("earlier_looks", n=figures.count(record.earlier_looks)))
     return sentences

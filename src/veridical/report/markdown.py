@@ -71,7 +71,7 @@ def _repairs(repair: RepairRecord | None, said: Words) -> list[str]:
     if repair is None or not (repair.skipped or repair.arms):
         return [*head[:-1], head[-1] + said("repairs_none")]
     if repair.skipped:
-        return [*head[:-1], head[-1] + said("repairs_skipped", why=literal(repair.skipped, limit=400))]
+        return [*head[:-1], head[-1] + said("repairs_skipped", why=literal(said.sentence(repair.skipped), limit=400))]
     columns = ("column.repair", "column.outcome", "against_untouched", "against_placebo")
     table = ["", "| " + " | ".join(said(name) for name in columns) + " |", "|---|---|---:|---:|"]
     return table + [_arm(arm, said) for arm in repair.arms]
@@ -111,7 +111,7 @@ def _checks(files: RunFiles, said: Words) -> list[str]:
         outcome = {
             "found": said("check_found", found=figures.count(check.n_found), rows=rows),
             "clean": said("check_clean", rows=rows),
-            "skipped": said("check_skipped", why=literal(check.why)),
+            "skipped": said("check_skipped", why=literal(said.sentence(check.why))),
         }[check.status]
         lines.append(f"| {literal(said.name('check', check.check))} | {icons[check.status]} {outcome} |")
     return lines

@@ -61,7 +61,7 @@ def probe_line(outcome: ProbeOutcome, words: Words) -> ProbeLine:
         name=words.name("probe", outcome.probe),
         status=outcome.status,
         status_word=words(f"probe_status.{outcome.status}"),
-        summary=one_line(said, limit=600),
+        summary=one_line(words.sentence(said), limit=600),
         measures=measures,
         curves=tuple(curve_line(curve) for curve in outcome.curves),
         outcome=outcome,

@@ -142,7 +142,7 @@ class _Page:
         if repair is None:
             self.listed("repairs", [self.words("repairs_none")])
         elif repair.skipped:
-            self.listed("repairs", [self.words("repairs_skipped", why=one_line(repair.skipped, limit=400))])
+            self.listed("repairs", [self.words("repairs_skipped", why=one_line(self.words.sentence(repair.skipped), limit=400))])
         else:
             self.arms(repair)
 

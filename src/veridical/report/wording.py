@@ -7,6 +7,7 @@ from importlib.resources import files
 from types import MappingProxyType
 
 from veridical.core.errors import UnknownName
+from veridical.report.sentences import translated
 
 LANGUAGES = ("en", "zh")
 
@@ -24,6 +25,10 @@ class Words:
     def name(self, kind: str, name: str) -> str:
         """The word for a plug-in, floor, stage ...; its own name, spaced, where there is none (a plug-in of another package)."""
         return self.table.get(f"{kind}.{name}", name.replace("_", " "))
+
+    def sentence(self, text: str) -> str:
+        """A sentence of a record in this language."""
+        return translated(text, self.lang)
 
     def has(self, key: str) -> bool:
         return key in self.table

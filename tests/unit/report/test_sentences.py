@@ -1,0 +1,89 @@
+"""No sentence of a record is forgotten in Chinese: the source is walked for them."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+import veridical
+from veridical.report.sentences import translated
+
+SOURCE = Path(veridical.__file__).parent
+FILES = [
+    *("dataset/loading.py", "dataset/roles.py", "dataset/row_ids.py", "dataset/setting_aside.py", "ledger/wording.py"),
+    *("ledger/coalitions.py", "pipeline/training.py", "pipeline/looking.py", "pipeline/cross_validation.py"),
+    *("pipeline/review_file.py", "pipeline/repairing.py", "train/encoder_training.py"),
+    *(f"audit/{p.name}" for p in sorted((SOURCE / "audit").glob("*.py")) if not p.name.startswith("_made_up")),
+    *(f"verify/{name}.py" for name in ("arms", "locked_fold", "verdict")),
+]
+CHINESE = re.compile("[\u4e00-\u9fff]")
+
+
+def sentences(path: Path) -> list[str]:
+    """String expressions that end like a sentence and are neither docstrings nor raised; what is filled in stands as 7."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    inside: set[ast.AST] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            inside.add(node.value)
+        if isinstance(node, ast.Raise):
+            inside.update(ast.walk(node))
+        if isinstance(node, ast.JoinedStr):
+            inside.update(child for child in ast.walk(node) if child is not node)
+    found = []
+    for node in ast.walk(tree):
+        if node in inside:
+            continue
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            found.append(node.value)
+        elif isinstance(node, ast.JoinedStr):
+            found.append("".join(str(v.value) if isinstance(v, ast.Constant) else "7" for v in node.values))
+    return [text.strip() for text in found if re.search(r"[a-z]{3,} .*\.$", text.strip())]
+
+
+# Halves of sentences that are put together where they are said, and what only a programmer's test prints.
+PUT_TOGETHER = {"of it could be luck."}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_sentence_of_a_record_has_a_chinese_one(name: str) -> None:
+    if name == "audit/_contract_tests.py":
+        return
+    missing = [s for s in sentences(SOURCE / name) if s not in PUT_TOGETHER and not CHINESE.search(translated(s, "zh"))]
+    assert not missing
+
+
+@pytest.mark.parametrize(
+    ("english", "chinese"),
+    [
+        (
+            "5457 of 7025 test rows (77.7 %) have an equal or near-equal text in train; each was given the score this model gets "
+            "on unleaked rows of the same difficulty.",
+            "7025 行测试数据中有 5457 行（77.7%）在训练集中有相同或近似的文本；每一行按本模型在同等难度的未泄漏行上的得分计。",
+        ),
+        (
+            "The cue 'urgent', in 12 of 200 test rows, was put into a share 0.50 of all rows whatever their label; it alone "
+            "flips 9 predictions.",
+            "词语 'urgent' 出现在 200 行测试数据中的 12 行，已不论标签放入 0.50 比例的行中；仅它一项就改变 9 个预测。",
+        ),
+        ("2 rows were set aside: label missing: 2.", "搁置了 2 行：缺少标签：2。"),
+        (
+            "Effective rows: neg 3, pos 4. KL(test from train) 0.01 bits.",
+            "有效行数：neg 3, pos 4。KL(test 相对训练集) 0.01 比特。",
+        ),
+        ("Only 1 test row: a difference under 140.0 points cannot be seen (80 % power).",
+         "测试集只有 1 行：小于 140.0 分的差别无法看出（检验功效 80%）。"),
+        ("a sentence of somebody's own plug-in.", "a sentence of somebody's own plug-in."),
+    ],
+)  # fmt: skip
+def test_figures_and_names_are_kept(english: str, chinese: str) -> None:
+    assert translated(english, "zh") == chinese
+    assert translated(english, "en") == english
+
+
+def test_the_same_places_stand_in_both_languages() -> None:
+    text = (SOURCE / "report" / "words" / "sentences.zh.yaml").read_text(encoding="utf-8")
+    for english, chinese in yaml.safe_load(text):
+        assert set(re.findall(r"\{(\w+)\}", english)) == set(re.findall(r"\{(\w+)\}", chinese)), english
