@@ -96,7 +96,7 @@ def summarise(cells: list[dict[str, Any]]) -> dict[str, Any]:
         _print_worlds(summary["by_world"])
     under = [cell for cell in judged if cell["truth_contract"] is not None]
     if under:
-        print("\nhonest under the contract against the same model where the cue is independent of the label (points)")
+        print("\nhonest under the contract against the same model on the population that the contract describes (points)")
         summary["contract"] = _table(under, "contract", "truth_contract")
     nulls = [cell for cell in cells if cell["world"] == "nothing"]
     if nulls:

@@ -200,6 +200,8 @@ def _noise_bounds(game: Coalitions, full: Value) -> tuple[float, float]:
     return min(scores) - full.score, max(scores) - full.score
 
 
+RULE_OF_THREE = 3.0
+"""None among n rows means at most 3 / n of them at 95 %. Jovanovic and Levy 1997."""
 TRANSFER_WORDS: dict[str, Callable[[Coalitions], wording.Said]] = {
     "groups": wording.groups,
     "fragility": wording.fragility,
@@ -308,14 +310,16 @@ class _Account:
         # A higher honest score means fewer points lost: the bounds change sides.
         low = value - 100 * bounds[1] - 100 * critical * error
         high = value - 100 * bounds[0] + 100 * critical * error
-        if said.slack is not None and error == 0:
-            low, high = value - said.slack, value + said.slack
         people = self.game.tables.people
+        # Where every row says the same there is no variance to read off: rule of three, one row in three hundredths of them.
+        slack = 100 * RULE_OF_THREE / max(self.uncertainty.n_clusters, 1) if said.slack is None else said.slack
+        if error == 0:
+            low, high = min(low, value - slack), max(high, value + slack)
         points = Estimate(value, low, high, LEVEL, people.n, self.uncertainty.n_clusters, said.method)
         status = "measured" if low > 0 or high < 0 else "not_detected"
         if bounds != (0.0, 0.0):
             status = "bounded"
-        mde = said.slack if error == 0 and said.slack is not None else 100 * POWER_FACTOR * error
+        mde = slack if error == 0 else 100 * POWER_FACTOR * error
         mde = max(mde, 50 * (bounds[1] - bounds[0]))  # an identified range hides effects up to half its width
         return Component(
             name=name, kind=kind, status=status, points=points, mde=mde, rows=said.rows, why=said.why,  # type: ignore[arg-type]

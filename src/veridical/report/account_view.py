@@ -107,7 +107,11 @@ def gap_sentence(ledger: Ledger, words: Words) -> str:
     metric = words.name("metric", ledger.metric)
     if abs(gap) < 0.05:
         return words("gap_none", metric=metric)
-    return words("gap_above" if gap > 0 else "gap_below", metric=metric, points=f"{abs(gap):.1f}")
+    if ledger.honest.low <= ledger.reported.value <= ledger.honest.high:
+        key = "gap_above_held" if gap > 0 else "gap_below_held"
+    else:
+        key = "gap_above" if gap > 0 else "gap_below"
+    return words(key, metric=metric, points=f"{abs(gap):.1f}")
 
 
 def warning_sentences(record: RunRecord, words: Words) -> list[str]:
