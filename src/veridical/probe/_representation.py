@@ -8,7 +8,7 @@ import numpy as np
 
 from veridical.core.errors import InputError, SurroundingsError
 from veridical.core.finding import Skipped
-from veridical.dataset.rows import Text
+from veridical.dataset.rows import IntArray, Text
 from veridical.models.frozen_features import frozen_features
 from veridical.models.linear import softmax
 from veridical.models.model import FloatArray
@@ -77,3 +77,11 @@ def inside_of(subject: Subject) -> Inside | Skipped:
     if named and not named.endswith(base.sha256):
         return Skipped(f"{subject.recipe.model} now holds other weights than those this model was tuned from ({named}).")
     return EncoderInside(model, base)
+
+
+def rows_to_read(subject: Subject, rng: np.random.Generator) -> tuple[IntArray, int]:
+    """Rows of train on which linear readers are fitted, then rows of test that they are asked about; how many the first are."""
+    train = subject.data.rows("train")
+    train = rng.permutation(train[subject.data.codes[train] >= 0])[: subject.limit(400, 1500, 5000)]
+    test = subject.rows[subject.sample(subject.limit(300, 1000, 5000), rng)]
+    return np.concatenate([train, test]).astype(np.int64), len(train)

@@ -28,7 +28,7 @@ from veridical.models.model import FloatArray
 from veridical.probe import _clustered
 from veridical.probe._concepts import Concept, concepts, fit_eraser, read_scores
 from veridical.probe._contract import Measured, Probe, Toys
-from veridical.probe._representation import Inside, inside_of
+from veridical.probe._representation import Inside, inside_of, rows_to_read
 from veridical.probe._roc import area, area_difference
 from veridical.probe._subject import Subject, subject_of
 
@@ -61,7 +61,7 @@ def run(subject: Subject, params: Params, rng: np.random.Generator) -> Measured 
     inside = inside_of(subject)
     if isinstance(inside, Skipped):
         return inside
-    rows, n_fit = _rows(subject, rng)
+    rows, n_fit = rows_to_read(subject, rng)
     if min(n_fit, len(rows) - n_fit) < params.fewest:
         return Skipped(
             f"{n_fit} train rows and {len(rows) - n_fit} unleaked test rows are there; readers need {params.fewest} of each. "
@@ -96,13 +96,6 @@ def _summary(n_concepts: int, leaning: list[Measure]) -> str:
     most = max(leaning, key=lambda measure: measure.estimate.value)
     name = most.name.removeprefix("leans_on_").replace("_", " ")
     return f"{looked}; the decision leans most on {name}: {most.estimate.value:.1f} points go when it is erased."
-
-
-def _rows(subject: Subject, rng: np.random.Generator) -> tuple[IntArray, int]:
-    train = subject.data.rows("train")
-    train = rng.permutation(train[subject.data.codes[train] >= 0])[: subject.limit(400, 1500, 5000)]
-    test = subject.rows[subject.sample(subject.limit(300, 1000, 5000), rng)]
-    return np.concatenate([train, test]).astype(np.int64), len(train)
 
 
 def _features(subject: Subject, inside: Inside, rows: IntArray, n_fit: int) -> _Features:

@@ -5,14 +5,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tiny_encoder import TINY
+from tiny_encoder import TINY, WORDS, write_tiny_bert
 from veridical.audit._evidence import Evidence
 from veridical.audit._made_up import dataset
 from veridical.core.finding import Skipped
+from veridical.models._encoder_network import EncoderClassifier, open_encoder
+from veridical.models.masked_language import masked_losses
 from veridical.models.queries import Queries
+from veridical.models.weights import resolve
 from veridical.probe._representation import inside_of
 from veridical.probe._runner import run_probe
 from veridical.probe._subject import Recipe, Subject
+from veridical.probe.forgetting import probe as forgetting
 from veridical.probe.memory import probe as memory
 from veridical.probe.pretrained_features import probe as pretrained_features
 from veridical.train.training import train
@@ -69,3 +73,70 @@ def test_models_without_an_inside_are_skipped_with_the_reason(rows, tuned, tmp_p
     assert "not known" in orphan.why
     gone = replace(tuned, recipe=Recipe(str(tmp_path / "gone" / "model")))
     assert run_probe("pretrained_features", pretrained_features, subject=gone).status == "skipped"
+
+
+def _untuned(subject, folder):
+    """The same subject with the encoder as it came."""
+    model = replace(
+        subject.model,
+        network=EncoderClassifier(open_encoder(resolve(folder).folder, dropout=0.0, attention="eager"), n_classes=2, seed=0),
+    )
+    return replace(subject, trained=replace(subject.trained, model=model))
+
+
+def test_an_unchanged_encoder_forgets_exactly_nothing(tuned, tiny_bert):
+    found = run_probe("forgetting", forgetting, subject=_untuned(tuned, tiny_bert))
+    assert found.status == "not_detected"
+    forgot = [m.estimate.value for m in found.measures if m.name.startswith("forgot_")]
+    assert len(forgot) >= 3
+    assert set(forgot) == {0.0}
+    kept = found.measure("features_kept")
+    assert kept is not None
+    assert kept.estimate.value == 1.0
+    assert any("no masked-language head" in note for note in found.notes)
+
+
+def test_a_tuned_encoder_is_measured(tuned):
+    found = run_probe("forgetting", forgetting, subject=tuned)
+    kept = found.measure("features_kept")
+    assert kept is not None
+    assert kept.estimate.value < 1.0
+
+
+@pytest.fixture(scope="module")
+def with_head(tmp_path_factory):
+    """The tiny encoder with a masked-language head."""
+    import torch
+    from transformers import AutoTokenizer, BertConfig, BertForMaskedLM
+
+    folder = write_tiny_bert(tmp_path_factory.mktemp("tiny_mlm"))
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer.add_special_tokens({"mask_token": "[MASK]"})
+    tokenizer.save_pretrained(folder)
+    config = BertConfig.from_pretrained(folder)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        BertForMaskedLM(config).save_pretrained(folder)
+    return folder
+
+
+def test_language_loss_is_that_of_the_head_and_unchanged_weights_lose_nothing(with_head, tiny_bert):
+    import torch
+
+    texts = ["w1 w2 good film", "bad the plain w3 w4", "unknown words only"]
+    base = masked_losses(with_head, texts, encoder=None, max_length=32)
+    assert base is not None
+    assert np.isnan(base[2])  # every token is unknown
+    # A head drawn at random spreads its guesses over the whole vocabulary.
+    assert base[:2].mean() == pytest.approx(np.log(len(WORDS) + 5), abs=0.5)
+    encoder = open_encoder(with_head, dropout=0.0, attention="eager")
+    same = masked_losses(with_head, texts, encoder=encoder, max_length=32)
+    assert same is not None
+    assert np.array_equal(base[:2], same[:2])
+    with torch.no_grad():
+        for parameter in encoder.parameters():
+            parameter.mul_(3.0)
+    other = masked_losses(with_head, texts, encoder=encoder, max_length=32)
+    assert other is not None
+    assert not np.allclose(base[:2], other[:2])
+    assert masked_losses(resolve(tiny_bert).folder, texts, encoder=None, max_length=32) is None

@@ -1,0 +1,244 @@
+"""What did the encoder know before tuning that it no longer knows?
+
+What it measures: tasks with known answers made from the data itself (is the text long, does it hold a number, a name, a given
+word, which topic, are two neighbouring words swapped), each by a linear reader on the features before and after tuning, fitted on
+train rows and asked on unleaked test rows; the difference of the areas under the ROC. Where the weights hold a masked-language
+head, how much worse they predict each word of plain sentences; how alike the two feature spaces are (CKA).
+Why it inflates a score: tuning is scored on its own task alone; what it gave up is paid elsewhere, or when the input changes.
+How it errs: what a linear reader no longer sees may still be there; nothing lost on these tasks says nothing of others; the
+head of the base weights was made for the untuned encoder and may misread a tuned one that knows as much.
+Source: Conneau et al. 2018, arXiv:1805.01070 (probing tasks, word content and swapped words); Salazar et al. 2020,
+arXiv:1910.14659 (every token masked in turn); Kornblith et al. 2019, arXiv:1905.00414 (CKA); Luo et al. 2023, arXiv:2308.08747
+(forgetting in fine-tuning).
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from veridical.core.errors import InputError
+from veridical.core.finding import Skipped
+from veridical.core.probe_record import Measure
+from veridical.core.randomness import stream
+from veridical.dataset.rows import IntArray, Text
+from veridical.dataset.words import words
+from veridical.models.linear import softmax
+from veridical.models.model import FloatArray
+from veridical.probe import _clustered
+from veridical.probe._concepts import Concept, concepts, read_scores
+from veridical.probe._contract import Measured, Probe, Toys
+from veridical.probe._no_evidence import written
+from veridical.probe._representation import EncoderInside, Inside, inside_of, rows_to_read
+from veridical.probe._roc import area_difference
+from veridical.probe._subject import Subject, subject_of
+from veridical.probe._text_edits import each, pieces
+
+
+@dataclass(frozen=True)
+class Params:
+    """Settings of forgetting."""
+
+    n_topics: int = 3
+    """Clusters of texts whose membership is read, the smallest left out. Ours; no source."""
+    n_words: int = 2
+    """Words whose presence is read: those that stand nearest to `word_share` of the rows. Ours; no source."""
+    word_share: float = 0.15
+    """Share of rows, 0..1. Ours; no source."""
+    fewest: int = 100
+    """Train rows and test rows needed. Count. Ours; no source."""
+    level: float = 0.95
+    """Confidence level of the intervals, 0..1."""
+
+
+@dataclass(frozen=True)
+class _Task:
+    """A concept with the features in which it is read. before, after: (N, D)."""
+
+    concept: Concept
+    about: str
+    before: FloatArray
+    after: FloatArray
+
+
+def run(subject: Subject, params: Params, rng: np.random.Generator) -> Measured | Skipped:
+    inside = inside_of(subject)
+    if isinstance(inside, Skipped):
+        return inside
+    rows, n_fit = rows_to_read(subject, rng)
+    if min(n_fit, len(rows) - n_fit) < params.fewest:
+        return Skipped(
+            f"{n_fit} train rows and {len(rows) - n_fit} unleaked test rows are there; readers need {params.fewest} of each. "
+            "Give more rows."
+        )
+    inputs = subject.data.inputs(rows)
+    before, after = inside.before(inputs), inside.after(inputs)
+    fit, asked = np.arange(n_fit), np.arange(n_fit, len(rows))
+    tasks = [
+        *[_Task(concept, concept.name.replace("_", " "), before, after) for concept in concepts(
+            subject.data, rows, n_topics=params.n_topics, seed=subject.seed
+        )],
+        *[_Task(concept, about, before, after) for concept, about in _word_tasks(inputs, params)],
+        _order_task(inside, inputs, rng),
+    ]  # fmt: skip
+    units = subject.evidence.clusters[rows[asked]]
+    measures = [m for m in (_lost(task, fit, asked, units, params) for task in tasks) if m is not None]
+    language, notes = _language(inside, subject, params, rng)
+    kept = _kept(before[asked], after[asked], units, params)
+    if not measures:
+        return Skipped("No task could be made: the texts are alike in all that is asked.")
+    most = max(measures, key=lambda measure: measure.estimate.value)
+    summary = (
+        f"{len(measures)} tasks; most was lost on {most.name.removeprefix('forgot_').replace('_', ' ')}: "
+        f"{100 * most.estimate.value:.1f} points of area. Likeness of the feature spaces: {kept.estimate.value:.2f}."
+    )
+    return Measured(len(asked), summary, (*measures, *language, kept), notes=notes)
+
+
+def _word_tasks(inputs: Sequence[Text], params: Params) -> list[tuple[Concept, str]]:
+    """Does the text hold this word?"""
+    held = [set(words(text if isinstance(text, str) else " ".join(text))) for text in inputs]
+    counts = Counter(word for row in held for word in row)
+    wanted = params.word_share * len(inputs)
+    chosen = sorted(counts, key=lambda word: (abs(counts[word] - wanted), word))[: params.n_words]
+    made = []
+    for number, word in enumerate(chosen, start=1):
+        present = np.asarray([float(word in row) for row in held], np.float64)
+        if 0.02 < present.mean() < 0.98:
+            made.append((Concept(f"word_{number}", present), f"whether {word!r} is there"))
+    return made
+
+
+def _order_task(inside: Inside, inputs: Sequence[Text], rng: np.random.Generator) -> _Task:
+    """Were two neighbouring words swapped? Half of the rows have it, drawn at random."""
+    swapped = np.asarray(rng.random(len(inputs)) < 0.5, np.float64)
+    changed = [_swap(text, rng) if on else text for text, on in zip(inputs, swapped, strict=True)]
+    return _Task(Concept("word_order", swapped), "whether two words were swapped", inside.before(changed), inside.after(changed))
+
+
+def _swap(text: Text, rng: np.random.Generator) -> Text:
+    def swap(part: str) -> str:
+        units, between = pieces(part)
+        if len(units) < 2:
+            return part
+        at = int(rng.integers(0, len(units) - 1))
+        units[at], units[at + 1] = units[at + 1], units[at]
+        return between.join(units)
+
+    return each(text, swap)
+
+
+def _lost(task: _Task, fit: IntArray, asked: IntArray, units: IntArray, params: Params) -> Measure | None:
+    present = task.concept.present
+    if min(present[fit].sum(), (1 - present[fit]).sum(), present[asked].sum(), (1 - present[asked]).sum()) < 5:
+        return None
+    scores = [read_scores(side, present, fit, asked) for side in (task.before, task.after)]
+    spread = area_difference(scores[0], scores[1], present[asked], units)
+    about = f"Area under the ROC of a linear reader of {task.about}, before tuning minus after."
+    name = f"forgot_{task.concept.name}"
+    return _clustered.measure(name, spread, unit="share", about=about, null=0.0, level=params.level, method="DeLong, paired")
+
+
+def _kept(before: FloatArray, after: FloatArray, units: IntArray, params: Params) -> Measure:
+    """Linear CKA, with the interval of leaving out one tenth of the clusters at a time (jackknife)."""
+    value = cka(before, after)
+    fold = np.unique(units, return_inverse=True)[1] % 10
+    left = np.array([cka(before[fold != k], after[fold != k]) for k in np.unique(fold)])
+    error = float(np.sqrt((len(left) - 1) / len(left) * ((left - left.mean()) ** 2).sum()))
+    spread = _clustered.Spread(value, error, len(before), len(left))
+    about = "Likeness of the features before and after tuning (linear CKA): 1 the same up to rotation and scale."
+    return _clustered.measure(
+        "features_kept", spread, unit="share", about=about, level=params.level, method="jackknife over tenths", bounded=True
+    )
+
+
+def cka(first: FloatArray, second: FloatArray) -> float:
+    """Linear centred kernel alignment of two feature sets (N, D) and (N, E)."""
+    if np.array_equal(first, second):
+        return 1.0
+    a, b = first - first.mean(axis=0), second - second.mean(axis=0)
+    norms = np.linalg.norm(a.T @ a) * np.linalg.norm(b.T @ b)
+    return float(np.linalg.norm(a.T @ b) ** 2 / norms) if norms > 0 else 0.0
+
+
+def _language(
+    inside: Inside, subject: Subject, params: Params, rng: np.random.Generator
+) -> tuple[tuple[Measure, ...], tuple[str, ...]]:
+    """Loss of the masked-language head on plain sentences, after tuning minus before."""
+    if not isinstance(inside, EncoderInside):
+        return (), ()
+    from veridical.models.masked_language import masked_losses
+
+    texts = _plain_sentences(subject)
+    folder, longest = inside.base.folder, inside.model.max_length
+    losses = [
+        masked_losses(folder, texts, encoder=encoder, max_length=longest) for encoder in (None, inside.model.network.encoder)
+    ]
+    if losses[0] is None or losses[1] is None:
+        return (), ("The base weights hold no masked-language head; how well words are predicted was not asked.",)
+    known = np.isfinite(losses[0]) & np.isfinite(losses[1])
+    if known.sum() < 10:
+        return (), ("The tokenizer knows too few of the plain sentences; how well words are predicted was not asked.",)
+    level = float(losses[0][known].mean())
+    about = f"Loss a token of {int(known.sum())} plain sentences after tuning minus before ({level:.2f})."
+    rise = _clustered.paired_measure(
+        "language_loss_rise", losses[1][known] - losses[0][known], np.arange(int(known.sum())), rng, unit="nats", about=about,
+        level=params.level,
+    )  # fmt: skip
+    return (rise,), ()
+
+
+def _plain_sentences(subject: Subject) -> list[str]:
+    from veridical.dataset.normalisation import is_cjk
+
+    language = "zh" if is_cjk("".join(subject.data.texts[:200])) else "en"
+    file = written()
+    return [*file["facts"][language], *[text for texts in file["domains"][language].values() for text in texts]]
+
+
+@dataclass(frozen=True, eq=False)
+class _ToyInside:
+    """Features: evidence, length, and counts of letters; tuning multiplies them by `kept`."""
+
+    labels: tuple[str, ...]
+    kept: float
+    kind: str = "toy"
+
+    def before(self, inputs: Sequence[Text]) -> FloatArray:
+        rows = [
+            [1.0 if "good" in str(text) else -1.0, len(str(text)) / 50, *[str(text).count(c) / 3 for c in "aeioru"]]
+            for text in inputs
+        ]
+        return np.array(rows, np.float64).reshape(len(inputs), -1)
+
+    def after(self, inputs: Sequence[Text]) -> FloatArray:
+        found = self.before(inputs)
+        found[:, 1:] *= self.kept
+        return found
+
+    def decide(self, features: FloatArray) -> FloatArray:
+        return softmax(np.stack([-features[:, 0], features[:, 0]], axis=1))
+
+    def predict(self, inputs: Sequence[Text]) -> FloatArray:
+        return self.decide(self.after(inputs))
+
+    def save(self, folder: Path) -> None:
+        raise InputError(f"A toy model is code; there is nothing to save in {folder}.")
+
+
+def toys() -> Toys:
+    """The cheat keeps the evidence for the label and nothing else."""
+    from veridical.audit._made_up import dataset, nonsense
+
+    rng, rows = stream(0, "forgetting toy"), []
+    for i in range(700):
+        positive = bool(rng.random() < 0.5)
+        text = f"{nonsense(rng, int(rng.integers(4, 12)))} {'good' if positive else 'bad'}"
+        rows.append((str(i), "train" if i < 400 else "test", text, "pos" if positive else "neg"))
+    data = dataset(rows)
+    return Toys(subject_of(data, _ToyInside(data.labels, 1.0)), subject_of(data, _ToyInside(data.labels, 0.0)), "forgot_length")
+
+
+probe = Probe(run, Params(), toys)
