@@ -28,7 +28,8 @@ def markdown(files: RunFiles, said: Words) -> str:
     parts += _repairs(record.repair, said) + _probes(files, said) + _checks(files, said)
     sentences = warning_sentences(record, said)
     parts += ["", *(f"> {literal(sentence, limit=600)}  " for sentence in sentences)] if sentences else []
-    steps = [f"- {why}" + (f": `{command}`" if command else "") for command, why in next_steps(record, said, folder=None)]
+    colon = "：" if said.lang == "zh" else ": "
+    steps = [f"- {why}" + (f"{colon}`{command}`" if command else "") for command, why in next_steps(record, said, folder=None)]
     parts += ["", f"**{said('next')}**", "", *steps] if steps else []
     return "\n".join([*parts, "", said("md_more"), ""])
 

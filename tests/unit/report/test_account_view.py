@@ -9,7 +9,7 @@ from rich.console import Console
 from tests.golden import frozen_run
 
 from veridical.core.run_record import RunRecord
-from veridical.report.account_view import REVIEW_ROWS, next_steps
+from veridical.report.account_view import REVIEW_ROWS, gap_sentence, next_steps
 from veridical.report.terminal import summary
 from veridical.report.wording import words
 
@@ -31,3 +31,18 @@ def test_rows_set_aside_are_said_once() -> None:
     assert [line for line in out.getvalue().splitlines() if "rows were set aside" in line or "rows set aside" in line] == [
         "! 3 rows were set aside: text empty: 3."
     ]
+
+
+@pytest.mark.parametrize(
+    ("high", "english", "chinese"),
+    [
+        (0.866, "stands 10.8 points above", "10.8 分"),
+        (0.970, "no difference can be told", "无法断定两者有差别"),
+    ],
+)
+def test_a_gap_the_interval_cannot_tell_from_none_is_not_claimed(high: float, english: str, chinese: str) -> None:
+    ledger = frozen_run.ledger()
+    ledger = replace(ledger, honest=replace(ledger.honest, high=high))
+    assert english in gap_sentence(ledger, words("en"))
+    assert chinese in gap_sentence(ledger, words("zh"))
+    assert ("stands" in gap_sentence(ledger, words("en"))) == (high < 0.9)

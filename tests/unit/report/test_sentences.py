@@ -39,8 +39,19 @@ def sentences(path: Path) -> list[str]:
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             found.append(node.value)
         elif isinstance(node, ast.JoinedStr):
-            found.append("".join(str(v.value) if isinstance(v, ast.Constant) else "7" for v in node.values))
+            found += ["".join(parts) for parts in (_filled(node, optional="7"), _filled(node, optional=""))]
     return [text.strip() for text in found if re.search(r"[a-z]{3,} .*\.$", text.strip())]
+
+
+def _filled(node: ast.JoinedStr, *, optional: str) -> list[str]:
+    """The parts of an f-string; a place right behind a letter (`texts{glued}`) may be left empty when the sentence is said."""
+    parts: list[str] = []
+    for value in node.values:
+        if isinstance(value, ast.Constant):
+            parts.append(str(value.value))
+        else:
+            parts.append(optional if parts and parts[-1][-1:].isalpha() else "7")
+    return parts
 
 
 # Halves of sentences that are put together where they are said, and what only a programmer's test prints.
@@ -71,10 +82,14 @@ def test_every_sentence_of_a_record_has_a_chinese_one(name: str) -> None:
         ("2 rows were set aside: label missing: 2.", "搁置了 2 行：缺少标签：2。"),
         (
             "Effective rows: neg 3, pos 4. KL(test from train) 0.01 bits.",
-            "有效行数：neg 3, pos 4。KL(test 相对训练集) 0.01 比特。",
+            "有效行数：neg 3, pos 4。KL(测试集 ‖ 训练集) = 0.01 比特。",
         ),
         ("Only 1 test row: a difference under 140.0 points cannot be seen (80 % power).",
          "测试集只有 1 行：小于 140.0 分的差别无法看出（检验功效 80%）。"),
+        ("All 50 rows are one family of near-equal texts, so no test set without them can be drawn.",
+         "全部 50 行同属一组近似文本，无法划出与之无关的测试集。"),
+        ("exact; 25 x neg, 25 x pos", "完全相同；25 x neg, 25 x pos"),
+        ("near 0.93", "近似度 0.93"),
         ("a sentence of somebody's own plug-in.", "a sentence of somebody's own plug-in."),
     ],
 )  # fmt: skip
