@@ -41,6 +41,8 @@ class Params:
     """Clusters of texts whose membership is read, the smallest left out. Ours; no source."""
     fewest: int = 100
     """Train rows and test rows needed. Count. Ours; no source."""
+    fewest_exceptions: int = 10
+    """Train rows that must differ from most of their label in a property before it is erased. Count. Ours; no source."""
     level: float = 0.95
     """Confidence level of the intervals, 0..1."""
 
@@ -72,17 +74,29 @@ def run(subject: Subject, params: Params, rng: np.random.Generator) -> Measured 
         return Skipped("All texts are alike in length, numbers, names, language, source and topic; nothing can be read.")
     features = _features(subject, inside, rows, n_fit)
     right = _right(inside, features.after[features.asked], features)
-    read, leaning, moved = [], [], []
+    read, leaning, moved, notes = [], [], [], []
     for concept in found:
         if not (_varies(concept, features.fit) and _varies(concept, features.asked)):
             continue
         before, after, forgot = _readable(concept, features, params)
         read += [before, after, forgot]
-        if after.estimate.low > 0.5:  # what cannot be read cannot be erased
+        if not _parted(concept, features, params):
+            notes.append(
+                f"{concept.name.replace('_', ' ').capitalize()} goes with the label almost without exception in train; what the "
+                "decision owes to it cannot be told from what it owes to the label."
+            )
+        elif after.estimate.low > 0.5:  # what cannot be read cannot be erased
             lean, move = _leaning(inside, concept, features, right, params, rng)
             leaning.append(lean)
             moved.append(move)
-    return Measured(len(features.asked), _summary(len(read) // 3, leaning), (*leaning, *moved, *read))
+    return Measured(len(features.asked), _summary(len(read) // 3, leaning), (*leaning, *moved, *read), notes=tuple(notes))
+
+
+def _parted(concept: Concept, of: _Features, params: Params) -> bool:
+    """Whether enough train rows have the property where most of their label do not, or the other way round."""
+    shares = [concept.present[of.fit][of.codes[of.fit] == code] for code in np.unique(of.codes[of.fit])]
+    exceptions = sum(float(min(rows.sum(), len(rows) - rows.sum())) for rows in shares)
+    return exceptions >= params.fewest_exceptions
 
 
 def _varies(concept: Concept, rows: IntArray) -> bool:

@@ -140,3 +140,35 @@ def test_language_loss_is_that_of_the_head_and_unchanged_weights_lose_nothing(wi
     assert other is not None
     assert not np.allclose(base[:2], other[:2])
     assert masked_losses(resolve(tiny_bert).folder, texts, encoder=None, max_length=32) is None
+
+
+def _by_length(n, *, exceptions):
+    """Nothing but the length goes with the label, in all rows but the share `exceptions`."""
+    rng, found = np.random.default_rng(0), []
+    for i in range(n):
+        positive = bool(rng.random() < 0.5)
+        long = positive if rng.random() >= exceptions else not positive
+        words = rng.integers(0, 20, int(rng.integers(9, 13) if long else rng.integers(3, 7)))
+        text = " ".join(f"w{k}" for k in words)
+        found.append((str(i), "train" if i < n * 2 // 3 else "test", text, "pos" if positive else "neg"))
+    return dataset(found)
+
+
+def test_an_encoder_that_decides_by_length_is_seen(tiny_bert):
+    data, config = _by_length(600, exceptions=0.15), replace(TINY, epochs=6, token_budget=200, validation_share=0.0)
+    trained = train(data, model=tiny_bert, config=config, seed=0)
+    subject = Subject(trained, Evidence(data, seed=0), Queries(trained.model), Recipe(tiny_bert, (), config), budget="quick")
+    found = run_probe("pretrained_features", pretrained_features, subject=subject)
+    length = found.measure("leans_on_length")
+    assert length is not None
+    assert length.status == "found"
+    assert length.estimate.low > 3
+
+
+def test_a_property_without_exceptions_is_not_erased(tiny_bert):
+    data = _by_length(360, exceptions=0.0)
+    trained = train(data, model=tiny_bert, config=replace(TINY, epochs=1, validation_share=0.0), seed=0)
+    subject = Subject(trained, Evidence(data, seed=0), Queries(trained.model), Recipe(tiny_bert, (), TINY), budget="quick")
+    found = run_probe("pretrained_features", pretrained_features, subject=subject)
+    assert found.measure("leans_on_length") is None
+    assert any(note.startswith("Length goes with the label") for note in found.notes)
