@@ -16,7 +16,7 @@ FINE_BELOW = 0.5
 class View:
     """Everything drawn. sentences: what a reader needs first. runs, pairs, ranks: tables, first row the head. details: what
     McNemar and non-inferiority say of every pair; main_details: of the pairs with the best run. robust: label noise and luck.
-    notes: what it rests on, as recorded (English)."""
+    notes: what it rests on."""
 
     title: str
     sentences: tuple[str, ...]
@@ -45,7 +45,7 @@ def view(record: ComparisonRecord, words: Words) -> View:
         main_details=tuple(sentence for pair in _with_best(record) for sentence in _details(record, pair, words)),
         robust=(*_robust(record, words), _selection(record, words)),
         notes_title=words("compare.notes_title"),
-        notes=tuple(one_line(note, limit=600) for note in record.notes),
+        notes=tuple(one_line(words.sentence(note), limit=600) for note in record.notes),
     )
 
 
