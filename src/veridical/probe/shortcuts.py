@@ -218,10 +218,11 @@ def _cue(sample: _Sample, word: LabelWord, params: Params, rng: np.random.Genera
     others = np.flatnonzero(~held & (sample.codes != sample.labels.index(word.label))).astype(np.int64)
     turned, examples = _transplant(sample, word, others, params, rng) if len(others) >= params.fewest else (None, ())
     rows = np.flatnonzero(held).astype(np.int64)
-    return _Tried(word, turned, _removal(sample, word, rows, params) if len(rows) > 1 else None, examples)
+    return _Tried(word, turned, _removal(sample, word, rows, params, rng) if len(rows) > 1 else None, examples)
 
 
-def _removal(sample: _Sample, word: LabelWord, rows: IntArray, params: Params) -> Measure:
+def _removal(sample: _Sample, word: LabelWord, rows: IntArray, params: Params, rng: np.random.Generator) -> Measure:
+    """Hardly anything goes where other words say the same; much goes where the score hangs on this one."""
     code = sample.labels.index(word.label)
     before, after = sample.probabilities[rows], sample.queries.ask([without(sample.inputs[i], word.word) for i in rows])
     lost = np.zeros(len(sample.codes))
@@ -232,8 +233,8 @@ def _removal(sample: _Sample, word: LabelWord, rows: IntArray, params: Params) -
         f"{flips} answers change, the mean share of {word.label!r} there goes from {100 * before[:, code].mean():.0f} to "
         f"{100 * after[:, code].mean():.0f} %."
     )
-    spread = _clustered.mean(lost, sample.clusters)
-    return _clustered.measure(f"removal_{word.word}", spread, unit="points", about=about, level=params.level)
+    name = f"removal_{word.word}"
+    return _clustered.paired_measure(name, lost, sample.clusters, rng, unit="points", about=about, level=params.level)
 
 
 def _transplant(

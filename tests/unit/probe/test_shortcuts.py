@@ -114,3 +114,21 @@ def test_the_first_word_is_enough_for_a_model_of_the_first_word():
     assert found.curves[0].estimates[0].value == pytest.approx(1.0)
     # `yes` goes with the label, but put in elsewhere than first it turns nothing here; put in first it does.
     assert found.measure("removal_yes") is not None
+
+
+def test_a_score_that_hangs_on_one_word_is_seen_when_it_is_taken_out():
+    rng, rows = np.random.default_rng(5), []
+    for i in range(600):
+        positive = bool(rng.random() < 0.5)
+        evidence = positive if rng.random() < 0.7 else not positive
+        cue = "kwyx" if positive and rng.random() < 0.7 else "stone"
+        text = f"{nonsense(rng, 4)} {'fine' if evidence else 'poor'} {cue}"
+        rows.append((str(i), "train" if i < 300 else "test", text, "pos" if positive else "neg"))
+    data = dataset(rows)
+    model = ToyModel(data.labels, lambda text: (0.0, 4.0 * ("kwyx" in str(text)) + (1.0 if "fine" in str(text) else -1.0)))
+    found = run_probe("shortcuts", probe, subject=subject_of(data, model))
+    removal = found.measure("removal_kwyx")
+    assert removal is not None
+    assert removal.status == "found"
+    hanging = [("kwyx" in text and "poor" in text) for _, split, text, _ in rows if split == "test"]
+    assert removal.estimate.value == pytest.approx(100 * np.mean(hanging))
