@@ -1,6 +1,6 @@
 """How well an encoder with a masked-language head predicts each token of plain sentences from the others. Needs torch."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,8 @@ AT_ONCE = 64
 
 def masked_losses(folder: Path, texts: Sequence[str], *, encoder: Any | None, max_length: int) -> FloatArray | None:
     """Mean negative log likelihood of the tokens of each text (n,), nats, every known token masked in turn; NaN where none is
-    known. encoder: tuned weights put in the place of those in the folder. None where the folder holds no such head."""
+    known. encoder: tuned weights put in the place of those in the folder. None where the folder holds no such head, or
+    the tuned weights do not fit it."""
     model = _opened(folder)
     if model is None:
         return None
@@ -27,7 +28,9 @@ def masked_losses(folder: Path, texts: Sequence[str], *, encoder: Any | None, ma
         return None
     if encoder is not None:
         tuned = {name: tensor.detach().cpu() for name, tensor in encoder.state_dict().items()}
-        model.base_model.load_state_dict(tuned, strict=False)
+        unlike = model.base_model.load_state_dict(tuned, strict=False)
+        if _lacking(unlike.missing_keys) or unlike.unexpected_keys:
+            return None
         model.tie_weights()
     return _losses(model, tokenizer, texts, max_length=max_length)
 
@@ -47,8 +50,11 @@ def _opened(folder: Path) -> Any | None:
             )  # fmt: skip
         except ValueError:  # an architecture for which there is no such head
             return None
-    missing = [name for name in report["missing_keys"] if not any(part in name for part in HEADLESS)]
-    return None if missing else model.eval()
+    return None if _lacking(report["missing_keys"]) else model.eval()
+
+
+def _lacking(names: Iterable[str]) -> list[str]:
+    return [name for name in names if not any(part in name for part in HEADLESS)]
 
 
 def _losses(model: Any, tokenizer: Any, texts: Sequence[str], *, max_length: int) -> FloatArray:

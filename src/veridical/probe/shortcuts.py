@@ -22,6 +22,7 @@ from veridical.core.probe_record import Curve, Example, Measure
 from veridical.core.randomness import stream
 from veridical.dataset.cue import holds, inserted, places, without
 from veridical.dataset.rows import IntArray, Text
+from veridical.dataset.words import words
 from veridical.models.model import FloatArray
 from veridical.models.queries import Queries
 from veridical.probe import _clustered
@@ -53,6 +54,8 @@ class Params:
     """Words kept together when the order is shuffled. Ours; no source."""
     lean: float = 0.3
     """Neutral words, as in unseen_input. Ours; no source."""
+    short: int = 15
+    """Median number of words up to which a note says that one word more may change the label. Ours; no source."""
     fewest: int = 30
     """Rows of other labels below which a word is not tried. Ours; no source."""
     level: float = 0.95
@@ -103,8 +106,17 @@ def run(subject: Subject, params: Params, rng: np.random.Generator) -> Measured 
         told.append(_all_removed(sample, [t.word.word for t in tried], params))
     else:
         notes = (*notes, "No word of train goes with a label strongly enough to be tried as a cue.")
+    notes = (*notes, *_short(sample, params))
     examples = tuple(example for t in turning[:3] for example in t.examples)
     return Measured(len(sample.codes), _summary(turning, order), tuple(told), (curve,), examples, notes)
+
+
+def _short(sample: _Sample, params: Params) -> tuple[str, ...]:
+    """A warning where one word put in may rightly change what a text says."""
+    middle = float(np.median([len(words(text if isinstance(text, str) else " ".join(text))) for text in sample.inputs]))
+    if middle > params.short:
+        return ()
+    return (f"Half of the rows have at most {middle:.0f} words: one word put in may rightly change the label of such a row.",)
 
 
 def _sample(subject: Subject, queries: Queries, params: Params, rng: np.random.Generator) -> _Sample:
@@ -272,12 +284,12 @@ def _example(sample: _Sample, row: int, changed: Text, before: FloatArray, after
     return Example(sample.ids[row], shown(sample.inputs[row]), shown(changed), said(before), said(after), note)
 
 
-def _all_removed(sample: _Sample, words: list[str], params: Params) -> Measure:
+def _all_removed(sample: _Sample, cues: list[str], params: Params) -> Measure:
     inputs = list(sample.inputs)
-    for word in words:
+    for word in cues:
         inputs = [without(text, word) for text in inputs]
     lost = sample.right - sample.asked(inputs)
-    about = f"Points of accuracy that go when all of {', '.join(words)} are taken out."
+    about = f"Points of accuracy that go when all of {', '.join(cues)} are taken out."
     return _clustered.measure(
         "removal_of_all", _clustered.mean(lost, sample.clusters), unit="points", about=about, level=params.level
     )

@@ -120,6 +120,22 @@ def with_head(tmp_path_factory):
     return folder
 
 
+def _loss_by_transformers(folder, text):
+    """The mean of the library's own masked-language loss over masks of one token."""
+    import torch
+    from transformers import AutoModelForMaskedLM, AutoTokenizer
+
+    tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModelForMaskedLM.from_pretrained(folder).eval()
+    ids = torch.tensor([tokenizer(text)["input_ids"]])
+    losses = []
+    for at in range(1, ids.shape[1] - 1):
+        masked, labels = ids.clone(), torch.full_like(ids, -100)
+        masked[0, at], labels[0, at] = tokenizer.mask_token_id, ids[0, at]
+        with torch.inference_mode():
+            losses.append(float(model(input_ids=masked, labels=labels).loss))
+    return np.mean(losses)
+
+
 def test_language_loss_is_that_of_the_head_and_unchanged_weights_lose_nothing(with_head, tiny_bert):
     import torch
 
@@ -129,6 +145,7 @@ def test_language_loss_is_that_of_the_head_and_unchanged_weights_lose_nothing(wi
     assert np.isnan(base[2])  # every token is unknown
     # A head drawn at random spreads its guesses over the whole vocabulary.
     assert base[:2].mean() == pytest.approx(np.log(len(WORDS) + 5), abs=0.5)
+    assert base[0] == pytest.approx(_loss_by_transformers(with_head, texts[0]), abs=1e-5)
     encoder = open_encoder(with_head, dropout=0.0, attention="eager")
     same = masked_losses(with_head, texts, encoder=encoder, max_length=32)
     assert same is not None

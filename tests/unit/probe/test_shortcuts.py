@@ -132,3 +132,4 @@ def test_a_score_that_hangs_on_one_word_is_seen_when_it_is_taken_out():
     assert removal.status == "found"
     hanging = [("kwyx" in text and "poor" in text) for _, split, text, _ in rows if split == "test"]
     assert removal.estimate.value == pytest.approx(100 * np.mean(hanging))
+    assert any("at most 6 words" in note for note in found.notes)
