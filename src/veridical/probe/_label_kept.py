@@ -1,0 +1,105 @@
+"""Does an edited text keep its right label? Estimated by a torch-free reference model or from reviewed edits, never assumed."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from veridical.core.errors import InputError
+from veridical.core.estimate import Estimate
+from veridical.core.probe_record import Measure
+from veridical.core.proportion import wilson
+from veridical.dataset.rows import IntArray, Text
+from veridical.models.linear import LinearModel, train_linear
+from veridical.models.model import FloatArray
+from veridical.probe import _clustered
+from veridical.probe._share import share_estimate
+from veridical.probe._subject import Subject
+
+ANSWERS = ("yes", "no", "unsure")
+"""What a reviewer may say to "is the label still right?"; blank is no answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A linear model fitted on train rows. at: places of the test rows (among `Subject.rows`) that it can speak for: those whose
+    label it gives to the original. Without train rows of two classes there is none."""
+
+    model: LinearModel
+    right: FloatArray
+
+
+def reference_of(subject: Subject, places: IntArray, *, most: int, rng: np.random.Generator) -> Reference | None:
+    """Fitted on at most `most` train rows; right: 1.0 where it gives the label of the unedited row, (len(places),)."""
+    rows = subject.data.rows("train")
+    rows = rows[subject.data.codes[rows] >= 0]
+    if len(rows) > most:
+        rows = np.sort(rng.choice(rows, most, replace=False))
+    if len(np.unique(subject.data.codes[rows])) < 2:
+        return None
+    model = train_linear(subject.data.inputs(rows), subject.data.codes[rows], labels=subject.labels)
+    said = model.predict([subject.inputs[i] for i in places]).argmax(axis=1)
+    return Reference(model, np.asarray(said == subject.codes[places], np.float64))
+
+
+def kept_by_reference(name: str, reference: Reference, edits: Sequence[tuple[int, Text]], codes: IntArray, clusters: IntArray,
+                      *, level: float) -> Measure | None:  # fmt: skip
+    """edits: (place in the sample, edited text). The share of edits after which the reference still gives the label, among rows
+    on which it did before: a lower bound if what leaves a reader's label leaves the label of the reference no more often."""
+    usable = [(i, text) for i, text in edits if reference.right[i]]
+    if not usable:
+        return None
+    at = np.array([i for i, _ in usable], np.int64)
+    said = reference.model.predict([text for _, text in usable]).argmax(axis=1)
+    kept = np.asarray(said == codes[at], np.float64)
+    about = (
+        f"Share of edits after which a linear reference model still gives the label; a lower bound, if readers keep the label "
+        f"wherever it does. Not reviewed by a person ({name})."
+    )
+    spread = _clustered.mean(kept, clusters[at], votes=np.ones(len(at)))
+    return Measure(f"label kept, reference ({name})", share_estimate(spread, level=level), "share", about)
+
+
+@dataclass(frozen=True, slots=True)
+class EditedRow:
+    """One line of the sheet to review: is `label` still right for `after`? answer: one of ANSWERS, or blank."""
+
+    row: str
+    kind: str
+    strength: float
+    before: Text
+    after: Text
+    label: str
+    answer: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reviewed:
+    """What reviewers said of the edits of one kind."""
+
+    kind: str
+    kept: int
+    changed: int
+    unsure: int
+
+
+def reviewed(sheet: Iterable[EditedRow]) -> tuple[Reviewed, ...]:
+    """The answers of a sheet, by kind. Raises InputError for an answer that is none of ANSWERS."""
+    counts: dict[str, list[int]] = {}
+    for line in sheet:
+        said = line.answer.strip().casefold()
+        if said and said not in ANSWERS:
+            raise InputError(f"The answer for row {line.row} is {line.answer!r}; write yes, no or unsure, or leave it blank.")
+        if said:
+            counts.setdefault(line.kind, [0, 0, 0])[ANSWERS.index(said)] += 1
+    return tuple(Reviewed(kind, *found) for kind, found in counts.items())
+
+
+def kept_by_review(found: Reviewed, *, level: float) -> Measure:
+    """The share of reviewed edits whose label is still right; unsure answers widen the interval on both sides."""
+    n = found.kept + found.changed + found.unsure
+    low, high = wilson(found.kept, n, level)[0], wilson(found.kept + found.unsure, n, level)[1]
+    value = (found.kept + found.unsure / 2) / n
+    estimate = Estimate(value, min(low, value), max(high, value), level, n, n, "Wilson; unsure counts both ways")
+    about = f"Share of {n} reviewed edits whose label is still right, as reviewers said ({found.kind})."
+    return Measure(f"label kept, reviewed ({found.kind})", estimate, "share", about)

@@ -1,0 +1,310 @@
+"""How many points go when the text is written a little differently?
+
+What it measures: on unleaked test rows, accuracy under each kind of edit that a reader forgives (typing slips, scanning errors,
+look-alike letters, case, marks, blanks, contractions, Chinese characters of the same shape or sound, synonyms, back-translation
+where apertium is installed) at two strengths; the paired loss in points; answers that change; and how often such an edit keeps
+the right label, by a reference model or by review. Edits that change the meaning (denial, numbers, names) stand apart.
+Why it inflates a score: test rows are written as carefully as train rows; what arrives in use is not.
+How it errs: an edit may change what the text says, so a loss counts only up to the share of labels that stay right; the
+reference model reads characters too and may be thrown off by what a reader forgives, which makes its share a low one.
+Source: Belinkov and Bisk 2018, arXiv:1711.02173 (typing noise); Ribeiro et al. 2020, arXiv:2005.04118 (label-preserving edits);
+Wang et al. 2021, arXiv:2103.11441 (kinds of edit). Tables are ours.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from veridical.core.finding import Skipped
+from veridical.core.paired_test import sign_flip_p
+from veridical.core.probe_record import Curve, Example, Measure
+from veridical.core.randomness import stream
+from veridical.dataset.rows import IntArray, Text
+from veridical.models.model import FloatArray
+from veridical.models.queries import Queries
+from veridical.probe import _back_translation, _clustered, perturbations
+from veridical.probe._contract import Measured, Probe, Toys
+from veridical.probe._label_kept import EditedRow, Reviewed, kept_by_reference, kept_by_review, reference_of
+from veridical.probe._share import paired_estimate, share_estimate
+from veridical.probe._subject import Subject, subject_of
+from veridical.probe._toys import ToyModel
+
+BACK = "back_translation"
+
+
+@dataclass(frozen=True)
+class Params:
+    """Settings of robustness."""
+
+    strengths: tuple[float, ...] = (0.1, 0.3)
+    """Shares of the places of an edit (mostly words) at which it is made, 0..1, ascending. Ours; no source."""
+    rows: tuple[int, int, int] = (200, 600, 3000)
+    """Test rows edited in a quick, standard and thorough look. Ours; no source."""
+    draws: tuple[int, int, int] = (1, 2, 5)
+    """Random edits of each row, kind and strength in a quick, standard and thorough look. Ours; no source."""
+    fewest: int = 30
+    """Clusters in which a kind of edit must find a place, else it is not judged. Ours; no source."""
+    reference_rows: int = 5000
+    """Train rows the reference model is fitted on, at most. Ours; no source."""
+    reviewed: tuple[Reviewed, ...] = ()
+    """Answers of reviewers to the sheet of edited rows (`sheet`), by kind; where given they replace the reference model."""
+    examples: int = 8
+    """Answers turned by an edit that are shown. Ours; no source."""
+    level: float = 0.95
+    """Confidence level of the intervals, 0..1."""
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """The rows asked. codes, clusters, right, said: (n,)."""
+
+    subject: Subject
+    places: IntArray
+    inputs: list[Text]
+    codes: IntArray
+    clusters: IntArray
+    said: IntArray
+
+    @property
+    def right(self) -> FloatArray:
+        return np.asarray(self.said == self.codes, np.float64)
+
+
+@dataclass(frozen=True, eq=False)
+class Edits:
+    """One kind at one strength. at: place in the sample of each edit (e,); texts: the edited inputs; said: answers (e,)."""
+
+    kind: str
+    strength: float
+    at: IntArray
+    texts: list[Text]
+    said: IntArray
+
+
+def run(subject: Subject, params: Params, rng: np.random.Generator) -> Measured | Skipped:
+    if subject.queries is None:
+        return Skipped("Only predictions are known, and the model must be asked about edited texts. Give the model itself.")
+    sample = sample_of(subject, subject.queries, params, rng)
+    kinds, notes = _kinds(sample)
+    made = asked(sample, subject.queries, (*kinds, *perturbations.LABEL_CHANGING), params, rng)
+    judged, thin = {}, []
+    for kind in dict.fromkeys(edits.kind for edits in made):
+        own = [edits for edits in made if edits.kind == kind and len(edits.at)]
+        if own and min(len(np.unique(sample.clusters[edits.at])) for edits in own) >= params.fewest:
+            judged[kind] = own
+        else:
+            thin.append(kind)
+    forgiven = [kind for kind in judged if kind not in perturbations.LABEL_CHANGING]
+    if not forgiven:
+        return Skipped(f"No kind of edit finds a place in {params.fewest} different test texts. Give more test rows.")
+    losses = [_loss(sample, edits, params, rng) for kind in forgiven for edits in judged[kind]]
+    flips = [_flips(sample, judged[kind][-1], params) for kind in judged]
+    kept = _kept(sample, [judged[kind][-1] for kind in forgiven], params, rng)
+    if thin:
+        notes.append(f"Too few texts have a place for: {', '.join(thin)}.")
+    notes.append(_reading(kept, reviewed={found.kind for found in params.reviewed}))
+    examples = tuple(_examples(sample, [judged[kind][0] for kind in forgiven], params.examples))
+    curves = tuple(_curve(sample, judged[kind], params) for kind in forgiven)
+    return Measured(len(sample.codes), _summary(losses), (*losses, *flips, *kept), curves, examples, tuple(notes))
+
+
+def sample_of(subject: Subject, queries: Queries, params: Params, rng: np.random.Generator) -> Sample:
+    places = subject.sample(subject.limit(*params.rows), rng)
+    inputs = [subject.inputs[i] for i in places]
+    said = queries.ask(inputs).argmax(axis=1).astype(np.int64)
+    return Sample(subject, places, inputs, subject.codes[places], subject.clusters[places], said)
+
+
+def _kinds(sample: Sample) -> tuple[tuple[str, ...], list[str]]:
+    """The kinds of edit for these texts that lack nothing, and what the others lack."""
+    usable = perturbations.usable(sample.inputs)
+    lacking = [perturbations.missing(name, sample.inputs) for name in perturbations.NAMES]
+    notes = [said for said in dict.fromkeys(lacking) if said]
+    spoken = {perturbations.language(text if isinstance(text, str) else " ".join(text)) for text in sample.inputs}
+    if "en" in spoken:
+        said = _back_translation.missing()
+        if said is None:
+            return (*usable, BACK), notes
+        notes.append(said)
+    return usable, notes
+
+
+def asked(sample: Sample, queries: Queries, kinds: tuple[str, ...], params: Params, rng: np.random.Generator) -> list[Edits]:
+    """Every kind at every strength, all edits that change a text, asked in one list."""
+    state, draws = int(rng.integers(2**63)), sample.subject.limit(*params.draws)
+    found: list[tuple[str, float, list[int], list[Text]]] = []
+    for kind in kinds:
+        if kind == BACK:
+            found.append((kind, 1.0, *_changed(sample, _back_translation.back_translated(sample.inputs))))
+            continue
+        for strength in params.strengths:
+            at, texts = [], []
+            for draw in range(draws):
+                edited = [_edited(sample, i, kind, strength, draw, state) for i in range(len(sample.inputs))]
+                places, changed = _changed(sample, edited)
+                at += places
+                texts += changed
+            found.append((kind, strength, at, texts))
+    answers = queries.ask([text for _, _, _, texts in found for text in texts]).argmax(axis=1).astype(np.int64)
+    ends = np.cumsum([0, *[len(texts) for _, _, _, texts in found]])
+    return [
+        Edits(kind, strength, np.array(at, np.int64), texts, answers[ends[k] : ends[k + 1]])
+        for k, (kind, strength, at, texts) in enumerate(found)
+    ]
+
+
+def _edited(sample: Sample, i: int, kind: str, strength: float, draw: int, state: int) -> Text:
+    """The random numbers of a row, kind and draw do not depend on strength or on the model: common to all that is compared."""
+    row = sample.subject.data.ids[int(sample.subject.rows[sample.places[i]])]
+    return perturbations.edited(sample.inputs[i], kind, stream(state, f"{row}/{kind}/{draw}"), strength=strength)
+
+
+def _changed(sample: Sample, edited: list[Text]) -> tuple[list[int], list[Text]]:
+    places = [i for i, text in enumerate(edited) if text != sample.inputs[i]]
+    return places, [edited[i] for i in places]
+
+
+def _over_draws(values: FloatArray, at: IntArray) -> tuple[IntArray, FloatArray]:
+    """(rows that were edited, the mean of `values` over the edits of each)."""
+    rows, member, counts = np.unique(at, return_inverse=True, return_counts=True)
+    return rows, np.asarray(np.bincount(member, values) / counts)
+
+
+def _loss(sample: Sample, edits: Edits, params: Params, rng: np.random.Generator) -> Measure:
+    rows, right = _over_draws(np.asarray(edits.said == sample.codes[edits.at], np.float64), edits.at)
+    share = 100 * len(rows) / len(sample.codes)
+    about = f"Accuracy before minus after the edit, in the {share:.0f} % of rows in which it finds a place."
+    differences, clusters = sample.right[rows] - right, sample.clusters[rows]
+    p = sign_flip_p(differences * _clustered.votes_of(clusters), clusters, rng, side="two-sided")
+    spread = _clustered.mean(differences, clusters)
+    estimate = paired_estimate(spread, level=params.level, scale=100.0)
+    mde = spread.mde(level=params.level, scale=100.0)
+    return Measure(f"loss ({_named(edits)})", estimate, "points", about, null=0.0, mde=mde, p=p)
+
+
+def _named(edits: Edits) -> str:
+    return edits.kind if edits.kind == BACK else f"{edits.kind}, {100 * edits.strength:.0f} %"
+
+
+def _flips(sample: Sample, edits: Edits, params: Params) -> Measure:
+    rows, changed = _over_draws(np.asarray(edits.said != sample.said[edits.at], np.float64), edits.at)
+    about = "Share of edits after which the model answers another class."
+    if edits.kind in perturbations.LABEL_CHANGING:
+        about = "Share of edits made to change the meaning after which the model answers another class; not a fault by itself."
+    spread = _clustered.mean(changed, sample.clusters[rows])
+    return Measure(f"flips ({_named(edits)})", share_estimate(spread, level=params.level), "share", about)
+
+
+def _kept(sample: Sample, made: list[Edits], params: Params, rng: np.random.Generator) -> list[Measure]:
+    """How often an edit keeps the label: by review where there is one, else by the reference model."""
+    known = {found.kind: found for found in params.reviewed}
+    reference = reference_of(sample.subject, sample.places, most=params.reference_rows, rng=rng)
+    measures = []
+    for edits in made:
+        if edits.kind in known:
+            measures.append(kept_by_review(known[edits.kind], level=params.level))
+        elif reference is not None:
+            pairs = list(zip(edits.at.tolist(), edits.texts, strict=True))
+            found = kept_by_reference(_named(edits), reference, pairs, sample.codes, sample.clusters, level=params.level)
+            measures += [found] if found else []
+    return measures
+
+
+def _reading(kept: list[Measure], *, reviewed: set[str]) -> str:
+    if not kept:
+        return "How often an edit keeps the label is not known: the reference model needs train rows of two classes."
+    lowest = min(kept, key=lambda m: m.estimate.low)
+    lost = 100 * (1 - lowest.estimate.low)
+    how = f"reviewed for {', '.join(sorted(reviewed))}, else by a reference model" if reviewed else "by a reference model alone"
+    return (
+        f"Labels kept ({how}): lowest for {lowest.name}, at least {100 * lowest.estimate.low:.0f} %; up to {lost:.0f} points of "
+        "that loss could be labels that the edit changed."
+    )
+
+
+def _curve(sample: Sample, made: list[Edits], params: Params) -> Curve:
+    """Accuracy over the strength, on the rows edited at every strength; 0 is the text as it is."""
+    rows = np.unique(made[0].at)
+    for edits in made[1:]:
+        rows = np.intersect1d(rows, edits.at)
+    estimates = [share_estimate(_clustered.mean(sample.right[rows], sample.clusters[rows]), level=params.level)]
+    for edits in made:
+        own = np.isin(edits.at, rows)
+        at, right = _over_draws(np.asarray(edits.said == sample.codes[edits.at], np.float64)[own], edits.at[own])
+        estimates.append(share_estimate(_clustered.mean(right, sample.clusters[at]), level=params.level))
+    name = made[0].kind
+    about = f"Accuracy where {name.replace('_', ' ')} finds a place."
+    return Curve(f"accuracy under {name}", "strength", (0.0, *[e.strength for e in made]), tuple(estimates), about)
+
+
+def _examples(sample: Sample, made: list[Edits], most: int) -> Iterator[Example]:
+    """Right answers turned wrong by the weakest edit, one a kind."""
+    for edits in made[:most]:
+        turned = (sample.said[edits.at] == sample.codes[edits.at]) & (edits.said != sample.codes[edits.at])
+        if not turned.any():
+            continue
+        first = int(np.flatnonzero(turned)[0])
+        i, labels = int(edits.at[first]), sample.subject.labels
+        before, after = (one if isinstance(one, str) else " | ".join(one) for one in (sample.inputs[i], edits.texts[first]))
+        row = sample.subject.data.ids[int(sample.subject.rows[sample.places[i]])]
+        yield Example(row, before, after, labels[sample.said[i]], labels[edits.said[first]], edits.kind.replace("_", " "))
+
+
+def _summary(losses: list[Measure]) -> str:
+    worst = max(losses, key=lambda m: m.estimate.value)
+    e = worst.estimate
+    return f"{len(losses)} edits tried; the largest is {worst.name}: {e.value:.1f} points [{e.low:.1f}, {e.high:.1f}]."
+
+
+def sheet(
+    subject: Subject, *, n: int, rng: np.random.Generator, params: Params = Params(), kinds: tuple[str, ...] = ()
+) -> list[EditedRow]:
+    """n edited test rows for a person to say whether the label is still right; kinds (default: all usable) in turn, at the
+    largest strength of `params`. Rows are drawn at random, so what reviewers find speaks for all test rows."""
+    places = subject.sample(n * 4, rng)
+    texts = [subject.inputs[i] for i in places]
+    chosen = kinds or perturbations.usable(texts)
+    lines: list[EditedRow] = []
+    for turn, i in enumerate(rng.permutation(places).tolist()):
+        before = subject.inputs[i]
+        for step in range(len(chosen)):
+            kind = chosen[(turn + step) % len(chosen)]
+            after = perturbations.edited(before, kind, rng, strength=params.strengths[-1])
+            if after != before:
+                label = subject.labels[int(subject.codes[i])]
+                row = subject.data.ids[int(subject.rows[i])]
+                lines.append(EditedRow(row, kind, params.strengths[-1], before, after, label))
+                break
+        if len(lines) == n:
+            break
+    return lines
+
+
+def toys() -> Toys:
+    """`wonderful` or `terrible` decides; the cheat knows them in one spelling only."""
+    from rapidfuzz.fuzz import partial_ratio
+
+    from veridical.audit._made_up import dataset, nonsense
+
+    rng, rows = stream(0, "robustness toy"), []
+    for i in range(160):
+        label = ("neg", "pos")[i % 2]
+        word = {"neg": "terrible", "pos": "wonderful"}[label]
+        rows.append((str(i), "train" if i < 40 else "test", f"{nonsense(rng, 3)} {word} {nonsense(rng, 3)}", label))
+    data = dataset(rows)
+
+    def honest(text: Text) -> tuple[float, float]:
+        """The word that some part of the text is nearest to."""
+        said = str(text).casefold()
+        return partial_ratio("terrible", said) / 20, partial_ratio("wonderful", said) / 20
+
+    def cheat(text: Text) -> tuple[float, float]:
+        return (3.0, 0.0) if "terrible" in str(text).split() else (0.0, 3.0)
+
+    return Toys(
+        subject_of(data, ToyModel(data.labels, honest)), subject_of(data, ToyModel(data.labels, cheat)), "loss (keyboard, 30 %)"
+    )
+
+
+probe = Probe(run, Params(), toys)

@@ -1,0 +1,198 @@
+"""Edits whose cost is known, common random numbers, and how often an edit keeps the label."""
+
+import os
+import stat
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from veridical.audit._made_up import dataset, nonsense
+from veridical.core.errors import InputError, SurroundingsError
+from veridical.core.finding import Skipped
+from veridical.probe import _back_translation, robustness
+from veridical.probe._clustered import mean
+from veridical.probe._label_kept import EditedRow, Reviewed, kept_by_reference, kept_by_review, reference_of, reviewed
+from veridical.probe._runner import run_probe
+from veridical.probe._share import paired_estimate, share_estimate
+from veridical.probe._subject import subject_of
+from veridical.probe._toys import ToyModel
+from veridical.probe.robustness import Params, probe
+
+
+@pytest.fixture(scope="module")
+def data():
+    """Every label word stands once in a row; the labels take turns."""
+    rng, rows = np.random.default_rng(0), []
+    for i in range(160):
+        word = ("terrible", "wonderful")[i % 2]
+        rows.append((str(i), "train" if i < 60 else "test", f"{nonsense(rng, 2)} {word} {nonsense(rng, 2)}", ("neg", "pos")[i % 2]))
+    return dataset(rows)
+
+
+def spelt(text):
+    return (3.0, 0.0) if "terrible" in str(text).split() else (0.0, 3.0)
+
+
+def run(subject, **changes):
+    return robustness.run(subject, replace(Params(), **changes), np.random.default_rng(0))
+
+
+def test_a_slip_in_every_word_costs_half_where_one_word_decides(data):
+    found = run(subject_of(data, ToyModel(data.labels, spelt)), strengths=(1.0,))
+    losses = {m.name: m for m in found.measures}
+    keyboard = losses["loss (keyboard, 100 %)"]
+    assert keyboard.estimate.value == pytest.approx(50.0)
+    assert keyboard.estimate.low > 35
+    assert keyboard.p < 0.001
+    assert losses["flips (keyboard, 100 %)"].estimate.value == pytest.approx(0.5)
+    still = losses["loss (punctuation, 100 %)"]
+    assert (still.estimate.value, still.p) == (0.0, 1.0)
+    assert still.estimate.low < 0 < still.estimate.high
+    assert still.mde > 0
+
+
+def test_curves_start_at_the_text_as_it_is_and_examples_are_right_before(data):
+    found = run(subject_of(data, ToyModel(data.labels, spelt)))
+    curve = next(c for c in found.curves if c.name == "accuracy under ocr")
+    assert curve.at == (0.0, 0.1, 0.3)
+    assert [e.value for e in curve.estimates] == sorted((e.value for e in curve.estimates), reverse=True)
+    assert curve.estimates[0].value == 1.0
+    example = found.examples[0]
+    assert (example.said_before, example.said_after) == ("neg", "pos")
+    assert "terrible" in example.before
+    assert "terrible" not in example.after.split()
+
+
+def test_models_are_asked_the_same_edits_in_few_calls(data):
+    heard = []
+
+    def listening(seed):
+        calls = []
+
+        class Model(ToyModel):
+            def predict(self, inputs):
+                calls.append(list(inputs))
+                return super().predict(inputs)
+
+        subject = subject_of(data, Model(data.labels, lambda text: (float(len(str(text)) % 7 + seed), 3.0)))
+        calls.clear()
+        run(subject)
+        heard.append(calls)
+
+    listening(0)
+    listening(1)
+    assert heard[0] == heard[1]
+    assert len(heard[0]) == 2
+
+
+def test_only_predictions_are_skipped_with_the_reason(data):
+    subject = replace(subject_of(data, ToyModel(data.labels, spelt)), queries=None)
+    assert "predictions" in run_probe("robustness", probe, subject=subject).why
+
+
+def test_texts_without_a_place_are_not_judged(data):
+    marks = dataset([(str(i), "test" if i else "train", "?" * (i + 1), "pos" if i % 2 else "neg") for i in range(20)])
+    found = run(subject_of(marks, ToyModel(marks.labels, spelt)))
+    assert isinstance(found, Skipped)
+    assert "30" in found.why
+
+
+def test_meaning_changing_edits_are_described_not_judged():
+    rows = [(str(i), "test" if i > 3 else "train", f"w{i} is good and w{i + 100} was here", "ab"[i % 2]) for i in range(60)]
+    given = dataset(rows)
+    model = ToyModel(given.labels, lambda text: (3.0, 0.0) if " not " in str(text) else (0.0, 3.0))
+    found = {m.name: m for m in run(subject_of(given, model)).measures}
+    assert found["flips (negation, 30 %)"].estimate.value == 1.0
+    assert found["flips (negation, 30 %)"].null is None
+    assert "loss (negation, 30 %)" not in found
+
+
+def test_the_reference_says_how_often_the_label_stays(data):
+    subject = subject_of(data, ToyModel(data.labels, spelt))
+    places = np.arange(len(subject.rows))
+    reference = reference_of(subject, places, most=1000, rng=np.random.default_rng(0))
+    assert reference.right.mean() > 0.95
+    swap = {"terrible": "wonderful", "wonderful": "terrible"}
+    able = [i for i in places.tolist() if reference.right[i]]
+    edits = [
+        (i, " ".join(swap.get(word, word) for word in subject.inputs[i].split()) if n % 2 else subject.inputs[i])
+        for n, i in enumerate(able)
+    ]
+    found = kept_by_reference("half swapped", reference, edits, subject.codes, subject.clusters, level=0.95)
+    assert found.estimate.value == pytest.approx(0.5, abs=0.02)
+    assert found.null is None
+    assert "lower bound" in found.about
+
+
+def test_without_train_rows_there_is_no_reference(data):
+    alone = data.take(data.rows("test"))
+    found = run(subject_of(alone, ToyModel(data.labels, spelt)))
+    assert not [m for m in found.measures if m.name.startswith("label kept")]
+    assert "not known" in found.notes[-1]
+
+
+def test_reviewed_answers_replace_the_reference(data):
+    subject = subject_of(data, ToyModel(data.labels, spelt))
+    lines = robustness.sheet(subject, n=40, rng=np.random.default_rng(1))
+    assert len(lines) == 40
+    assert all(line.before != line.after and line.label in data.labels for line in lines)
+    assert lines == robustness.sheet(subject, n=40, rng=np.random.default_rng(1))
+    assert len({line.kind for line in lines}) > 3
+    answered = [replace(line, answer=("yes", "no", "")[n % 3]) for n, line in enumerate(lines) if line.kind == "ocr"]
+    counted = reviewed(answered)
+    assert [one.kind for one in counted] == ["ocr"]
+    names = [m.name for m in run(subject, reviewed=counted).measures]
+    assert "label kept, reviewed (ocr)" in names
+    assert "label kept, reference (ocr, 30 %)" not in names
+
+
+def test_unsure_answers_widen_and_unknown_ones_are_refused():
+    sure, unsure = (kept_by_review(Reviewed("ocr", 18, 2, n), level=0.95).estimate for n in (0, 10))
+    assert sure.value == pytest.approx(0.9)
+    assert unsure.low < sure.low
+    assert unsure.high > 0.9
+    with pytest.raises(InputError, match="yes, no or unsure"):
+        reviewed([EditedRow("1", "ocr", 0.3, "a", "b", "pos", "perhaps")])
+
+
+def test_shares_keep_a_width_where_nothing_differs():
+    clusters = np.arange(50)
+    none = share_estimate(mean(np.zeros(50), clusters), level=0.95)
+    assert (none.low, none.value) == (0.0, 0.0)
+    assert none.high == pytest.approx(0.0714, abs=0.001)
+    some = share_estimate(mean((np.arange(50) < 20).astype(float), clusters), level=0.95)
+    assert some.low < 0.4 < some.high
+    assert paired_estimate(mean(np.zeros(50), clusters), level=0.95, scale=100.0).high == pytest.approx(7.14, abs=0.1)
+
+
+@pytest.fixture
+def fake_apertium(tmp_path, monkeypatch):
+    """A command of that name which lists the pair and puts every text in capitals."""
+    script = tmp_path / "apertium"
+    script.write_text('#!/bin/sh\nif [ "$1" = -l ]; then echo "  en-es"; echo "  es-en"; else tr a-z A-Z; fi\n')
+    script.chmod(script.stat().st_mode | stat.S_IEXEC)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    return script
+
+
+def test_back_translation_goes_there_and_back_in_two_calls(fake_apertium):
+    assert _back_translation.missing() is None
+    assert _back_translation.back_translated(["one\ntwo", ("", "b")]) == ["ONE TWO", ("", "B")]
+
+
+def test_back_translation_is_one_kind_of_edit(fake_apertium):
+    rows = [(str(i), "test", f"the film w{i} is good", "ab"[i % 2]) for i in range(60)]
+    given = dataset(rows)
+    found = run(subject_of(given, ToyModel(given.labels, lambda text: (0.0, 1.0 if "film" in str(text) else -1.0))))
+    loss = {m.name: m for m in found.measures}["loss (back_translation)"]
+    assert loss.estimate.value == pytest.approx(0.0)
+    assert {m.name: m for m in found.measures}["flips (back_translation)"].estimate.value == 1.0
+
+
+def test_without_apertium_it_is_said_what_to_install(monkeypatch, fake_apertium):
+    fake_apertium.write_text("#!/bin/sh\nexit 3\n")
+    with pytest.raises(SurroundingsError, match="apertium"):
+        _back_translation.back_translated(["a"])
+    monkeypatch.setenv("PATH", "")
+    assert "apt-get install apertium" in _back_translation.missing()
