@@ -33,14 +33,14 @@ class ReviewParams:
     """Share of leaked test rows from which they are worth reviewing. Ours; no source."""
     prior_rate: float = 0.05
     """Share of wrong labels assumed when choosing rows. Northcutt et al. 2021 (arXiv:2103.14749) found 3.4 % on average."""
-    strength_disagree: float = 4.0
+    strength_disagree: float = 2.0
     """Rows that the fitted noise rate counts for in a stratum where the model contradicts the label. Ours, by
     benchmarks/honesty."""
     transition_rows: float = 20.0
     """Rows that an even spread of errors counts for in each class's row of the fitted noise. Ours, by benchmarks/honesty."""
     rounds: int = 40
     """Rounds of expectation-maximisation. Ours; no source."""
-    strength_agree: float = 40.0
+    strength_agree: float = 12.0
     """The same where the model agrees with the label. Ours, by benchmarks/honesty."""
 
 
@@ -159,10 +159,11 @@ def apply_answers(
 ) -> Reviewed:
     """truth: code of the reviewed label, -1 where not reviewed, -2 where `unsure`, (n,)."""
     seen, unsure = truth >= 0, truth == -2
-    rate, posterior = _fitted(noise, truth=truth, codes=codes, seen=seen, params=params)
-    modelled = np.clip(changed(posterior, codes=codes, predicted=predicted), 1e-6, 1 - 1e-6)
+    rate, posterior, blind = _fitted(noise, truth=truth, codes=codes, seen=seen, params=params)
+    modelled = np.clip(changed(blind, codes=codes, predicted=predicted), 1e-6, 1 - 1e-6)
     agree = predicted == codes
     hit = np.where(agree, truth != codes, truth == predicted) & seen
+    modelled = np.where(agree, _scaled(modelled, hit, agree, seen), _scaled(modelled, hit, ~agree, seen))
     n_strata = len(frame.names)
     asked = np.bincount(frame.stratum[seen | unsure], minlength=n_strata)
     hits = np.bincount(frame.stratum[hit], minlength=n_strata) + 0.5 * np.bincount(frame.stratum[unsure], minlength=n_strata)
@@ -183,14 +184,29 @@ def apply_answers(
     return Reviewed(labels, change, spread, frame.stratum, seen, rate, wrong_seen)
 
 
+def _scaled(
+    modelled: FloatArray, hit: npt.NDArray[np.bool_], of: npt.NDArray[np.bool_], seen: npt.NDArray[np.bool_]
+) -> FloatArray:
+    """The modelled chances times the ratio of what the reviewed rows `of` a kind showed to what was foreseen for them, (n,).
+
+    A scored model much better than the fold models is right where these are in doubt: its agreement with a label is worth more
+    than they know, and its contradiction too. Only the answers can tell.
+    """
+    ratio = (hit[of & seen].sum() + PSEUDO_ROW) / (modelled[of & seen].sum() + PSEUDO_ROW)
+    return np.asarray(np.clip(modelled * ratio, 1e-6, 1 - 1e-6))
+
+
+PSEUDO_ROW = 1.0
+"""Row by which that ratio is pulled towards 1, so that no hit at all does not mean none anywhere. Ours, by benchmarks/honesty."""
 SHARPNESS = (0.7, 1.0, 1.4, 2.0, 3.0, 4.0)
 """Exponents on p(label | text) that are tried: above 1 where train labels are noisy and the expectation is too flat."""
 
 
 def _fitted(
     noise: LabelNoise, *, truth: IntArray, codes: IntArray, seen: npt.NDArray[np.bool_], params: ReviewParams
-) -> tuple[float, FloatArray]:
-    """(share of wrong labels, p(truth | text, label) of all rows (n, C)), by maximum likelihood over all rows.
+) -> tuple[float, FloatArray, FloatArray]:
+    """(share of wrong labels, p(truth | text, label) of all rows (n, C), the same as if no row had been reviewed), by maximum
+    likelihood over all rows.
 
     Reviewed rows bring their truth, the others their label; which rows were reviewed depends only on text and label, so that the
     likelihood is right (missing at random, Rubin 1976). Nothing is assumed of train labels but that they order the classes.
@@ -206,8 +222,9 @@ def _fitted(
     _, transition, prior = best
     joint = prior * transition[:, codes].T
     posterior = joint / joint.sum(axis=1, keepdims=True)
+    blind = posterior.copy()
     posterior[seen] = np.eye(len(transition))[truth[seen]]
-    return float(1 - posterior[np.arange(len(codes)), codes].mean()), posterior
+    return float(1 - posterior[np.arange(len(codes)), codes].mean()), posterior, blind
 
 
 def _semi_supervised(
