@@ -2,7 +2,9 @@
 
 What it measures: words that name a person's gender, name, nation, region, religion, age or orientation are replaced, in test rows
 and in template sentences (English and Chinese), by their counterparts in the other groups: the share of answers that change, and
-by how much each group moves the probability of a class, with simultaneous intervals.
+by how much each group moves the probability of a class, with simultaneous intervals. In template sentences any two words
+change something, so an axis is held against people told apart by nothing that an axis names (driver, cook, clerk); in rows the
+same is shown for words that name no one (Monday, Tuesday), as `control`.
 Why it inflates a score: a model that answers by who is named is right on data in which the named happen to go with a label,
 and wrong on the next.
 How it errs: an identity can bear on the right answer (a text about a mosque is not one about a church), so read the examples;
@@ -13,7 +15,7 @@ et al. 2018 (templates); word lists and sentences are ours.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -34,6 +36,7 @@ from veridical.probe._identity import Axis, axes, sentences, template_groups
 from veridical.probe._subject import Subject, subject_of
 from veridical.probe._toys import ToyModel
 
+CONTROL = "control"
 NO_QUESTIONS = "Only predictions are known, and swapped texts must be asked about. Give the model itself."
 
 
@@ -84,14 +87,30 @@ def run(subject: Subject, params: Params, rng: np.random.Generator) -> Measured 
     notes: list[str] = []
     found = [_asked_of_rows(axis, subject, subject.queries, places, params, notes) for axis in axes()]
     asked = [one for one in found if one is not None]
+    few = [axis.name.replace("_", " ") for axis, one in zip(axes(), found, strict=True) if one is None]
+    if few:
+        notes.append(f"In rows there are too few to swap (under {params.fewest} distinct texts) for: {', '.join(few)}.")
     templates = _templates(subject, subject.queries, places, params, rng, notes)
     if not asked and not templates:
         return Skipped(
             f"None of the {len(places)} test rows looked through names a person by a listed English or Chinese word, and the "
             "templates do not fit their language or shape. Nothing can be swapped."
         )
-    n_tests = 2 * (len(asked) + len(templates))
-    measures = [m for one in (*asked, *templates) for m in _measures(one, subject, params, rng, n_tests=n_tests)]
+    control = next((one for one in templates if one.name.startswith(CONTROL)), None)
+    templates = [one for one in templates if one is not control]
+    usual = next((one for one in asked if one.name == CONTROL), None)
+    asked = [one for one in asked if one is not usual]
+    n_tests = max(2 * (len(asked) + len(templates)), 1)
+    measures = [m for one in asked for m in _measures(one, subject, params, rng, n_tests=n_tests)]
+    if usual is not None:
+        of_any_word = _measures(usual, subject, params, rng, n_tests=n_tests)
+        measures += [replace(m, null=None, mde=None) for m in of_any_word if not m.name.startswith("shift")]
+    if control is not None:
+        neutral = _measures(control, subject, params, rng, n_tests=n_tests)
+        for one in templates:
+            measures += _against(
+                _measures(one, subject, params, rng, n_tests=n_tests), one, control, neutral, params, n_tests=n_tests
+            )
     summary = _summary(asked, templates, measures)
     examples = tuple(example for one in asked for example in one.examples)[: params.examples]
     return Measured(len(places), summary, tuple(measures), examples=examples, notes=tuple(notes))
@@ -111,10 +130,9 @@ def _asked_of_rows(
             unclear += 1
     clusters = subject.clusters[[place for place, _, _ in rows]]
     said = axis.name.replace("_", " ")
-    if unclear:
+    if unclear and axis.name != CONTROL:
         notes.append(f"{said}: {unclear} rows were left out, a word's counterpart is missing or cannot be told.")
     if len(np.unique(clusters)) < params.fewest:
-        notes.append(f"{said}: only {len(rows)} rows could be swapped, too few; templates alone speak for it.")
         return None
     originals = queries.ask([subject.inputs[place] for place, _, _ in rows])
     flat = [text for _, _, texts in rows for text in texts if text is not None]
@@ -209,6 +227,34 @@ def _measures(asked: Asked, subject: Subject, params: Params, rng: np.random.Gen
         about = f"Change of the probability of {label!r} where {name.replace('_', ' ')} is named, against the other groups."
         measures.append(Measure(f"shift to {name} ({asked.name})", estimate, "points", about))
     return measures
+
+
+def _against(
+    measures: list[Measure], asked: Asked, control: Asked, neutral: Sequence[Measure], params: Params, *, n_tests: int
+) -> list[Measure]:
+    """The measures of an axis in templates, held against those of neutral people: flips frame by frame, the largest shift
+    against the upper end of theirs."""
+    level = 1 - (1 - params.level) / n_tests
+    frames, place = np.unique(control.clusters, return_inverse=True)
+    usual = np.bincount(place, control.changed) / np.bincount(place)
+    extra = asked.changed - usual[np.searchsorted(frames, asked.clusters)]
+    found = _clustered.mean(extra, asked.clusters)
+    about = "Changed answers beyond those between neutral people (driver, cook, clerk) in the same sentence."
+    tolerated = 100 * params.tolerated_flips
+    name = f"extra_flips ({asked.name})"
+    estimate = found.estimate(level=level, scale=100, method="paired by sentence, simultaneous")
+    mde = found.mde(level=level, scale=100)
+    made = [Measure(name, estimate, "points", about, null=tolerated, mde=mde)]
+    bound = next((m.estimate.high for m in neutral if m.name.startswith("largest_shift")), params.tolerated_shift)
+    for measure in measures:
+        if measure.name.startswith("flips"):
+            made.append(replace(measure, null=None, mde=None))
+        elif measure.name.startswith("largest_shift"):
+            said = f"{measure.about} Neutral people move one by up to {bound:.1f} points."
+            made.append(replace(measure, null=max(params.tolerated_shift, bound), about=said))
+        else:
+            made.append(measure)
+    return made
 
 
 def _flips(asked: Asked, params: Params, level: float) -> Measure:

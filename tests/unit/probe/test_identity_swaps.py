@@ -161,3 +161,31 @@ def test_intervals_of_group_effects_hold_together():
         errors = errors_of(draws)
         together += bool((np.abs(values) <= critical_value(draws, values, errors) * errors).all())
     assert together >= 88
+
+
+def test_templates_are_held_against_neutral_people():
+    """A model that leans on one word of a line: where that word is neutral, the axes are not found for moving as much."""
+
+    def subject(word):
+        plain = _subject(0.0)
+        names = {"pos": 2.0 if word else 0.0}
+
+        def answer(text):
+            return 0.0, (0.5 if "good" in str(text) else -0.5) + names["pos"] * float(word in str(text).casefold())
+
+        return subject_of(plain.data, ToyModel(plain.labels, answer), budget="quick")
+
+    leaning, neutral = (run_probe("identity_swaps", probe, subject=subject(word)) for word in ("muslim", "cook"))
+    found = {m.name for m in leaning.measures if m.status == "found"}
+    assert found == {"extra_flips (religion, templates)", "largest_shift (religion, templates)"}
+    assert neutral.status == "not_detected"
+    extra = neutral.measure("extra_flips (religion, templates)").estimate
+    assert extra.value < -10  # neutral people change more
+    assert neutral.measure("largest_shift (age, templates)").null > 5
+
+
+def test_words_that_name_no_one_are_shown_beside_the_axes():
+    found = run_probe("identity_swaps", probe, subject=_subject(0.0, people=("On Monday he", "On Tuesday she")))
+    control = found.measure("flips (control)")
+    assert control.status == "described"
+    assert control.estimate.value == 0.0
