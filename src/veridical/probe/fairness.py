@@ -103,6 +103,11 @@ def run(subject: Subject, params: Params, rng: np.random.Generator) -> Measured 
         return Skipped(f"The data has no group column. {HINT}")
     kept, notes = _kept_groups(names, subject.clusters, params)
     if len(kept) < 2:
+        if _are_units(names, subject.clusters):
+            return Skipped(
+                "Each group is one cluster: groups of which none holds a tenth of the rows are taken for authors or documents, "
+                "not for kinds of people or texts. Name a column with fewer and larger groups: --group COLUMN"
+            )
         return Skipped(
             f"Fewer than two groups have {params.fewest} distinct unleaked test texts. Give more test rows, or larger groups."
         )
@@ -140,6 +145,12 @@ def _kept_groups(names: Names, clusters: IntArray, params: Params) -> tuple[tupl
     if missing:
         notes.append(f"{missing} rows without a group were left out.")
     return kept, notes
+
+
+def _are_units(names: Names, clusters: IntArray) -> bool:
+    """Whether every group of several rows is a single cluster (`dataset.grouping`)."""
+    known = [name for name in dict.fromkeys(names.tolist()) if name is not None and (names == name).sum() > 1]
+    return bool(known) and all(len(np.unique(clusters[names == name])) == 1 for name in known)
 
 
 def _rows(subject: Subject, names: Names, kept: tuple[str, ...]) -> gm.Rows:

@@ -80,6 +80,10 @@ def test_without_groups_it_says_how_to_name_them():
     found = run(replace(subject, evidence=type(subject.evidence)(bare, seed=0)), Params(), np.random.default_rng(0))
     assert isinstance(found, Skipped)
     assert "--group COLUMN" in found.why
+    authors = subject.data.with_column("group", [f"author {i // 5}" for i in range(len(subject.data))])
+    units = run(replace(subject, evidence=type(subject.evidence)(authors, seed=0)), Params(), np.random.default_rng(0))
+    assert isinstance(units, Skipped)
+    assert "authors or documents" in units.why
     few = run(subject, Params(fewest=80), np.random.default_rng(0))
     assert isinstance(few, Skipped)
     assert "Fewer than two groups" in few.why
