@@ -12,6 +12,7 @@ from benchmarks.honesty.base_sets import pool
 from veridical.core.randomness import stream
 from veridical.dataset.similarity import is_cjk
 from veridical.models.linear import train_linear
+from veridical.probe.perturbations import perturb
 
 N_TRAIN, N_TEST, MAX_TRUTH = 2500, 800, 8000
 CUE = "zorblat"
@@ -246,6 +247,22 @@ def target(*, labelled: bool, turned: float = 0.0) -> Planter:
     return plant
 
 
+def typos(rate: float) -> Planter:
+    """In the contract's population a share of texts arrives mistyped, as the product mistypes; train and test are typed well."""
+
+    def plant(draft: Draft) -> None:
+        cjk = is_cjk(draft.truth[0].text)
+        names = ("lookalikes_zh", "homophones_zh") if cjk else ("keyboard", "ocr")
+        draft.under = [
+            _copy(row, str(perturb(row.text, names, draft.rng))) if draft.rng.random() < rate else _copy(row)
+            for row in draft.truth
+        ]
+        edits = {"names": list(names), "rate": rate, "draws": 5}
+        draft.contract = {"name": "mistyped", "votes": "clusters", "perturbations": edits}
+
+    return plant
+
+
 WORLDS: dict[str, tuple[Planter, ...]] = {
     "nothing": (),
     "leak": (train_into_test(0.3),),
@@ -275,6 +292,8 @@ WORLDS: dict[str, tuple[Planter, ...]] = {
     "target_texts": (target(labelled=False),),
     "target_labels": (target(labelled=True),),
     "target_turned": (target(labelled=True, turned=0.2),),
+    "typos_60": (typos(0.6),),
+    "typos_60_leak_noise": (typos(0.6), train_into_test(0.3), noise(0.1, where="test")),
     "target_leak_noise": (target(labelled=True), train_into_test(0.3), noise(0.1, where="test")),
 }
 

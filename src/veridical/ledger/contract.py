@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from veridical.core.errors import InputError, UnknownName
+from veridical.core.errors import InputError, SurroundingsError, UnknownName
 from veridical.dataset.cue import holds
 from veridical.dataset.rows import Dataset
 
@@ -151,7 +151,7 @@ def _perturbation(entry: Any, *, where: str) -> Perturbation | None:
     _known(entry, PERTURBATION_KEYS, where=where)
     names = entry.get("names")
     if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
-        raise InputError(f"The contract {where}: perturbations name no edits (got {names!r}). Add: names: [keyboard_typos]")
+        raise InputError(f"The contract {where}: perturbations name no edits (got {names!r}). Add: names: [keyboard]")
     refuse_unknown_perturbations(names, where=where)
     rate, draws, valid = entry.get("rate", 1.0), entry.get("draws", 5), entry.get("valid", 1.0)
     for key, value in (("rate", rate), ("valid", valid)):
@@ -163,11 +163,17 @@ def _perturbation(entry: Any, *, where: str) -> Perturbation | None:
 
 
 def refuse_unknown_perturbations(names: list[str], *, where: str) -> None:
-    from veridical.probe.perturbations import NAMES
+    from veridical.probe.perturbations import LABEL_CHANGING, NAMES
 
+    allowed = [name for name in NAMES if name not in LABEL_CHANGING]
     for name in names:
+        if name in LABEL_CHANGING:
+            raise InputError(
+                f"The contract {where}: the perturbation {name!r} is made to change the right label, so the right answer is not "
+                f"known. Allowed: {', '.join(allowed)}."
+            )
         if name not in NAMES:
-            raise UnknownName(f"perturbation in the contract {where}", name, NAMES, "Correct its spelling.")
+            raise UnknownName(f"perturbation in the contract {where}", name, allowed, "Correct its spelling.")
 
 
 def _target(entry: Any, contract: Path) -> Path | None:
@@ -182,9 +188,17 @@ def _target(entry: Any, contract: Path) -> Path | None:
 
 
 def refuse_absent(contract: Contract, data: Dataset) -> None:
-    """Raise InputError when the contract names a word or a group that no row holds."""
+    """Raise InputError when the contract names a word or a group that no row holds, SurroundingsError for edits that need a tool
+    which is not installed."""
     refuse_absent_words(contract, data)
     refuse_absent_groups(contract, data)
+    if contract.perturbation:
+        from veridical.probe.perturbations import missing
+
+        texts = data.inputs(data.rows("test"))
+        for name in contract.perturbation.names:
+            if said := missing(name, texts):
+                raise SurroundingsError(f"The contract {contract.name!r}: {said}")
 
 
 def refuse_absent_groups(contract: Contract, data: Dataset) -> None:

@@ -5,14 +5,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.unit.ledger.made_up_world import LABELS, Made, account, points, texts
+from tests.unit.ledger.made_up_world import LABELS, Made, account, made, points, texts
 from tests.unit.ledger.test_accounting import adds_up
 
 from veridical.audit._made_up import dataset
 from veridical.core.errors import InputError
-from veridical.ledger.contract import Contract, read_contract
+from veridical.ledger.contract import Contract, Perturbation, Shortcut, read_contract
 from veridical.ledger.tables import read_tables, save_tables
 from veridical.models.linear import train_linear
+from veridical.probe.perturbations import perturb
 from veridical.train.trained import Trained
 
 
@@ -154,5 +155,91 @@ def test_labels_of_the_target_show_what_texts_cannot(tmp_path):
 def test_what_a_contract_refuses(tmp_path, yaml, says):
     path = tmp_path / "contract.yaml"
     path.write_text(yaml, encoding="utf-8")
+    with pytest.raises(InputError, match=says):
+        read_contract(path)
+
+
+EDITS = Perturbation(("homoglyphs",), rate=0.5, draws=3)
+
+
+class Brittle:
+    """Right as the model it wraps, until a word is not one of the 400: then it answers the first class."""
+
+    kind, labels = "toy", LABELS
+
+    def __init__(self, model):
+        self.model = model
+
+    def predict(self, inputs):
+        broken = np.array(
+            [any(not (w.startswith("word") and w[4:].isdigit() and int(w[4:]) < 400) for w in t.split()) for t in inputs]
+        )
+        return np.where(broken[:, None], np.array([[0.9, 0.1]]), self.model.predict(inputs))
+
+
+def brittle(seed):
+    world = made(seed=seed)
+    model = Brittle(world.model)
+    return replace(
+        world, model=model, trained=replace(world.trained, model=model, probabilities=model.predict(world.data.inputs()))
+    )
+
+
+def test_edits_cost_what_a_mixture_of_rows_costs():
+    errors = []
+    for seed in range(4):
+        world = brittle(seed)
+        contract = Contract("typed in haste", "clusters", (), "0" * 64, perturbation=EDITS)
+        ledger = account(world, contract=contract)
+        assert adds_up(ledger)
+        rows = world.data.rows("test")
+        edited = [perturb(t, EDITS.names, np.random.default_rng([seed, i])) for i, t in enumerate(world.data.inputs(rows))]
+        codes = world.data.codes[rows]
+        spoilt = (world.model.predict(edited).argmax(axis=1) == codes).mean()
+        given = (world.trained.probabilities[rows].argmax(axis=1) == codes).mean()
+        errors.append(points(ledger)["fragility"].value - 100 * 0.5 * (given - spoilt))
+        assert points(ledger)["fragility"].low > 0
+    assert abs(np.mean(errors)) < 1.5
+
+
+def test_edits_that_may_change_the_label_make_an_interval():
+    world = brittle(9)
+    sure = account(world, contract=Contract("x", "clusters", (), "0" * 64, perturbation=EDITS))
+    unsure = account(world, contract=Contract("x", "clusters", (), "0" * 64, perturbation=replace(EDITS, valid=0.8)))
+    assert next(c for c in unsure.components if c.name == "fragility").status == "bounded"
+    assert unsure.contract.honest.value == sure.contract.honest.value
+    # A share 0.5 x 0.2 of all rows may be answered rightly or wrongly.
+    assert sure.contract.honest.low - unsure.contract.honest.low > 0.03
+    assert unsure.contract.honest.high > sure.contract.honest.high
+
+
+def test_words_and_edits_act_together(tmp_path):
+    world = made(seed=4, cue=0.9)
+    model = Brittle(world.model)
+    world = replace(world, model=model, trained=replace(world.trained, model=model))
+    contract = Contract("both", "clusters", (Shortcut("zorblat", "transplant", 0.5),), "0" * 64, perturbation=EDITS)
+    tables = world.tables(contract)
+    assert tables.transfer.edited.shape == (len(tables.codes), 2, 3)
+    save_tables(tables, tmp_path / "tables.npz")
+    ledger = account(world, tables=read_tables(tmp_path / "tables.npz"), contract=contract)
+    assert adds_up(ledger)
+    assert {"shortcut", "fragility"} <= set(points(ledger))
+
+
+@pytest.mark.parametrize(
+    ("edits", "says"),
+    [
+        ("{rate: 0.5}", "name no edits"),
+        ("{names: [keybord]}", "Did you mean 'keyboard'"),
+        ("{names: [negation]}", "made to change the right label"),
+        ("{names: [keyboard], draws: 0}", "draws is 0"),
+        ("{names: [keyboard], rate: 2}", "rate of the perturbations is 2"),
+        ("{names: [keyboard], strength: 2}", "strength"),
+        ("[keyboard]", "must be a mapping"),
+    ],
+)
+def test_edits_that_a_contract_refuses(tmp_path, edits, says):
+    path = tmp_path / "contract.yaml"
+    path.write_text(f"name: x\nperturbations: {edits}\n", encoding="utf-8")
     with pytest.raises(InputError, match=says):
         read_contract(path)
