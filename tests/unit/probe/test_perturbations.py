@@ -170,9 +170,11 @@ def thesaurus(monkeypatch, tmp_path):
 
 def test_without_a_thesaurus_english_synonyms_say_what_to_install(thesaurus):
     with pytest.raises(SurroundingsError, match="mythes-en-us"):
-        edited(ENGLISH, "synonyms", rng())
-    with pytest.raises(SurroundingsError, match="mythes-en-us"):
-        perturb(ENGLISH, ["case", "synonyms"], rng())
+        perturb(ENGLISH, ["synonyms"], rng())
+    assert "mythes-en-us" in perturbations.missing("synonyms", [ENGLISH])
+    assert perturbations.missing("synonyms", [CHINESE] * 20 + [ENGLISH]) is None
+    assert edited(ENGLISH, "synonyms", rng()) == ENGLISH
+    assert perturb(ENGLISH, ["case", "synonyms"], rng()) != ENGLISH
     assert "synonyms" not in perturbations.usable([ENGLISH])
     assert "synonyms" in perturbations.usable([CHINESE])
 

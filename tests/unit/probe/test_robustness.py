@@ -26,7 +26,8 @@ def data():
     rng, rows = np.random.default_rng(0), []
     for i in range(160):
         word = ("terrible", "wonderful")[i % 2]
-        rows.append((str(i), "train" if i < 60 else "test", f"{nonsense(rng, 2)} {word} {nonsense(rng, 2)}", ("neg", "pos")[i % 2]))
+        text = f"{nonsense(rng, 2)} {word} {nonsense(rng, 2)}"
+        rows.append((str(i), "train" if i < 60 else "test", text, ("neg", "pos")[i % 2]))
     return dataset(rows)
 
 
@@ -123,6 +124,17 @@ def test_the_reference_says_how_often_the_label_stays(data):
     assert found.estimate.value == pytest.approx(0.5, abs=0.02)
     assert found.null is None
     assert "lower bound" in found.about
+
+
+def test_the_reference_is_of_another_family_than_the_model(data):
+    from veridical.train.training import train
+
+    linear = train(data, model="linear", seed=0).model
+    families = [
+        reference_of(subject_of(data, used), np.arange(20), most=1000, rng=np.random.default_rng(0)).family
+        for used in (linear, ToyModel(data.labels, spelt))
+    ]
+    assert families == ["word Bayes", "linear"]
 
 
 def test_without_train_rows_there_is_no_reference(data):

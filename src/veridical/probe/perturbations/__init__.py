@@ -6,6 +6,7 @@ is, no text becomes empty, and of a pair both texts are edited. A kind of edit t
 another language) leaves the text unchanged.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -24,6 +25,8 @@ LABEL_CHANGING: tuple[str, ...] = tuple(name for name in NAMES if not PERTURBATI
 """Those that are made to change what a text says; a model is expected to notice."""
 STRENGTH = 0.1
 """Share of the places where an edit could happen (words, mostly) at which it does, 0..1; at least one. Ours; no source."""
+LANGUAGE_SHARE = 0.1
+"""Share of the texts that must be in a language for its edits to be looked at, 0..1. Ours; no source."""
 
 __all__ = [
     "LABEL_CHANGING", "NAMES", "PERTURBATIONS", "STRENGTH", "Perturbation", "Place", "edited", "language", "missing", "named",
@@ -39,7 +42,8 @@ def named(name: str) -> Perturbation:
 
 
 def missing(name: str, texts: Sequence[Text]) -> str | None:
-    """What is not installed for this kind of edit on these texts, and how to get it; None where nothing is missing."""
+    """What is not installed for this kind of edit on these texts, and how to get it; None where nothing is missing. Only
+    languages of a tenth of the texts or more count."""
     kind = named(name)
     return next((said for one in sorted(_spoken(texts)) if (said := kind.missing(one))), None)
 
@@ -52,18 +56,19 @@ def usable(texts: Sequence[Text]) -> tuple[str, ...]:
 
 
 def _spoken(texts: Sequence[Text]) -> set[str]:
-    return {language(part) for text in texts for part in ([text] if isinstance(text, str) else text)}
+    found = Counter(language(part) for text in texts for part in ([text] if isinstance(text, str) else text))
+    return {one for one, n in found.items() if n >= LANGUAGE_SHARE * found.total()}
 
 
 def perturb(text: Text, names: Sequence[str], rng: np.random.Generator, *, strength: float = STRENGTH) -> Text:
     """The text with one of the named kinds of edit, drawn evenly from those that find a place in it; unchanged where none does.
 
-    Raises UnknownName for a name that is not in NAMES, SurroundingsError where a named kind needs what is not installed (see
-    `usable`).
+    Raises UnknownName for a name that is not in NAMES, SurroundingsError where none of the named kinds can be had for this text
+    because of what is not installed (`missing` says so for many texts beforehand).
     """
-    for name in names:
-        if said := missing(name, [text]):
-            raise SurroundingsError(said)
+    lacking = [missing(name, [text]) for name in names]
+    if lacking and all(lacking):
+        raise SurroundingsError(str(lacking[0]))
     state = int(rng.integers(2**63))
     for name in rng.permutation(list(names)).tolist():
         # Every kind starts from the same state, so that an edit does not depend on how many kinds failed before.
@@ -74,7 +79,8 @@ def perturb(text: Text, names: Sequence[str], rng: np.random.Generator, *, stren
 
 
 def edited(text: Text, name: str, rng: np.random.Generator, *, strength: float = STRENGTH) -> Text:
-    """The text with this kind of edit at a share `strength` (0..1) of its places, at least one; unchanged where none fits."""
+    """The text with this kind of edit at a share `strength` (0..1) of its places, at least one; unchanged where none fits
+    or where `missing` says what is not installed."""
     if not 0 < strength <= 1:
         raise ValueError(f"strength must lie in (0, 1], got {strength}")
     kind = named(name)
@@ -88,10 +94,8 @@ def _edited(text: str, kind: Perturbation, rng: np.random.Generator, strength: f
         return text
     if kind.languages:
         spoken = language(text)
-        if spoken not in kind.languages:
+        if spoken not in kind.languages or kind.missing(spoken) is not None:
             return text
-        if said := kind.missing(spoken):
-            raise SurroundingsError(said)
     places = kind.places(text)
     order, draws = rng.permutation(len(places)), rng.random(len(places))
     wanted = max(1, round(strength * len(places)))
