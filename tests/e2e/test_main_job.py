@@ -211,12 +211,12 @@ def test_a_review_narrows_the_interval_and_later_rounds_combine(
 ) -> None:
     assert _run(veridical, english, tmp_path / "run", "--no-repair", "--quiet").code == 0
     before = json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))
-    said = veridical("review", tmp_path / "run", "--rows", "30", "--out", tmp_path / "sheet.csv")
+    said = veridical("review", tmp_path / "run", "--rows", "60", "--out", tmp_path / "sheet.csv")
     assert said.code == 0, said.err
     with (tmp_path / "sheet.csv").open(encoding="utf-8-sig", newline="") as file:
         sheet = list(csv.DictReader(file))
     assert list(sheet[0]) == ["id", "text", "label", "answer"]
-    assert len(sheet) == len({row["id"] for row in sheet}) == 30
+    assert len(sheet) == len({row["id"] for row in sheet}) == 60
     for row in sheet[2:]:
         row["answer"] = row["label"]
     sheet[0]["answer"] = "unsure"
