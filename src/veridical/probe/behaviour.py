@@ -1,0 +1,252 @@
+"""Does the model do what every reader of its task expects: denial, time, whose view, other names, noise?
+
+What it measures: in sentences written for the purpose (English and Chinese sentiment, or a suite of one's own), how often it
+fails: minimum functionality (MFT: the sentence has one label), invariance (INV: variants that must get one answer), direction
+(DIR: a probability that must not go down, or up). One failure rate a test, with Wilson intervals, corrected for their number.
+Why it inflates a score: test rows hold few denials, few views of other people and few of anything else that is rare; a model can
+be wrong on all of them and lose a point.
+How it errs: sentences are built from short lists, so a rate speaks for what these templates can make, not for any text; a model
+of another domain may rightly read a sentence otherwise; without a neutral class some tests are left out.
+Source: Ribeiro et al. 2020, arXiv:2005.04118 (CheckList; its sentiment suite can be read as it is). Sentences are ours.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from veridical.core.estimate import Estimate
+from veridical.core.finding import Skipped
+from veridical.core.power import minimum_detectable_effect
+from veridical.core.probe_record import Example, Measure
+from veridical.core.proportion import wilson
+from veridical.core.randomness import stream
+from veridical.dataset.rows import Text
+from veridical.models.model import FloatArray
+from veridical.probe import perturbations
+from veridical.probe._contract import Measured, Probe, Toys
+from veridical.probe._subject import Subject, subject_of
+from veridical.probe._suites import PREDICTED, Suite, SuiteTest, content_of, own_suite, own_suites, read_suite
+from veridical.probe._toys import ToyModel
+
+Codes = Mapping[str, tuple[int, ...]]
+"""Label of a suite -> codes of the model's labels that mean it."""
+
+
+@dataclass(frozen=True)
+class Params:
+    """Settings of behaviour."""
+
+    suite: str = ""
+    """A file with tests of one's own (YAML as in probe/suites, or the JSON lines of a CheckList dump); empty: our own suites in
+    the languages of the test rows."""
+    labels: tuple[tuple[str, str], ...] = ()
+    """(label of the suite, label of the data) pairs, where names do not tell; several data labels may stand for one."""
+    tolerated: float = 0.05
+    """Failure rate up to which nothing is called found, 0..1. Ours; no source."""
+    tolerance: float = 0.1
+    """Change of a probability that counts as none in INV and DIR tests, 0..1. Ribeiro et al. 2020 use 0.1."""
+    cases: tuple[int, int, int] = (60, 200, 500)
+    """Cases of each test in a quick, standard and thorough look. Ours; no source."""
+    fewest: int = 10
+    """Cases a test must have. Ours; no source."""
+    language_share: float = 0.1
+    """Share of the test rows that must be in a language for its suite to be asked, 0..1. Ours; no source."""
+    language_rows: int = 300
+    """Test rows whose language is looked at. Ours; no source."""
+    examples: int = 10
+    """Failures shown, one a test. Ours; no source."""
+    level: float = 0.95
+    """Confidence level of the intervals, 0..1."""
+
+
+@dataclass(frozen=True, eq=False)
+class Tested:
+    """One test after it was asked. failed: (cases,)."""
+
+    suite: Suite
+    test: SuiteTest
+    failed: FloatArray
+    example: Example | None
+
+
+def run(subject: Subject, params: Params, rng: np.random.Generator) -> Measured | Skipped:
+    if subject.queries is None:
+        return Skipped("Only predictions are known, and the tests must be asked. Give the model itself.")
+    if subject.data.seconds is not None:
+        return Skipped("The tests are single sentences, and this model reads pairs of texts.")
+    most = subject.limit(*params.cases)
+    suites = _suites(subject, params, most, rng)
+    if not suites:
+        own = "; ".join(own_suites())
+        return Skipped(
+            f"There are own tests for English and Chinese sentiment ({own}), and the test rows are in neither language."
+        )
+    notes: list[str] = []
+    asked: list[tuple[Suite, SuiteTest, Codes]] = []
+    for suite in suites:
+        codes = _codes(suite, subject.labels, params.labels)
+        if codes is None:
+            return Skipped(_unmapped(suite, subject.labels))
+        asked += [(suite, test, codes) for test in _askable(suite, codes, subject.labels, params, notes)]
+    if not asked:
+        return Skipped("No test of the suite can be asked with these labels. " + " ".join(notes))
+    texts: list[Text] = [text for _, test, _ in asked for case in test.cases for text in case]
+    answers = subject.queries.ask(texts)
+    found, start = [], 0
+    for suite, test, codes in asked:
+        end = start + sum(map(len, test.cases))
+        found.append(_tested(suite, test, codes, answers[start:end], subject.labels, params))
+        start = end
+    measures = tuple(_measure(one, params) for one in found)
+    failing = sorted((one for one in found if one.example), key=lambda one: -one.failed.mean())
+    examples = tuple(one.example for one in failing if one.example)[: params.examples]
+    return Measured(len(subject.rows), _summary(found), measures, examples=examples, notes=tuple(notes))
+
+
+def _suites(subject: Subject, params: Params, most: int, rng: np.random.Generator) -> list[Suite]:
+    if params.suite:
+        return [read_suite(Path(params.suite), most=most, rng=rng)]
+    places = subject.sample(params.language_rows, rng)
+    spoken = [perturbations.language(str(subject.inputs[i])) for i in places]
+    suites = [own_suite(name, most=most, rng=rng) for name in own_suites()]
+    return [one for one in suites if spoken.count(one.language) >= params.language_share * len(spoken)]
+
+
+def _codes(suite: Suite, labels: Sequence[str], given: Sequence[tuple[str, str]]) -> Codes | None:
+    """What the labels of the suite are in the model, by `given` or else by name; None unless two of them are known and every
+    label of the model means something."""
+    pairs = {data: own for own, data in given}
+    names = {name.casefold(): own for own, known in suite.labels.items() for name in (own, *known)}
+    found: dict[str, list[int]] = {}
+    for code, label in enumerate(labels):
+        own = pairs.get(label) if given else names.get(label.casefold())
+        if own not in suite.labels:
+            return None
+        found.setdefault(str(own), []).append(code)
+    return {own: tuple(codes) for own, codes in found.items()} if len(found) > 1 else None
+
+
+def _unmapped(suite: Suite, labels: Sequence[str]) -> str:
+    example = f"(({next(iter(suite.labels))!r}, {labels[0]!r}), ...)"
+    return (
+        f"The labels of the data ({', '.join(labels[:8])}) are not known to mean those of the suite {suite.name!r} "
+        f"({', '.join(suite.labels)}). If they do, say which is which: labels={example} in the probe's parameters, or list the "
+        "data's names under `labels:` in a suite file of your own."
+    )
+
+
+def _askable(suite: Suite, codes: Codes, labels: Sequence[str], params: Params, notes: list[str]) -> list[SuiteTest]:
+    """Tests that the model's labels can fail: some label allowed, not all of them; a known label for a direction."""
+    kept, left = [], []
+    for test in suite.tests:
+        allowed = {code for own in test.expect for code in codes.get(own, ())}
+        fits = {
+            "MFT": 0 < len(allowed) < len(labels),
+            "INV": True,
+            "DIR": test.label == PREDICTED or test.label in codes,
+        }[test.kind]
+        if fits and len(test.cases) >= params.fewest:
+            kept.append(test)
+        else:
+            left.append(test.name)
+    if left:
+        notes.append(f"Not asked, for want of a label or of cases: {', '.join(left)}.")
+    return kept
+
+
+def _tested(suite: Suite, test: SuiteTest, codes: Codes, answers: FloatArray, labels: Sequence[str], params: Params) -> Tested:
+    failed, example, start = np.zeros(len(test.cases)), None, 0
+    for number, case in enumerate(test.cases):
+        own = answers[start : start + len(case)]
+        start += len(case)
+        wrong = _wrong(test, codes, own, params.tolerance)
+        if wrong is None:
+            continue
+        failed[number] = 1.0
+        if example is None:
+            said = [f"{labels[int(own[i].argmax())]} {100 * own[i].max():.0f} %" for i in (0, wrong)]
+            after = case[wrong] if wrong else ""
+            expected = f"expected: {' or '.join(test.expect)}" if test.kind == "MFT" else _expected(test)
+            example = Example("", case[0], after, said[0], said[1] if wrong else "", f"{test.name}, {expected}")
+    return Tested(suite, test, failed, example)
+
+
+def _wrong(test: SuiteTest, codes: Codes, answers: FloatArray, tolerance: float) -> int | None:
+    """The variant that fails (0 for the sentence itself); None where the case is passed."""
+    first = int(answers[0].argmax())
+    if test.kind == "MFT":
+        return None if first in {code for own in test.expect for code in codes.get(own, ())} else 0
+    watched = [first] if test.kind == "INV" or test.label == PREDICTED else list(codes[test.label])
+    change = answers[1:, watched].sum(axis=1) - answers[0, watched].sum()
+    if test.kind == "INV":
+        beyond = (answers[1:].argmax(axis=1) != first) & (np.abs(change) > tolerance)
+    else:
+        beyond = change < -tolerance if test.goes_not == "down" else change > tolerance
+    return int(np.flatnonzero(beyond)[0]) + 1 if beyond.any() else None
+
+
+def _expected(test: SuiteTest) -> str:
+    return "expected: the same answer" if test.kind == "INV" else f"expected: {test.label} not to go {test.goes_not}"
+
+
+def _measure(one: Tested, params: Params) -> Measure:
+    from scipy.stats import binom
+
+    n, k = len(one.failed), int(one.failed.sum())
+    low, high = wilson(k, n, params.level)
+    estimate = Estimate(k / n, low, high, params.level, n, n, "Wilson over cases of the templates")
+    expected = (
+        f"the label is {' or '.join(one.test.expect)}"
+        if one.test.kind == "MFT"
+        else _expected(one.test).removeprefix("expected: ")
+    )
+    about = f"{one.test.kind}, {one.test.capability}: share of cases in which the model fails; {expected}."
+    mde = minimum_detectable_effect(float(np.sqrt(params.tolerated * (1 - params.tolerated) / n)), level=params.level)
+    name = f"fails: {one.test.name} ({one.suite.language or one.suite.name})"
+    p = float(binom.sf(k - 1, n, params.tolerated))
+    return Measure(name, estimate, "share", about, null=params.tolerated, mde=mde, p=p)
+
+
+def _summary(found: Sequence[Tested]) -> str:
+    worst = max(found, key=lambda one: one.failed.mean())
+    cases = sum(len(one.failed) for one in found)
+    return (
+        f"{len(found)} tests of {cases} cases; it fails {100 * worst.failed.mean():.0f} % of "
+        f"{worst.test.name!r} ({worst.test.kind}, {worst.test.capability})."
+    )
+
+
+def toys() -> Toys:
+    """Words of praise and complaint. The honest model knows the answers; the cheat adds up words, deaf to denial."""
+    from veridical.audit._made_up import dataset, nonsense
+
+    rng, rows = stream(0, "behaviour toy"), []
+    for i in range(60):
+        label = ("negative", "positive")[i % 2]
+        text = f"the thing was {'great' if i % 2 else 'awful'} and it is {nonsense(rng, 4)}"
+        rows.append((str(i), "train" if i < 10 else "test", text, label))
+    data = dataset(rows)
+    suite = own_suite("sentiment_en.yaml", most=10**6, rng=np.random.default_rng(0))
+    right = {case[0]: test.expect for test in suite.tests if test.kind == "MFT" for case in test.cases}
+    given = content_of("sentiment_en.yaml")["words"]
+    good, bad = {*given["good"], *given["love"]}, {*given["bad"], *given["hate"]}
+
+    def counts(text: Text) -> tuple[float, float]:
+        units = [unit.strip(".,!?").casefold() for unit in str(text).split()]
+        return 0.0, 2.0 * (sum(unit in good for unit in units) - sum(unit in bad for unit in units))
+
+    def honest(text: Text) -> tuple[float, float]:
+        if str(text) in right:
+            return 0.0, 4.0 if "positive" in right[str(text)] else -4.0
+        return 0.0, 4.0 * float(np.sign(counts(text)[1]))
+
+    return Toys(
+        subject_of(data, ToyModel(data.labels, honest)),
+        subject_of(data, ToyModel(data.labels, counts)),
+        "fails: denied praise (en)",
+    )
+
+
+probe = Probe(run, Params(), toys)
