@@ -6,6 +6,7 @@ told by its name (Ribeiro et al. 2020, sentiment suite).
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -206,9 +207,10 @@ def dumped(text: str, *, most: int, rng: np.random.Generator, where: str) -> Sui
             raise InputError(f"Line {number} of {where} is no case of a CheckList dump: {error!r}.") from error
         if len(examples) >= (1 if key[2] == "MFT" else 2):
             found.setdefault(key, []).append(examples)
-    tests = []
-    for (name, capability, kind, expect), cases in found.items():
-        label, goes_not = DUMP_DIRECTIONS.get(name, ("", "")) if kind == "DIR" else ("", "")
+    tests, shared = [], Counter(name for name, *_ in found)
+    for (test, capability, kind, expect), cases in found.items():
+        name = f"{test}: {' or '.join(expect)}" if shared[test] > 1 else test
+        label, goes_not = DUMP_DIRECTIONS.get(test, ("", "")) if kind == "DIR" else ("", "")
         if kind not in KINDS or (kind == "DIR" and not label):
             continue
         kept = [cases[i] for i in np.sort(rng.permutation(len(cases))[:most])]

@@ -175,6 +175,8 @@ def test_a_checklist_dump_is_read_as_it_is(tmp_path):
     rows += [
         {"test": "not negative", "type": "MFT", "capability": "Negation", "examples": ["it isn't bad"], "label": None},
         {"test": "not negative", "type": "MFT", "capability": "Negation", "examples": [None], "label": None},
+        {"test": "opinion", "type": "MFT", "capability": "SRL", "examples": ["I like it"], "label": 2},
+        {"test": "opinion", "type": "MFT", "capability": "SRL", "examples": ["I hate it"], "label": 0},
         {"test": "typos", "type": "INV", "capability": "Robustness", "examples": ["thanks", "thnaks"], "label": None},
         {"test": "reducers", "type": "DIR", "capability": "Vocabulary", "examples": ["bad", "a bit bad"], "label": None},
         {"test": "unheard of", "type": "DIR", "capability": "Vocabulary", "examples": ["a", "b"], "label": None},
@@ -183,7 +185,8 @@ def test_a_checklist_dump_is_read_as_it_is(tmp_path):
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     suite = read_suite(path, most=2, rng=rng())
     tests = {test.name: test for test in suite.tests}
-    assert set(tests) == {"single positive words", "not negative", "typos", "reducers"}
+    opinions = {"opinion: positive", "opinion: negative"}
+    assert set(tests) == {"single positive words", "not negative", "typos", "reducers"} | opinions
     assert len(tests["single positive words"].cases) == 2
     assert tests["single positive words"].expect == ("positive",)
     assert tests["not negative"].expect == ("neutral", "positive")
