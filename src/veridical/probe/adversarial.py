@@ -190,9 +190,9 @@ def _examples(one: Attacked, sample: Sample, most: int) -> Iterator[Example]:
 
 def _summary(turned: list[Measure], budget: int) -> str:
     worst = max(turned, key=lambda m: m.estimate.value)
-    e = worst.estimate
+    e, name = worst.estimate, worst.name.removeprefix("turned (").removesuffix(")")
     return (
-        f"{len(turned)} recipes; with {budget} questions a row {worst.name.removeprefix('turned ')} turns {100 * e.value:.0f} % "
+        f"{len(turned)} recipes; with {budget} questions a row {name} turns {100 * e.value:.0f} % "
         f"[{100 * e.low:.0f}, {100 * e.high:.0f}] of the right answers."
     )
 

@@ -4,6 +4,8 @@ import unicodedata
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from rapidfuzz.distance import OSA
 
 from veridical.core.errors import SurroundingsError, UnknownName
@@ -56,6 +58,14 @@ def test_no_rewrite_equals_what_stands_there(name):
         assert all(old != new for old, new in written(name, text))
         ends = [0, *[end for _, end in PERTURBATIONS[name].places(text)]]
         assert all(start >= before for (start, _), before in zip(PERTURBATIONS[name].places(text), ends[:-1], strict=True))
+
+
+@settings(max_examples=60, deadline=None)
+@given(text=st.text(max_size=40), name=st.sampled_from(NAMES), seed=st.integers(0, 5), strength=st.sampled_from([0.1, 1.0]))
+def test_any_text_at_all_is_edited_or_left(text, name, seed, strength):
+    changed = edited(text, name, rng(seed), strength=strength)
+    assert bool(changed.strip()) == bool(text.strip())
+    assert changed == edited(text, name, rng(seed), strength=strength)
 
 
 def test_a_typing_slip_is_one_letter_away_and_keeps_the_first():

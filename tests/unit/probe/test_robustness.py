@@ -208,3 +208,17 @@ def test_without_apertium_it_is_said_what_to_install(monkeypatch, fake_apertium)
         _back_translation.back_translated(["a"])
     monkeypatch.setenv("PATH", "")
     assert "apt-get install apertium" in _back_translation.missing()
+
+
+def test_pairs_are_edited_in_both_texts(data):
+    pairs = data.with_column("second", [f"second of {i}" for i in range(len(data))])
+    seen = []
+
+    def answer(text):
+        seen.append(text)
+        return spelt(text[0])
+
+    found = run(subject_of(pairs, ToyModel(data.labels, answer)), strengths=(1.0,))
+    assert {m.name: m for m in found.measures}["loss (keyboard, 100 %)"].estimate.value == pytest.approx(50.0)
+    assert all(isinstance(text, tuple) for text in seen)
+    assert any(not second.startswith("second of ") for _, second in seen)

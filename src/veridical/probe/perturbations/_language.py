@@ -1,6 +1,6 @@
 """The language of a text as far as an edit needs it: Chinese by script, English by its commonest words."""
 
-from functools import cache
+from functools import cache, lru_cache
 
 from veridical.dataset.normalisation import is_cjk
 from veridical.probe.perturbations._tables import table
@@ -10,12 +10,16 @@ ENGLISH_SHARE = 0.1
 SHORT = 6
 """Words up to which a text of ASCII letters counts as English without any of them. Ours; no source."""
 
+REMEMBERED = 10_000
+"""Texts whose language is kept: each is asked about once for every kind of edit. Ours; no source."""
+
 
 @cache
 def _common() -> frozenset[str]:
     return frozenset(table("perturbations.yaml")["english_words"])
 
 
+@lru_cache(maxsize=REMEMBERED)
 def language(text: str) -> str:
     """zh (also other texts in Chinese characters), en, or "" for none of these."""
     if is_cjk(text):
