@@ -1,4 +1,4 @@
-"""Every test runs without a network: a socket may only reach this very machine."""
+"""Every test runs without a network: no socket reaches another machine, nor this one unless a test is marked `loopback`."""
 
 import os
 import socket
@@ -14,16 +14,17 @@ LOOPBACK = ("127.", "::1", "localhost", "0.0.0.0")
 
 
 class NetworkUsed(Exception):
-    """A test tried to reach another machine."""
+    """A test tried to reach another machine, or this one without the marker `loopback`."""
 
 
 @pytest.fixture(autouse=True)
-def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Refuse connections and name look-ups that leave the machine."""
+def no_network(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refuse connections, and name look-ups that leave the machine; connections to a server of the test's own need the marker."""
     connect, connect_ex, getaddrinfo = socket.socket.connect, socket.socket.connect_ex, socket.getaddrinfo
+    reachable = LOOPBACK if request.node.get_closest_marker("loopback") else ()
 
     def allowed(self: socket.socket, address: Any) -> None:
-        if self.family in (socket.AF_INET, socket.AF_INET6) and not str(address[0]).startswith(LOOPBACK):
+        if self.family in (socket.AF_INET, socket.AF_INET6) and not str(address[0]).startswith(reachable):
             raise NetworkUsed(f"connection to {address}")
 
     def guarded(self: socket.socket, address: Any) -> None:

@@ -18,6 +18,12 @@ LAYERS = [
 FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "common", "misc", "other"}
 LONG_FUNCTIONS: dict[str, str] = {}
 """module:function -> the reason why it may be longer than 60 lines."""
+CONNECTS = {"models/endpoint.py"}
+"""Files that may open a connection to another machine."""
+NETWORK = {
+    *("urllib", "http", "socket", "socketserver", "ssl", "ftplib", "smtplib", "poplib", "imaplib", "xmlrpc", "webbrowser"),
+    *("requests", "httpx", "aiohttp", "urllib3", "websockets", "websocket", "grpc", "paramiko"),
+}
 MAX_LINES = 60
 UPWARDS: dict[str, str] = {}
 """importing module -> the reason why it may import from a layer above."""
@@ -80,6 +86,22 @@ def test_nothing_stored_becomes_code(path: Path) -> None:
         if isinstance(node, ast.keyword) and node.arg in ("allow_pickle", "trust_remote_code"):
             assert isinstance(node.value, ast.Constant)
             assert node.value.value is False
+
+
+@pytest.mark.parametrize("path", FILES, ids=_name)
+def test_one_file_opens_connections(path: Path) -> None:
+    """Texts leave this machine by one door, and only where the user names an address."""
+    if _name(path) not in CONNECTS:
+        assert not {module.split(".")[0] for module in _imports(path)} & NETWORK, f"{_name(path)} can open a connection"
+
+
+@pytest.mark.parametrize("path", FILES, ids=_name)
+def test_that_file_is_loaded_only_where_it_is_used(path: Path) -> None:
+    doors = {f"veridical.{name.removesuffix('.py').replace('/', '.')}" for name in CONNECTS}
+    for node in _tree(path).body:  # the top of the file; inside functions it may be imported
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            named = {node.module or ""} if isinstance(node, ast.ImportFrom) else {alias.name for alias in node.names}
+            assert not named & doors, f"{_name(path)} line {node.lineno}"
 
 
 def test_every_import_is_a_listed_dependency() -> None:

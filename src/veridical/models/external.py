@@ -2,7 +2,6 @@
 
 import importlib
 import json
-import math
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -15,7 +14,7 @@ import numpy as np
 from veridical.core.counted import counted
 from veridical.core.errors import InputError, VeridicalError
 from veridical.dataset.rows import Dataset, Text
-from veridical.models.model import FloatArray
+from veridical.models.model import FloatArray, Model
 
 SUM_TOLERANCE = 0.01
 """How far the probabilities of one row may be from 1, because they were rounded when written. Ours; no source."""
@@ -25,6 +24,8 @@ ASKED_TWICE = 64
 """Inputs asked a second time to see whether a callable changes its answers. Ours; no source."""
 SHOWN_CHARACTERS = 300
 """Characters of a callable's own error message that are shown. Ours; no source."""
+SHOWN_VALUE = 80
+"""Characters of a label or value in an answer that are shown. Ours; no source."""
 
 
 def probabilities_of(answer: Any, *, labels: tuple[str, ...], where: str) -> list[float]:
@@ -34,15 +35,29 @@ def probabilities_of(answer: Any, *, labels: tuple[str, ...], where: str) -> lis
     for name, value in answer.items():
         if name not in labels:
             shown = ", ".join(labels[:10])
-            raise InputError(f"{where} names the label {name!r}, which the data do not have. Labels of the data: {shown}.")
+            raise InputError(f"{where} names the label {_value(name)}, which the data do not have. Labels of the data: {shown}.")
         number = isinstance(value, int | float | np.floating | np.integer) and not isinstance(value, bool)
-        if not number or not math.isfinite(value) or value < 0:
-            raise InputError(f"{where} gives {value!r} for label {name!r}; a probability is a number from 0 to 1.")
+        if not number or not 0 <= value <= 1 + SUM_TOLERANCE:
+            raise InputError(f"{where} gives {_value(value)} for label {name!r}; a probability is a number from 0 to 1.")
     row = [float(answer.get(name, 0.0)) for name in labels]
     total = sum(row)
     if abs(total - 1) > SUM_TOLERANCE:
         raise InputError(f"{where} has probabilities that sum to {total:.3f}; they must sum to 1. Give all labels.")
     return [value / total for value in row]
+
+
+def _value(value: object) -> str:
+    said = repr(value)
+    return said if len(said) <= SHOWN_VALUE else f"{said[:SHOWN_VALUE]}..."
+
+
+def changed_share(model: Model, inputs: Sequence[Text]) -> float:
+    """Share of up to ASKED_TWICE different inputs that get another predicted label when they are asked a second time."""
+    chosen = list(dict.fromkeys(inputs))[:ASKED_TWICE]
+    if not chosen:
+        return 0.0
+    first, second = model.predict(chosen).argmax(axis=1), model.predict(chosen).argmax(axis=1)
+    return float((first != second).mean())
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,12 +95,8 @@ class CallableModel:
             ) from error
 
     def unstable_share(self, inputs: Sequence[Text]) -> float:
-        """Share of up to ASKED_TWICE different inputs that get another predicted label when they are asked a second time."""
-        chosen = list(dict.fromkeys(inputs))[:ASKED_TWICE]
-        if not chosen:
-            return 0.0
-        first, second = self.predict(chosen).argmax(axis=1), self.predict(chosen).argmax(axis=1)
-        return float((first != second).mean())
+        """Share of some different inputs that get another predicted label when they are asked a second time."""
+        return changed_share(self, inputs)
 
     def save(self, folder: Path) -> None:
         raise InputError(f"{self.name} is code, and veridical stores no code; there is nothing to save in {folder}.")

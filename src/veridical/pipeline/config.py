@@ -7,6 +7,7 @@ from typing import Any
 
 from veridical.core.errors import InputError, UnknownName
 from veridical.core.field_docs import plain_type
+from veridical.models.calls import Calls, is_address, refuse_address
 from veridical.train.config import TrainConfig
 
 CHOICES = {
@@ -18,7 +19,9 @@ CHOICES = {
 }
 FILES = ("test", "valid", "predictions", "contract")
 """Fields that name a file: its content, not its path, belongs to the identity of a run."""
-PRESENTATION = ("lang", "engine", "engine_address")
+CALLS = ("model_header", "requests_per_second", "timeout", "retries", "texts_per_request")
+"""Fields that say how a model at an address is called."""
+PRESENTATION = ("lang", "engine", "engine_address", *CALLS)
 """Fields that do not change what is computed."""
 
 
@@ -55,7 +58,18 @@ class RunConfig:
     metric: str = "accuracy"
     """The score that is reported: accuracy, macro_f1, weighted_f1, balanced_accuracy or mcc."""
     model: str = "linear"
-    """linear, minilm, a folder, a hub id, or pkg.module:function."""
+    """linear, minilm, a folder, a hub id, pkg.module:function, or the http(s) address of an endpoint."""
+    model_header: tuple[str, ...] = ()
+    """Names of headers for --model http(s)://..., separated by commas; the value of Authorization is read from the environment
+    variable VERIDICAL_HEADER_AUTHORIZATION and never stored."""
+    requests_per_second: float = 0.0
+    """Most requests to --model http(s)://... a second, retries included; 0: no limit."""
+    timeout: float = 30.0
+    """Seconds one request to --model http(s)://... may take."""
+    retries: int = 3
+    """Times a request to --model http(s)://... is sent again after a timeout, a failed connection, HTTP 429 or 5xx."""
+    texts_per_request: int = 32
+    """Texts in one request to --model http(s)://..."""
     predictions: str | None = None
     """JSON lines of id, label, probabilities: judge these instead of training a model."""
     contract: str | None = None
@@ -120,7 +134,17 @@ def configured(given: dict[str, Any]) -> RunConfig:
         raise InputError(f"--test-share is {config.test_share}; it must lie between 0 and 1, for example 0.2.")
     if config.seed < 0:
         raise InputError(f"--seed is {config.seed}; it must be 0 or more.")
+    calls_of(config)
     return config
+
+
+def calls_of(config: RunConfig) -> Calls:
+    """How a model at an address is called. Raises InputError for an address or a header that must not be stored."""
+    if is_address(config.model):
+        refuse_address(config.model)
+    elif config.model_header:
+        raise InputError(f"--model-header is for --model http(s)://..., not for --model {config.model}; leave it out.")
+    return Calls(config.model_header, config.requests_per_second, config.timeout, config.retries, config.texts_per_request)
 
 
 def read_config(path: Path) -> dict[str, Any]:

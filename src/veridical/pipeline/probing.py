@@ -12,7 +12,7 @@ from veridical.core.progress import Progress, silent
 from veridical.core.run_record import RunRecord
 from veridical.core.surroundings import threads, use_threads
 from veridical.pipeline import records
-from veridical.pipeline.config import RunConfig, configured
+from veridical.pipeline.config import RunConfig, calls_of, configured
 from veridical.pipeline.run_folder import held, stored_identity
 
 if TYPE_CHECKING:
@@ -73,7 +73,8 @@ def subject_of_run(run: Path, record: RunRecord, *, budget: str, progress: Progr
     path = run / "data.parquet"
     if not path.is_file():
         raise InputError(f"{run} was made with --no-text and holds no texts to ask about. Run again without --no-text.")
-    trained = records.read_trained(run, model=config.model, seconds=record.seconds.get("train", 0.0))
+    seconds = record.seconds.get("train", 0.0)
+    trained = records.read_trained(run, model=config.model, seconds=seconds, calls=calls_of(config), progress=progress)
     data = read(path)
     queries = Queries(trained.model, progress=progress) if trained.model is not None else None
     if queries and len(data.rows("test")):

@@ -1,7 +1,7 @@
 """The stages' records as the files of a run folder, and back: audit.json, findings, predictions, dynamics, rows, edits."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,11 +10,14 @@ from veridical.core.atomic_write import write_json, write_with
 from veridical.core.errors import InputError
 from veridical.core.estimate import Estimate
 from veridical.core.finding import AuditRecord, CheckRecord, Finding
+from veridical.core.progress import Progress, silent
+from veridical.models.calls import Calls
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from veridical.dataset.rows import Dataset
+    from veridical.models.model import Model
     from veridical.train.trained import Trained
 
 FORMAT = 1
@@ -97,10 +100,12 @@ def write_trained(folder: Path, trained: "Trained", data: "Dataset") -> None:
     write_table(pa.table(columns).replace_schema_metadata(about), folder / "predictions.parquet")
 
 
-def read_trained(folder: Path, *, model: str, seconds: float) -> "Trained":
+def read_trained(
+    folder: Path, *, model: str, seconds: float, calls: Calls | None = None, progress: Progress = silent
+) -> "Trained":
     """What `write_trained` wrote, and the time it took, which is kept elsewhere so that the file depends on the data alone.
 
-    A callable model is imported again by its name `model`.
+    A callable model is imported again by its name `model`; one at the address `model` will be asked as `calls` says.
     """
     import numpy as np
     import pyarrow.parquet as pq
@@ -114,7 +119,17 @@ def read_trained(folder: Path, *, model: str, seconds: float) -> "Trained":
     labels = tuple(json.loads(about["labels"]))
     flat = table.column("probabilities").combine_chunks().flatten().to_numpy(zero_copy_only=False)
     dynamics = folder / "dynamics.parquet"
-    kinds = {"callable": lambda: callable_model(model, labels=labels), "predictions": lambda: None}
+
+    def endpoint() -> "Model":
+        from veridical.models.endpoint import EndpointModel
+
+        return EndpointModel(model, labels=labels, calls=calls, progress=progress)
+
+    kinds: dict[str, Callable[[], Model | None]] = {
+        "callable": lambda: callable_model(model, labels=labels),
+        "endpoint": endpoint,
+        "predictions": lambda: None,
+    }
     return Trained(
         model=kinds.get(about["kind"], lambda: open_model(folder / "model"))(),
         kind=about["kind"],

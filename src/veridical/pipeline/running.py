@@ -19,8 +19,9 @@ from veridical.core.finding import AuditRecord
 from veridical.core.progress import Progress, silent
 from veridical.core.run_record import RepairRecord, RunRecord
 from veridical.core.surroundings import peak_rss_mb, threads, use_threads
+from veridical.models.calls import header_values, is_address
 from veridical.pipeline import records
-from veridical.pipeline.config import FILES, RunConfig, identity
+from veridical.pipeline.config import FILES, RunConfig, calls_of, identity
 from veridical.pipeline.run_folder import RunFolder, claim, content_hash
 
 if TYPE_CHECKING:
@@ -123,6 +124,10 @@ class _Job:
             from veridical.models.external import read_predictions
 
             read_predictions(Path(self.config.predictions), data=data)  # refused now rather than after the audit
+        elif is_address(self.config.model):
+            from veridical.models.endpoint import EndpointModel
+
+            EndpointModel(self.config.model, labels=data.labels, calls=calls_of(self.config)).predict(data.inputs()[:1])
         if not self.config.no_text:
             save(data, self.folder.path / "data.parquet")
         return data
@@ -154,7 +159,10 @@ class _Job:
 
     def trained(self) -> "Trained":
         seconds = self.folder.marked("train")["seconds"]
-        return records.read_trained(self.folder.path, model=self.config.model, seconds=seconds)
+        calls = calls_of(self.config)
+        return records.read_trained(
+            self.folder.path, model=self.config.model, seconds=seconds, calls=calls, progress=self.progress
+        )
 
     def account(self, trained: "Trained", evidence: "Evidence", audit: AuditRecord) -> "Ledger | None":
         from veridical.ledger.accounting import account_tables, tables_of
@@ -285,7 +293,11 @@ class _Job:
 
 
 def identity_of(verb: str, source: Path, config: RunConfig) -> dict[str, Any]:
-    """What makes two runs the same: the verb, our version, the settings, and the content of every file named."""
+    """What makes two runs the same: the verb, our version, the settings, and the content of every file named.
+
+    Raises InputError for what cannot be read, and for an address or a header that must not be written down.
+    """
+    calls_of(config)
     named = {"TRAIN": source, **{f"--{name}": Path(getattr(config, name)) for name in FILES if getattr(config, name)}}
     if config.model not in ("linear", "minilm") and Path(config.model).is_dir():
         named["--model"] = Path(config.model)
@@ -327,10 +339,12 @@ def _check_model(config: RunConfig) -> None:
     """Find the model before any long work: import the function, or look up the weights."""
     from veridical.models.external import callable_model, is_callable_name
 
+    if config.countermeasures and (is_callable_name(config.model) or is_address(config.model)):
+        raise InputError(f"--model {config.model} is not trained here, so --countermeasures cannot apply; leave them out.")
     if is_callable_name(config.model):
-        if config.countermeasures:
-            raise InputError(f"--model {config.model} is not trained here, so --countermeasures cannot apply; leave them out.")
         callable_model(config.model, labels=())
+    elif is_address(config.model):
+        header_values(config.model_header)
     elif config.model != "linear":
         from veridical.models.weights import require_neural, resolve
 

@@ -1,16 +1,24 @@
-"""The model that a run judges: trained here, or brought along as a callable or a file of predictions."""
+"""The model that a run judges: trained here, or brought along as a callable, an address or a file of predictions."""
 
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from veridical.core.progress import Progress
+from veridical.models.calls import is_address
 from veridical.models.external import callable_model, is_callable_name, read_predictions
-from veridical.pipeline.config import RunConfig
+from veridical.pipeline.config import RunConfig, calls_of
 
 if TYPE_CHECKING:
     from veridical.audit._evidence import Evidence
+    from veridical.dataset.rows import Dataset
+    from veridical.models.endpoint import EndpointModel
+    from veridical.models.external import CallableModel
+    from veridical.models.model import FloatArray
     from veridical.train.trained import Trained
+
+ANSWERS = "answers.jsonl"
+"""What an address has answered so far: a run that is taken up again does not ask (and pay) twice."""
 
 
 def _changing(share: float) -> str:
@@ -18,7 +26,7 @@ def _changing(share: float) -> str:
 
 
 def trained_model(evidence: "Evidence", *, config: RunConfig, folder: Path, progress: Progress) -> "Trained":
-    """Every row's probabilities and, where there is one to ask, the model."""
+    """Every row's probabilities and, where there is one to ask, the model. `folder` is for what must outlive a kill."""
     from veridical.train.trained import Trained
     from veridical.train.training import train
 
@@ -29,14 +37,14 @@ def trained_model(evidence: "Evidence", *, config: RunConfig, folder: Path, prog
     if is_callable_name(config.model):
         began = time.monotonic()
         model = callable_model(config.model, labels=data.labels)
-        probabilities = model.predict(data.inputs())
-        tested = data.rows("test") if len(data.rows("test")) else None  # without a test set every row is tested
-        changing = model.unstable_share(data.inputs(tested))
-        warnings = () if changing == 0 else (f"{config.model} changes its answers: {_changing(changing)}",)
-        return Trained(
-            model, "callable", tuple(data.ids), probabilities, data.labels, None, time.monotonic() - began, external=True,
-            warnings=warnings,
-        )  # fmt: skip
+        return _brought(model, model.predict(data.inputs()), data=data, name=config.model, began=began)
+    if is_address(config.model):
+        from veridical.models.endpoint import EndpointModel
+
+        began = time.monotonic()
+        served = EndpointModel(config.model, labels=data.labels, calls=calls_of(config), progress=progress)
+        answers = served.predict(data.inputs(), keep=folder / ANSWERS)
+        return _brought(served, answers, data=data, name=config.model, began=began)
     return train(
         data,
         model=config.model,
@@ -47,3 +55,16 @@ def trained_model(evidence: "Evidence", *, config: RunConfig, folder: Path, prog
         clusters=evidence.clusters,
         progress=progress,
     )
+
+
+def _brought(
+    model: "CallableModel | EndpointModel", answers: "FloatArray", *, data: "Dataset", name: str, began: float
+) -> "Trained":
+    """A model that came with its answers, and whether it gives them twice."""
+    from veridical.train.trained import Trained
+
+    tested = data.rows("test") if len(data.rows("test")) else None  # without a test set every row is tested
+    changing = model.unstable_share(data.inputs(tested))
+    warnings = () if changing == 0 else (f"{name} changes its answers: {_changing(changing)}",)
+    seconds = time.monotonic() - began
+    return Trained(model, model.kind, tuple(data.ids), answers, data.labels, None, seconds, external=True, warnings=warnings)
