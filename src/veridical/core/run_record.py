@@ -42,7 +42,9 @@ class Arm:
 class RepairRecord:
     """What was tried, and what the locked fold said. `skipped` holds the reason when nothing could be tested.
 
-    looks: every time an arm was scored on the locked fold, in order.
+    looks: every time an arm was scored on the locked fold, in order. combination: the accepted training repairs applied together,
+    where there are several. one_fit: the seed does not change the model, so that each arm is one fit and its verdict holds for
+    this train set.
     """
 
     arms: tuple[Arm, ...] = ()
@@ -54,6 +56,8 @@ class RepairRecord:
     rows_kept: int = 0
     rows_set_aside: int = 0
     looks: tuple[str, ...] = ()
+    combination: Arm | None = None
+    one_fit: bool = False
 
     def names(self, outcome: str) -> list[str]:
         return [arm.repair for arm in self.arms if arm.outcome == outcome]
@@ -73,11 +77,14 @@ class RepairRecord:
     @classmethod
     def from_json(cls, record: dict[str, Any]) -> "RepairRecord":
         estimates = ("before", "after", "placebo", "gain_over_untouched", "gain_over_placebo", "log_loss_gain")
-        arms = tuple(
-            Arm(**{**a, **{k: Estimate.from_json(a[k]) if a.get(k) else None for k in estimates}}) for a in record["arms"]
-        )
+
+        def arm(found: dict[str, Any]) -> Arm:
+            return Arm(**{**found, **{k: Estimate.from_json(found[k]) if found.get(k) else None for k in estimates}})
+
         return cls(
-            arms=arms,
+            arms=tuple(arm(found) for found in record["arms"]),
+            combination=arm(record["combination"]) if record.get("combination") else None,
+            one_fit=record.get("one_fit", False),
             seeds=tuple(record["seeds"]),
             looks=tuple(record.get("looks", ())),
             **{k: record[k] for k in ("n_locked", "skipped", "n_edits", "rows_in", "rows_kept", "rows_set_aside")},

@@ -1,5 +1,6 @@
 """The repair stage: try the arms on the locked fold, apply what was accepted, retrain on the repaired data, write it all down."""
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,6 +9,7 @@ from veridical.core.finding import AuditRecord
 from veridical.core.plugins import names
 from veridical.core.progress import Progress
 from veridical.core.run_record import RepairRecord
+from veridical.pipeline.certifying import certify
 from veridical.pipeline.config import RunConfig
 
 if TYPE_CHECKING:
@@ -16,7 +18,9 @@ if TYPE_CHECKING:
     from veridical.models.model import FloatArray
     from veridical.repair._contract import Edit
     from veridical.train.trained import Trained
+    from veridical.verify.arms import Tried
     from veridical.verify.fitting import Fit, Predict
+    from veridical.verify.locked_fold import LockedFold
 
 
 def repaired(
@@ -29,31 +33,26 @@ def repaired(
     config: RunConfig,
     progress: Progress,
 ) -> RepairRecord:
-    """The verdicts. Writes edits.parquet and repaired.parquet, and model_repaired/ where a repair was accepted."""
+    """The verdicts. Writes edits.parquet, repaired.parquet, certificate.json with the arms' answers, and model_repaired/ where a
+    repair was accepted."""
     from veridical.dataset.storage import save
     from veridical.repair._edit_log import write_edits
     from veridical.repair._runner import repair
-    from veridical.verify.arms import verify_repairs, with_edits
+    from veridical.verify.arms import Tried, with_edits
     from veridical.verify.locked_fold import locked_fold
     from veridical.verify.winners import winners
 
     data = evidence.data
+    locked = locked_fold(data, evidence.clusters)
     if trained.external:
         why = f"The model ({trained.kind}) is not trained by veridical, so it cannot be retrained and no repair could be tested."
-        record = RepairRecord(skipped=why, rows_in=len(data), rows_kept=len(data))
+        found = Tried(RepairRecord(skipped=why, rows_in=len(data), rows_kept=len(data)), None, ())
     else:
-        record = verify_repairs(
-            data,
-            evidence=evidence,
-            audit=audit,
-            locked=locked_fold(data, evidence.clusters),
-            repairs=config.repairs or names("veridical.repair"),
-            fit=_fit(folder, trained, evidence=evidence, config=config, progress=progress),
-            metric=config.metric,
-            votes=votes,
-            seed=config.seed,
-            progress=progress,
-        )
+        fit = fit_of(folder, kind=trained.kind, evidence=evidence, config=config, progress=progress)
+        found = tried(fit, evidence=evidence, audit=audit, locked=locked, votes=votes, config=config, progress=progress)
+    record = found.record
+    dtype = dtype_of(folder, config=config)
+    certify(folder, found, data=data, locked=locked, votes=votes, kind=trained.kind, dtype=dtype, config=config)
     accepted = winners(record)
     better, edits = repair(data, audit=audit, repairs=accepted, seed=config.seed, evidence=evidence, progress=progress)
     write_edits(edits, folder / "edits.parquet")
@@ -69,6 +68,7 @@ def repaired(
             config=config.training,
             seed=config.seed,
             folder=folder / "checkpoint" / "repaired",
+            clusters=_kept(evidence.clusters, data.ids, set_of=better.ids),
             weights=_weights(edits, set(better.take(better.rows("train")).ids)),
             progress=progress,
         ).model
@@ -78,17 +78,50 @@ def repaired(
     return with_edits(record, data=data, repaired=better, edits=edits)
 
 
+def tried(
+    fit: "Fit",
+    *,
+    evidence: "Evidence",
+    audit: AuditRecord,
+    locked: "LockedFold",
+    votes: str,
+    config: RunConfig,
+    progress: Progress,
+) -> "Tried":
+    """Every repair that the configuration names, tried on the locked fold."""
+    from veridical.verify.arms import tried_repairs
+
+    return tried_repairs(
+        evidence.data,
+        evidence=evidence,
+        audit=audit,
+        locked=locked,
+        repairs=config.repairs or names("veridical.repair"),
+        fit=fit,
+        metric=config.metric,
+        votes=votes,
+        seed=config.seed,
+        progress=progress,
+    )
+
+
+def _kept(clusters: "IntArray", ids: list[str], *, set_of: list[str]) -> "IntArray":
+    """The clusters of the rows that are left, in their order."""
+    place = {row: i for i, row in enumerate(ids)}
+    return clusters[[place[row] for row in set_of]]
+
+
 def _weights(edits: "tuple[Edit, ...]", train: set[str]) -> dict[str, float] | None:
     found = {edit.row: float(edit.after) for edit in edits if edit.action == "weight" and edit.row in train}
     return found or None
 
 
-def _fit(folder: Path, trained: "Trained", *, evidence: "Evidence", config: RunConfig, progress: Progress) -> "Fit":
+def fit_of(folder: Path, *, kind: str, evidence: "Evidence", config: RunConfig, progress: Progress) -> "Fit":
     """How the arms are trained: the linear model itself; of an encoder the head alone, or all of it with --budget standard."""
-    if trained.kind == "linear":
+    if kind == "linear":
         from veridical.verify.fitting import linear_fit
 
-        return linear_fit(evidence.folds.features, trained.labels)
+        return linear_fit(evidence.folds.features, evidence.data.labels)
     if config.budget == "standard":
         return _full_fit(evidence, config=config)
     return _head_fit(folder, evidence=evidence, config=config, progress=progress)
@@ -104,6 +137,7 @@ def _head_fit(folder: Path, *, evidence: "Evidence", config: RunConfig, progress
         weights=resolve(config.model),
         folder=folder / "checkpoint",
         max_length=config.training.max_length,
+        dtype="bfloat16" if dtype_of(folder, config=config) == "bfloat16" else "float32",
         progress=progress,
     )
 
@@ -112,6 +146,14 @@ def _head_fit(folder: Path, *, evidence: "Evidence", config: RunConfig, progress
         return lambda chosen: head.predict(features[chosen])
 
     return fit
+
+
+def dtype_of(folder: Path, *, config: RunConfig) -> str:
+    """The number format that training chose for this run; as configured where it did not have to choose."""
+    choices = folder / "checkpoint" / "choices.json"
+    if config.training.dtype != "auto" or not choices.is_file():
+        return config.training.dtype
+    return str(json.loads(choices.read_text(encoding="utf-8"))["choices"]["dtype"])
 
 
 def _full_fit(evidence: "Evidence", *, config: RunConfig) -> "Fit":

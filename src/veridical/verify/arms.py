@@ -11,11 +11,10 @@ from typing import Any
 import numpy as np
 
 from veridical.audit._evidence import Evidence
+from veridical.core.counted import counted as counted_words
 from veridical.core.errors import InputError
-from veridical.core.estimate import Estimate
 from veridical.core.finding import AuditRecord
 from veridical.core.plugins import get
-from veridical.core.power import minimum_detectable_effect
 from veridical.core.progress import Progress, silent
 from veridical.core.randomness import stream
 from veridical.core.run_record import Arm, RepairRecord
@@ -24,19 +23,99 @@ from veridical.models.model import FloatArray
 from veridical.repair._contract import Edit
 from veridical.repair._edits import apply_edits
 from veridical.repair._restricted import Restricted
-from veridical.repair._runner import FOLDER, NOUN, edits_of
+from veridical.repair._runner import FOLDER, NOUN, edits_of, repair
 from veridical.tasks._contract import Metric
+from veridical.verify.figures import Figures, against_placebo, against_untouched, recall
 from veridical.verify.fitting import Fit
 from veridical.verify.locked_fold import LockedFold
-from veridical.verify.scoring import Scored, Yardstick, estimate, gain, log_loss_gain, score_draws, scored, value, yardstick
+from veridical.verify.scoring import (
+    Ballot,
+    Scored,
+    Yardstick,
+    ballot,
+    counted,
+    score_draws,
+    scored,
+    value,
+    yardstick,
+)
 from veridical.verify.train_sets import TrainSet, placebo_of, probabilities, train_set
 from veridical.verify.verdict import Trial, judged
+from veridical.verify.winners import winners
 
 SEEDS = (0, 1, 2, 3, 4)
 MIN_SEEDS = 5
 """Training seeds a verdict rests on, at least. Source: the project's ledger definition."""
+SAME_MODEL = 0.01
+"""Mean difference of probabilities under which two seeds count as one model: a solver stops within it. Ours; no source."""
 Look = Callable[[Evidence, Sequence[str]], AuditRecord]
 """Run the named checks on some evidence."""
+
+
+@dataclass(frozen=True, eq=False)
+class Tried:
+    """The verdicts, and what they rest on: the court (None where nothing was tried) and each arm's figures without correction."""
+
+    record: RepairRecord
+    court: "Court | None"
+    figures: tuple[Figures, ...]
+
+
+def tried_repairs(
+    data: Dataset,
+    *,
+    evidence: Evidence,
+    audit: AuditRecord,
+    locked: LockedFold,
+    repairs: Sequence[str],
+    fit: Fit,
+    metric: str = "accuracy",
+    votes: str = "clusters",
+    seeds: Sequence[int] = SEEDS,
+    seed: int = 0,
+    params: Mapping[str, Any] | None = None,
+    noise_measured: bool = False,
+    look: Look | None = None,
+    progress: Progress = silent,
+) -> "Tried":
+    """Test each repair alone on the locked fold.
+
+    audit: that of all rows; says which checks ran (a repair that answers to none of them is skipped). noise_measured: whether
+    the ledger measured test-label noise by a review. look: how checks are run again (default: the audit's own runner).
+    """
+    if len(set(seeds)) < MIN_SEEDS:
+        raise InputError(f"Got {len(set(seeds))} training seeds; repairs are tested over at least {MIN_SEEDS}. Name more seeds.")
+    if locked.skipped:
+        nothing = RepairRecord(n_locked=len(locked.rows), skipped=locked.skipped, rows_in=len(data), rows_kept=len(data))
+        return Tried(nothing, None, ())
+    opened = _opened(evidence, locked)
+    wanted = sorted({check for name in repairs for check in get(FOLDER, NOUN, name).answers if audit.check(check)})
+    found = (look or _checks_again(seed, progress))(opened, wanted)
+    rules: Metric = get("veridical.tasks", "task", data.task).metrics[metric]
+    court = Court(data, evidence.clusters, opened, locked.rows, rules, votes, tuple(seeds), seed, fit)
+    trials: list[Trial] = []
+    skipped: list[Arm] = []
+    for done, name in enumerate(repairs):
+        progress("repair arms", done, len(repairs))
+        edits = edits_of(name, evidence=opened, audit=found, seed=seed, params=params)
+        why = _untestable(name, audit, opened.data, edits)
+        if why:
+            skipped.append(_arm(name, get(FOLDER, NOUN, name).kind, outcome="skipped", why=why, rows=len(edits)))
+        else:
+            trials.append(court.try_repair(name, edits, kind=get(FOLDER, NOUN, name).kind))
+    progress("repair arms", len(repairs), len(repairs))
+    arms, combination = court.judged_together(trials, audit=found, params=params, noise_measured=noise_measured)
+    order = {name: i for i, name in enumerate(repairs)}
+    every = tuple(sorted([*arms, *skipped], key=lambda arm: order[arm.repair]))
+    record = RepairRecord(
+        arms=every,
+        n_locked=len(locked.rows),
+        seeds=tuple(seeds),
+        looks=tuple(court.looks),
+        combination=combination,
+        one_fit=court.deterministic,
+    )
+    return Tried(with_edits(record, data=data, repaired=data, edits=()), court, tuple(court.figures))
 
 
 def verify_repairs(
@@ -56,36 +135,11 @@ def verify_repairs(
     look: Look | None = None,
     progress: Progress = silent,
 ) -> RepairRecord:
-    """Test each repair alone on the locked fold.
-
-    audit: that of all rows; says which checks ran (a repair that answers to none of them is skipped). noise_measured: whether
-    the ledger measured test-label noise by a review. look: how checks are run again (default: the audit's own runner).
-    """
-    if len(set(seeds)) < MIN_SEEDS:
-        raise InputError(f"Got {len(set(seeds))} training seeds; repairs are tested over at least {MIN_SEEDS}. Name more seeds.")
-    if locked.skipped:
-        return RepairRecord(n_locked=len(locked.rows), skipped=locked.skipped, rows_in=len(data), rows_kept=len(data))
-    opened = _opened(evidence, locked)
-    wanted = sorted({check for name in repairs for check in get(FOLDER, NOUN, name).answers if audit.check(check)})
-    found = (look or _checks_again(seed, progress))(opened, wanted)
-    rules: Metric = get("veridical.tasks", "task", data.task).metrics[metric]
-    court = Court(data, evidence.clusters, opened, locked.rows, rules, votes, tuple(seeds), seed, fit)
-    trials: list[Trial] = []
-    skipped: list[Arm] = []
-    for done, name in enumerate(repairs):
-        progress("repair arms", done, len(repairs))
-        edits = edits_of(name, evidence=opened, audit=found, seed=seed, params=params)
-        why = _untestable(name, audit, opened.data, edits)
-        if why:
-            skipped.append(_empty_arm(name, outcome="skipped", why=why, rows=len(edits)))
-        else:
-            trials.append(court.try_repair(name, edits))
-    progress("repair arms", len(repairs), len(repairs))
-    arms = judged(trials, noise_measured=noise_measured)
-    order = {name: i for i, name in enumerate(repairs)}
-    every = tuple(sorted([*arms, *skipped], key=lambda arm: order[arm.repair]))
-    record = RepairRecord(arms=every, n_locked=len(locked.rows), seeds=tuple(seeds), looks=tuple(court.looks))
-    return with_edits(record, data=data, repaired=data, edits=())
+    """The verdicts of `tried_repairs` alone."""
+    return tried_repairs(
+        data, evidence=evidence, audit=audit, locked=locked, repairs=repairs, fit=fit, metric=metric, votes=votes, seeds=seeds,
+        seed=seed, params=params, noise_measured=noise_measured, look=look, progress=progress,
+    ).record  # fmt: skip
 
 
 def with_edits(record: RepairRecord, *, data: Dataset, repaired: Dataset, edits: Sequence[Edit]) -> RepairRecord:
@@ -121,14 +175,16 @@ def _untestable(name: str, audit: AuditRecord, data: Dataset, edits: Sequence[Ed
     return ""
 
 
-def _empty_arm(name: str, *, outcome: str, why: str, rows: int) -> Arm:
-    kind = get(FOLDER, NOUN, name).kind
+def _arm(name: str, kind: str, *, outcome: str = "", why: str = "", rows: int) -> Arm:
     return Arm(name, outcome, kind, why, rows, None, None, None, None, None, None, None, None)
 
 
 @dataclass(eq=False)
 class Court:
-    """The untouched model and the yardstick, shared by all trials; `looks` grows with every scoring on the locked fold."""
+    """The untouched model and the yardstick, shared by all trials; `looks` grows with every scoring on the locked fold.
+
+    A fit that gives the same model for every seed is trained once: five copies of one model are no five seeds.
+    """
 
     data: Dataset
     clusters: IntArray
@@ -140,15 +196,24 @@ class Court:
     seed: int
     fit: Fit
     looks: list[str] = field(default_factory=list)
+    ballots: dict[str, Ballot] = field(default_factory=dict)
+    figures: list[Figures] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.ruler = self._yardstick(self.locked, votes=self.votes)
         self.untouched = train_set(self.data, self.opened.data)
-        base, self.base_test = self._answers([self.untouched] * len(self.seeds), test=self.untouched.test)
+        inside = np.setdiff1d(np.arange(len(self.data)), self.locked)
+        first = [probabilities(self.untouched, self.ruler.rows, fit=self.fit, seed=s) for s in self.seeds[:2]]
+        self.deterministic = float(np.abs(first[0] - first[1]).mean()) < SAME_MODEL
+        base, self.base_test = self._answers([self.untouched] * self._n_whole, test=self.untouched.test)
         self.before = self._scored("untouched", base)
         self.confidence = np.zeros(len(self.data))
-        inside = np.setdiff1d(np.arange(len(self.data)), self.locked)
         self.confidence[inside] = self.opened.folds.probabilities.max(axis=1)
+
+    @property
+    def _n_whole(self) -> int:
+        """Models of one and the same train set."""
+        return 1 if self.deterministic else len(self.seeds)
 
     def _yardstick(self, rows: IntArray, *, votes: str, within: IntArray | None = None) -> Yardstick:
         n_classes = len(self.data.labels)
@@ -156,54 +221,56 @@ class Court:
         return yardstick(rows, codes, self.clusters, n_classes=n_classes, metric=self.metric, votes=votes, within=within)
 
     def _answers(self, sets: Sequence[TrainSet], *, test: IntArray) -> tuple[FloatArray, FloatArray]:
-        """(S, L, C) on the locked rows and (S, T, C) on labelled test rows; sets: one per seed. One call predicts both."""
+        """(S, L, C) on the locked rows and (S, T, C) on labelled test rows. One call predicts both."""
         test = test[self.data.codes[test] >= 0]
         rows = np.concatenate([self.ruler.rows, test])
-        said = np.stack([probabilities(s, rows, fit=self.fit, seed=seed) for s, seed in zip(sets, self.seeds, strict=True)])
+        said = np.stack([probabilities(s, rows, fit=self.fit, seed=seed) for s, seed in zip(sets, self.seeds, strict=False)])
         return said[:, : len(self.ruler.rows)], said[:, len(self.ruler.rows) :]
 
     def _scored(self, who: str, said: FloatArray) -> Scored:
-        self.looks.append(f"{who}: {len(self.seeds)} models on {len(self.ruler.rows)} locked rows")
-        return scored(said, self.ruler)
+        self.looks.append(f"{who}: {counted_words(len(said), 'model')} on {len(self.ruler.rows)} locked rows")
+        self.ballots[who] = ballot(said, self.ruler)
+        return counted(self.ballots[who], self.ruler)
 
-    def try_repair(self, name: str, edits: tuple[Edit, ...]) -> Trial:
+    def try_repair(self, name: str, edits: tuple[Edit, ...], *, kind: str) -> Trial:
         repaired = train_set(self.data, apply_edits(self.opened.data, edits), edits)
-        said, said_test = self._answers([repaired] * len(self.seeds), test=repaired.test)
+        said, said_test = self._answers([repaired] * self._n_whole, test=repaired.test)
         after = self._scored(name, said)
-        rng = stream(self.seed, f"verify/{name}")
-        over = gain(after, self.before, self.ruler, rng)
-        arm = replace(
-            _empty_arm(name, outcome="", why="", rows=len({edit.row for edit in edits})),
-            before=self._estimate(self.before),
-            after=self._estimate(after),
-            gain_over_untouched=over.points,
-            p_untouched=over.p_better,
-            mde=100 * minimum_detectable_effect(over.standard_error),
-            log_loss_gain=log_loss_gain(after, self.before, self.ruler, rng),
+        arm, p_worse = against_untouched(
+            _arm(name, kind, rows=len({edit.row for edit in edits})), after, self.before, self.ruler, seed=self.seed
         )
-        if arm.kind == "training":
-            return self._against_placebo(arm, repaired, after, edits, p_worse=over.p_worse, rng=rng)
-        return self._against_gap(arm, repaired, after, said_test, p_worse=over.p_worse)
+        placebo = self._placebo(name, repaired, edits) if kind == "training" else None
+        if placebo is not None:
+            arm = against_placebo(arm, after, placebo, self.ruler, seed=self.seed)
+        self.figures.append(Figures(arm, recall(arm.repair, after, self.before, self.ruler, self.data.labels, seed=self.seed)))
+        if placebo is not None:
+            return Trial(arm, max(arm.p_untouched or 0.0, arm.p_placebo or 0.0), p_worse)
+        return self._against_gap(arm, repaired, after, said_test, p_worse=p_worse)
 
-    def _estimate(self, arm: Scored) -> Estimate:
-        draws = score_draws([arm], self.ruler, stream(self.seed, "verify/score"))[:, 0]
-        method = f"mean of {len(self.seeds)} seeds on the locked fold, cluster bootstrap"
-        return estimate(value(arm, self.ruler), draws, self.ruler, method=method)
+    def judged_together(
+        self, trials: Sequence[Trial], *, audit: AuditRecord, params: Mapping[str, Any] | None, noise_measured: bool
+    ) -> tuple[tuple[Arm, ...], Arm | None]:
+        """The verdicts, and that on all winning training repairs together where there are several.
 
-    def _against_placebo(
-        self, arm: Arm, repaired: TrainSet, after: Scored, edits: tuple[Edit, ...], *, p_worse: float, rng: np.random.Generator
-    ) -> Trial:
-        """One placebo per seed, so that the luck of drawing it is part of the variance between seeds."""
+        The combination is one more look: then Holm's correction runs over all arms, it included.
+        """
+        arms = judged(trials, noise_measured=noise_measured)
+        names = [name for name in winners(RepairRecord(arms=arms)) if get(FOLDER, NOUN, name).kind == "training"]
+        if len(names) < 2:
+            return arms, None
+        _, edits = repair(self.opened.data, audit=audit, repairs=names, seed=self.seed, evidence=self.opened, params=params)
+        trial = self.try_repair(" + ".join(names), edits, kind="training")
+        *arms_again, combination = judged([*trials, trial], noise_measured=noise_measured)
+        return tuple(arms_again), combination
+
+    def _placebo(self, name: str, repaired: TrainSet, edits: tuple[Edit, ...]) -> Scored:
+        """One placebo per seed, so that the luck of drawing it is part of the variance of training."""
         dealt = []
         for s in self.seeds:
-            luck = stream(s, f"placebo/{arm.repair}")
+            luck = stream(s, f"placebo/{name}")
             dealt.append(placebo_of(self.untouched, repaired, edits, data=self.data, confidence=self.confidence, rng=luck))
         said, _ = self._answers(dealt, test=np.zeros(0, np.int64))
-        placebo = self._scored(f"placebo of {arm.repair}", said)
-        over = gain(after, placebo, self.ruler, rng)
-        p_better = max(arm.p_untouched or 0.0, over.p_better)
-        arm = replace(arm, placebo=self._estimate(placebo), gain_over_placebo=over.points, p_placebo=over.p_better)
-        return Trial(arm, p_better, p_worse)
+        return self._scored(f"placebo of {name}", said)
 
     def _against_gap(self, arm: Arm, repaired: TrainSet, after: Scored, said_test: FloatArray, *, p_worse: float) -> Trial:
         """|reported - locked| before and after; both test sets share the resamples of their clusters."""

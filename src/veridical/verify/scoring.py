@@ -19,6 +19,8 @@ from veridical.tasks._contract import Metric
 REPLICATES = 2_000
 """Bootstrap replicates: the ends of a 95 % interval move by about 0.05 standard errors. Ours; no source."""
 LEVEL = 0.95
+RECALL_CLUSTERS = 50
+"""Clusters of a class from which its recall is compared: fewer show nothing under about 10 points. Ours; no source."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,12 +74,30 @@ class Scored:
     log_loss: FloatArray
 
 
+@dataclass(frozen=True, eq=False)
+class Ballot:
+    """What S models said of L rows: predicted codes and log loss in nats, (S, L) each."""
+
+    predicted: IntArray
+    log_loss: FloatArray
+
+
+def ballot(probabilities: FloatArray, on: Yardstick) -> Ballot:
+    """probabilities: (S, L, C), one model per seed."""
+    chosen = probabilities[:, np.arange(len(on.codes)), on.codes]  # (S, L)
+    return Ballot(probabilities.argmax(axis=2).astype(np.int64), -np.log(np.maximum(chosen, 1e-12)))
+
+
 def scored(probabilities: FloatArray, on: Yardstick) -> Scored:
     """probabilities: (S, L, C), one model per seed."""
-    tables = np.stack([_table(p.argmax(axis=1), on) for p in probabilities])  # (S, K, 3C)
+    return counted(ballot(probabilities, on), on)
+
+
+def counted(said: Ballot, on: Yardstick) -> Scored:
+    """The arm's score from what its models said of each row."""
+    tables = np.stack([_table(p, on) for p in said.predicted])  # (S, K, 3C)
     per_seed = np.array([_metric(t.sum(axis=0), on) for t in tables])
-    chosen = probabilities[:, np.arange(len(on.codes)), on.codes]  # (S, L)
-    return Scored(tables.mean(axis=0), per_seed, -np.log(np.maximum(chosen, 1e-12)).mean(axis=0))
+    return Scored(tables.mean(axis=0), per_seed, said.log_loss.mean(axis=0))
 
 
 def _table(predicted: IntArray, on: Yardstick) -> FloatArray:
@@ -127,7 +147,7 @@ class Gain:
 
 
 def gain(arm: Scored, over: Scored, on: Yardstick, rng: np.random.Generator) -> Gain:
-    """Paired over clusters and seeds: the variance between seeds is added to that between clusters."""
+    """Paired over clusters and models: the variance of training is added to that between clusters."""
     classes = on.n_classes
     true = arm.table[:, classes : 2 * classes].sum(axis=0)
 
@@ -137,25 +157,37 @@ def gain(arm: Scored, over: Scored, on: Yardstick, rng: np.random.Generator) -> 
     a, b = (np.delete(s.table, np.s_[classes : 2 * classes], axis=1) for s in (arm, over))
     at = value(arm, on) - value(over, on)
     draws = score_draws([arm, over], on, rng) @ np.array([1.0, -1.0])
-    between_clusters, between_seeds = float(draws.std()), _seed_error(arm.per_seed - over.per_seed)
+    between_clusters, between_seeds = float(draws.std()), training_error(arm, over)
     error = sqrt(between_clusters**2 + between_seeds**2)
-    share = between_clusters / error if error > 0 else 1.0
     draws = draws + rng.normal(0.0, between_seeds, len(draws))
-    points = estimate(at, draws, on, method="paired cluster bootstrap, seeds' variance added", unit=100.0)
+    points = estimate(at, draws, on, method="paired cluster bootstrap, training variance added", unit=100.0)
     better, worse = swap_p(a, b, difference, rng)
-    return Gain(points, _softened(better, share), _softened(worse, share), error)
+    toward = (at / error, -at / error) if between_seeds > 0 else (None, None)
+    return Gain(points, _softened(better, toward[0]), _softened(worse, toward[1]), error)
 
 
-def _seed_error(differences: FloatArray) -> float:
-    """Standard error of the mean over seeds (S,), with the variance of Student's t at S - 1 degrees of freedom."""
-    n = len(differences)
-    return float(differences.std(ddof=1) / sqrt(n) * sqrt((n - 1) / (n - 3)))
+def training_error(arm: Scored, over: Scored) -> float:
+    """Standard error that training adds to a difference, with the variance of Student's t at S - 1 degrees of freedom.
+
+    Seeds that change both: the error of the mean over seeds. One deterministic fit against S placebos: were it one of them, it
+    would lie sd sqrt(1 + 1/S) off their mean. One fit against one: 0, and the claim is about this train set.
+    """
+    single, several = sorted((arm.per_seed, over.per_seed), key=len)
+    n = len(several)
+    if n == 1:
+        return 0.0
+    widened = sqrt((n - 1) / (n - 3))
+    if len(single) == 1:
+        return float(several.std(ddof=1) * sqrt(1 + 1 / n) * widened)
+    return float((single - several).std(ddof=1) / sqrt(n) * widened)
 
 
-def _softened(p: float, share: float) -> float:
-    """The p value of a permutation over clusters, its z score shrunk by the clusters' `share` of the standard error."""
-    normal = NormalDist()
-    return normal.cdf(normal.inv_cdf(p) * share) if p < 0.5 else p
+def _softened(p: float, z: float | None) -> float:
+    """The p value of a permutation over clusters, raised to that of the whole standard error where training adds to it.
+
+    z: the difference over that error. Shrinking the z score of p instead would lose what lies beyond 1 / R.
+    """
+    return p if z is None else max(p, NormalDist().cdf(-z))
 
 
 def log_loss_gain(arm: Scored, over: Scored, on: Yardstick, rng: np.random.Generator) -> Estimate:
@@ -164,3 +196,21 @@ def log_loss_gain(arm: Scored, over: Scored, on: Yardstick, rng: np.random.Gener
     draws = cluster_bootstrap_means(differences[:, None], on.clusters, REPLICATES, rng, weights=on.votes)[:, 0]
     at = float(np.average(differences, weights=on.votes))
     return estimate(at, draws, on, method="paired cluster bootstrap, nats")
+
+
+def recall_gains(arm: Scored, over: Scored, on: Yardstick, rng: np.random.Generator) -> dict[int, Estimate]:
+    """Recall of `arm` minus that of `over` in points, for each class that stands in enough clusters."""
+    classes, found = on.n_classes, {}
+    for code in range(classes):
+        has = on.codes == code
+        if len(np.unique(on.clusters[has])) < RECALL_CLUSTERS:
+            continue
+        totals = np.column_stack([arm.table[:, code], over.table[:, code], arm.table[:, classes + code]])
+        drawn = resampled_counts(on.n_clusters, REPLICATES, rng) @ totals
+        draws = (drawn[:, 0] - drawn[:, 1]) / np.maximum(drawn[:, 2], 1e-12)
+        right, other, true = totals.sum(axis=0)
+        low, high = percentile_interval(100 * draws, 100 * float((right - other) / true), LEVEL)
+        n_clusters = len(np.unique(on.clusters[has]))
+        at, method = 100 * float((right - other) / true), "paired cluster bootstrap"
+        found[code] = Estimate(at, low, high, LEVEL, int(has.sum()), n_clusters, method)
+    return found

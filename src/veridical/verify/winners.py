@@ -4,12 +4,15 @@ from veridical.core.plugins import get
 from veridical.core.run_record import Arm, RepairRecord
 from veridical.repair._contract import Repair
 from veridical.repair._runner import FOLDER, NOUN
+from veridical.verify.verdict import ALPHA
 
 
 def winners(record: RepairRecord) -> tuple[str, ...]:
     """Names of the repairs to apply. Of accepted repairs that answer the same check, the one with the larger locked gain.
 
-    Measurement repairs come first, because they decide what is train; weights come last, because they count what is left.
+    Several training repairs are taken together only where their combination was tested and is better than untouched; else the
+    best of them is taken alone. Measurement repairs come first, because they decide what is train; weights come last, because
+    they count what is left.
     """
     accepted = [arm for arm in record.arms if arm.outcome == "accepted"]
     best = sorted(accepted, key=lambda arm: (-_gain(arm), arm.repair))
@@ -20,6 +23,10 @@ def winners(record: RepairRecord) -> tuple[str, ...]:
         if answered.isdisjoint(plug_in.answers):
             taken.append(arm)
             answered.update(plug_in.answers)
+    together = record.combination
+    if together is not None and (together.p_untouched is None or together.p_untouched > ALPHA):
+        training = [arm for arm in taken if arm.kind == "training"]
+        taken = [arm for arm in taken if arm not in training[1:]]
     return tuple(arm.repair for arm in sorted(taken, key=_place))
 
 

@@ -90,3 +90,17 @@ def test_a_placebo_makes_do_with_what_there_is():
     assert len(drawn) == 8
     assert {8, 9} <= set(drawn.tolist())
     assert len(matched_rows(edited, np.arange(8, 11), codes=codes, confidence=confidence, rng=rng)) == 3
+
+
+def test_training_error_of_seeds_of_placebos_and_of_one_fit():
+    from veridical.verify.scoring import Scored, training_error
+
+    def told(*scores):
+        return Scored(np.zeros((1, 3)), np.array(scores), np.zeros(1))
+
+    several, other = told(0.80, 0.82, 0.84, 0.86, 0.88), told(0.70, 0.72, 0.74, 0.76, 0.78)
+    widened, sd = np.sqrt(4 / 2), np.std([0.80, 0.82, 0.84, 0.86, 0.88], ddof=1)
+    assert training_error(several, other) < 1e-12  # seeds move both alike: paired
+    assert training_error(told(0.9), several) == training_error(several, told(0.9))
+    np.testing.assert_allclose(training_error(told(0.9), several), sd * np.sqrt(1 + 1 / 5) * widened)
+    assert training_error(told(0.9), told(0.8)) == 0.0

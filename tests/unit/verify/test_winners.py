@@ -26,3 +26,13 @@ def test_one_for_each_problem_in_order():
 
 def test_nothing_accepted_nothing_applied():
     assert winners(RepairRecord(arms=(arm("drop_leaks", 1.0, outcome="rejected"),))) == ()
+
+
+def test_several_training_repairs_go_together_only_where_their_combination_is_better_than_untouched():
+    from dataclasses import replace
+
+    arms = (arm("drop_leaks", 0.1, kind="measurement"), arm("set_aside_label_errors", 3.0), arm("rebalance_weights", 5.0))
+    both = arm("set_aside_label_errors + rebalance_weights", 1.0, outcome="harmless")
+    together = winners(RepairRecord(arms=arms, combination=replace(both, p_untouched=0.04)))
+    assert together == ("drop_leaks", "set_aside_label_errors", "rebalance_weights")
+    assert winners(RepairRecord(arms=arms, combination=replace(both, p_untouched=0.06))) == ("drop_leaks", "rebalance_weights")

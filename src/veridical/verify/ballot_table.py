@@ -1,0 +1,85 @@
+"""arms.parquet: what every model of every arm said of each locked row, so that anyone can compute the verdicts again."""
+
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from veridical.core.atomic_write import write_with
+from veridical.core.errors import InputError
+from veridical.verify.scoring import Ballot, Yardstick
+
+FILE = "arms.parquet"
+SCHEMA = pa.schema(
+    [
+        ("arm", pa.string()),
+        ("seed", pa.int64()),
+        ("row", pa.string()),
+        ("cluster", pa.int64()),
+        ("label", pa.int64()),
+        ("predicted", pa.int64()),
+        ("right", pa.bool_()),
+        ("log_loss", pa.float64()),
+    ]
+)
+"""One line for each model and locked row. seed: the place of the model among its fellows.
+label, predicted: codes, places in the certificate's `labels`."""
+
+
+def write_ballots(path: Path, ballots: dict[str, Ballot], *, ruler: Yardstick, ids: list[str]) -> None:
+    """ids: of the ruler's rows (L,)."""
+    parts = [
+        _lines(who, seed, said, ruler=ruler, ids=ids) for who, said in ballots.items() for seed in range(len(said.predicted))
+    ]
+    write_with(path, lambda target: pq.write_table(pa.concat_tables(parts), target, compression="zstd"))
+
+
+def _lines(who: str, seed: int, said: Ballot, *, ruler: Yardstick, ids: list[str]) -> pa.Table:
+    n, predicted = len(ids), said.predicted[seed]
+    columns = [[who] * n, [seed] * n, ids, ruler.clusters, ruler.codes, predicted, predicted == ruler.codes]
+    return pa.table([pa.array(c, t) for c, t in zip([*columns, said.log_loss[seed]], SCHEMA.types, strict=True)], schema=SCHEMA)
+
+
+def read_ballots(path: Path) -> tuple[dict[str, Ballot], pa.Table]:
+    """The ballots by arm, and the lines of one model: rows, clusters and labels, which all models share.
+
+    Raises InputError where the file is missing, is not of this form, or its models were asked about different rows.
+    """
+    if not path.is_file():
+        raise InputError(
+            f"There is no {path}: the statistics cannot be computed again. Put the file back beside the certificate."
+        )
+    try:
+        table = pq.read_table(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise InputError(
+            f"{path} cannot be read as Parquet ({' '.join(str(error).split())}). Copy it again from the run."
+        ) from error
+    if not table.schema.equals(SCHEMA):
+        raise InputError(f"{path} has columns {', '.join(table.column_names)}; needed: {', '.join(SCHEMA.names)}.")
+    models: dict[str, list[pa.Table]] = {}
+    shared: pa.Table | None = None
+    for start, stop in _blocks(table):
+        part = table.slice(start, stop - start)
+        rows = part.select(["row", "cluster", "label"])
+        shared = rows if shared is None else shared
+        if not rows.equals(shared):
+            raise InputError(f"{path}: the models of {part['arm'][0]} were asked about other rows or labels than the first ones.")
+        models.setdefault(part["arm"][0].as_py(), []).append(part)
+    if shared is None:
+        raise InputError(f"{path} holds no models. Copy it again from the run.")
+    return {who: _ballot(parts) for who, parts in models.items()}, shared
+
+
+def _blocks(table: pa.Table) -> list[tuple[int, int]]:
+    """Where one model's lines begin and end."""
+    arms = table["arm"].combine_chunks().dictionary_encode().indices.to_numpy()
+    keys = np.column_stack([arms, table["seed"].to_numpy()])
+    edges = [0, *(np.flatnonzero(np.any(np.diff(keys, axis=0) != 0, axis=1)) + 1).tolist(), len(keys)]
+    return [(a, b) for a, b in pairwise(edges) if b > a]
+
+
+def _ballot(parts: list[pa.Table]) -> Ballot:
+    return Ballot(np.stack([p["predicted"].to_numpy() for p in parts]), np.stack([p["log_loss"].to_numpy() for p in parts]))

@@ -1,0 +1,96 @@
+"""Compute a certificate's figures again from the stored answers of the arms, and say claim by claim whether they come out."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from veridical.core.multiplicity import holm
+from veridical.core.plugins import get
+from veridical.core.run_record import Arm
+from veridical.verify.ballot_table import read_ballots
+from veridical.verify.certificate import figures_json
+from veridical.verify.figures import Figures, against_placebo, against_untouched, recall
+from veridical.verify.scoring import Scored, Yardstick, counted, yardstick
+
+TOLERANCE = 1e-9
+"""Difference up to which two figures count as equal: sums in another order round otherwise. Ours; no source."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """holds: True, False, or None where it cannot be checked; why: one sentence."""
+
+    name: str
+    holds: bool | None
+    why: str
+
+
+def replayed(certificate: Mapping[str, Any], path: Path) -> list[Claim]:
+    """One claim for each arm of the certificate; `path` is its arms.parquet."""
+    ballots, shared = read_ballots(path)
+    codes, clusters = shared["label"].to_numpy(), shared["cluster"].to_numpy()
+    metric = get("veridical.tasks", "task", certificate["config"]["task"]).metrics[certificate["metric"]]
+    n_classes, rows = len(certificate["labels"]), np.arange(len(codes), dtype=np.int64)
+    ruler = yardstick(rows, codes, clusters, n_classes=n_classes, metric=metric, votes=certificate["votes"])
+    scores = {who: counted(said, ruler) for who, said in ballots.items()}
+    tested = [arm for arm in certificate["arms"] if arm["figures"]]
+    fresh: list[dict[str, Any] | None] = [_figures(arm, scores, ruler, certificate) for arm in tested]
+    claims = [_claim(arm, now) for arm, now in zip(tested, fresh, strict=True)]
+    return [*claims, _corrected(tested, fresh)]
+
+
+def _figures(
+    arm: Mapping[str, Any], scores: Mapping[str, Scored], ruler: Yardstick, said: Mapping[str, Any]
+) -> dict[str, Any] | None:
+    name, seed = arm["repair"], said["seed"]
+    needed = ["untouched", name, *([f"placebo of {name}"] if arm["kind"] == "training" else [])]
+    if any(who not in scores for who in needed):
+        return None
+    after, before = scores[name], scores["untouched"]
+    empty = Arm(name, "", arm["kind"], "", arm["rows"], None, None, None, None, None, None, None, None)
+    found, _ = against_untouched(empty, after, before, ruler, seed=seed)
+    if arm["kind"] == "training":
+        found = against_placebo(found, after, scores[needed[2]], ruler, seed=seed)
+    return figures_json(Figures(found, recall(name, after, before, ruler, said["labels"], seed=seed)))
+
+
+def _claim(arm: Mapping[str, Any], now: dict[str, Any] | None) -> Claim:
+    name = f"figures of {arm['repair']}"
+    if now is None:
+        return Claim(name, holds=False, why="arms.parquet lacks the answers of its models.")
+    apart = differing(arm["figures"], now)
+    if apart:
+        more = f", and {len(apart) - 1} more differ." if apart[1:] else "."
+        return Claim(name, holds=False, why=f"The stored answers give {apart[0]}{more}")
+    if arm["kind"] == "measurement":
+        why = "Gain and log loss come out of the stored answers; the gap to the reported score needs --rerun."
+        return Claim(name, holds=True, why=why)
+    return Claim(name, holds=True, why=f"All come out of the stored answers: {arm['claim'] or arm['why']}")
+
+
+def _corrected(tested: Sequence[Mapping[str, Any]], fresh: Sequence[dict[str, Any] | None]) -> Claim:
+    """Holm's correction again, over the arms that have each p value."""
+    wrong: list[str] = []
+    for p in ("p_untouched", "p_placebo"):
+        have = [(arm, now[p]) for arm, now in zip(tested, fresh, strict=True) if now and now[p] is not None]
+        for (arm, _), value in zip(have, holm([raw for _, raw in have]), strict=True):
+            wrong += [f"{arm['repair']} {p} is {value:.4g}" for said in [arm["holm"][p]] if abs(said - value) > TOLERANCE]
+    if wrong:
+        return Claim("Holm's correction", holds=False, why=f"Computed again, {wrong[0]}, which is not what the certificate says.")
+    return Claim("Holm's correction", holds=True, why=f"It comes out the same over {len(tested)} arms.")
+
+
+def differing(said: Any, now: Any, *, where: str = "") -> list[str]:
+    """What differs between two JSON values, one phrase each; numbers up to TOLERANCE."""
+    if isinstance(said, dict) and isinstance(now, dict):
+        names = [*said, *(n for n in now if n not in said)]
+        return [d for n in names for d in differing(said.get(n), now.get(n), where=f"{where} {n}".strip())]
+    if isinstance(said, list) and isinstance(now, list) and len(said) == len(now):
+        return [d for i, (a, b) in enumerate(zip(said, now, strict=True)) for d in differing(a, b, where=f"{where} {i + 1}")]
+    numbers = all(isinstance(x, int | float) and not isinstance(x, bool) for x in (said, now))
+    if abs(said - now) <= TOLERANCE if numbers else said == now:
+        return []
+    return [f"{where} {now!r} where the certificate says {said!r}"]

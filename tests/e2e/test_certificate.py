@@ -1,0 +1,145 @@
+"""A run that tried repairs leaves a certificate; it holds untouched, and every change to what it rests on is named."""
+
+import json
+import random
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from veridical.verify.certificate import own_hash
+
+WORDS = {"good": ["great", "lovely", "tasty", "superb"], "bad": ["awful", "rude", "stale", "dull"]}
+
+
+def _file(path: Path, n: int, *, seed: int, wrong: float) -> Path:
+    luck, lines = random.Random(seed), ["id,text,label"]
+    for i in range(n):
+        label = luck.choice(sorted(WORDS))
+        other = [luck.choice(WORDS[name]) for name in sorted(WORDS)]
+        text = [
+            luck.choice(WORDS[label]),
+            luck.choice(other),
+            *(f"{luck.choice('abcdefgh')}{luck.randrange(90)}" for _ in range(9)),
+        ]
+        luck.shuffle(text)
+        given = label if luck.random() >= wrong else next(name for name in WORDS if name != label)
+        lines.append(f"{path.stem}{i},{' '.join(text)},{given}")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from veridical.pipeline.config import configured
+    from veridical.pipeline.running import run
+
+    folder = tmp_path_factory.mktemp("certified")
+    train, test = _file(folder / "train.csv", 2000, seed=1, wrong=0.25), _file(folder / "test.csv", 300, seed=2, wrong=0.0)
+    settings = {
+        "test": str(test),
+        "text": "text",
+        "label": "label",
+        "id": "id",
+        "repairs": ("set_aside_label_errors", "drop_leaks"),
+    }
+    run(train, config=configured(settings), out=folder / "run")
+    return folder
+
+
+@pytest.fixture
+def folder(made: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(made / "run", tmp_path / "run"))
+
+
+def test_an_untouched_certificate_holds(veridical: Callable[..., Any], made: Path, folder: Path) -> None:
+    record = json.loads((folder / "certificate.json").read_text(encoding="utf-8"))
+    assert record["format"] == 1
+    assert {"rows", "train", "locked", "input_file", "arms"} <= record["data"].keys()
+    assert {"python", "numpy", "scipy", "scikit-learn"} == record["versions"].keys()
+    assert record["one_fit"] is True
+    assert len(record["looks"]) >= 3
+    arm = next(a for a in record["arms"] if a["repair"] == "set_aside_label_errors")
+    endpoints = [e["endpoint"] for e in arm["figures"]["not_inferior"]]
+    assert endpoints == ["log loss", "recall of bad", "recall of good"]
+    said = veridical("verify", folder / "certificate.json", "--data", made / "train.csv")
+    assert said.code == 0, said.out + said.err
+    assert "does not hold" not in said.out
+    assert "holds: data: locked" in said.out
+    assert "holds: figures of set_aside_label_errors" in said.out
+
+
+def test_training_again_gives_the_same_figures(veridical: Callable[..., Any], folder: Path) -> None:
+    said = veridical("verify", folder / "certificate.json", "--rerun", "--quiet")
+    assert (said.code, said.out) == (0, "")
+    said = veridical("verify", folder / "certificate.json", "--rerun", "--json")
+    again = [claim for claim in json.loads(said.out) if claim["name"].startswith("rerun of")]
+    assert [claim["holds"] for claim in again] == [True, True]
+
+
+def test_a_changed_digit_is_refused(veridical: Callable[..., Any], folder: Path) -> None:
+    path = folder / "certificate.json"
+    record = json.loads(path.read_text(encoding="utf-8"))
+    record["n_locked"] += 1
+    path.write_text(json.dumps(record), encoding="utf-8")
+    said = veridical("verify", path)
+    assert said.code == 2
+    assert "was changed after it was written" in said.err
+
+
+def test_a_changed_digit_with_a_hash_of_its_own_does_not_come_out_of_the_answers(
+    veridical: Callable[..., Any], folder: Path
+) -> None:
+    path = folder / "certificate.json"
+    record = json.loads(path.read_text(encoding="utf-8"))
+    arm = next(a for a in record["arms"] if a["figures"])
+    arm["figures"]["gain_over_untouched"]["value"] += 1.0
+    path.write_text(json.dumps({**record, "sha256": own_hash(record)}), encoding="utf-8")
+    said = veridical("verify", path)
+    assert said.code == 1
+    assert f"does not hold: figures of {arm['repair']}. The stored answers give gain_over_untouched value" in said.out
+
+
+def test_a_changed_row_is_named(veridical: Callable[..., Any], made: Path, folder: Path, tmp_path: Path) -> None:
+    table = pq.read_table(folder / "data.parquet")
+    texts = table.column("text").to_pylist()
+    texts[0] += " more"
+    place = table.column_names.index("text")
+    pq.write_table(
+        table.set_column(place, table.schema.field("text"), pa.array(texts, table.schema.field("text").type)),
+        folder / "data.parquet",
+    )
+    other = tmp_path / "train.csv"
+    other.write_text((made / "train.csv").read_text(encoding="utf-8") + "x,one more row,good\n", encoding="utf-8")
+    said = veridical("verify", folder / "certificate.json", "--data", other)
+    assert said.code == 1
+    assert "does not hold: data: rows. data.parquet has fingerprint" in said.out
+    assert "does not hold: input file." in said.out
+
+
+def test_a_changed_answer_is_named(veridical: Callable[..., Any], folder: Path) -> None:
+    table = pq.read_table(folder / "arms.parquet")
+    predicted = table.column("predicted").to_pylist()
+    predicted[:5] = [1 - p for p in predicted[:5]]
+    place = table.column_names.index("predicted")
+    pq.write_table(
+        table.set_column(place, table.schema.field("predicted"), pa.array(predicted, pa.int64())), folder / "arms.parquet"
+    )
+    said = veridical("verify", folder / "certificate.json")
+    assert said.code == 1
+    assert "does not hold: stored answers." in said.out
+    assert "does not hold: figures of set_aside_label_errors. The stored answers give" in said.out
+
+
+def test_what_is_missing_is_asked_for(veridical: Callable[..., Any], folder: Path) -> None:
+    (folder / "arms.parquet").unlink()
+    said = veridical("verify", folder / "certificate.json")
+    assert said.code == 2
+    assert "arms.parquet" in said.err
+    said = veridical("verify", folder / "no.json")
+    assert said.code == 2
+    assert "cannot be read" in said.err
