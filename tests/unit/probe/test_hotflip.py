@@ -100,3 +100,14 @@ def test_a_model_without_gradients_is_refused(tuned):
 
     with pytest.raises(ValueError, match="encoder"):
         attack(Queries(ToyModel(("a", "b"), lambda _: (0.0, 1.0))), RECIPES["hotflip"], [])
+
+
+def test_the_probe_tries_hotflip_on_an_encoder(tuned):
+    from veridical.probe import adversarial
+    from veridical.probe._subject import subject_of
+
+    data, model = tuned
+    found = adversarial.run(subject_of(data, model, budget="quick"), adversarial.Params(), np.random.default_rng(0))
+    assert [curve.name for curve in found.curves] == ["accuracy under deepwordbug", "accuracy under hotflip"]
+    assert not any("hotflip" in note for note in found.notes)
+    assert all(curve.estimates[0].value > 0.9 for curve in found.curves)
