@@ -1,12 +1,14 @@
 """What probes found, as lines: the same on the terminal, in Markdown and in HTML."""
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from veridical.core.estimate import Estimate
-from veridical.core.probe_record import Curve, Measure, ProbeOutcome, ProbeRecord
+from veridical.core.probe_record import Curve, Example, Measure, ProbeOutcome, ProbeRecord
 from veridical.report import figures
 from veridical.report.safe_text import one_line
+from veridical.report.terminal import WIDEST, cells, pad, pad_width, wrap
 from veridical.report.wording import Words
 
 if TYPE_CHECKING:
@@ -14,17 +16,27 @@ if TYPE_CHECKING:
 
 FIRST_MEASURES = 3
 """Measures shown for a probe that found nothing; all that were found are always shown. Ours; no source."""
+LONGEST_NAME = 60
+"""Characters of a name at most. Ours; no source."""
+ORDER = ("found", "not_detected", "described", "skipped")
+"""What is worth reading first."""
+VOTES = re.compile(r" by \d+ of \d+$")
+"""How an example says what several models answered; one model's answer is a label, which stays as it is."""
+STYLES = {"found": "bold", "not_detected": "dim", "described": "", "skipped": "dim"}
 
 
 @dataclass(frozen=True, slots=True)
 class MeasureLine:
-    """value and interval as text in the measure's unit; seen: what could have been seen, empty where there is no null."""
+    """value and interval as text in the measure's unit; seen: what could have been seen, empty where there is no null. about and
+    method: in the language of the report."""
 
     name: str
     status: str
     value: str
     interval: str
     seen: str
+    about: str
+    method: str
     measure: Measure
 
 
@@ -41,21 +53,27 @@ class CurveLine:
 
 @dataclass(frozen=True, slots=True)
 class ProbeLine:
+    """measures: found first. notes: in the language of the report."""
+
     name: str
     status: str
     status_word: str
     summary: str
     measures: tuple[MeasureLine, ...]
     curves: tuple[CurveLine, ...]
+    examples: tuple[Example, ...]
+    notes: tuple[str, ...]
     outcome: ProbeOutcome
 
 
 def probe_lines(record: ProbeRecord, words: Words) -> list[ProbeLine]:
-    return [probe_line(outcome, words) for outcome in record.probes]
+    """One line a probe: what was found first, what could not be looked at last."""
+    return [probe_line(outcome, words) for outcome in sorted(record.probes, key=lambda outcome: ORDER.index(outcome.status))]
 
 
 def probe_line(outcome: ProbeOutcome, words: Words) -> ProbeLine:
-    measures = tuple(measure_line(measure, words) for measure in outcome.measures)
+    ordered = sorted(outcome.measures, key=lambda measure: ORDER.index(measure.status))
+    measures = tuple(measure_line(measure, words) for measure in ordered)
     said = outcome.why if outcome.status == "skipped" else outcome.summary
     return ProbeLine(
         name=words.name("probe", outcome.probe),
@@ -63,7 +81,9 @@ def probe_line(outcome: ProbeOutcome, words: Words) -> ProbeLine:
         status_word=words(f"probe_status.{outcome.status}"),
         summary=one_line(words.sentence(said), limit=600),
         measures=measures,
-        curves=tuple(curve_line(curve) for curve in outcome.curves),
+        curves=tuple(curve_line(curve, words) for curve in outcome.curves),
+        examples=tuple(example_line(example, words) for example in outcome.examples),
+        notes=tuple(words.sentence(note) for note in outcome.notes),
         outcome=outcome,
     )
 
@@ -71,14 +91,24 @@ def probe_line(outcome: ProbeOutcome, words: Words) -> ProbeLine:
 def measure_line(measure: Measure, words: Words) -> MeasureLine:
     value, interval = in_unit(measure.estimate, measure.unit)
     seen = words("seen_from_unit", mde=_number(measure.mde, measure.unit)) if measure.mde is not None else ""
-    name = measure.name.replace("_", " ")
-    return MeasureLine(one_line(name, limit=60), measure.status, value, interval, seen, measure)
+    about, method = words.sentence(measure.about), words.sentence(measure.estimate.method)
+    return MeasureLine(_name(measure.name, words), measure.status, value, interval, seen, about, method, measure)
 
 
-def curve_line(curve: Curve) -> CurveLine:
+def curve_line(curve: Curve, words: Words) -> CurveLine:
     values = tuple(in_unit(estimate, "share") for estimate in curve.estimates)
     at = tuple(f"{place:g}" for place in curve.at)
-    return CurveLine(one_line(curve.name.replace("_", " "), limit=60), curve.axis, curve.about, at, values)
+    return CurveLine(_name(curve.name, words), _name(curve.axis, words), words.sentence(curve.about), at, values)
+
+
+def example_line(example: Example, words: Words) -> Example:
+    """The example with veridical's own words in the language of the report; the data's stay as they are."""
+    before, after = (words.sentence(said) if VOTES.search(said) else said for said in (example.said_before, example.said_after))
+    return replace(example, said_before=before, said_after=after, note=words.named(example.note))
+
+
+def _name(name: str, words: Words) -> str:
+    return one_line(words.named(name), limit=LONGEST_NAME)
 
 
 def in_unit(estimate: Estimate, unit: str) -> tuple[str, str]:
@@ -101,13 +131,32 @@ def shown_measures(line: ProbeLine) -> tuple[MeasureLine, ...]:
 
 
 def summary(record: ProbeRecord, *, words: Words, console: "Console") -> None:
-    """Print what probes found, one paragraph each."""
-    from rich.text import Text
-
-    styles = {"found": "bold", "not_detected": "dim", "described": "", "skipped": "dim"}
+    """Print what probes found, one paragraph each, on at most WIDEST columns."""
+    width = max(40, min(console.width, WIDEST))
     for line in probe_lines(record, words):
         said = words("probe_line", name=line.name, status=line.status_word, summary=line.summary)
-        console.print(Text(said, style=styles[line.status]))
-        for measure in shown_measures(line):
-            seen = f"; {measure.seen}" if measure.status == "not_detected" and measure.seen else ""
-            console.print(Text(f"    {measure.name}  {measure.value} {measure.interval}{seen}", style=styles[measure.status]))
+        _print(said, console, style=STYLES[line.status], width=width, indent=2)
+        shown = shown_measures(line)
+        names = pad_width([measure.name for measure in shown], most=width // 2)
+        for measure in shown:
+            for said in _measure_said(measure, names=names, width=width):
+                _print(said, console, style=STYLES[measure.status], width=width, indent=6)
+        left = len(line.measures) - len(shown)
+        if left:
+            _print("    " + words("probe_more", n=figures.count(left)), console, style="dim", width=width, indent=4)
+
+
+def _measure_said(measure: MeasureLine, *, names: int, width: int) -> tuple[str, ...]:
+    """Name, value and interval; what could have been seen behind them, or on a line of its own where the first is full."""
+    said = f"    {pad(measure.name, names)}  {measure.value:>7} {measure.interval}"
+    if measure.status != "not_detected" or not measure.seen:
+        return (said,)
+    whole = f"{said} · {measure.seen}"
+    return (whole,) if cells(whole) <= width else (said, f"      {measure.seen}")
+
+
+def _print(text: str, console: "Console", *, style: str, width: int, indent: int) -> None:
+    from rich.text import Text
+
+    for wrapped in wrap(text, width=width, indent=indent):
+        console.print(Text(wrapped, style=style), soft_wrap=True)

@@ -1,6 +1,8 @@
 """Sentences of the records in another language. Records are written in English; here they are said again when they are drawn.
 
-words/sentences.LANG.yaml is a list of [English, other]; `{name}` stands for anything, and what it stands for is translated too.
+words/sentences.LANG.yaml and words/probes.LANG.yaml are lists of [English, other]. A place `{a}` stands for anything, and what it
+stands for is translated too; `{n}` stands for a number; `{word}` is of the data and stays as it is; `{kind}` is looked up as
+"kind: what it stands for", `{kinds}` is a list of such names. Places of one sort are numbered: {n}, {n2}.
 A sentence without an entry stays as it is; a test walks the source so that none is forgotten.
 """
 
@@ -14,6 +16,8 @@ BREAK = re.compile(r"(?<=[.!?])\s+(?=[A-Z0-9\-'])")
 """Between two sentences."""
 DEEPEST = 4
 """Fragments inside fragments that are looked into."""
+FILES = ("sentences", "probes")
+NUMBER = r"[-+−]?(?:[\d,]*\.?\d+(?:e[-+]?\d+)?|inf|nan)"
 
 
 def translated(text: str, lang: str) -> str:
@@ -21,55 +25,90 @@ def translated(text: str, lang: str) -> str:
     return text if lang == "en" or not text else _said(text, _rules(lang), 0)
 
 
+def named(kind: str, lang: str) -> str:
+    """A name of veridical's (an edit, an axis, a measure) in language `lang`; the name itself, spaced, where it has no entry."""
+    spaced = kind.replace("_", " ")
+    return spaced if lang == "en" else _named(spaced, _rules(lang)) or spaced
+
+
+def _named(spaced: str, rules: tuple[Rule, ...]) -> str | None:
+    return _matched(f"kind: {spaced.lower()}", rules, DEEPEST)
+
+
 def _said(text: str, rules: tuple[Rule, ...], depth: int) -> str:
-    whole = _matched(text, rules, depth)
+    """The whole, the longest runs of sentences that have an entry, or the first sentence as it is and then the rest."""
+    whole = _matched(text, rules, depth, within=True)
     if whole is not None:
         return whole
     pieces = BREAK.split(text)
-    if len(pieces) < 2:
-        return text
-    return _joined(pieces, rules, depth)
-
-
-def _joined(pieces: list[str], rules: tuple[Rule, ...], depth: int) -> str:
-    """The longest runs of sentences that have an entry, then the rest as it is."""
     for length in range(len(pieces) - 1, 0, -1):
-        head = _matched(" ".join(pieces[:length]), rules, depth)
+        head = _matched(" ".join(pieces[:length]), rules, depth, within=True)
         if head is not None:
             return head + _said(" ".join(pieces[length:]), rules, depth)
+    whole = _matched(text, rules, depth)
+    if whole is not None or len(pieces) < 2:
+        return text if whole is None else whole
     return pieces[0] + " " + _said(" ".join(pieces[1:]), rules, depth)
 
 
-def _matched(text: str, rules: tuple[Rule, ...], depth: int) -> str | None:
+def _matched(text: str, rules: tuple[Rule, ...], depth: int, *, within: bool = False) -> str | None:
+    """`text` by the first entry that fits it. within: only where no place reaches over the end of a sentence."""
     for pattern, template in rules:
         found = pattern.fullmatch(text)
-        if found:
-            inner = {name: _fragment(value, rules, depth + 1) for name, value in found.groupdict().items()}
+        if found and not (within and any(BREAK.search(value) for value in found.groups())):
+            inner = {name: _filled(name, value, rules, depth + 1) for name, value in found.groupdict().items()}
             return template.format(**inner)
     return None
 
 
+def _filled(place: str, text: str, rules: tuple[Rule, ...], depth: int) -> str:
+    sort = place.rstrip("0123456789")
+    if sort == "word":
+        return text
+    if sort in ("kind", "kinds"):
+        spaced = text.replace("_", " ")
+        return _named(spaced, rules) or (_listed(spaced, rules) if sort == "kinds" else spaced)
+    return _fragment(text, rules, depth)
+
+
+def _listed(text: str, rules: tuple[Rule, ...]) -> str:
+    """The names of a list, of which one may hold a comma itself."""
+    items, said = text.split(", "), list[str]()
+    while items:
+        runs = [(length, _named(", ".join(items[:length]), rules)) for length in range(len(items), 0, -1)]
+        length, name = next(((length, name) for length, name in runs if name), (1, items[0]))
+        said.append(name or items[0])
+        items = items[length:]
+    return "、".join(said)
+
+
 def _fragment(text: str, rules: tuple[Rule, ...], depth: int) -> str:
-    """What a place stands for: a fragment with an entry, a list whose items all have one, or anything else as it is."""
+    """What a place stands for: a list whose items all have an entry, a fragment that has one, or anything else as it is."""
     if depth > DEEPEST:
         return text
-    whole = _matched(text, rules, depth)
-    if whole is not None:
-        return whole
     items = [_matched(item, rules, depth) for item in text.split(", ")]
     known = [item for item in items if item is not None]
-    return "、".join(known) if len(known) == len(items) > 1 else text
+    if len(known) == len(items) > 1:
+        return "、".join(known)
+    whole = _matched(text, rules, depth)
+    return text if whole is None else whole
 
 
 @cache
 def _rules(lang: str) -> tuple[Rule, ...]:
     import yaml
 
-    text = files("veridical.report").joinpath("words", f"sentences.{lang}.yaml").read_text(encoding="utf-8")
-    pairs = sorted(yaml.safe_load(text), key=lambda pair: -len(PLACE.sub("", pair[0])))  # what says most is tried first
+    folder = files("veridical.report").joinpath("words")
+    texts = [folder.joinpath(f"{file}.{lang}.yaml").read_text(encoding="utf-8") for file in FILES]
+    pairs = [pair for text in texts for pair in yaml.safe_load(text)]
+    pairs.sort(key=lambda pair: -len(PLACE.sub("", pair[0])))  # what says most is tried first
     return tuple((_pattern(english), other) for english, other in pairs)
 
 
 def _pattern(english: str) -> re.Pattern[str]:
     parts = PLACE.split(english)
-    return re.compile("".join(f"(?P<{part}>.+?)" if at % 2 else re.escape(part) for at, part in enumerate(parts)), re.DOTALL)
+    return re.compile("".join(_place(part) if at % 2 else re.escape(part) for at, part in enumerate(parts)), re.DOTALL)
+
+
+def _place(name: str) -> str:
+    return f"(?P<{name}>{NUMBER if name.rstrip('0123456789') == 'n' else '.+?'})"

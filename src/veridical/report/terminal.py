@@ -27,9 +27,12 @@ WIDEST = 100
 """Columns used at most: longer lines are hard to read. Ours; no source."""
 BAR_COLUMNS = 34
 WIDE = "\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60"
+OPENING = "（“《"
 CLOSING = "，。；：！？、）”》"
-PIECES = re.compile(rf"\s*(?:[^\s{WIDE}]+|[{WIDE}])[{CLOSING}]*\s*|\s+")
-"""What stays on one line: a word, or one wide character, with the spaces around it and the closing mark after it."""
+INTERVAL = r"\[[^\s\[\]]+, [^\s\[\]]+\]"
+PIECES = re.compile(rf"\s*[{OPENING}]*(?:{INTERVAL}|[^\s{WIDE}]+|[{WIDE}])[{CLOSING}]*\s*|\s+")
+"""What stays on one line: an interval, a word, or one wide character, with the spaces around it, the opening mark before it and
+the closing mark after it."""
 STYLES = {
     "measured": "bold",
     "exact": "dim",

@@ -7,7 +7,7 @@ from importlib.resources import files
 from types import MappingProxyType
 
 from veridical.core.errors import UnknownName
-from veridical.report.sentences import translated
+from veridical.report.sentences import named, translated
 
 LANGUAGES = ("en", "zh")
 
@@ -29,6 +29,11 @@ class Words:
     def sentence(self, text: str) -> str:
         """A sentence of a record in this language."""
         return translated(text, self.lang)
+
+    def named(self, text: str) -> str:
+        """A name or note of a record in this language: a sentence, or a name of veridical's; spaced where it has no entry."""
+        said = self.sentence(text)
+        return said if said != text else named(text, self.lang)
 
     def has(self, key: str) -> bool:
         return key in self.table

@@ -104,7 +104,8 @@ def test_figures_and_names_are_kept(english: str, chinese: str) -> None:
     assert translated(english, "en") == english
 
 
-def test_the_same_places_stand_in_both_languages() -> None:
-    text = (SOURCE / "report" / "words" / "sentences.zh.yaml").read_text(encoding="utf-8")
+@pytest.mark.parametrize("file", sorted(path.name for path in (SOURCE / "report" / "words").glob("*.zh.yaml")))
+def test_the_same_places_stand_in_both_languages(file: str) -> None:
+    text = (SOURCE / "report" / "words" / file).read_text(encoding="utf-8")
     for english, chinese in yaml.safe_load(text):
         assert set(re.findall(r"\{(\w+)\}", english)) == set(re.findall(r"\{(\w+)\}", chinese)), english
