@@ -83,11 +83,9 @@ def account_tables(
     seed: int,
 ) -> Ledger:
     """Pure arithmetic on stored tables: no text and no model is touched."""
-    name, function = metric_of(task, metric)
-    reviewed = _reviewed(tables, labels=labels, review=review)
-    shortcuts = _players(contract)
-    corrected = reviewed.labels if reviewed else tables.noise.inverted(tables.codes)
-    game = Coalitions(tables, function, corrected, reviewed, shortcuts=shortcuts, contract=contract)
+    name, _ = metric_of(task, metric)
+    game = game_of(tables, task=task, labels=labels, contract=contract, review=review, metric=metric)
+    reviewed, shortcuts = game.reviewed, game.shortcuts
     helped = _borrowed(game, labels=labels, review=review)
     game = replace(game, borrowed=helped.borrowed)
     account_of = _Account(game, game.uncertainty(), seed)
@@ -99,7 +97,7 @@ def account_tables(
     honest = empty.score - sum(c.points.value for c in components if c.points) / 100
     transfer: list[Component] = []
     scored = None
-    players, abstained = _transfer_players(game)
+    players, abstained = transfer_players(game)
     if contract and (players or abstained):
         played = shapley(players, lambda c: game(frozenset(ACTIVE) | c))
         transfer = account_of.transfer(played, game)
@@ -126,7 +124,17 @@ def account_tables(
     )
 
 
-def _transfer_players(game: Coalitions) -> tuple[list[str], list[tuple[str, str]]]:
+def game_of(
+    tables: Tables, *, task: str, labels: tuple[str, ...], contract: Contract | None, review: Review | None, metric: str | None
+) -> Coalitions:
+    """The game on stored tables, before train rows lend anything."""
+    reviewed = _reviewed(tables, labels=labels, review=review)
+    corrected = reviewed.labels if reviewed else tables.noise.inverted(tables.codes)
+    function = metric_of(task, metric)[1]
+    return Coalitions(tables, function, corrected, reviewed, shortcuts=_players(contract), contract=contract)
+
+
+def transfer_players(game: Coalitions) -> tuple[list[str], list[tuple[str, str]]]:
     """(players of the transfer block, those that abstain with the reason), as the contract declares them."""
     contract = game.contract
     if contract is None:

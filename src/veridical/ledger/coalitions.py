@@ -13,7 +13,7 @@ from veridical.ledger.game import Coalition, Value, combine
 from veridical.ledger.inference import Uncertainty
 from veridical.ledger.review import Reviewed
 from veridical.ledger.score_table import Predictions, Statistics, collapses, gradient, imputed, statistics, value
-from veridical.ledger.tables import Tables
+from veridical.ledger.tables import Tables, cue_number
 from veridical.models.model import FloatArray
 from veridical.tasks._contract import Metric
 
@@ -186,6 +186,17 @@ class Coalitions:
         tables = self.tables
         if self.too_few_unleaked and "leakage" in coalition:
             return ((tables.elsewhere.argmax(axis=1).astype(np.int64), 1.0),)  # fold models stand in for this one
+        mixture = self._cue_mixture(coalition)
+        if "fragility" not in coalition or self.contract is None or self.contract.perturbation is None:
+            return tuple((tables.prediction(cues), share) for cues, share in mixture)
+        rate, m = self.contract.perturbation.rate, tables.transfer.edited.shape[2]
+        found = [(tables.prediction(cues), share * (1 - rate)) for cues, share in mixture]
+        found += [(column, share * rate / m) for cues, share in mixture for column in tables.edited(cues).T]
+        return tuple((codes, share) for codes, share in found if share > 0)
+
+    def _cue_mixture(self, coalition: Coalition) -> list[tuple[npt.NDArray[np.bool_], float]]:
+        """(cues each row holds (n, S), share) under the coalition's transplants and removals."""
+        tables = self.tables
         mixture: list[tuple[npt.NDArray[np.bool_], float]] = [(tables.cue_present, 1.0)]
         for position, (name, shortcut) in enumerate(self.shortcuts):
             if name in coalition and shortcut.op != "reweight":
@@ -195,13 +206,7 @@ class Coalitions:
                     for cues, share in mixture
                     for on, part in ((False, 1 - rate), (True, rate))
                 ]
-        mixture = [(cues, share) for cues, share in mixture if share > 0]
-        if "fragility" not in coalition or self.contract is None or self.contract.perturbation is None:
-            return tuple((tables.prediction(cues), share) for cues, share in mixture)
-        rate, m = self.contract.perturbation.rate, tables.transfer.edited.shape[2]
-        found = [(tables.prediction(cues), share * (1 - rate)) for cues, share in mixture]
-        found += [(column, share * rate / m) for cues, share in mixture for column in tables.edited(cues).T]
-        return tuple((codes, share) for codes, share in found if share > 0)
+        return [(cues, share) for cues, share in mixture if share > 0]
 
     def rate(self, position: int) -> float:
         """The contract's rate of a cue, by default its rate in the population."""
@@ -306,6 +311,66 @@ class Coalitions:
         parts = [np.where(leaked[:, None], new, old) for new, old in zip(_parts(filled(expected)), _parts(rows), strict=True)]
         moved = filled(np.ones(people.n)).stacked() - filled(np.zeros(people.n)).stacked()
         return Statistics(*parts), np.where(leaked[:, None], moved, 0.0)
+
+    def pull(self, coalition: Coalition) -> FloatArray:
+        """Derivative of the value with respect to the share of each class among a row's predictions, (n, 2**S, 1 + m, C): for
+        each combination of cues, on the text and on each of its m edits. Weights, labels and what train rows lend are held."""
+        tables = self.tables
+        (n, c), rows = tables.elsewhere.shape, np.arange(len(tables.codes))
+        found = np.zeros((n, 2 ** len(self.shortcuts), 1 + tables.transfer.edited.shape[2], c))
+        if self.too_few_unleaked and "leakage" in coalition:
+            return found  # fold models stand in for this one
+        labels, (own, fit, slopes) = self.labels if "noise" in coalition else self.observed, self._linear(coalition)
+        right, _, predicted = (self._of_all_classes(part) for part in np.split(slopes, 3))
+        each = own[:, None] * (labels * right + predicted) + fit[:, None] * labels
+        edits = self.contract.perturbation if self.contract and "fragility" in coalition else None
+        rate = edits.rate if edits else 0.0
+        for cues, share in self._cue_mixture(coalition):
+            at = cue_number(cues)
+            found[rows, at, 0] += share * (1 - rate) * each
+            found[rows, at, 1:] += share * rate / max(found.shape[2] - 1, 1) * each[:, None]
+        return found
+
+    def bought(self, coalition: Coalition) -> FloatArray:
+        """What each leaked row adds to the value of a coalition without leakage beyond what a fresh row like it would, (n,)."""
+        labels, (own, _, slopes) = self.labels if "noise" in coalition else self.observed, self._linear(coalition)
+        rows = self._statistics(labels, coalition)
+        if self.too_few_unleaked:
+            fresh = self._statistics(labels, coalition | {"leakage"})
+        else:
+            fresh, _ = self._imputed(rows, labels, self._projection[True])
+        return np.where(self.tables.people.leaked, own * ((rows.stacked() - fresh.stacked()) @ slopes), 0.0)
+
+    def relabelled(self, coalition: Coalition, labels: FloatArray) -> FloatArray:
+        """What each row's label as given adds to the value of a coalition without noise beyond label distributions (n, C), (n,)."""
+        own, fit, slopes = self._linear(coalition)
+        given, other = self._statistics(self.observed, coalition), self._statistics(labels, coalition)
+        moved = (given.stacked() - other.stacked()) @ slopes
+        return np.asarray(own * moved + fit * (given.correctness - other.correctness))
+
+    def _linear(self, coalition: Coalition) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """(weight of each row's own statistics (n,), weight of its correctness through rows that are filled in from it (n,), slope
+        of the metric in the totals): the value as a linear function of the rows."""
+        labels, people = self.labels if "noise" in coalition else self.observed, self.tables.people
+        rows, projection = self._statistics(labels, coalition), self._projection["leakage" in coalition]
+        if "sample" in coalition:
+            own = self._reweighted(projection @ people.target, coalition)
+            return own, np.zeros(people.n), gradient(self.metric, own @ rows.stacked())
+        own = self._reweighted(np.full(people.n, 1.0 / people.n), coalition)
+        if "leakage" not in coalition:
+            return own, np.zeros(people.n), gradient(self.metric, own @ rows.stacked())
+        rows, moved = self._imputed(rows, labels, projection)
+        slopes = gradient(self.metric, own @ rows.stacked())
+        fit = projection @ ((own * (moved @ slopes)) @ people.basis)
+        return np.where(self.fresh, own, 0.0), fit, slopes
+
+    def _of_all_classes(self, part: FloatArray) -> FloatArray:
+        """A slope per class of the metric as one per class of the task, (C,)."""
+        if len(part) == 1:
+            return np.full(self.tables.elsewhere.shape[1], part[0])
+        whole = np.zeros(self.tables.elsewhere.shape[1])
+        whole[slice(None) if len(part) == len(whole) else self._classes] = part
+        return whole
 
     def _no_review(self) -> FloatArray:
         """Deviations by stratum, then of what train rows lend, then of the target's labels: all 0."""

@@ -47,18 +47,25 @@ class Share:
     order_high: float
 
 
+def coefficients(player: str, players: Sequence[str]) -> list[tuple[Coalition, float]]:
+    """The coalitions without `player` and their Shapley weights: its share is the weighted sum of value(S) - value(S and it)."""
+    others = [p for p in players if p != player]
+    return [
+        (frozenset(chosen), factorial(k) * factorial(len(players) - k - 1) / factorial(len(players)))
+        for k in range(len(others) + 1)
+        for chosen in combinations(others, k)
+    ]
+
+
 def shapley(players: Sequence[str], value: Callable[[Coalition], Value]) -> dict[str, Share]:
     """Exact Shapley values of the *drop* from the empty coalition to the full one."""
     table = {frozenset(c): value(frozenset(c)) for k in range(len(players) + 1) for c in combinations(players, k)}
     shares = {}
     for player in players:
-        others = [p for p in players if p != player]
         terms, weights = [], []
-        for k in range(len(others) + 1):
-            weight = factorial(k) * factorial(len(players) - k - 1) / factorial(len(players))
-            for chosen in combinations(others, k):
-                terms += [table[frozenset(chosen)], table[frozenset((*chosen, player))]]
-                weights += [weight, -weight]
+        for chosen, weight in coefficients(player, players):
+            terms += [table[chosen], table[chosen | {player}]]
+            weights += [weight, -weight]
         marginals = _marginals(player, players, table)
         shares[player] = Share(combine(terms, weights), min(marginals), max(marginals))
     return shares

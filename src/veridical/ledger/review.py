@@ -33,15 +33,19 @@ class ReviewParams:
     """Share of leaked test rows from which they are worth reviewing. Ours; no source."""
     prior_rate: float = 0.05
     """Share of wrong labels assumed when choosing rows. Northcutt et al. 2021 (arXiv:2103.14749) found 3.4 % on average."""
-    strength_disagree: float = 2.0
+    strength_disagree: float = 4.0
     """Rows that the fitted noise rate counts for in a stratum where the model contradicts the label. Ours, by
     benchmarks/honesty."""
     transition_rows: float = 20.0
     """Rows that an even spread of errors counts for in each class's row of the fitted noise. Ours, by benchmarks/honesty."""
     rounds: int = 40
     """Rounds of expectation-maximisation. Ours; no source."""
-    strength_agree: float = 12.0
+    strength_agree: float = 20.0
     """The same where the model agrees with the label. Ours, by benchmarks/honesty."""
+    trusted_disagree: float = 2.0
+    """Rows that it counts for in the interval, where the model contradicts the label. Ours, by benchmarks/honesty."""
+    trusted_agree: float = 12.0
+    """The same where the model agrees. Ours, by benchmarks/honesty."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +65,8 @@ class Review:
     answers: Mapping[str, str]
 
 
+AGREEING = (3, 4, 5, 7)
+"""Strata in which the scored model agrees with the label."""
 STRATA = ("disagree, suspect", "disagree, mid", "disagree, calm", "agree, suspect", "agree, mid", "agree, calm",
           "leaked, disagree", "leaked, agree")  # fmt: skip
 
@@ -169,10 +175,13 @@ def apply_answers(
     hits = np.bincount(frame.stratum[hit], minlength=n_strata) + 0.5 * np.bincount(frame.stratum[unsure], minlength=n_strata)
     size = np.maximum(np.bincount(frame.stratum, minlength=n_strata), 1)
     prior = np.bincount(frame.stratum, modelled, minlength=n_strata) / size
-    strength = np.where(np.isin(np.arange(n_strata), (3, 4, 5, 7)), params.strength_agree, params.strength_disagree)
+    agreeing = np.isin(np.arange(n_strata), AGREEING)
+    strength = np.where(agreeing, params.strength_agree, params.strength_disagree)
     share = (hits + strength * prior) / (asked + strength)
-    cautious = (hits + strength * prior + 0.5) / (asked + strength + 1.0)
-    spread = np.sqrt(cautious * (1 - cautious) / (asked + strength))
+    # The interval trusts what was foreseen less than the value does.
+    trusted = np.where(agreeing, params.trusted_agree, params.trusted_disagree)
+    cautious = (hits + trusted * prior + 0.5) / (asked + trusted + 1.0)
+    spread = np.sqrt(cautious * (1 - cautious) / (asked + trusted))
     per_share = modelled / np.maximum(prior, 1e-9)[frame.stratum]
     scaled = np.clip(per_share * share[frame.stratum], 0.0, 1.0)
     labels, change = _label_distributions(noise, posterior, scaled, codes=codes, predicted=predicted)

@@ -49,14 +49,14 @@ class Tables:
         """Predictions when each row holds the cues set in its row of `cues`, (n, S) -> (n,)."""
         if not cues.shape[1]:
             return self.predicted
-        return np.asarray(self.cue_predictions[np.arange(len(cues)), _column(cues)])
+        return np.asarray(self.cue_predictions[np.arange(len(cues)), cue_number(cues)])
 
     def edited(self, cues: npt.NDArray[np.bool_]) -> IntArray:
         """The same for every edit of the texts, (n, m)."""
-        return np.asarray(self.transfer.edited[np.arange(len(cues)), _column(cues)])
+        return np.asarray(self.transfer.edited[np.arange(len(cues)), cue_number(cues)])
 
 
-def _column(cues: npt.NDArray[np.bool_]) -> IntArray:
+def cue_number(cues: npt.NDArray[np.bool_]) -> IntArray:
     """The number whose bits are the cues set, (n, S) -> (n,)."""
     return np.asarray(cues @ (1 << np.arange(cues.shape[1]))).astype(np.int64)
 
@@ -73,7 +73,7 @@ def build_tables(
     present = np.zeros((people.n, len(shortcuts)), bool)
     for position, shortcut in enumerate(shortcuts):
         present[:, position] = holds(data.inputs(people.rows), shortcut.word)
-    texts = _cue_texts(data, people.rows, shortcuts, seed=seed)
+    texts = cue_texts(data, people.rows, shortcuts, seed=seed)
     answered = _cue_predictions(texts, shortcuts, present, model=model, predicted=predicted)
     transfer = transfer_of(contract, evidence=evidence, people=people, inputs=texts, model=model, seed=seed)
     return Tables(
@@ -106,7 +106,7 @@ def _train_rows(evidence: Evidence, people: Population) -> TrainRows:
     )
 
 
-def _cue_texts(data: Dataset, rows: IntArray, shortcuts: tuple[Shortcut, ...], *, seed: int) -> list[list[Text]]:
+def cue_texts(data: Dataset, rows: IntArray, shortcuts: tuple[Shortcut, ...], *, seed: int) -> list[list[Text]]:
     """The test rows' texts with every combination of the cues, 2**S lists of n; cues that are only reweighted stay as they are.
 
     A cue is put in where it stands in other rows: part and relative place are drawn from its occurrences.

@@ -55,21 +55,25 @@ def group_codes(data: Dataset, rows: IntArray, contract: Contract) -> IntArray:
 
 
 def edited_predictions(texts: list[Text], perturbation: Perturbation, *, model: Model, seed: int) -> IntArray:
-    """Predicted codes (n, m) for m edits of every text.
+    """Predicted codes (n, m) for m edits of every text."""
+    found = np.zeros((len(texts), perturbation.draws), np.int64)
+    for draw in range(perturbation.draws):
+        for start in range(0, len(texts), TEXTS_AT_ONCE):
+            part = edited_texts(texts[start : start + TEXTS_AT_ONCE], perturbation, draw=draw, seed=seed, first=start)
+            found[start : start + len(part), draw] = model.predict(part).argmax(axis=1)
+    return found
+
+
+def edited_texts(texts: list[Text], perturbation: Perturbation, *, draw: int, seed: int, first: int = 0) -> list[Text]:
+    """One edit of every text; `first`: place of the first of them among the test rows.
 
     The edits of a row depend on the seed, its place and the draw alone: with and without a cue it is edited alike (common random
     numbers)."""
     from veridical.probe.perturbations import perturb
 
-    found = np.zeros((len(texts), perturbation.draws), np.int64)
-    for draw in range(perturbation.draws):
-        for start in range(0, len(texts), TEXTS_AT_ONCE):
-            part = [
-                perturb(text, perturbation.names, stream(seed, f"perturb/{draw}/{start + place}"))
-                for place, text in enumerate(texts[start : start + TEXTS_AT_ONCE])
-            ]
-            found[start : start + len(part), draw] = model.predict(part).argmax(axis=1)
-    return found
+    return [
+        perturb(text, perturbation.names, stream(seed, f"perturb/{draw}/{first + place}")) for place, text in enumerate(texts)
+    ]
 
 
 def transfer_of(
