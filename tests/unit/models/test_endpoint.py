@@ -326,7 +326,7 @@ def test_ctrl_c_stops_at_once_and_sends_nothing_more() -> None:
 
     with serving() as served:
         stopped = EndpointModel(
-            served.address, labels=LABELS, calls=Calls(texts_per_request=1, requests_per_second=20), progress=progress
+            served.address, labels=LABELS, calls=Calls(texts_per_request=1, requests_per_second=0.5), progress=progress
         )
         with pytest.raises(KeyboardInterrupt):
             stopped.predict(TEXTS)
