@@ -1,5 +1,8 @@
 """Repairs that help are accepted, repairs that do nothing are not, and no repair sees a locked label."""
 
+from dataclasses import replace
+from importlib import import_module
+
 import numpy as np
 import pytest
 from number_world import KnownEvidence, disagreeing, knowing, record, ridge_fit, ridge_folds, world
@@ -7,6 +10,7 @@ from number_world import KnownEvidence, disagreeing, knowing, record, ridge_fit,
 from veridical.core.errors import InputError
 from veridical.core.finding import AuditRecord, Finding
 from veridical.core.run_record import RepairRecord
+from veridical.repair._edits import weigh
 from veridical.verify.arms import verify_repairs
 from veridical.verify.locked_fold import locked_fold
 
@@ -203,3 +207,36 @@ def test_what_cannot_be_tested_says_why(monkeypatch):
     assert "under 300" in trial(small, monkeypatch).skipped
     with pytest.raises(InputError, match="at least 5"):
         trial(planted, monkeypatch, seeds=(0, 1))
+
+
+def test_winning_training_repairs_are_tried_together_as_one_more_arm(monkeypatch):
+    """Two repairs that answer different checks each undo half of the wrong labels."""
+    monkeypatch.setattr("veridical.verify.scoring.REPLICATES", 300)  # intervals are not looked at here
+    planted = world(6000, d=400, flipped=0.3, seed=0, n_test=9000, noisy_test=False)
+    halves = {"label_errors": sorted(planted.wrong)[::2], "class_imbalance": sorted(planted.wrong)[1::2]}
+
+    def look(evidence, names):
+        train = set(np.asarray(evidence.data.ids)[evidence.data.rows("train")].tolist())
+        found = {
+            check: tuple(Finding(row, "train", 1.0, "wrong") for row in rows if row in train) for check, rows in halves.items()
+        }
+        return AuditRecord(tuple(record(check, rows, len(train)).checks[0] for check, rows in found.items()), 0)
+
+    def down_weighted(evidence, audit, params, rng):
+        data, place = evidence.data, {row: i for i, row in enumerate(evidence.data.ids)}
+        named = [finding.row for finding in audit.findings("class_imbalance") if finding.row in place]
+        return tuple(
+            weigh(data, place[row], 0.01, reason="wrong", check="class_imbalance", repair="rebalance_weights") for row in named
+        )
+
+    plug_in = import_module("veridical.repair.rebalance_weights")
+    monkeypatch.setattr(plug_in, "repair", replace(plug_in.repair, apply=down_weighted))
+    audit = look(KnownEvidence(planted.data), ())
+    found = trial(planted, monkeypatch, repairs=("set_aside_label_errors", "rebalance_weights"), look=look, audit=audit)
+    assert found.names("accepted") == ["set_aside_label_errors", "rebalance_weights"], [arm.why for arm in found.arms]
+    both = found.combination
+    assert both is not None
+    assert both.repair == "set_aside_label_errors + rebalance_weights"
+    assert both.gain_over_untouched.value > max(arm.gain_over_untouched.value for arm in found.arms)
+    assert len(found.looks) == 1 + 3 * 2
+    assert RepairRecord.from_json(found.to_json()) == found
