@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -229,3 +230,10 @@ def test_missing_files_pairs_and_predictions_are_said(colours):
     assert (
         "pairs" in behaviour.run(subject_of(pairs, ToyModel(data.labels, lambda _: (0.0, 1.0))), Params(suite=colours), rng()).why
     )
+
+
+def test_the_suite_of_the_guide_can_be_asked():
+    guide = (Path(__file__).parents[3] / "docs" / "guide" / "changed-texts.md").read_text(encoding="utf-8")
+    suite = parsed(guide.split("```yaml\n")[1].split("```")[0], most=20, rng=rng(), where="guide")
+    assert [(test.kind, len(test.cases)) for test in suite.tests] == [("MFT", 9), ("INV", 3), ("DIR", 9)]
+    assert ("The parcel was late.", "The parcel was late. Still waiting after 12 days.") in suite.tests[2].cases

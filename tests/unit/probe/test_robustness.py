@@ -3,6 +3,7 @@
 import os
 import stat
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,13 +11,14 @@ import pytest
 from veridical.audit._made_up import dataset, nonsense
 from veridical.core.errors import InputError, SurroundingsError
 from veridical.core.finding import Skipped
-from veridical.probe import _back_translation, robustness
+from veridical.probe import _back_translation, perturbations, robustness
 from veridical.probe._clustered import mean
 from veridical.probe._label_kept import EditedRow, Reviewed, kept_by_reference, kept_by_review, reference_of, reviewed
 from veridical.probe._runner import run_probe
 from veridical.probe._share import paired_estimate, share_estimate
 from veridical.probe._subject import subject_of
 from veridical.probe._toys import ToyModel
+from veridical.probe.attack import RECIPES
 from veridical.probe.robustness import Params, probe
 
 
@@ -222,3 +224,9 @@ def test_pairs_are_edited_in_both_texts(data):
     assert {m.name: m for m in found.measures}["loss (keyboard, 100 %)"].estimate.value == pytest.approx(50.0)
     assert all(isinstance(text, tuple) for text in seen)
     assert any(not second.startswith("second of ") for _, second in seen)
+
+
+def test_every_kind_of_edit_stands_in_the_guide():
+    guide = (Path(__file__).parents[3] / "docs" / "guide" / "changed-texts.md").read_text(encoding="utf-8")
+    assert not [name for name in (*perturbations.NAMES, robustness.BACK) if f"`{name}`" not in guide]
+    assert not [name for name in RECIPES if f"`{name}`" not in guide]
