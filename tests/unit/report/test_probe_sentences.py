@@ -23,12 +23,15 @@ PROPER = {"DeLong"}
 STANDS_FOR = {
     # What a place within words that are put together elsewhere can hold.
     "7 of 7": ("accuracy of 7", "macro_f1 of 7", "selection_rate: 7 of 7", "true_positive_rate: 7 of 7"),
+    **{name: (f"{name}: 7 of 7",) for name in ("selection_rate", "true_positive_rate", "false_positive_rate")},
+    **{name: (f"{name}: 7",) for name in ("inputs", "labels_given_inputs")},
     "7: 7": ("inputs: 7", "labels_given_inputs: 7"),
     "7_auc": ("loss_auc", "reference_auc"),
     "7_found_at_low_alarm": ("loss_found_at_low_alarm", "reference_found_at_low_alarm"),
     "7_only": ("length_only", "first_text_only", "second_text_only"),
     "read_7_7": ("read_before_length", "read_after_length"),
     "brier_7": ("brier_reliability", "brier_resolution", "brier_uncertainty"),
+    **{name: (f"churn: {name}",) for name in ("seeds", "order", "resampled")},
     "churn: 7": ("churn: seeds", "churn: order", "churn: resampled"),
     "spread: 7": ("spread: seeds", "spread: order", "spread: resampled"),
     "spread_to_sampling: 7": ("spread_to_sampling: seeds", "spread_to_sampling: order", "spread_to_sampling: resampled"),
@@ -107,6 +110,16 @@ def _names(tree: ast.AST) -> Iterator[ast.AST]:
             yield from (word.value for word in node.keywords if word.arg in ("about", "method", "axis") and called in NAMED)
         elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == "name":
             yield node.value
+        elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Subscript) and _explained(node.value):
+            yield node.targets[0].slice
+        elif isinstance(node, ast.Dict):
+            yield from (key for key, value in zip(node.keys, node.values, strict=True) if key and _explained(value))
+
+
+def _explained(node: ast.AST) -> bool:
+    """Whether a sentence stands beside a name in a table, alone or in a tuple."""
+    beside = node.elts if isinstance(node, ast.Tuple) else [node]
+    return any(isinstance(one, ast.Constant) and isinstance(one.value, str) and one.value.count(" ") > 3 for one in beside)
 
 
 def untranslated(texts: list[str]) -> list[str]:
@@ -155,11 +168,18 @@ def test_a_sentence_without_chinese_is_missed(tmp_path: Path) -> None:
         '"""A docstring that nobody translates."""\n'
         "def run(n, about):\n"
         "    name = f'leaning_{n}_forward'\n"
+        "    table = {'tilt_of_all': 'How far all the tables lean.'}\n"
         "    raise ValueError('An error that stays in English.')\n"
         "    return Measure('tilt', None, 'share', f'{about} Tables lean over {n} legs.'), Measure('drop', None, '', '')\n",
         encoding="utf-8",
     )
-    assert set(untranslated(said(probe))) == {"Tables lean over 7 legs.", "tilt", "leaning_7_forward"}
+    assert set(untranslated(said(probe))) == {
+        "Tables lean over 7 legs.",
+        "tilt",
+        "leaning_7_forward",
+        "tilt_of_all",
+        "How far all the tables lean.",
+    }
 
 
 @pytest.mark.parametrize(
