@@ -342,15 +342,15 @@ class Coalitions:
         return np.where(self.tables.people.leaked, own * ((rows.stacked() - fresh.stacked()) @ slopes), 0.0)
 
     def relabelled(self, coalition: Coalition, labels: FloatArray) -> FloatArray:
-        """What each row's label as given adds to the value of a coalition without noise beyond label distributions (n, C), (n,)."""
+        """What each row's label as given adds to a coalition without noise beyond label distributions (n, C), (n,)."""
         own, fit, slopes = self._linear(coalition)
         given, other = self._statistics(self.observed, coalition), self._statistics(labels, coalition)
         moved = (given.stacked() - other.stacked()) @ slopes
         return np.asarray(own * moved + fit * (given.correctness - other.correctness))
 
     def _linear(self, coalition: Coalition) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """(weight of each row's own statistics (n,), weight of its correctness through rows that are filled in from it (n,), slope
-        of the metric in the totals): the value as a linear function of the rows."""
+        """(weight of each row's own statistics (n,), weight of its correctness through rows filled in from it (n,), slope of the
+        metric in the totals): the value as a linear function of the rows."""
         labels, people = self.labels if "noise" in coalition else self.observed, self.tables.people
         rows, projection = self._statistics(labels, coalition), self._projection["leakage" in coalition]
         if "sample" in coalition:
