@@ -5,4 +5,4 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).parents[1]))
 
-from tiny_encoder import tiny_bert  # noqa: F401 - a fixture
+from tiny_encoder import tiny_bert, toy  # noqa: F401 - fixtures

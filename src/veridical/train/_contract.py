@@ -1,11 +1,11 @@
-"""What a countermeasure is: a change to training at one of four joints, its parameters, and a toy on which it must help.
+"""What a countermeasure is: a change to training at some of its joints, its parameters, and a toy on which it must help.
 
-The joints: `row_weights` before training, `change_batch` before each step, `loss` in each step, `after` once at the end. An idea
-that needs a fifth is a design decision to be written down in docs/decisions.
+docs/decisions/0006-joints-of-training.md lists the joints and says why these. An idea that needs another is a design decision
+to be written down there.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,51 +15,121 @@ from veridical.dataset.rows import Dataset, IntArray
 from veridical.models.model import FloatArray
 from veridical.train.batching import Batch
 
+JOINTS = (
+    "row_weights",
+    "network",
+    "change_batch",
+    "mixed",
+    "loss",
+    "beside",
+    "attack",
+    "penalty",
+    "after_step",
+    "scored",
+    "after",
+)
+REPLACED = {"loss": "the loss", "mixed": "the tensors of a step", "scored": "the tensors that are scored"}
+"""Joints at which only one can stand, and what it replaces there."""
+OF_ONE_PROCESS = ("mixed", "beside", "attack")
+"""Joints that call the network past its wrapper for many processes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Toy:
     """Data with the trouble that the countermeasure answers, and a number that must be lower with it than without.
 
-    trouble: (probabilities (N, C) of every row, data) -> that number.
+    trouble: (probabilities (N, C) of every row, data) -> that number. settings: training settings the trouble needs.
     """
 
     data: Dataset
     trouble: Callable[[FloatArray, Dataset], float]
+    settings: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Pass:
+    """One piece of a step as `beside` and `attack` see it; torch tensors.
+
+    logits: (B, C) of the pass just made, with its graph; None for `attack`. mask: (B, T, 1), 1 on real tokens. unit: mean length
+    of a word embedding at the start. again: (shift (B, T, D) or None, *, same_masks) -> logits (B, C) of another pass whose word
+    embeddings are moved by the shift, under the same dropout masks or new ones. noise: () -> (B, T, D) standard normal numbers
+    on real tokens, for a row the same in whichever piece it is computed.
+    """
+
+    logits: Any
+    mask: Any
+    unit: float
+    again: Callable[..., Any]
+    noise: Callable[[], Any]
+
+
+Shifts = Generator[tuple[Any, bool], Any, None]
+"""Yields (shift (B, T, D), whether the network learns there); is sent the gradient of the loss of each row at that shift."""
 
 
 @dataclass(frozen=True, slots=True)
 class Countermeasure:
-    """The record a countermeasure file ends with. At least one joint; what is None is left as it is.
+    """The record a countermeasure file ends with. At least one joint; what is None is left as it is. Tensors are torch's.
 
+    prepare: (codes (N,) of the training rows, number of classes, params) -> params that the other joints get.
     row_weights: (codes (N,) of the training rows, number of classes, params) -> weights (N,) with mean 1.
+    network: (EncoderClassifier before training, params, random stream); changes it in place, and twice is as once.
     change_batch: (batch, params, random stream) -> batch with the same rows.
-    loss: (logits (B, C), codes (B,), params) -> loss of each row (B,), torch tensors; row weights are applied to it afterwards.
+    mixed: (parameters, tensors before training, params, random stream) -> tensors this step computes with, by name.
+    loss: (logits (B, C), codes (B,), params) -> loss of each row (B,); row weights are applied to it afterwards.
+    beside: (Pass, params) -> loss of each row (B,) to be added.
+    attack: (gradient (B, T, D) of the loss at the word embeddings, Pass, params) -> Shifts; the losses where it learns are added.
+    penalty: (parameters, tensors before training, params) -> scalar to be added.
+    after_step: (parameters, own tensors, share of all steps done 0..1, params); changes its own tensors, which are saved.
+    scored: (own tensors, params) -> tensors to score and keep at the end of an epoch; {} for the network's own.
     after: (tensors before training, best tensors, params) -> tensors to use, both by name.
     """
 
     params: Any
     toy: Callable[[], Toy]
+    off: Any = None
+    """Params with which training ends as without it, bit for bit; required of every file in the folder."""
+    prepare: Callable[[IntArray, int, Any], Any] | None = None
     row_weights: Callable[[IntArray, int, Any], FloatArray] | None = None
+    network: Callable[[Any, Any, np.random.Generator], None] | None = None
     change_batch: Callable[[Batch, Any, np.random.Generator], Batch] | None = None
+    mixed: Callable[[Mapping[str, Any], Mapping[str, Any], Any, np.random.Generator], Mapping[str, Any]] | None = None
     loss: Callable[[Any, Any, Any], Any] | None = None
+    beside: Callable[[Pass, Any], Any] | None = None
+    attack: Callable[[Any, Pass, Any], Shifts] | None = None
+    penalty: Callable[[Mapping[str, Any], Mapping[str, Any], Any], Any] | None = None
+    after_step: Callable[[Mapping[str, Any], dict[str, Any], float, Any], None] | None = None
+    scored: Callable[[Mapping[str, Any], Any], Mapping[str, Any]] | None = None
     after: Callable[[Mapping[str, Any], Mapping[str, Any], Any], Mapping[str, Any]] | None = None
 
     def __post_init__(self) -> None:
-        if not (self.row_weights or self.change_batch or self.loss or self.after):
-            raise InputError("A countermeasure sets none of row_weights, change_batch, loss, after, so it would change nothing.")
+        if not self.joints():
+            raise InputError(f"A countermeasure sets none of {', '.join(JOINTS)}, so it would change nothing.")
+
+    def joints(self) -> tuple[str, ...]:
+        """Names of the joints it stands at."""
+        return tuple(joint for joint in JOINTS if getattr(self, joint) is not None)
 
 
 Named = tuple[tuple[str, Countermeasure], ...]
 
 
 def refuse_clashes(countermeasures: Named) -> None:
-    """Two that both replace the loss would hide one another; the same one twice is a slip."""
+    """Two that replace the same thing would hide one another; the same one twice is a slip."""
     names = [name for name, _ in countermeasures]
     if len(set(names)) < len(names):
         raise InputError(f"A countermeasure is named twice: {', '.join(names)}. Name each once.")
-    replacing = [name for name, c in countermeasures if c.loss]
-    if len(replacing) > 1:
-        raise InputError(f"{' and '.join(replacing)} both replace the loss, so one would silently win. Choose one of them.")
+    for joint, what in REPLACED.items():
+        replacing = [name for name, c in countermeasures if joint in c.joints()]
+        if len(replacing) > 1:
+            raise InputError(f"{' and '.join(replacing)} both replace {what}, so one would silently win. Choose one of them.")
+
+
+def prepared(countermeasures: Named, codes: IntArray, n_classes: int) -> Named:
+    """The same countermeasures, their params filled in from the training rows (codes (N,)) where they ask for it."""
+    return tuple(
+        (name, replace(c, params=c.prepare(codes, n_classes, c.params)) if c.prepare else c) for name, c in countermeasures
+    )
 
 
 def combined_row_weights(countermeasures: Named, codes: IntArray, n_classes: int, given: FloatArray | None) -> FloatArray:

@@ -25,7 +25,8 @@ MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 @dataclass(eq=False, slots=True)
 class State:
     """Where the loop is. epoch, step: the next step to take. best: trainable tensors of the best epoch so far, by name.
-    best_score: (accuracy, -loss) on the validation rows. dynamics: one entry for each epoch begun."""
+    best_score: (accuracy, -loss) on the validation rows. dynamics: one entry for each epoch begun. kept: tensors that a
+    countermeasure keeps from step to step, by its name."""
 
     epoch: int = 0
     step: int = 0
@@ -34,6 +35,7 @@ class State:
     best_epoch: int = -1
     finished: bool = False
     dynamics: list[EpochDynamics] = field(default_factory=list)
+    kept: dict[str, dict[str, Tensor]] = field(default_factory=dict)
 
 
 def trainable(network: nn.Module) -> dict[str, nn.Parameter]:
@@ -54,6 +56,8 @@ class CheckpointFile:
             tensors[f"dynamics/{number}/loss"] = torch.from_numpy(epoch.loss)
             tensors[f"dynamics/{number}/margin"] = torch.from_numpy(epoch.margin)
         if not state.finished:
+            for countermeasure, own in state.kept.items():
+                tensors |= {f"kept/{countermeasure}/{name}": tensor for name, tensor in own.items()}
             for name, parameter in trainable(network).items():
                 tensors[f"model/{name}"] = parameter.detach()
                 for moment in MOMENTS:
@@ -90,7 +94,11 @@ class CheckpointFile:
                 if f"optimizer/step/{name}" in tensors:
                     optimizer.state[parameter] = {m: tensors[f"optimizer/{m}/{name}"].to(device) for m in MOMENTS}
         n_epochs = sum(name.startswith("dynamics/") for name in tensors) // 2
-        score = about["best_score"]
+        score, kept = about["best_score"], dict[str, dict[str, Tensor]]()
+        for path, tensor in tensors.items():
+            if path.startswith("kept/"):
+                _, countermeasure, name = path.split("/", 2)
+                kept.setdefault(countermeasure, {})[name] = tensor.to(device)
         return State(
             epoch=about["epoch"],
             step=about["step"],
@@ -102,6 +110,7 @@ class CheckpointFile:
                 EpochDynamics(*(np.array(tensors[f"dynamics/{n}/{part}"].numpy()) for part in ("loss", "margin")))
                 for n in range(n_epochs)
             ],
+            kept=kept,
         )
 
     def _opened(self) -> tuple[dict[str, Any], dict[str, Tensor]]:

@@ -16,6 +16,7 @@ from accelerate import Accelerator
 from veridical.core.atomic_write import write_json
 from veridical.core.errors import InputError
 from veridical.core.progress import Progress
+from veridical.core.randomness import stream
 from veridical.core.surroundings import threads as usable_threads
 from veridical.dataset.rows import Dataset, IntArray
 from veridical.models._encoder_network import EncoderClassifier, layers, open_encoder, open_tokenizer
@@ -23,7 +24,7 @@ from veridical.models.encoder import EncoderModel
 from veridical.models.model import FloatArray
 from veridical.models.tokens import Tokens, tokenise
 from veridical.models.weights import Weights, language_warning
-from veridical.train._contract import Named, combined_row_weights
+from veridical.train._contract import Named, combined_row_weights, prepared
 from veridical.train.batching import automatic_budget, make_batch
 from veridical.train.checkpoint import CheckpointFile
 from veridical.train.config import TrainConfig
@@ -68,6 +69,7 @@ def train_encoder(request: Request) -> Trained:
     weights = np.zeros(len(data))
     codes = data.codes[request.train]
     weights[request.train] = combined_row_weights(request.countermeasures, codes, len(data.labels), request.row_weights)
+    countermeasures = prepared(request.countermeasures, codes, len(data.labels))
     identity = _identity(request, weights)
     with torch.random.fork_rng(devices=[]):
         network = _network(request)
@@ -84,7 +86,7 @@ def train_encoder(request: Request) -> Trained:
                 valid=request.valid,
                 config=config,
                 choices=choices,
-                countermeasures=request.countermeasures,
+                countermeasures=countermeasures,
                 seed=request.seed,
                 accelerator=accelerator,
                 checkpoint=checkpoint,
@@ -143,7 +145,11 @@ def _network(request: Request) -> EncoderClassifier:
         )
     for layer in stack[: config.frozen_layers]:
         layer.requires_grad_(requires_grad=False)
-    return EncoderClassifier(encoder, n_classes=len(request.data.labels), seed=request.seed)
+    network = EncoderClassifier(encoder, n_classes=len(request.data.labels), seed=request.seed)
+    for name, countermeasure in request.countermeasures:
+        if countermeasure.network:
+            countermeasure.network(network, countermeasure.params, stream(request.seed, name))
+    return network
 
 
 def _choices(request: Request, network: EncoderClassifier, tokens: Tokens, accelerator: Accelerator, *, identity: str) -> Choices:

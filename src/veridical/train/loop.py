@@ -1,34 +1,34 @@
-"""The training loop, whole and visible. Countermeasures join at row weights (already in `weights`), batch, loss and after.
+"""The training loop, whole and visible. Countermeasures join where `job.countermeasures` is read, and in step.py.
 
-For each epoch, for each step: cut a batch of about equal lengths, let countermeasures change it, compute it in `accumulation`
-pieces, clip, step. At the end of an epoch score the validation rows, keep the best tensors, save the state.
+For each epoch, for each step: cut a batch of about equal lengths, let countermeasures change it, compute its gradients
+(step.py), clip, step. At the end of an epoch score the validation rows, keep the best tensors, save the state.
 """
 
 import time
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
-from veridical.core.errors import VeridicalError
+from veridical.core.errors import InputError, VeridicalError
 from veridical.core.progress import Progress
 from veridical.core.randomness import stream
 from veridical.dataset.rows import IntArray
 from veridical.models._encoder_network import EncoderClassifier, predict_logits
 from veridical.models.model import FloatArray
 from veridical.models.tokens import Tokens
-from veridical.train._contract import Named
+from veridical.train._contract import OF_ONE_PROCESS, Named
 from veridical.train.batching import Batch, epoch_batches, make_batch
 from veridical.train.checkpoint import CheckpointFile, State, trainable
 from veridical.train.config import TrainConfig
 from veridical.train.dynamics import EpochDynamics, empty, note
 from veridical.train.machine import Choices
 from veridical.train.optimizer import make_optimizer, rate_share
+from veridical.train.step import Stepper, word_unit
 
 
 class LossNotFinite(VeridicalError):
@@ -57,10 +57,13 @@ class Job:
 
 def fit(job: Job) -> State:
     """Train to the end, or from the saved state to the end; the best tensors are in the network and in the state returned."""
+    _refuse_many_processes(job)
     optimizer = make_optimizer(job.network, job.config)
+    unit = word_unit(job.network)
     start = {name: tensor.detach().clone() for name, tensor in trainable(job.network).items()}
     state = job.checkpoint.read(job.network, optimizer) if job.checkpoint else State()
     model = job.accelerator.prepare(job.network) if job.accelerator.num_processes > 1 else job.network
+    stepper = _stepper(job, model, start, unit)
     lengths, budget = job.tokens.lengths[job.train], job.choices.token_budget
     plan = [epoch_batches(job.train, lengths, token_budget=budget, seed=job.seed, epoch=e) for e in range(job.config.epochs)]
     n_steps, saved = sum(len(epoch) for epoch in plan), time.monotonic()
@@ -72,7 +75,8 @@ def fit(job: Job) -> State:
             number = sum(len(epoch) for epoch in plan[: state.epoch]) + step
             rate = rate_share(number, n_steps=n_steps, warmup_share=job.config.warmup_share)
             batch = _changed(make_batch(job.tokens, plan[state.epoch][step], codes=job.codes, weights=job.weights), job, number)
-            _take_step(job, model, optimizer, batch, rate=rate, number=number, state=state)
+            _take_step(job, stepper, optimizer, batch, rate=rate, number=number, state=state)
+            _after_step(job, state, share=(number + 1) / n_steps)
             state.step = step + 1
             job.progress("train", number + 1, n_steps)
             if job.checkpoint and _alone(job) and time.monotonic() - saved >= job.config.checkpoint_seconds:
@@ -82,9 +86,7 @@ def fit(job: Job) -> State:
         if job.checkpoint and job.accelerator.is_main_process and not state.finished:
             job.checkpoint.write(state, job.network, optimizer)
             saved = time.monotonic()
-    with torch.no_grad():
-        for name, parameter in trainable(job.network).items():
-            parameter.copy_(_after(job, start, state.best)[name])
+    _put(job.network, _after(job, start, state.best))
     if job.checkpoint and job.accelerator.is_main_process:
         job.checkpoint.write(state, job.network, optimizer)
     job.accelerator.wait_for_everyone()
@@ -102,37 +104,31 @@ def _changed(batch: Batch, job: Job, number: int) -> Batch:
     return batch
 
 
-def _loss_of_rows(job: Job) -> Callable[[Tensor, Tensor], Tensor]:
-    for _, countermeasure in job.countermeasures:
-        if countermeasure.loss:
-            replacing, params = countermeasure.loss, countermeasure.params
-            return lambda logits, codes: replacing(logits, codes, params)
-    return lambda logits, codes: cross_entropy(logits, codes, reduction="none")
+def _stepper(job: Job, model: nn.Module, start: Mapping[str, Tensor], unit: float) -> Stepper:
+    return Stepper(
+        network=job.network,
+        model=model,
+        start=start,
+        unit=unit,
+        countermeasures=job.countermeasures,
+        accelerator=job.accelerator,
+        bfloat16=job.choices.dtype == "bfloat16",
+        accumulation=job.config.accumulation,
+        seed=job.seed,
+    )
+
+
+def _refuse_many_processes(job: Job) -> None:
+    found = [name for name, c in job.countermeasures if set(c.joints()) & set(OF_ONE_PROCESS)]
+    if found and not _alone(job):
+        raise InputError(f"{found[0]} works in one process so far, and there are {job.accelerator.num_processes}. Start one.")
 
 
 def _take_step(
-    job: Job, model: nn.Module, optimizer: torch.optim.Optimizer, batch: Batch, *, rate: float, number: int, state: State
+    job: Job, stepper: Stepper, optimizer: torch.optim.Optimizer, batch: Batch, *, rate: float, number: int, state: State
 ) -> None:
-    """One step of the optimizer on `batch`: the mean of the row losses by weight, computed in pieces."""
-    accelerator, device = job.accelerator, job.accelerator.device
-    torch.manual_seed(int(stream(job.seed, f"dropout/{number}/{accelerator.process_index}").integers(2**62)))
-    # Every process holds its share of the rows; gradients are averaged over processes, hence the factor.
-    factor = accelerator.num_processes / max(float(batch.weights.sum()), 1e-12)
-    pieces = batch.pieces(accelerator.num_processes)[accelerator.process_index].pieces(job.config.accumulation)
-    loss_of_rows, total = _loss_of_rows(job), 0.0
-    for position, piece in enumerate(pieces):
-        waits = position < len(pieces) - 1 and not _alone(job)
-        with accelerator.no_sync(model) if waits else nullcontext():
-            types = None if piece.types is None else torch.from_numpy(piece.types).to(device)
-            with torch.autocast(device.type, torch.bfloat16, enabled=job.choices.dtype == "bfloat16"):
-                logits = model(torch.from_numpy(piece.ids).to(device), torch.from_numpy(piece.mask).to(device), types)
-            codes = torch.from_numpy(piece.codes).to(device)
-            weights = torch.from_numpy(piece.weights).to(device, torch.float32)
-            loss = (loss_of_rows(logits, codes) * weights).sum() * factor
-            loss.backward()  # type: ignore[no-untyped-call]
-        total += loss.item()
-        seen = piece.rows >= 0
-        note(state.dynamics[-1], piece.rows[seen], logits.detach().float().cpu().numpy()[seen], piece.codes[seen])
+    """One step of the optimizer on `batch`."""
+    total = stepper.gradients(batch, number, state.dynamics[-1])
     parameters = list(trainable(job.network).values())
     norm = nn.utils.clip_grad_norm_(parameters, job.config.max_grad_norm)
     if not np.isfinite(total) or not torch.isfinite(norm):
@@ -142,6 +138,14 @@ def _take_step(
         group["lr"] = group["base"] * rate
     optimizer.step()
     optimizer.zero_grad()
+
+
+def _after_step(job: Job, state: State, *, share: float) -> None:
+    with torch.no_grad():
+        for name, countermeasure in job.countermeasures:
+            if countermeasure.after_step:
+                own = state.kept.setdefault(name, {})
+                countermeasure.after_step(trainable(job.network), own, share, countermeasure.params)
 
 
 def _stop(job: Job, number: int, total: float) -> None:
@@ -156,6 +160,36 @@ def _end_epoch(job: Job, state: State) -> None:
     """Join what the processes saw, score the validation rows, keep the best tensors, decide whether to go on."""
     if not _alone(job):
         state.dynamics[-1] = _joined(job, state.dynamics[-1])
+    with _scored(job, state):
+        _keep_best(job, state)
+    waited = state.epoch - state.best_epoch
+    state.epoch, state.step = state.epoch + 1, 0
+    state.finished = state.epoch == job.config.epochs or waited >= job.config.patience
+
+
+@contextmanager
+def _scored(job: Job, state: State) -> Iterator[None]:
+    """Within it, the network holds the tensors that a countermeasure wants scored and kept in place of its own."""
+    chosen: Mapping[str, Tensor] = {}
+    for name, countermeasure in job.countermeasures:
+        if countermeasure.scored:
+            chosen = countermeasure.scored(state.kept.get(name, {}), countermeasure.params)
+    if not chosen:
+        yield
+        return
+    own = {name: parameter.detach().clone() for name, parameter in trainable(job.network).items()}
+    _put(job.network, chosen)
+    yield
+    _put(job.network, own)
+
+
+def _put(network: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    with torch.no_grad():
+        for name, parameter in trainable(network).items():
+            parameter.copy_(tensors[name])
+
+
+def _keep_best(job: Job, state: State) -> None:
     score = None
     if len(job.valid):
         logits = predict_logits(job.network, job.tokens, job.valid, dtype=job.choices.dtype)
@@ -165,9 +199,6 @@ def _end_epoch(job: Job, state: State) -> None:
     if score is None or state.best_score is None or score > state.best_score:
         state.best = {name: parameter.detach().clone() for name, parameter in trainable(job.network).items()}
         state.best_score, state.best_epoch = score, state.epoch
-    waited = state.epoch - state.best_epoch
-    state.epoch, state.step = state.epoch + 1, 0
-    state.finished = state.epoch == job.config.epochs or waited >= job.config.patience
 
 
 def _joined(job: Job, mine: EpochDynamics) -> EpochDynamics:

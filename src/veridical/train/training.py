@@ -122,7 +122,7 @@ def _train_linear(
     from veridical.models.linear import fit_linear
     from veridical.models.text_features import hashed
 
-    neural = [name for name, c in named if c.loss or c.change_batch or c.after]
+    neural = [name for name, c in named if c.joints() != ("row_weights",)]
     if neural:
         raise InputError(f"{neural[0]} changes steps of the training loop, which model linear does not have. Use --model minilm.")
     started = time.monotonic()

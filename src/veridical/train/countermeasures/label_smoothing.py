@@ -52,4 +52,4 @@ def toy() -> Toy:
     return Toy(data, certainty)
 
 
-countermeasure = Countermeasure(params=Params(), toy=toy, loss=loss)
+countermeasure = Countermeasure(params=Params(), off=Params(share=0.0), toy=toy, loss=loss)

@@ -1,0 +1,78 @@
+"""Data for the toys of countermeasures: one word decides, and something stands in the way of learning that."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from veridical.core.randomness import stream
+from veridical.dataset.rows import SCHEMA, Dataset
+from veridical.models.model import FloatArray
+from veridical.train._contract import Toy
+
+N_TRAIN, N_TEST = 256, 64
+FILLERS = 20
+"""Words w0 .. w19, which say nothing of the label."""
+
+
+def as_data(texts: Sequence[str], labels: Sequence[str], *, n_train: int, names: tuple[str, ...]) -> Dataset:
+    """The first `n_train` rows are train, the others test."""
+    n = len(texts)
+    columns = {
+        "id": [str(i) for i in range(n)],
+        "split": ["train"] * n_train + ["test"] * (n - n_train),
+        "text": list(texts),
+        "label": list(labels),
+    }
+    table = pa.table({f.name: pa.array(columns.get(f.name, [None] * n), f.type) for f in SCHEMA}, schema=SCHEMA)
+    return Dataset("classification", table, names, table.slice(0, 0))
+
+
+def wrong_labels(share: float, *, n_train: int = N_TRAIN, n_fillers: int = 2) -> Dataset:
+    """good or bad decides; this share of the train labels is wrong, and fillers let a model learn those by heart."""
+    rng = stream(0, "wrong labels")
+    texts, labels = [], []
+    for i in range(n_train + N_TEST):
+        good = bool(rng.random() < 0.5)
+        texts.append(" ".join(["good" if good else "bad", *(f"w{k}" for k in rng.integers(FILLERS, size=n_fillers))]))
+        labels.append("pos" if good != (i < n_train and rng.random() < share) else "neg")
+    return as_data(texts, labels, n_train=n_train, names=("neg", "pos"))
+
+
+def learned_by_heart() -> Toy:
+    """Three labels in ten are wrong, and twenty epochs are enough for a plain model to learn some of those by heart."""
+    return Toy(wrong_labels(0.3, n_fillers=3), against_the_word, settings={"epochs": 20})
+
+
+def restless() -> Toy:
+    """Three labels in ten are wrong, and the step size rises to the end, so that the last weights are one draw among many."""
+    settings = {"epochs": 4, "token_budget": 48, "warmup_share": 1.0, "learning_rate": 1e-2}
+    return Toy(wrong_labels(0.3, n_fillers=1), loss_on_test, settings=settings)
+
+
+def rare_class() -> Dataset:
+    """One row in eight is `rare`; its word also stands in a third of the others, so a plain model calls it common."""
+    texts, labels = [], []
+    for i in range(N_TRAIN + N_TEST):
+        rare = i % 8 == 0
+        texts.append(" ".join(["odd" if rare or i % 3 == 0 else "plain", f"w{i % 20}", f"w{i % 7}"]))
+        labels.append("rare" if rare else "common")
+    return as_data(texts, labels, n_train=N_TRAIN, names=("common", "rare"))
+
+
+def against_the_word(probabilities: FloatArray, data: Dataset) -> float:
+    """Share of all rows, train rows with wrong labels among them, whose likeliest label is not the one that good or bad says."""
+    says = np.array(["good" in text.split() for text in data.texts], np.int64)
+    return float((probabilities.argmax(1) != says).mean())
+
+
+def loss_on_test(probabilities: FloatArray, data: Dataset) -> float:
+    """Mean negative log-probability of the label of test rows."""
+    rows = data.rows("test")
+    return float(-np.log(np.maximum(probabilities[rows, data.codes[rows]], 1e-12)).mean())
+
+
+def missed_rare(probabilities: FloatArray, data: Dataset) -> float:
+    """Share of rare test rows that are missed."""
+    rows = np.array([i for i in data.rows("test") if data.codes[i] == 1])
+    return float((probabilities[rows].argmax(1) != 1).mean())

@@ -1,0 +1,46 @@
+"""Two passes under different dropout masks must agree (R-Drop).
+
+What it measures: nothing; it adds the divergence, both ways, between the answers of two passes that differ in dropout alone.
+Why it inflates a score: an answer that hangs on which units happen to be kept was learned by heart.
+How it errs: it needs dropout and switches it on, which is slower on CPU; a strong weight leaves answers timid.
+Source: Liang et al. 2021, arXiv:2106.14448; the loss of the second pass is not added, so the row loss keeps its scale.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from veridical.train._contract import Countermeasure, Pass
+from veridical.train.countermeasures._smoothness import both_ways
+from veridical.train.countermeasures._toys import learned_by_heart
+
+
+@dataclass(frozen=True)
+class Params:
+    """Settings of r_drop."""
+
+    weight: float = 1.0
+    """Factor on half the divergence of both ways, in nats, >= 0; 0 is off. Liang et al. 2021 use 1 to 5."""
+    dropout: float = 0.1
+    """Dropout where the training settings have none, 0..1. Liang et al. 2021 use 0.1."""
+
+
+def network(network: Any, params: Params, _rng: np.random.Generator) -> None:
+    """Switch dropout on where it is off."""
+    from torch import nn
+
+    if params.weight:
+        for module in network.modules():
+            if isinstance(module, nn.Dropout) and not module.p:
+                module.p = float(params.dropout)
+
+
+def beside(seen: Pass, params: Params) -> Any:
+    """Half the divergence (B,) of both ways."""
+    if not params.weight:
+        return seen.logits.new_zeros(len(seen.logits))
+    return params.weight / 2 * both_ways(seen.logits, seen.again(None, same_masks=False))
+
+
+countermeasure = Countermeasure(params=Params(), off=Params(weight=0.0), toy=learned_by_heart, network=network, beside=beside)

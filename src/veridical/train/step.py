@@ -1,0 +1,232 @@
+"""One step of training: the passes over each piece, what countermeasures add to them, and the step of the optimizer."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn.functional import cross_entropy
+
+from veridical.core.randomness import stream
+from veridical.models._encoder_network import EncoderClassifier
+from veridical.train._contract import Named, Pass
+from veridical.train.batching import Batch
+from veridical.train.checkpoint import trainable
+from veridical.train.dynamics import EpochDynamics, note
+
+
+@dataclass(frozen=True, eq=False)
+class Stepper:
+    """What does not change from step to step. model: the network, wrapped where there are many processes. start: trainable
+    tensors before training, by name. unit: mean length of a word embedding before training."""
+
+    network: EncoderClassifier
+    model: nn.Module
+    start: Mapping[str, Tensor]
+    unit: float
+    countermeasures: Named
+    accelerator: Any
+    bfloat16: bool
+    accumulation: int
+    seed: int
+
+    def gradients(self, batch: Batch, number: int, dynamics: EpochDynamics) -> float:
+        """Leaves in the parameters the gradient of the mean row loss by weight, computed in pieces; returns that loss."""
+        accelerator = self.accelerator
+        torch.manual_seed(int(stream(self.seed, f"dropout/{number}/{accelerator.process_index}").integers(2**62)))
+        # Every process holds its share of the rows; gradients are averaged over processes, hence the factor.
+        factor = accelerator.num_processes / max(float(batch.weights.sum()), 1e-12)
+        pieces = batch.pieces(accelerator.num_processes)[accelerator.process_index].pieces(self.accumulation)
+        total = 0.0
+        for position, piece in enumerate(pieces):
+            waits = position < len(pieces) - 1 and accelerator.num_processes > 1
+            with accelerator.no_sync(self.model) if waits else nullcontext():
+                total += self._piece(piece, number, factor, dynamics)
+        return total + self._penalties()
+
+    def _piece(self, piece: Batch, number: int, factor: float, dynamics: EpochDynamics) -> float:
+        """Gradients of one piece: of the loss and what stands beside it, then of every attack on it."""
+        passes = _Passes.of(self, piece, number, factor)
+        attacked = any(c.attack for _, c in self.countermeasures)
+        here = passes.no_shift().requires_grad_() if attacked else None
+        logits = passes.forward(here)
+        loss = passes.total(self._loss_of_rows()(logits, passes.codes))
+        for name, countermeasure in self.countermeasures:
+            if countermeasure.beside:
+                seen = Pass(logits, passes.real, self.unit, passes.again, passes.noise(name))
+                loss = loss + passes.total(countermeasure.beside(seen, countermeasure.params))
+        loss.backward()  # type: ignore[no-untyped-call]
+        total = loss.item()
+        if here is not None and here.grad is not None:
+            total += self._attacks(passes, here.grad)
+        rows = piece.rows >= 0
+        note(dynamics, piece.rows[rows], logits.detach().float().cpu().numpy()[rows], piece.codes[rows])
+        return total
+
+    def _attacks(self, passes: "_Passes", gradient: Tensor) -> float:
+        """Follow every attack from the gradient at the unmoved embeddings; the losses where the network learned."""
+        loss_of_rows, total = self._loss_of_rows(), 0.0
+        for name, countermeasure in self.countermeasures:
+            if not countermeasure.attack:
+                continue
+            seen = Pass(None, passes.real, self.unit, passes.again, passes.noise(name))
+            shifts = countermeasure.attack(gradient, seen, countermeasure.params)
+            given = next(shifts, None)
+            while given is not None:
+                shift, learns = given[0].detach().requires_grad_(), given[1]
+                loss = passes.total(loss_of_rows(passes.again(shift, same_masks=True), passes.codes))
+                if learns:
+                    loss.backward()  # type: ignore[no-untyped-call]
+                    total += loss.item()
+                found = shift.grad if learns else torch.autograd.grad(loss, shift)[0]
+                assert found is not None
+                given = _next(shifts, found)
+        return total
+
+    def _loss_of_rows(self) -> Callable[[Tensor, Tensor], Tensor]:
+        for _, countermeasure in self.countermeasures:
+            if countermeasure.loss:
+                replacing, params = countermeasure.loss, countermeasure.params
+                return lambda logits, codes: replacing(logits, codes, params)
+        return lambda logits, codes: cross_entropy(logits, codes, reduction="none")
+
+    def mixed(self, number: int) -> Mapping[str, Tensor] | None:
+        """The tensors that step `number` computes with, None for the network's own; a new graph at every call."""
+        for name, countermeasure in self.countermeasures:
+            if countermeasure.mixed:
+                rng = stream(self.seed, f"{name}/{number}")
+                return countermeasure.mixed(trainable(self.network), self.start, countermeasure.params, rng)
+        return None
+
+    def _penalties(self) -> float:
+        """Add the gradients of all penalties to those of the rows; their sum. Every process adds the same."""
+        parameters, total = trainable(self.network), 0.0
+        for _, countermeasure in self.countermeasures:
+            if countermeasure.penalty:
+                penalty = countermeasure.penalty(parameters, self.start, countermeasure.params)
+                total += float(penalty.detach())
+                if not penalty.requires_grad:
+                    continue
+                gradients = torch.autograd.grad(penalty, list(parameters.values()), allow_unused=True)
+                for parameter, gradient in zip(parameters.values(), gradients, strict=True):
+                    if gradient is not None:
+                        parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient
+        return total
+
+
+@dataclass(frozen=True, eq=False)
+class _Passes:
+    """One piece on the device, and the ways to pass it through the network. real: (B, T, 1) float, 1 on real tokens."""
+
+    stepper: Stepper
+    piece: Batch
+    number: int
+    factor: float
+    ids: Tensor
+    mask: Tensor
+    types: Tensor | None
+    codes: Tensor
+    weights: Tensor
+    masks: Tensor
+    """The state from which the dropout masks of the first pass are drawn."""
+
+    @classmethod
+    def of(cls, stepper: Stepper, piece: Batch, number: int, factor: float) -> "_Passes":
+        device = stepper.accelerator.device
+        return cls(
+            stepper,
+            piece,
+            number,
+            factor,
+            ids=torch.from_numpy(piece.ids).to(device),
+            mask=torch.from_numpy(piece.mask).to(device),
+            types=None if piece.types is None else torch.from_numpy(piece.types).to(device),
+            codes=torch.from_numpy(piece.codes).to(device),
+            weights=torch.from_numpy(piece.weights).to(device, torch.float32),
+            masks=_random_state(device),
+        )
+
+    @property
+    def real(self) -> Tensor:
+        return self.mask.unsqueeze(-1).float()
+
+    def no_shift(self) -> Tensor:
+        return self.real.new_zeros((*self.mask.shape, _table(self.stepper.network).shape[1]))
+
+    def total(self, of_rows: Tensor) -> Tensor:
+        return (of_rows * self.weights).sum() * self.factor
+
+    def forward(self, shift: Tensor | None) -> Tensor:
+        stepper = self.stepper
+        with torch.autocast(self.ids.device.type, torch.bfloat16, enabled=stepper.bfloat16), _shifted(stepper.network, shift):
+            mixed = stepper.mixed(self.number)  # anew in each pass, since a backward pass frees the graph of the mixing
+            if mixed is None:
+                logits: Tensor = stepper.model(self.ids, self.mask, self.types)
+            else:
+                logits = functional_call(stepper.network, dict(mixed), (self.ids, self.mask, self.types))
+        return logits
+
+    def again(self, shift: Tensor | None, *, same_masks: bool) -> Tensor:
+        """Another pass. Under the same masks it leaves the random state as it found it, so that later pieces draw as ever."""
+        if not same_masks:
+            return self.forward(shift)
+        ahead = _random_state(self.ids.device)
+        _set_random_state(self.ids.device, self.masks)
+        logits = self.forward(shift)
+        _set_random_state(self.ids.device, ahead)
+        return logits
+
+    def noise(self, name: str) -> Callable[[], Tensor]:
+        def noise() -> Tensor:
+            stepper, shape = self.stepper, self.no_shift().shape[1:]
+            streams = [stream(stepper.seed, f"{name}/{self.number}/{row}") for row in self.piece.rows]
+            drawn = np.stack([rng.standard_normal(shape, np.float32) for rng in streams])
+            return torch.from_numpy(drawn).to(self.ids.device) * self.real
+
+        return noise
+
+
+def word_unit(network: EncoderClassifier) -> float:
+    """Mean length of a word embedding."""
+    return float(_table(network).detach().float().norm(dim=1).mean())
+
+
+def _table(network: EncoderClassifier) -> Tensor:
+    table: Tensor = network.encoder.get_input_embeddings().weight
+    return table
+
+
+def _next(shifts: Any, gradient: Tensor) -> tuple[Tensor, bool] | None:
+    try:
+        given: tuple[Tensor, bool] = shifts.send(gradient)
+    except StopIteration:
+        return None
+    return given
+
+
+@contextmanager
+def _shifted(network: EncoderClassifier, shift: Tensor | None) -> Iterator[None]:
+    """Within it, the word embeddings of a pass are moved by `shift`; the table itself is never touched."""
+    if shift is None:
+        yield
+        return
+    hook = network.encoder.get_input_embeddings().register_forward_hook(lambda _module, _args, output: output + shift)
+    try:
+        yield
+    finally:
+        hook.remove()
+
+
+def _random_state(device: torch.device) -> Tensor:
+    return torch.get_rng_state() if device.type == "cpu" else torch.get_device_module(device).get_rng_state(device)
+
+
+def _set_random_state(device: torch.device, state: Tensor) -> None:
+    if device.type == "cpu":
+        torch.set_rng_state(state)
+    else:
+        torch.get_device_module(device).set_rng_state(state, device)
