@@ -113,7 +113,7 @@ def test_binary_file(veridical: Callable[..., Any], tmp_path: Path) -> None:
         (("--split", "randm"), ("random",)),
         (("--seed", "many"), ("seed",)),
         (("--repairs", "drop_leak"), ("drop_leaks",)),
-        (("--countermeasures", "focal"), ("countermeasure",)),
+        (("--countermeasures", "focal_losss"), ("countermeasure",)),
         (("--fail-on", "found=label_wrods"), ("label_words",)),
         (("--fail-on", "speed=3"), ("gap",)),
         (("--test-share", "1.5"), ("0.2",)),

@@ -66,3 +66,28 @@ def test_contracts_that_cannot_be_met_are_refused(
     for word in words:
         assert word in said.err
     assert not (tmp_path / "run").exists()
+
+
+def test_a_file_of_predictions_skips_what_needs_the_model(
+    veridical: Callable[..., Any], files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    with files[1].open(encoding="utf-8", newline="") as file:
+        ids = [row["id"] for row in csv.DictReader(file)]
+    lines = [json.dumps({"id": row, "label": "pos", "probabilities": {"pos": 0.6, "neg": 0.4}}) for row in ids]
+    (tmp_path / "p.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    target = write_csv(tmp_path / "target.csv", sentences(random.Random(6), 200, language="en"))
+    (tmp_path / "contract.yaml").write_text(
+        "name: there\ngroups: {north: 0.5, south: 0.5}\nperturbations: {names: [keyboard]}\n"
+        f"shortcuts: [{{word: lovely, op: transplant}}]\ntarget: {target.name}\n",
+        encoding="utf-8",
+    )
+    more = ("--predictions", tmp_path / "p.jsonl", "--group", "region", "--no-repair", "--json", "--out", tmp_path / "run")
+    said = veridical("run", files[0], "--test", files[1], *ROLES, "--contract", tmp_path / "contract.yaml", *more)
+    assert said.code == 0, said.err
+    components = {c["name"]: c for c in json.loads(said.out)["components"]}
+    for name in ("shortcut", "fragility"):
+        assert components[name]["status"] == "skipped"
+        assert "only a file of predictions was given" in components[name]["why"]
+    assert components["groups"]["points"] is not None
+    assert components["shift"]["points"] is not None
+    assert "concept" not in components

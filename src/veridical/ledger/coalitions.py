@@ -259,7 +259,11 @@ class Coalitions:
         return np.array([*(share for _, share in self.contract.groups), 0.0] if self.contract else [0.0])
 
     def unsupported(self, player: str) -> str:
-        """Why a weight toggle cannot be played: a combination that never occurs, or too few rows left; empty where it can."""
+        """Why a toggle cannot be played: no model to ask, a combination that never occurs, or too few rows left; empty where it
+        can."""
+        moved = any(name == player and s.op != "reweight" for name, s in self.shortcuts)
+        if not self.tables.asked and (moved or player == "fragility"):
+            return NOT_ASKED
         shortcut = next((k for k, (name, s) in enumerate(self.shortcuts) if name == player and s.op == "reweight"), None)
         if shortcut is not None:
             cue, codes = self.tables.cue_present[:, shortcut].astype(np.int64), self.tables.codes
@@ -390,6 +394,7 @@ class Coalitions:
         return Uncertainty(people.cluster, people.target_covariance, people.basis.shape[1])
 
 
+NOT_ASKED = "only a file of predictions was given, and this needs to ask the model"
 MIN_EFFECTIVE = 50
 """Effective rows, (sum w)^2 / sum w^2, under which reweighting abstains. ledger: support."""
 MIN_MASS = 1e-12

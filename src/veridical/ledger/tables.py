@@ -44,6 +44,8 @@ class Tables:
     transfer: Transfer
     looks: IntArray
     """Predicted codes of the other models known to have been scored on these rows, (L, n)."""
+    asked: bool = True
+    """Whether there is a model that can be asked about other texts, not only its predictions."""
 
     def prediction(self, cues: npt.NDArray[np.bool_]) -> IntArray:
         """Predictions when each row holds the cues set in its row of `cues`, (n, S) -> (n,)."""
@@ -89,6 +91,7 @@ def build_tables(
         cue_predictions=answered,
         transfer=transfer,
         looks=np.zeros((0, people.n), np.int64),
+        asked=model is not None,
     )
 
 
@@ -142,11 +145,7 @@ def _cue_predictions(
     if not movable:
         return found
     if model is None:
-        named = shortcuts[movable[0]]
-        raise InputError(
-            f"The contract's {named.op} of {named.word!r} needs to query the model, but only a file of predictions was given. "
-            "Use op: reweight, or give the model."
-        )
+        return found  # the account says that these cues could not be moved
     natural = present @ (1 << np.arange(len(shortcuts)))
     fixed = sum(1 << position for position in range(len(shortcuts)) if position not in movable)
     for column in range(len(texts)):

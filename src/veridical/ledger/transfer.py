@@ -92,33 +92,24 @@ def transfer_of(
     data = evidence.data
     group = group_codes(data, people.rows, contract) if contract.groups else found.group
     edited = found.edited
-    if contract.perturbation:
-        asked = _asked(model, contract, "edits texts")
-        drawn = [edited_predictions(texts, contract.perturbation, model=asked, seed=seed) for texts in inputs]
+    if contract.perturbation and model is not None:
+        drawn = [edited_predictions(texts, contract.perturbation, model=model, seed=seed) for texts in inputs]
         edited = np.stack(drawn, axis=1)
     if contract.target is None:
         return Transfer(group, edited, *_no_target(found))
-    asked = _asked(model, contract, "names a target")
     target = read_target(contract, evidence, seed=seed)
     ratio, auc = density_ratio(target, people.rows[~people.leaked] if (~people.leaked).any() else people.rows, seed=seed)
     whole = np.ones(people.n)
     whole[~people.leaked if (~people.leaked).any() else slice(None)] = ratio
-    rows = target.fresh_labelled
-    predicted = asked.predict(target.evidence.data.inputs(rows)).argmax(axis=1).astype(np.int64) if len(rows) else rows
+    rows = target.fresh_labelled if model is not None else target.rows[:0]
+    told = model.predict(target.evidence.data.inputs(rows)) if model is not None and len(rows) else np.zeros((0, 1))
+    predicted = told.argmax(axis=1).astype(np.int64) if len(rows) else rows
     codes, cluster = target.evidence.data.codes[rows], target.evidence.clusters[rows]
     return Transfer(group, edited, whole, codes, predicted, cluster, len(target.rows), auc)
 
 
 def _no_target(found: Transfer) -> tuple[FloatArray, IntArray, IntArray, IntArray, int, float]:
     return found.ratio, found.target_codes, found.target_predicted, found.target_cluster, found.target_rows, found.auc
-
-
-def _asked(model: Model | None, contract: Contract, what: str) -> Model:
-    if model is None:
-        raise InputError(
-            f"The contract {contract.name!r} {what}, which needs the model; only a file of predictions was given. Give --model."
-        )
-    return model
 
 
 @dataclass(frozen=True, eq=False)

@@ -192,6 +192,8 @@ def concept(game: "Coalitions") -> Said:
 
 
 def unsupported(name: str, reason: str) -> Component:
+    if reason.startswith("only a file of predictions"):
+        return Component(name, "transfer", "skipped", None, None, 0, f"Not measured: {reason}. Give the model with --model.")
     advice = "Use op: transplant, or more data" if name.startswith("shortcut") else "Give more test rows of that kind"
     return Component(name, "transfer", "skipped", None, None, 0, f"Not reweighted: {reason}. {advice}.")
 
