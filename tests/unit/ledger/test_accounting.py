@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from tests.unit.ledger.made_up_world import account, made, points
 
-from veridical.core.errors import InputError
 from veridical.ledger.contract import Contract, Shortcut
 from veridical.ledger.tables import read_tables, save_tables
 
