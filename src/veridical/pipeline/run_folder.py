@@ -27,7 +27,7 @@ MAY_COME_FIRST = frozenset({LOCK, "reviews.csv"})
 OURS = (
     *("run.json", "audit.json", "report.html", "report.md", "traceback.txt", STAGES, "model", "model_repaired", "checkpoint"),
     *("findings.parquet", "rows.parquet", "edits.parquet", "predictions.parquet", "dynamics.parquet", "data.parquet"),
-    *("repaired.parquet", "tables.npz", "review.json", "contract.yaml", "probes.json"),
+    *("repaired.parquet", "tables.npz", "review.json", "contract.yaml", "probes.json", "explain.json", "explain.parquet"),
     *("certificate.json", "arms.parquet"),
 )
 """What --fresh removes; anything else in the folder stays."""

@@ -325,6 +325,10 @@ def _check_names(config: RunConfig) -> None:
         for name in chosen:
             if name not in names(package):
                 raise UnknownName(kind, name, names(package), f"See: veridical list {kind}s")
+    if config.countermeasures:
+        from veridical.train.training import fitting
+
+        fitting(config.countermeasures, model=config.model)
     if config.predictions and config.model != "linear":
         raise InputError(f"--predictions and --model {config.model} exclude each other; give one of them.")
     if config.contract:

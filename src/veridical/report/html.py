@@ -12,6 +12,7 @@ from veridical.core.atomic_write import write_text
 from veridical.core.errors import UnknownName
 from veridical.report import figures
 from veridical.report.account_view import component_lines, component_name, gap_sentence, next_steps, warning_sentences
+from veridical.report.explained import explained_lines
 from veridical.report.markdown import markdown
 from veridical.report.page_view import chart, plain, sections
 from veridical.report.probes import probe_lines
@@ -69,6 +70,7 @@ def _rendered(files: RunFiles, said: Words, *, shown: int, limit: int) -> str:
         chart=chart(files, said),
         lines=component_lines(record.ledger, said) if record.ledger else [],
         probes=probe_lines(files.probes, said) if files.probes else [],
+        explained=explained_lines(files.explained.record, files.explained.rows, said) if files.explained else [],
         gap=gap_sentence(record.ledger, said) if record.ledger else said("no_ledger"),
         warnings=warning_sentences(record, said),
         steps=next_steps(record, said, folder=None),

@@ -2,13 +2,14 @@
 
 import json
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from veridical.core import probe_record, run_record
+from veridical.core import explain_record, probe_record, run_record
 from veridical.core.errors import InputError
 from veridical.core.estimate import Estimate
+from veridical.core.explain_record import ExplainedRow, ExplainRecord
 from veridical.core.finding import CheckRecord, Finding
 from veridical.core.probe_record import ProbeRecord
 from veridical.core.run_record import RunRecord
@@ -20,6 +21,10 @@ SHOWN_PER_CHECK = 500
 """Findings of one check that a report shows, worst first. From the goal: 500 rows a check."""
 
 
+SHOWN_PER_COMPONENT = 10
+"""Rows of one component that a report shows. Ours; no source."""
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """The texts and the label of one row that a report may show."""
@@ -28,6 +33,15 @@ class Row:
     text: str
     second: str
     label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """rows: component -> its first rows. stale: the account has changed since; then nothing of it is shown."""
+
+    record: ExplainRecord
+    rows: dict[str, list[ExplainedRow]]
+    stale: bool
 
 
 @dataclass(frozen=True)
@@ -44,6 +58,7 @@ class RunFiles:
     predicted: dict[str, str]
     edits: dict[tuple[str, str], int]
     probes: ProbeRecord | None = None
+    explained: Explained | None = None
 
 
 def read_run_files(folder: Path, *, shown: int = SHOWN_PER_CHECK) -> RunFiles:
@@ -62,7 +77,19 @@ def read_run_files(folder: Path, *, shown: int = SHOWN_PER_CHECK) -> RunFiles:
         predicted={} if predictions is None else _predicted(predictions, wanted),
         edits={} if edits is None else dict(Counter((str(e["repair"]), str(e["action"])) for e in edits.to_pylist())),
         probes=probe_record.read(folder),
+        explained=_explained(folder, record),
     )
+
+
+def _explained(folder: Path, record: RunRecord) -> Explained | None:
+    found = explain_record.read(folder)
+    if found is None or record.ledger is None:
+        return None
+    if found.ledger_sha256 != explain_record.ledger_sha256(record.ledger):
+        return Explained(replace(found, components=()), {}, stale=True)
+    named = [c.component for c in found.components if c.rows]
+    rows = {name: explain_record.read_rows(folder, component=name, rows=SHOWN_PER_COMPONENT) for name in named}
+    return Explained(found, rows, stale=False)
 
 
 def _table(path: Path, columns: list[str]) -> "pa.Table | None":

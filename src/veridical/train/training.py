@@ -40,8 +40,7 @@ def train(
     was interrupted and ends identical. clusters: (N,) cluster of each row; whole clusters go to the validation part that is cut
     from train when the data has no valid rows. weights: row id -> weight, 1 where not named; of train rows only.
     """
-    named = _named(countermeasures)
-    refuse_clashes(named)
+    named = fitting(countermeasures, model=model)
     train_rows = data.rows("train")
     if len(train_rows) < 2 or len(np.unique(data.codes[train_rows])) < 2 or data.codes[train_rows].min() < 0:
         raise InputError("Training needs at least two labelled train rows of two classes. Check the label column and the split.")
@@ -61,6 +60,16 @@ def train(
     return train_encoder(
         Request(data, found, train_rows, valid_rows, given, named, config, seed, Path(folder) if folder else None, progress)
     )
+
+
+def fitting(countermeasures: Sequence[str | Countermeasure], *, model: str) -> Named:
+    """The countermeasures by name; those that clash, or that this model has no place for, are refused."""
+    named = _named(countermeasures)
+    refuse_clashes(named)
+    neural = [name for name, c in named if c.joints() != ("row_weights",)]
+    if model == "linear" and neural:
+        raise InputError(f"{neural[0]} changes steps of the training loop, which model linear does not have. Use --model minilm.")
+    return named
 
 
 def _named(countermeasures: Sequence[str | Countermeasure]) -> Named:
@@ -122,9 +131,6 @@ def _train_linear(
     from veridical.models.linear import fit_linear
     from veridical.models.text_features import hashed
 
-    neural = [name for name, c in named if c.joints() != ("row_weights",)]
-    if neural:
-        raise InputError(f"{neural[0]} changes steps of the training loop, which model linear does not have. Use --model minilm.")
     started = time.monotonic()
     progress("train", 0, 3)
     features = hashed(data.inputs())

@@ -14,7 +14,7 @@ from veridical.train.countermeasures import ema, fgm, freelb, logit_adjustment, 
 from veridical.train.countermeasures._smoothness import divergence, of_length, within
 from veridical.train.countermeasures.forward_correction import Params as Forward
 from veridical.train.countermeasures.forward_correction import loss as forward_loss
-from veridical.train.training import train
+from veridical.train.training import fitting, train
 
 
 def unused() -> Toy:
@@ -104,8 +104,8 @@ def test_one_shift_of_zero_doubles_the_loss_and_so_changes_nothing_but_rounding(
 
 
 def test_a_term_beside_the_loss_is_added_to_it(toy, tiny_bert):
-    """Minus a tenth of the loss beside it is nine tenths of the loss."""
-    doubled = Countermeasure(params=None, toy=unused, beside=lambda seen, params: seen.logits[:, 0] * 0.5)
+    """The same term beside the loss and inside it."""
+    term = Countermeasure(params=None, toy=unused, beside=lambda seen, params: seen.logits[:, 0] * 0.5)
     by_loss = Countermeasure(
         params=None,
         toy=unused,
@@ -114,12 +114,12 @@ def test_a_term_beside_the_loss_is_added_to_it(toy, tiny_bert):
         ),
     )
     config = replace(TINY, epochs=1)
-    beside = train(toy, model=tiny_bert, config=config, seed=1, countermeasures=[doubled])
+    beside = train(toy, model=tiny_bert, config=config, seed=1, countermeasures=[term])
     inside = train(toy, model=tiny_bert, config=config, seed=1, countermeasures=[by_loss])
     np.testing.assert_allclose(beside.probabilities, inside.probabilities, atol=1e-3)
 
 
-def test_many_compose_and_the_whole_resumes(toy, tiny_bert):
+def test_many_compose(toy, tiny_bert):
     several = ["fgm", "r_drop", "vat", "l2_sp", "ema", "gce", "class_balanced", "wise_ft", "mixout"]
     config = replace(TINY, epochs=2, token_budget=300)
     one = train(toy, model=tiny_bert, config=config, seed=1, countermeasures=several)
@@ -192,3 +192,14 @@ def test_what_is_kept_is_scored_and_saved(toy, tiny_bert):
     moved = train(toy, model=tiny_bert, config=replace(TINY, epochs=3, warmup_share=0.0), seed=1)
     distance = [np.abs(t.probabilities - 0.5).mean() for t in (two, moved)]
     assert distance[0] < distance[1]
+
+
+def test_a_countermeasure_that_does_not_fit_is_refused_before_any_work():
+    with pytest.raises(InputError, match="ema and swa both replace"):
+        fitting(["ema", "swa"], model="minilm")
+    with pytest.raises(InputError, match="model linear does not have"):
+        fitting(["class_balanced", "fgm"], model="linear")
+    assert [name for name, _ in fitting(["class_balanced", "class_weights"], model="linear")] == [
+        "class_balanced",
+        "class_weights",
+    ]
