@@ -26,7 +26,7 @@ from veridical.core.proportion import wilson
 from veridical.models.text_features import hashed
 from veridical.repair._edits import apply_edits
 from veridical.repair._runner import FOLDER, NOUN, edits_of
-from veridical.verify.arms import SEEDS, verify_repairs
+from veridical.verify.arms import SEEDS, tried_repairs
 from veridical.verify.fitting import Fit, linear_fit
 from veridical.verify.locked_fold import locked_fold
 from veridical.verify.train_sets import TrainSet, train_set
@@ -92,7 +92,7 @@ def run_cell(name: str, base: str, seed: int, *, max_truth: int) -> dict[str, An
     evidence = Evidence(data, seed=seed)
     audit = run_checks(evidence, seed=seed)
     every = names(FOLDER)
-    record = verify_repairs(
+    record = tried_repairs(
         data,
         evidence=evidence,
         audit=audit,
@@ -100,7 +100,7 @@ def run_cell(name: str, base: str, seed: int, *, max_truth: int) -> dict[str, An
         repairs=every,
         fit=linear_fit(evidence.folds.features, data.labels),
         seed=seed,
-    )
+    ).record
     pristine = Pristine(made, inputs=list(data.texts), labels=data.labels, max_truth=max_truth)
     before = pristine.accuracy(train_set(data, data))
     arms = []

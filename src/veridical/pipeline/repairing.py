@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from veridical.core.atomic_write import write_json
 from veridical.core.finding import AuditRecord
@@ -43,22 +43,31 @@ def repaired(
     from veridical.verify.winners import winners
 
     data = evidence.data
-    locked = locked_fold(data, evidence.clusters)
-    if trained.external:
-        why = f"The model ({trained.kind}) is not trained by veridical, so it cannot be retrained and no repair could be tested."
+    fixed = trained.external
+    locked = locked_fold(data, evidence.clusters, fixed=fixed)
+    if trained.model is None:
+        why = "A file of predictions answers no other row and cannot be trained again, so no repair could be tested."
         found = Tried(RepairRecord(skipped=why, rows_in=len(data), rows_kept=len(data)), None, ())
     else:
-        fit = fit_of(folder, kind=trained.kind, evidence=evidence, config=config, progress=progress)
-        found = tried(fit, evidence=evidence, audit=audit, locked=locked, votes=votes, config=config, progress=progress)
+        fit = (
+            answered(trained.probabilities)
+            if fixed
+            else fit_of(folder, kind=trained.kind, evidence=evidence, config=config, progress=progress)
+        )
+        found = tried(
+            fit, evidence=evidence, audit=audit, locked=locked, votes=votes, config=config, fixed=fixed, progress=progress
+        )
     record = found.record
     dtype = dtype_of(folder, config=config)
     certify(folder, found, data=data, locked=locked, votes=votes, kind=trained.kind, dtype=dtype, config=config)
     accepted = winners(record)
-    better, edits = repair(data, audit=audit, repairs=accepted, seed=config.seed, evidence=evidence, progress=progress)
+    better, edits = repair(
+        data, audit=audit, repairs=accepted, seed=config.seed, evidence=evidence, params=params_of(fixed=fixed), progress=progress
+    )
     write_edits(edits, folder / "edits.parquet")
     if not config.no_text:
         save(better, folder / "repaired.parquet")
-    if accepted:
+    if accepted and not fixed:
         from veridical.train.training import train
 
         model = train(
@@ -86,9 +95,10 @@ def tried(
     locked: "LockedFold",
     votes: str,
     config: RunConfig,
+    fixed: bool,
     progress: Progress,
 ) -> "Tried":
-    """Every repair that the configuration names, tried on the locked fold."""
+    """Every repair that the configuration names, tried on the locked fold. fixed: the model cannot be trained again."""
     from veridical.verify.arms import tried_repairs
 
     return tried_repairs(
@@ -101,8 +111,22 @@ def tried(
         metric=config.metric,
         votes=votes,
         seed=config.seed,
+        params=params_of(fixed=fixed),
+        fixed=fixed,
         progress=progress,
     )
+
+
+def params_of(*, fixed: bool) -> dict[str, Any]:
+    """Knobs that differ from a repair's own: of a model that is not trained here, no train row can become a test row."""
+    from veridical.repair import keep_clusters_together as together
+
+    return {together.NAME: together.Params(keep_test_size=False)} if fixed else {}
+
+
+def answered(probabilities: "FloatArray") -> "Fit":
+    """The `fit` of a model that is as it is: whatever it is trained on, its answers (n, C) stay."""
+    return lambda rows, codes, weights, seed: lambda chosen: probabilities[chosen]
 
 
 def _kept(clusters: "IntArray", ids: list[str], *, set_of: list[str]) -> "IntArray":

@@ -6,12 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 from veridical.core.errors import InputError
 from veridical.core.progress import Progress, silent
-from veridical.pipeline.config import RunConfig, configured
+from veridical.pipeline.config import RunConfig, calls_of, configured
 from veridical.pipeline.run_folder import content_hash
 
 if TYPE_CHECKING:
     from veridical.dataset.rows import Dataset
     from veridical.verify.replay import Claim
+
+
+NOT_TRAINED = ("callable", "endpoint", "predictions")
+"""Kinds of model that veridical does not train."""
 
 
 def verify(path: Path, *, data: Path | None = None, rerun: bool = False, progress: Progress = silent) -> "list[Claim]":
@@ -70,7 +74,7 @@ def _rows(certificate: dict[str, Any], kept: Path) -> "list[Claim]":
 
     data = read(kept)
     config = _config(certificate)
-    locked = locked_fold(data, _evidence(data, config).clusters)
+    locked = locked_fold(data, _evidence(data, config).clusters, fixed=certificate["model"] in NOT_TRAINED)
     found = []
     for name, now in fingerprints(data, locked).items():
         said = certificate["data"][name]
@@ -80,25 +84,32 @@ def _rows(certificate: dict[str, Any], kept: Path) -> "list[Claim]":
 
 
 def _retrained(certificate: dict[str, Any], folder: Path, *, progress: Progress) -> "list[Claim]":
-    """Every arm trained again with the same seeds; figures and outcomes must come out the same."""
+    """Every arm trained again with the same seeds; figures and outcomes must come out the same. A model that was not trained
+    here keeps the answers of the run."""
     from veridical.dataset.storage import read
     from veridical.pipeline import records
-    from veridical.pipeline.repairing import fit_of, tried
+    from veridical.pipeline.repairing import answered, fit_of, tried
     from veridical.verify.certificate import figures_json
     from veridical.verify.locked_fold import locked_fold
     from veridical.verify.replay import Claim, differing
 
     config, data = _config(certificate), read(folder / "data.parquet")
     evidence = _evidence(data, config, progress=progress)
+    fixed = certificate["model"] in NOT_TRAINED
     with TemporaryDirectory(prefix="veridical-") as scratch:
-        fit = fit_of(Path(scratch), kind=certificate["model"], evidence=evidence, config=config, progress=progress)
+        fit = (
+            answered(records.read_trained(folder, model=config.model, seconds=0.0, calls=calls_of(config)).probabilities)
+            if fixed
+            else fit_of(Path(scratch), kind=certificate["model"], evidence=evidence, config=config, progress=progress)
+        )
         found = tried(
             fit,
             evidence=evidence,
             audit=records.read_audit(folder),
-            locked=locked_fold(data, evidence.clusters),
+            locked=locked_fold(data, evidence.clusters, fixed=fixed),
             votes=certificate["votes"],
             config=config,
+            fixed=fixed,
             progress=progress,
         )
     record = found.record

@@ -75,13 +75,15 @@ def tried_repairs(
     seed: int = 0,
     params: Mapping[str, Any] | None = None,
     noise_measured: bool = False,
+    fixed: bool = False,
     look: Look | None = None,
     progress: Progress = silent,
 ) -> "Tried":
     """Test each repair alone on the locked fold.
 
     audit: that of all rows; says which checks ran (a repair that answers to none of them is skipped). noise_measured: whether
-    the ledger measured test-label noise by a review. look: how checks are run again (default: the audit's own runner).
+    the ledger measured test-label noise by a review. fixed: the model cannot be trained again, so only repairs of the test set
+    are tried. look: how checks are run again (default: the audit's own runner).
     """
     if len(set(seeds)) < MIN_SEEDS:
         raise InputError(f"Got {len(set(seeds))} training seeds; repairs are tested over at least {MIN_SEEDS}. Name more seeds.")
@@ -98,7 +100,7 @@ def tried_repairs(
     for done, name in enumerate(repairs):
         progress("repair arms", done, len(repairs))
         edits = edits_of(name, evidence=opened, audit=found, seed=seed, params=params)
-        why = _untestable(name, audit, opened.data, edits)
+        why = _untestable(name, audit, opened.data, edits, fixed=fixed)
         if why:
             skipped.append(_arm(name, get(FOLDER, NOUN, name).kind, outcome="skipped", why=why, rows=len(edits)))
         else:
@@ -116,30 +118,6 @@ def tried_repairs(
         one_fit=court.deterministic,
     )
     return Tried(with_edits(record, data=data, repaired=data, edits=()), court, tuple(court.figures))
-
-
-def verify_repairs(
-    data: Dataset,
-    *,
-    evidence: Evidence,
-    audit: AuditRecord,
-    locked: LockedFold,
-    repairs: Sequence[str],
-    fit: Fit,
-    metric: str = "accuracy",
-    votes: str = "clusters",
-    seeds: Sequence[int] = SEEDS,
-    seed: int = 0,
-    params: Mapping[str, Any] | None = None,
-    noise_measured: bool = False,
-    look: Look | None = None,
-    progress: Progress = silent,
-) -> RepairRecord:
-    """The verdicts of `tried_repairs` alone."""
-    return tried_repairs(
-        data, evidence=evidence, audit=audit, locked=locked, repairs=repairs, fit=fit, metric=metric, votes=votes, seeds=seeds,
-        seed=seed, params=params, noise_measured=noise_measured, look=look, progress=progress,
-    ).record  # fmt: skip
 
 
 def with_edits(record: RepairRecord, *, data: Dataset, repaired: Dataset, edits: Sequence[Edit]) -> RepairRecord:
@@ -160,13 +138,16 @@ def _checks_again(seed: int, progress: Progress) -> Look:
     return lambda evidence, names: run_checks(evidence, only=list(names), seed=seed, progress=progress)
 
 
-def _untestable(name: str, audit: AuditRecord, data: Dataset, edits: Sequence[Edit]) -> str:
+def _untestable(name: str, audit: AuditRecord, data: Dataset, edits: Sequence[Edit], *, fixed: bool) -> str:
     checks = get(FOLDER, NOUN, name).answers
     ran = [record for check in checks if (record := audit.check(check)) and record.status != "skipped"]
     if not ran:
         return f"None of the checks it answers to looked ({', '.join(checks)})."
     if not edits:
         return f"It found nothing to change in the {len(data)} rows that are not locked."
+    of_test = {edit.row for edit in edits} <= {data.ids[row] for row in data.rows("test")}
+    if fixed and (get(FOLDER, NOUN, name).kind == "training" or not of_test):
+        return "It changes what is trained on, and the model was not trained by veridical, so it cannot be trained again."
     after = apply_edits(data, edits)
     if len(set(after.codes[after.rows("train")].tolist()) - {-1}) < 2:
         return "It would leave fewer than two labels to train on."

@@ -1,4 +1,5 @@
-"""Rows kept away from everything that chooses a repair: 15 % of the clusters of train and of unleaked test.
+"""Rows kept away from everything that chooses a repair: 15 % of the clusters of train and of unleaked test; of a model that
+cannot be trained again, half of the clusters of unleaked test.
 
 Drawn from hashes of the content, not from a seed: the same rows are locked whatever else is done, in whatever order the rows
 come, so that nobody can draw until the fold is kind. Whole clusters are locked, and labels keep their shares.
@@ -14,6 +15,8 @@ from veridical.dataset.rows import Dataset, IntArray
 
 SHARE = 0.15
 """Share of the clusters that is locked, 0..1. Source: the project's ledger definition."""
+SHARE_FIXED = 0.5
+"""Share of the clusters of unleaked test that is locked for a model that is not trained here. Source: the same."""
 MIN_ROWS = 300
 """Locked rows below which no repair is tested. Source: the project's ledger definition."""
 ASSUMED_DISCORDANCE = 0.10
@@ -34,19 +37,24 @@ class LockedFold:
     mde: float | None
 
 
-def locked_fold(data: Dataset, clusters: IntArray, *, share: float = SHARE, min_rows: int = MIN_ROWS) -> LockedFold:
-    """The locked rows of `data`, given the cluster of each row (N,). To be drawn before any check looks."""
+def locked_fold(data: Dataset, clusters: IntArray, *, fixed: bool = False, min_rows: int = MIN_ROWS) -> LockedFold:
+    """The locked rows of `data`, given the cluster of each row (N,). To be drawn before any check looks.
+
+    fixed: the model was not trained here, so that its train rows can never be fresh.
+    """
     strata: dict[tuple[str, int], list[tuple[str, IntArray]]] = {}
     for member in _by_cluster(clusters):
         splits = set(data.splits[member])
         if "train" not in splits and splits != {"test"}:
             continue  # validation rows steer training, so they are neither train nor fresh
         origin = "train" if "train" in splits else "test"
+        if fixed and origin == "train":
+            continue
         strata.setdefault((origin, _majority(data, member)), []).append((_content_key(data, member), member))
     drawn: list[IntArray] = []
     for name in sorted(strata):
         hashed = sorted(strata[name], key=lambda entry: entry[0])
-        drawn += [member for _, member in hashed[: round(share * len(hashed))]]
+        drawn += [member for _, member in hashed[: round((SHARE_FIXED if fixed else SHARE) * len(hashed))]]
     rows = np.sort(np.concatenate(drawn)) if drawn else np.zeros(0, np.int64)
     mde = 100 * paired_mde(len(drawn), ASSUMED_DISCORDANCE) if drawn else None
     return LockedFold(rows, len(drawn), _too_small(len(rows), mde, min_rows), mde)

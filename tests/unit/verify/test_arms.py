@@ -11,7 +11,7 @@ from veridical.core.errors import InputError
 from veridical.core.finding import AuditRecord, Finding
 from veridical.core.run_record import RepairRecord
 from veridical.repair._edits import weigh
-from veridical.verify.arms import verify_repairs
+from veridical.verify.arms import tried_repairs
 from veridical.verify.locked_fold import locked_fold
 
 AUDITED = record("label_errors", (Finding("r0", "train", 1.0, "some"),), 1)
@@ -24,9 +24,9 @@ def trial(
     evidence = KnownEvidence(planted.data, clusters=clusters)
     locked = locked_fold(planted.data, evidence.clusters)
     fit = more.pop("fit", ridge_fit(planted.x))
-    return verify_repairs(
+    return tried_repairs(
         planted.data, evidence=evidence, audit=audit, locked=locked, repairs=repairs, fit=fit, look=look, seed=seed, **more
-    )
+    ).record
 
 
 def test_a_repair_that_helps_is_accepted(monkeypatch):
@@ -119,7 +119,9 @@ def test_no_locked_label_is_read_before_scoring(monkeypatch):
 
         evidence = KnownEvidence(data)
         repairs = ("set_aside_label_errors", "relabel_label_errors")
-        found = verify_repairs(data, evidence=evidence, audit=AUDITED, locked=fold, repairs=repairs, fit=fit, look=look, seed=0)
+        found = tried_repairs(
+            data, evidence=evidence, audit=AUDITED, locked=fold, repairs=repairs, fit=fit, look=look, seed=0
+        ).record
         return fitted, looked, found
 
     monkeypatch.setattr("veridical.repair._restricted.out_of_fold", ridge_folds(planted))

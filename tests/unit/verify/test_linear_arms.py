@@ -6,7 +6,7 @@ from number_world import KnownEvidence, knowing
 from veridical.audit._made_up import dataset
 from veridical.models.text_features import hashed
 from veridical.repair._planted_rows import rows
-from veridical.verify.arms import verify_repairs
+from veridical.verify.arms import tried_repairs
 from veridical.verify.fitting import linear_fit
 from veridical.verify.locked_fold import locked_fold
 
@@ -21,7 +21,9 @@ def test_setting_aside_wrong_labels_is_accepted():
     locked = locked_fold(data, evidence.clusters)
     repairs = ("set_aside_label_errors", "relabel_label_errors", "drop_leaks")
     fit = linear_fit(hashed(data.inputs()), data.labels)
-    found = verify_repairs(data, evidence=evidence, audit=look(evidence, ()), locked=locked, repairs=repairs, fit=fit, look=look)
+    found = tried_repairs(
+        data, evidence=evidence, audit=look(evidence, ()), locked=locked, repairs=repairs, fit=fit, look=look
+    ).record
     assert "set_aside_label_errors" in found.names("accepted"), [arm.why for arm in found.arms]
     assert found.names("skipped") == ["drop_leaks"]
     # Against labels of which 30 % are wrong a surer model has the larger log loss: why it is no reason to accept or refuse.
