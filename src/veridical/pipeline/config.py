@@ -123,6 +123,7 @@ def configured(given: dict[str, Any]) -> RunConfig:
         if name not in own and name not in training:
             raise UnknownName("setting", name, [*own, *training], "See: veridical run --help")
     chosen = {name: _as_declared((own | training)[name], value) for name, value in given.items()}
+    chosen.setdefault("select_by", chosen.get("metric", RunConfig.metric))
     config = RunConfig(
         **{name: value for name, value in chosen.items() if name in own},
         training=TrainConfig(**{name: value for name, value in chosen.items() if name in training}),

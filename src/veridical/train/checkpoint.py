@@ -25,7 +25,7 @@ MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 @dataclass(eq=False, slots=True)
 class State:
     """Where the loop is. epoch, step: the next step to take. best: trainable tensors of the best epoch so far, by name.
-    best_score: (accuracy, -loss) on the validation rows. dynamics: one entry for each epoch begun. kept: tensors that a
+    best_score: (metric, -loss) on the validation rows. dynamics: one entry for each epoch begun. kept: tensors that a
     countermeasure keeps from step to step, by its name."""
 
     epoch: int = 0

@@ -44,6 +44,8 @@ class TrainConfig:
     """Share of the train rows set apart for early stopping when the data has no valid split, 0..0.5; whole clusters. 0: none."""
     patience: int = 2
     """Epochs without a better validation score after which training stops, >= 1. Ours; no source."""
+    select_by: str = "accuracy"
+    """Metric of the validation rows that picks the epoch to keep, ties by log loss; `veridical run` takes that of --metric."""
     threads: int = 0
     """CPU threads, >= 1; 0 means the free cores, or OMP_NUM_THREADS where it is set."""
     checkpoint_seconds: float = 30.0
@@ -79,5 +81,9 @@ _RANGES: dict[str, tuple[float, float]] = {
     "threads": (0, 4096),
     "checkpoint_seconds": (0.0, 1e9),
 }
-_CHOICES = {"dtype": ("auto", "float32", "bfloat16"), "attention": ("auto", "eager", "sdpa")}
+_CHOICES = {
+    "dtype": ("auto", "float32", "bfloat16"),
+    "attention": ("auto", "eager", "sdpa"),
+    "select_by": ("accuracy", "macro_f1", "weighted_f1", "balanced_accuracy", "mcc"),
+}
 DEFAULTS = TrainConfig()

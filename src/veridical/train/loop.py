@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -21,6 +22,7 @@ from veridical.dataset.rows import IntArray
 from veridical.models._encoder_network import EncoderClassifier, predict_logits
 from veridical.models.model import FloatArray
 from veridical.models.tokens import Tokens
+from veridical.tasks.classification import task
 from veridical.train._contract import OF_ONE_PROCESS, Named
 from veridical.train.batching import Batch, epoch_batches, make_batch
 from veridical.train.checkpoint import CheckpointFile, State, trainable
@@ -194,11 +196,18 @@ def _keep_best(job: Job, state: State) -> None:
     if len(job.valid):
         logits = predict_logits(job.network, job.tokens, job.valid, dtype=job.choices.dtype)
         note(state.dynamics[-1], job.valid, logits, job.codes[job.valid])
-        loss, margin = state.dynamics[-1].loss[job.valid], state.dynamics[-1].margin[job.valid]
-        score = (float((margin > 0).mean()), -float(loss.mean(dtype=np.float64)))
+        loss = state.dynamics[-1].loss[job.valid]
+        score = (_metric(job, logits), -float(loss.mean(dtype=np.float64)))
     if score is None or state.best_score is None or score > state.best_score:
         state.best = {name: parameter.detach().clone() for name, parameter in trainable(job.network).items()}
         state.best_score, state.best_epoch = score, state.epoch
+
+
+def _metric(job: Job, logits: npt.NDArray[np.float32]) -> float:
+    """The metric that picks the epoch, of the validation rows' logits (n, C)."""
+    n_classes, true, predicted = logits.shape[1], job.codes[job.valid], logits.argmax(axis=1)
+    margins = (np.bincount(codes, minlength=n_classes).astype(np.float64) for codes in (true[true == predicted], true, predicted))
+    return task.metrics[job.config.select_by](*margins)
 
 
 def _joined(job: Job, mine: EpochDynamics) -> EpochDynamics:

@@ -68,3 +68,9 @@ def test_language_and_paths_do_not_change_what_a_run_is() -> None:
     assert identity(RunConfig(lang="zh", test="a.csv")) == identity(RunConfig())
     assert identity(RunConfig(seed=1)) != identity(RunConfig())
     assert identity(configured({"epochs": 9})) != identity(RunConfig())
+
+
+def test_the_metric_also_picks_the_epoch_unless_another_is_named():
+    assert configured({}).training.select_by == "accuracy"
+    assert configured({"metric": "macro_f1"}).training.select_by == "macro_f1"
+    assert configured({"metric": "macro_f1", "select_by": "mcc"}).training.select_by == "mcc"

@@ -2,6 +2,8 @@
 
 import json
 from dataclasses import asdict, replace
+from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from veridical.core.errors import InputError, UnknownName
 from veridical.dataset.rows import Dataset
 from veridical.models.encoder import load_encoder_model
 from veridical.models.stored import open_model
+from veridical.train import loop
 from veridical.train._contract import Countermeasure, Toy
 from veridical.train.checkpoint import trainable
 from veridical.train.config import TrainConfig
@@ -307,3 +310,21 @@ def test_weights_by_row_id_are_used_and_unknown_ids_refused(toy):
     assert weighted.probabilities[:, 1].mean() > plain.probabilities[:, 1].mean()
     with pytest.raises(InputError, match="no train row"):
         train(toy, model="linear", weights={toy.ids[-1]: 2.0})
+
+
+@pytest.mark.parametrize("name", ["accuracy", "macro_f1", "weighted_f1", "balanced_accuracy", "mcc"])
+def test_the_epoch_is_picked_by_the_metric_that_is_asked_for(name):
+    from sklearn import metrics
+
+    rng = np.random.default_rng(0)
+    codes, logits = rng.choice(3, size=60, p=[0.8, 0.15, 0.05]), rng.normal(size=(40, 3)).astype(np.float32)
+    valid = np.arange(10, 50)
+    job = SimpleNamespace(codes=codes, valid=valid, config=TrainConfig(select_by=name))
+    theirs = {
+        "accuracy": metrics.accuracy_score,
+        "macro_f1": partial(metrics.f1_score, average="macro"),
+        "weighted_f1": partial(metrics.f1_score, average="weighted"),
+        "balanced_accuracy": metrics.balanced_accuracy_score,
+        "mcc": metrics.matthews_corrcoef,
+    }
+    assert loop._metric(job, logits) == pytest.approx(theirs[name](codes[valid], logits.argmax(axis=1)))
