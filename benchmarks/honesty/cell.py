@@ -11,6 +11,7 @@ import numpy as np
 import yaml
 
 from benchmarks.honesty.base_sets import dataset
+from benchmarks.honesty.component_truth import component_truth
 from benchmarks.honesty.habits import Score, habits
 from benchmarks.honesty.worlds import World, world
 from veridical.audit._evidence import Evidence
@@ -58,13 +59,16 @@ def run_cell(name: str, base: str, seed: int, *, model: str, max_truth: int, led
         return result
     answers = _answers(made, tables)
     train_answers = _train_answers(made, tables, seed=seed)
+    truth = _accuracy(trained, made.truth[:max_truth])
+    under = _accuracy(trained, made.truth_contract[:max_truth]) if made.contract else None
     result |= {
         "reviewed": _told(account(tables, review=Review(answers))),
         "reviewed_and_train": _told(account(tables, review=Review({**answers, **train_answers}))),
         "oracle": _told(account(known, review=Review({str(row): made.right[str(row)] for row in known.ids}))),
         "habits": {habit: asdict(score) for habit, score in habits(evidence, tables.predicted).items()},
-        "truth": _accuracy(trained, made.truth[:max_truth]),
-        "truth_contract": _accuracy(trained, made.truth_contract[:max_truth]) if made.contract else None,
+        "truth": truth,
+        "truth_contract": under,
+        "component_truth": component_truth(made, data=data, trained=trained, truth=truth, truth_contract=under),
         "leaked_found": int(tables.people.leaked.sum()),
         "leaked_planted": int(known.people.leaked.sum()),
     }

@@ -98,6 +98,8 @@ def summarise(cells: list[dict[str, Any]]) -> dict[str, Any]:
     if under:
         print("\nhonest under the contract against the same model on the population that the contract describes (points)")
         summary["contract"] = _table(under, "contract", "truth_contract")
+    if any(cell.get("component_truth") for cell in judged):
+        summary["components"], summary["power"] = _components(judged), _power(judged)
     nulls = [cell for cell in cells if cell["world"] == "nothing"]
     if nulls:
         summary["false_alarms"] = {
@@ -130,6 +132,43 @@ def _table(cells: list[dict[str, Any]], what: str, truth: str) -> dict[str, Any]
         | {"error_to_oracle": round(v.error / oracle.error, 3), "width_to_oracle": round(v.width / oracle.width, 3)}
         for name, v in verdicts.items()
     }
+
+
+def _components(cells: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Each component against its truth, over the worlds where it has one. Intervals are simultaneous bands over the account."""
+    print("\neach component against its own truth, where one planted fault decides it (points; simultaneous bands)")
+    found: dict[str, dict[str, Any]] = {}
+    for name in dict.fromkeys(name for cell in cells for name in cell.get("component_truth", ())):
+        for who in OURS:
+            judged = [
+                Judged(*(told[name][key] / 100 for key in ("points", "low", "high")), truth=cell["component_truth"][name] / 100)
+                for cell in cells
+                if name in cell.get("component_truth", ()) and name in (told := cell[who]["components"])
+            ]
+            if judged:
+                found.setdefault(name, {})[who] = as_json(verdict(judged))
+                print(as_row(f"{name}, {who}", verdict(judged)))
+    return found
+
+
+def _power(cells: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """Component -> for each world, by size: how large it truly was, and the share of runs whose band excludes 0."""
+    print("\nhow often a component is seen, by its true size (share of runs whose simultaneous band excludes 0)")
+    found: dict[str, list[dict[str, Any]]] = {}
+    for world, name in dict.fromkeys((cell["world"], name) for cell in cells for name in cell.get("component_truth", ())):
+        of = [cell for cell in cells if cell["world"] == world and name in cell.get("component_truth", ())]
+        line: dict[str, Any] = {"world": world, "cells": len(of)}
+        line["true_points"] = round(sum(cell["component_truth"][name] for cell in of) / len(of), 2)
+        for who in OURS:
+            told = [cell[who]["components"].get(name) for cell in of]
+            line[who] = round(sum(t is not None and (t["low"] > 0 or t["high"] < 0) for t in told) / len(told), 3)
+        found.setdefault(name, []).append(line)
+    for name, lines in found.items():
+        lines.sort(key=lambda line: abs(line["true_points"]))
+        for line in lines:
+            seen = "".join(f"{who} {line[who]:4.2f}  " for who in OURS)
+            print(f"{name:<10} {line['true_points']:+7.2f}  {seen} {line['world']} ({line['cells']} cells)")
+    return found
 
 
 def _print_worlds(by_world: dict[str, dict[str, dict[str, float]]]) -> None:
