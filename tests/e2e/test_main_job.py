@@ -153,8 +153,8 @@ def test_own_predictions_and_own_function_give_the_same_score(
     assert said.code == 0, said.err
     first, second = (json.loads(Path(name, "run.json").read_text(encoding="utf-8")) for name in ("callable", "predictions"))
     assert first["reported"]["value"] == second["reported"]["value"]
-    assert "not trained by veridical" in first["repair"]["skipped"]
-    assert "not trained by veridical" in second["repair"]["skipped"]
+    assert "The locked fold would hold 30 rows" in first["repair"]["skipped"]
+    assert "A file of predictions answers no other row" in second["repair"]["skipped"]
     assert not Path("callable", "model").exists()
 
 

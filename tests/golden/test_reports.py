@@ -101,7 +101,7 @@ def test_the_summary_needs_no_colour_and_no_unicode_terminal() -> None:
 
 @pytest.mark.parametrize("lang", ["en", "zh"])
 def test_not_detected_always_says_what_could_have_been_seen(run: Path, lang: str) -> None:
-    said = {"en": r"not detected(?! \(could have seen 0\.8 points\))", "zh": r"未检出(?!（最小可检出 0\.8 分）)"}[lang]
+    said = {"en": r"not detected(?! \(visible from 0\.8 points up\))", "zh": r"未检出(?!（最小可检出 0\.8 分）)"}[lang]
     texts = [printed(frozen_run.record(), lang=lang, width=100)]
     texts += [
         "".join(Page(report(run, lang=lang).read_text(encoding="utf-8")).text),

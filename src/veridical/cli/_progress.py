@@ -11,15 +11,24 @@ SECONDS_BETWEEN_LINES = 5.0
 
 
 @contextmanager
-def shown(*, quiet: bool) -> Iterator[Progress]:
-    """A progress callback for the time of the block."""
+def shown(*, quiet: bool, lang: str = "en") -> Iterator[Progress]:
+    """A progress callback for the time of the block; stages are named in the language."""
     if quiet:
         yield silent
     elif sys.stderr.isatty():
         with _bars() as progress:
-            yield progress
+            yield _spoken(progress, lang)
     else:
-        yield _Lines()
+        yield _spoken(_Lines(), lang)
+
+
+def _spoken(progress: Progress, lang: str) -> Progress:
+    if lang == "en":
+        return progress
+    from veridical.report.wording import words
+
+    said = words(lang)
+    return lambda stage, done, total: progress(said.name("progress", stage), done, total)
 
 
 class _Lines:

@@ -6,7 +6,6 @@ from typing import Annotated, Any
 import typer
 
 from veridical.cli._options import options_of
-from veridical.core.counted import counted
 from veridical.pipeline.config import RunConfig, configured
 
 ROLES = (
@@ -46,17 +45,21 @@ def verb(
 
     rules = parse(fail_on)
     checks = tuple(name.strip() for name in only.split(",") if name.strip())
-    with shown(quiet=quiet) as progress:
-        folder, audit = audit_file(data, config=configured(given), only=checks, out=out, fresh=fresh, progress=progress)
+    settings = configured(given)
+    with shown(quiet=quiet, lang=settings.lang) as progress:
+        folder, audit = audit_file(data, config=settings, only=checks, out=out, fresh=fresh, progress=progress)
     if json:
         typer.echo((folder / "audit.json").read_text(encoding="utf-8"), nl=False)
     elif not quiet:
-        for record in audit.checks:
-            said = {"found": f"{record.n_found} found", "clean": "nothing found", "skipped": "could not look"}[record.status]
-            over = "" if record.status == "skipped" else f" in {counted(record.n_rows, 'row')}"
-            why = record.why if record.status == "skipped" else record.summary
-            typer.echo(f"{record.check:<20} {said}{over}. {why}".rstrip())
-        typer.echo(f"Findings: {folder / 'findings.parquet'}")
+        from rich.console import Console
+
+        from veridical.report.short import audit_lines
+        from veridical.report.terminal import WIDEST
+        from veridical.report.wording import words
+
+        width = min(Console().width, WIDEST)
+        for line in audit_lines(audit, words(settings.lang), width=width, findings=folder / "findings.parquet"):
+            typer.echo(line)
     met = reasons(rules, audit=audit, ledger=None)
     for sentence in met:
         typer.echo(f"--fail-on: {sentence}", err=True)

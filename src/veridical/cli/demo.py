@@ -23,6 +23,6 @@ def verb(
     from veridical.pipeline.running import run
 
     config = configured({"text": "text", "label": "label", "id": "id", "split": "random", "lang": lang})
-    with shown(quiet=quiet) as progress:
+    with shown(quiet=quiet, lang=lang) as progress:
         done = run(write_reviews(out), config=config, out=out, fresh=fresh, progress=progress)
     printed(done.record, folder=done.folder, lang=lang, json=json, quiet=quiet)

@@ -25,7 +25,7 @@ def verb(
 
     record = read(run)
     language, names = language_of(record, lang), chosen_components(record, component=component, rows=rows)
-    with shown(quiet=quiet) as progress:
+    with shown(quiet=quiet, lang=language) as progress:
         found = explain_run(run, fresh=fresh, progress=progress)
     report_again(run)
     explained(found, folder=run, only=names, rows=rows, lang=language, json=json, quiet=quiet)

@@ -24,7 +24,7 @@ def verb(
 
     chosen = language_of(read(run), lang)
     names = [name.strip() for name in only.split(",") if name.strip()]
-    with shown(quiet=quiet) as progress:
+    with shown(quiet=quiet, lang=chosen) as progress:
         record = probe_run(run, only=names, budget=budget, fresh=fresh, progress=progress)
     report_again(run)
     probed(record, folder=run, lang=chosen, json=json, quiet=quiet)

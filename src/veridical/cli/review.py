@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from veridical.core.counted import counted
 from veridical.core.errors import InputError
 
 
@@ -28,14 +27,14 @@ def verb(
 
         n_rows, before, after = write_sheet(run, rows=rows, out=out, train=review_train)
         if not quiet:
-            typer.echo(
-                f"{counted(n_rows, 'row')} to review: {out}. Fill in the column answer with the right label, or unsure, or leave "
-                "it blank."
-            )
-            typer.echo(
-                f"The honest score's interval is {before:.1f} points wide; with these answers it would be about {after:.1f}."
-            )
-            typer.echo(f"Then: veridical review {run} --answers {out}")
+            from veridical.cli._result import language_of
+            from veridical.core.run_record import read
+            from veridical.report.short import sheet_lines
+            from veridical.report.wording import words
+
+            said = words(language_of(read(run), lang))
+            for line in sheet_lines(run, out=out, n_rows=n_rows, before=before, after=after, words=said):
+                typer.echo(line)
     elif answers is not None:
         from veridical.cli._result import printed
         from veridical.pipeline.reviewing import take_answers

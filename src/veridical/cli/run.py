@@ -30,7 +30,7 @@ def verb(
 
     rules = parse(fail_on)
     settings = configured({**(read_config(config) if config else {}), **given})
-    with shown(quiet=quiet) as progress:
+    with shown(quiet=quiet, lang=settings.lang) as progress:
         done = run(train, config=settings, out=out, fresh=fresh, progress=progress)
     printed(done.record, folder=done.folder, lang=settings.lang, json=json, quiet=quiet)
     met = reasons(rules, audit=done.audit, ledger=done.record.ledger)

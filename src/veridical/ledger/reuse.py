@@ -22,10 +22,12 @@ REPLICATES = 1000
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """k: models known to have been scored on these rows, this one included. is_best: whether this one scores highest, so that it
-    would have been chosen. optimism, bound: points."""
+    """k: models known to have been scored on these rows, this one included; those that predicted the same count as one. same:
+    looks that predicted what this model does. is_best: whether this one scores highest, so that it would have been chosen.
+    optimism, bound: points."""
 
     k: int
+    same: int
     is_best: bool
     optimism: float
     bound: float
@@ -35,7 +37,8 @@ def chosen_among(
     predicted: IntArray, looks: IntArray, *, codes: IntArray, cluster: IntArray, metric: Metric, n_classes: int, seed: int
 ) -> Chosen:
     """predicted: of this model, (n,). looks: of the others, (L, n). codes, cluster: (n,), labels as given."""
-    models = np.concatenate([predicted[None, :], looks])
+    same = (looks == predicted).all(axis=1)
+    models = np.concatenate([predicted[None, :], np.unique(looks[~same], axis=0)])
     labels, collapse = np.eye(n_classes)[codes], collapses(metric)
     scores, influences = np.zeros(len(models)), np.zeros((len(models), len(codes)))
     for place, found in enumerate(models):
@@ -55,4 +58,4 @@ def chosen_among(
     sigma = float(np.sqrt(np.mean(variances) / 2)) if variances else 0.0
     is_best = bool(scores[0] >= scores.max() - 1e-12)
     bound = 100 * sigma * float(np.sqrt(2 * np.log(len(models))))
-    return Chosen(len(models), is_best, min(100 * max(optimism, 0.0), bound), bound)
+    return Chosen(len(models), int(same.sum()), is_best, min(100 * max(optimism, 0.0), bound), bound)

@@ -49,6 +49,10 @@ def reuse(chosen: Chosen, standard_error: float, *, n: int) -> Component:
     """An offset: what the choice among the logged looks flatters this score by."""
     if chosen.k > 1:
         return _reused(chosen, n=n)
+    if chosen.same:
+        zero = Estimate(0.0, 0.0, 0.0, 0.95, n, n, "identity")
+        why = "Every other run in the log predicted the same for all test rows, so nothing was chosen by this score."
+        return Component("reuse", "measurement", "measured", zero, 0.0, n, why, 0.0, 0.0, {"looks": 1})
     bound = {str(k): round(100 * standard_error * float(np.sqrt(2 * np.log(k))), 2) for k in (2, 5, 10, 100)}
     why = (
         "No log of earlier looks at this test set. Had this model been chosen as the best of k by this score, up to "

@@ -51,7 +51,8 @@ def component_line(component: Component, words: Words) -> ComponentLine:
         seen = words("seen_unknown") if component.mde is None else words("seen_from", mde=f"{component.mde:.1f}")
         word = words("status_with", status=word, seen=seen)
     base = component.name.partition(":")[0]
-    key = f"meaning.{base}.{status}"
+    none = base == "leakage" and status == "not_detected" and component.rows == 0
+    key = f"meaning.{base}.{'none' if none else status}"
     meaning = words(key if words.has(key) else f"meaning.other.{status}").replace("{rows}", figures.count(component.rows))
     return ComponentLine(
         name=component_name(component.name, words),

@@ -115,6 +115,9 @@ class _Page:
             figure = figures.score(step.end) if step.line is None else step.line.points
             name = pad(cut(step.name, names), names)
             self.line(f"  {name}  {pad(bar, BAR_COLUMNS + 1)} {figure:>6}", style="bold" if step.kind == "total" else "")
+        if floor > 0:
+            note = self.words("bars_from", floor=figures.score(floor))
+            self.line(f"  {pad('', names)}  {note}", style="dim")
         self.line()
 
     def components(self, lines: list[ComponentLine]) -> None:

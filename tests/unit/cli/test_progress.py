@@ -1,8 +1,13 @@
 """Progress goes to the error stream and is short where nobody watches."""
 
+import re
+from pathlib import Path
+
 import pytest
 
+import veridical
 from veridical.cli import _progress
+from veridical.report.wording import words
 
 
 def test_plain_lines_name_each_stage_once_and_then_every_few_seconds(
@@ -30,3 +35,12 @@ def test_bars_on_a_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: pyt
         progress("load", 0, 0)
         progress("train", 1, 2)
     assert capsys.readouterr().out == ""
+
+
+def test_stages_are_named_in_the_language(capsys: pytest.CaptureFixture[str]) -> None:
+    with _progress.shown(quiet=False, lang="zh") as progress:
+        progress("near-duplicates", 0, 1)
+    assert capsys.readouterr().err == "近似重复\n"
+    code = "\n".join(path.read_text(encoding="utf-8") for path in Path(veridical.__file__).parent.rglob("*.py"))
+    stages = set(re.findall(r'progress\("([^"]+)"', code))
+    assert stages <= {key.removeprefix("progress.") for key in words("zh").table if key.startswith("progress.")}

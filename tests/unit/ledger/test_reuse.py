@@ -60,3 +60,16 @@ def test_the_account_subtracts_it_and_says_how_many_looks():
     if component.status == "bounded":
         assert after.honest.value == pytest.approx(before.honest.value - component.points.value / 100)
     assert points(after)["reuse"].high > 0
+
+
+def test_a_look_that_predicted_the_same_chose_nothing():
+    world = made(seed=3)
+    tables = world.tables()
+    again = account(world, tables=replace(tables, looks=np.stack([tables.predicted, tables.predicted])))
+    component = next(c for c in again.components if c.name == "reuse")
+    assert component.status == "measured"
+    assert (component.points.value, component.points.low, component.points.high) == (0.0, 0.0, 0.0)
+    assert "predicted the same" in component.why
+    other = np.where(np.arange(len(tables.codes)) < 5, 1 - tables.predicted, tables.predicted)
+    twice = account(world, tables=replace(tables, looks=np.stack([other, other, tables.predicted])))
+    assert next(c for c in twice.components if c.name == "reuse").details["looks"] == 2

@@ -1,0 +1,41 @@
+"""What the smaller verbs print: a line a check, and where a review sheet went."""
+
+from pathlib import Path
+
+from veridical.core.finding import AuditRecord
+from veridical.report import figures
+from veridical.report.safe_text import one_line
+from veridical.report.terminal import cells, pad, wrap
+from veridical.report.wording import Words
+
+NARROWEST, LONGEST = 20, 400
+"""Cells of the column of names at least, and characters of a reason at most. Ours; no source."""
+
+
+def audit_lines(audit: AuditRecord, words: Words, *, width: int, findings: Path) -> list[str]:
+    """Each check: its name, what came of it, and why, wrapped to `width` cells; and where the findings are."""
+    names = [words.name("check", record.check) for record in audit.checks]
+    column = max([NARROWEST, *(cells(name) for name in names)])
+    lines = []
+    for name, record in zip(names, audit.checks, strict=True):
+        rows = figures.count(record.n_rows)
+        if record.status == "skipped":
+            said = words("check_skipped", why=one_line(words.sentence(record.why), limit=LONGEST))
+        elif record.status == "clean":
+            said = words("check_clean", rows=rows)
+        else:
+            said = words("check_found", found=figures.count(record.n_found), rows=rows)
+        more = "" if record.status == "skipped" else one_line(words.sentence(record.summary), limit=LONGEST)
+        stop = "。" if words.lang == "zh" else ". "
+        text = f"{pad(name, column)}  {said}{stop if more and not said.endswith(('.', '。')) else ''}{more}"
+        lines += wrap(text, width=width, indent=column + 2)
+    return [*lines, words("audit_findings", file=str(findings))]
+
+
+def sheet_lines(run: Path, *, out: Path, n_rows: int, before: float, after: float, words: Words) -> list[str]:
+    """Where the rows to review went, and the interval widths in points without and with their answers."""
+    return [
+        words("sheet_written", n=figures.count(n_rows), out=str(out)),
+        words("sheet_buys", before=f"{before:.1f}", after=f"{after:.1f}"),
+        words("sheet_next", command=f"veridical review {run} --answers {out}"),
+    ]
