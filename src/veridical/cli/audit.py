@@ -47,7 +47,7 @@ def verb(
     checks = tuple(name.strip() for name in only.split(",") if name.strip())
     settings = configured(given)
     with shown(quiet=quiet, lang=settings.lang) as progress:
-        folder, audit = audit_file(data, config=settings, only=checks, out=out, fresh=fresh, progress=progress)
+        folder, audit, warnings = audit_file(data, config=settings, only=checks, out=out, fresh=fresh, progress=progress)
     if json:
         typer.echo((folder / "audit.json").read_text(encoding="utf-8"), nl=False)
     elif not quiet:
@@ -60,6 +60,8 @@ def verb(
         width = min(Console().width, WIDEST)
         for line in audit_lines(audit, words(settings.lang), width=width, findings=folder / "findings.parquet"):
             typer.echo(line)
+        for sentence in warnings:
+            typer.echo(f"! {words(settings.lang).sentence(sentence)}")
     met = reasons(rules, audit=audit, ledger=None)
     for sentence in met:
         typer.echo(f"--fail-on: {sentence}", err=True)

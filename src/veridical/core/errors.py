@@ -6,6 +6,8 @@ NEAR = 0.65
 """Likeness (1 - typing errors / length of the longer name, 0..1) from which a known name is offered. Ours; no source."""
 SHORTEST_BEGINNING = 3
 """Characters from which the beginning of a name counts as the name. Ours; no source."""
+LONGEST_NAME = 60
+"""Characters of a known name that a refusal shows. Ours; no source."""
 SHOWN_NAMES = 20
 """Known names that a refusal lists. Ours; no source."""
 
@@ -37,12 +39,16 @@ class InputError(VeridicalError):
     """The user's data, options or files cannot be used as they are."""
 
 
+def _short(name: str) -> str:
+    return name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…"
+
+
 class UnknownName(InputError):
     """A name that is not in the list of known ones; suggests the nearest."""
 
     def __init__(self, kind: str, got: str, known: Iterable[str], next_step: str = "") -> None:
         names = list(known)
-        shown = ", ".join(names[:SHOWN_NAMES]) or "none"
+        shown = ", ".join(_short(name) for name in names[:SHOWN_NAMES]) or "none"
         more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
         super().__init__(f"Unknown {kind} {got!r}.{nearest(got, names)} Known: {shown}{more}. {next_step}".strip())
 

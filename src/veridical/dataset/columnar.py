@@ -25,7 +25,9 @@ def _schema(path: Path) -> pa.Schema:
 
 def _unreadable(path: Path, error: Exception) -> InputError:
     kind = "an Arrow" if path.suffix == ".arrow" else "a Parquet"
-    return InputError(f"{path} cannot be read as {kind} file ({str(error).splitlines()[0][:120]}). Write the file again.")
+    return InputError(
+        f"{path} cannot be read as {kind} file ({str(error).splitlines()[0][:120].rstrip('.')}). Write the file again."
+    )
 
 
 def _arrow(path: Path) -> pa.Table:

@@ -86,7 +86,7 @@ def encoding_of(path: Path) -> Encoding:
 def _refuse_binary(path: Path, head: bytes) -> None:
     kind = next((name for magic, name in MAGIC.items() if head.startswith(magic)), None)
     if kind is None and head.count(b"\0") > max(len(head) // 1000, 3):
-        kind = "a binary file (it is full of NUL bytes)"
+        kind = f"a binary file (its first {len(head):,} bytes hold {head.count(0):,} NUL bytes)"
     if kind:
         raise InputError(
             f"{path} is {kind}, not text; allowed: CSV, TSV, JSON, JSON lines (also .gz) and .parquet. Export it as one of these."

@@ -79,7 +79,7 @@ def _listed(path: Path, content: bytes) -> Iterator[tuple[str, dict[str, Any]]]:
         rows = json.loads(content.decode("utf-8", "surrogateescape"))
     except json.JSONDecodeError as error:
         raise InputError(
-            f"{path}, line {error.lineno}: not valid JSON ({error.msg}). Correct that line or save the file again."
+            f"{path}, line {error.lineno}: not valid JSON ({_detail(error)}). Correct that line or save the file again."
         ) from error
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is not valid JSON ({error}). Save it as a list of flat objects.") from error
@@ -91,6 +91,12 @@ def _listed(path: Path, content: bytes) -> Iterator[tuple[str, dict[str, Any]]]:
         yield f"{path}, row {number}", row
 
 
+def _detail(error: ValueError | RecursionError) -> str:
+    if isinstance(error, json.JSONDecodeError):
+        return f"{error.msg.removesuffix(' at')}, column {error.colno}"
+    return "nested too deeply" if isinstance(error, RecursionError) else str(error)
+
+
 def _lines(path: Path, file: Iterable[bytes]) -> Iterator[tuple[str, dict[str, Any]]]:
     for number, line in enumerate(file, start=1):
         if not line.strip():
@@ -98,7 +104,7 @@ def _lines(path: Path, file: Iterable[bytes]) -> Iterator[tuple[str, dict[str, A
         try:
             row = json.loads(line.decode("utf-8", "surrogateescape"))
         except (ValueError, RecursionError) as error:
-            detail = getattr(error, "msg", "nested too deeply" if isinstance(error, RecursionError) else str(error))
+            detail = _detail(error)
             raise InputError(
                 f"{path}, line {number}: not valid JSON ({detail}); one object a line is allowed. Correct that line."
             ) from error

@@ -209,6 +209,8 @@ def _noise_bounds(game: Coalitions, full: Value) -> tuple[float, float]:
 
 
 RULE_OF_THREE = 3.0
+DUST = 1e-9
+"""Points under which a number is a rounding error."""
 """None among n rows means at most 3 / n of them at 95 %. Jovanovic and Levy 1997."""
 TRANSFER_WORDS: dict[str, Callable[[Coalitions], wording.Said]] = {
     "groups": wording.groups,
@@ -286,7 +288,7 @@ class _Account:
         found = []
         for (first, second), pair in pairs.items():
             half, middle = 100 * critical * self.uncertainty.standard_error(pair), 100 * pair.score
-            if abs(middle) > half > 0:
+            if abs(middle) > max(half, DUST):
                 people = self.game.tables.people
                 points = Estimate(
                     middle,

@@ -1,5 +1,6 @@
 """What the ledger says of each component: how the number was obtained, over how many rows, or why there is none."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -202,7 +203,14 @@ def unsupported(name: str, reason: str) -> Component:
     return Component(name, "transfer", "skipped", None, None, 0, f"Not reweighted: {reason}. {advice}.")
 
 
+SHOWN_WORDS = 5
+"""Candidates that are named on a line. Ours; no source."""
+WORD = re.compile(r"word ['\"](.*?)['\"]: ")
+"""What the check of label words writes before a candidate's figures."""
+
+
 def shortcut_candidates(candidates: Sequence[str]) -> Component:
+    """candidates: the evidence of each word that the check found, strongest first."""
     if not candidates:
         why = "No word was found that gives a label away, and no contract declares one."
         return Component("shortcut", "transfer", "skipped", None, None, 0, why)
@@ -212,7 +220,8 @@ def shortcut_candidates(candidates: Sequence[str]) -> Component:
         f"declare one in a contract "
         "(--contract) and its points are measured."
     )
-    return Component("shortcut", "transfer", "candidate", None, None, len(candidates), why)
+    words = [found[1] for seen in candidates[:SHOWN_WORDS] if (found := WORD.match(seen))]
+    return Component("shortcut", "transfer", "candidate", None, None, len(candidates), why, details={"words": words})
 
 
 def borrowing(found: Borrowed, *, gap: float, z: float) -> str:

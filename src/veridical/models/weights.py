@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from veridical.core.errors import InputError, MissingExtra, SurroundingsError
+from veridical.core.errors import InputError, MissingExtra, SurroundingsError, nearest
 from veridical.dataset.rows import Text
 
 
@@ -125,6 +125,9 @@ def _from_hub(name: str, hub_id: str) -> Weights:
     except RepositoryNotFoundError as error:
         raise InputError(f"The hub has no model {hub_id!r}, or it is private. {_instead(name)}") from error
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        near = nearest(name, ["linear", *PACKAGES])
+        if near and name not in PACKAGES:
+            raise InputError(f"{name!r} is neither a folder nor in the Hugging Face cache.{near}") from error
         raise SurroundingsError(
             f"{hub_id!r} is neither a folder nor in the Hugging Face cache, and the hub cannot be reached. {_instead(name)}"
         ) from error

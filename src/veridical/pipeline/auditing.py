@@ -20,8 +20,9 @@ def audit_file(
     out: Path | None = None,
     fresh: bool = False,
     progress: Progress = silent,
-) -> tuple[Path, AuditRecord]:
-    """The folder and the outcome of all checks (or `only` some) on the rows as they stand; a lone file is all train."""
+) -> tuple[Path, AuditRecord, tuple[str, ...]]:
+    """The folder, the outcome of all checks (or `only` some) on the rows as they stand, and what was noted as they were loaded; a
+    lone file is all train."""
     whole = identity_of("audit", source, config)
     whole["config"]["only"] = list(only)
     with claim(out, whole, threads=threads(), fresh=fresh) as folder:
@@ -38,5 +39,5 @@ def audit_file(
             records.write_audit(folder.path, audit)
             if not config.no_text:
                 records.write_shown_rows(folder.path, data=data, audit=audit)
-            folder.mark("finished", {})
-        return folder.path, records.read_audit(folder.path)
+            folder.mark("finished", {"warnings": list(data.warnings)})
+        return folder.path, records.read_audit(folder.path), tuple(folder.marked("finished")["warnings"])

@@ -8,7 +8,7 @@ from typing import Any
 from veridical.core.errors import InputError, UnknownName
 from veridical.core.field_docs import plain_type
 from veridical.models.calls import Calls, is_address, refuse_address
-from veridical.train.config import TrainConfig
+from veridical.train.config import METRICS, TrainConfig
 
 CHOICES = {
     "task": ("classification",),
@@ -123,7 +123,9 @@ def configured(given: dict[str, Any]) -> RunConfig:
         if name not in own and name not in training:
             raise UnknownName("setting", name, [*own, *training], "See: veridical run --help")
     chosen = {name: _as_declared((own | training)[name], value) for name, value in given.items()}
-    chosen.setdefault("select_by", chosen.get("metric", RunConfig.metric))
+    metric = chosen.get("metric", RunConfig.metric)
+    if metric in METRICS:  # an unknown one is refused by its own name
+        chosen.setdefault("select_by", metric)
     config = RunConfig(
         **{name: value for name, value in chosen.items() if name in own},
         training=TrainConfig(**{name: value for name, value in chosen.items() if name in training}),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from veridical.core.atomic_write import write_json
 from veridical.core.finding import AuditRecord
-from veridical.core.plugins import names
+from veridical.core.plugins import get, names
 from veridical.core.progress import Progress
 from veridical.core.run_record import RepairRecord
 from veridical.pipeline.certifying import certify
@@ -14,7 +14,7 @@ from veridical.pipeline.config import RunConfig
 
 if TYPE_CHECKING:
     from veridical.audit._evidence import Evidence
-    from veridical.dataset.rows import IntArray
+    from veridical.dataset.rows import Dataset, IntArray
     from veridical.models.model import FloatArray
     from veridical.repair._contract import Edit
     from veridical.train.trained import Trained
@@ -43,48 +43,71 @@ def repaired(
     from veridical.verify.winners import winners
 
     data = evidence.data
-    fixed = trained.external
-    locked = locked_fold(data, evidence.clusters, fixed=fixed)
+    locked = locked_fold(data, evidence.clusters, fixed=trained.external)
     if trained.model is None:
         why = "A file of predictions answers no other row and cannot be trained again, so no repair could be tested."
         found = Tried(RepairRecord(skipped=why, rows_in=len(data), rows_kept=len(data)), None, ())
     else:
-        fit = (
-            answered(trained.probabilities)
-            if fixed
-            else fit_of(folder, kind=trained.kind, evidence=evidence, config=config, progress=progress)
-        )
-        found = tried(
-            fit, evidence=evidence, audit=audit, locked=locked, votes=votes, config=config, fixed=fixed, progress=progress
+        found = _tried(
+            folder, trained, evidence=evidence, audit=audit, locked=locked, votes=votes, config=config, progress=progress
         )
     record = found.record
     dtype = dtype_of(folder, config=config)
     certify(folder, found, data=data, locked=locked, votes=votes, kind=trained.kind, dtype=dtype, config=config)
     accepted = winners(record)
+    params = params_of(fixed=trained.external)
     better, edits = repair(
-        data, audit=audit, repairs=accepted, seed=config.seed, evidence=evidence, params=params_of(fixed=fixed), progress=progress
+        data, audit=audit, repairs=accepted, seed=config.seed, evidence=evidence, params=params, progress=progress
     )
     write_edits(edits, folder / "edits.parquet")
     if not config.no_text:
         save(better, folder / "repaired.parquet")
-    if accepted and not fixed:
-        from veridical.train.training import train
-
-        model = train(
-            better,
-            model=config.model,
-            countermeasures=config.countermeasures,
-            config=config.training,
-            seed=config.seed,
-            folder=folder / "checkpoint" / "repaired",
-            clusters=_kept(evidence.clusters, data.ids, set_of=better.ids),
-            weights=_weights(edits, set(better.take(better.rows("train")).ids)),
-            progress=progress,
-        ).model
-        assert model is not None
-        model.save(folder / "model_repaired")
-        write_json(folder / "model_repaired" / "roles.json", data.roles)
+    if accepted and not trained.external:
+        _train_again(folder, better, edits, evidence=evidence, config=config, progress=progress)
     return with_edits(record, data=data, repaired=better, edits=edits)
+
+
+def _tried(
+    folder: Path,
+    trained: "Trained",
+    *,
+    evidence: "Evidence",
+    audit: AuditRecord,
+    locked: "LockedFold",
+    votes: str,
+    config: RunConfig,
+    progress: Progress,
+) -> "Tried":
+    fixed = trained.external
+    fit = (
+        answered(trained.probabilities)
+        if fixed
+        else fit_of(folder, kind=trained.kind, evidence=evidence, config=config, progress=progress)
+    )
+    return tried(fit, evidence=evidence, audit=audit, locked=locked, votes=votes, config=config, fixed=fixed, progress=progress)
+
+
+def _train_again(
+    folder: Path, better: "Dataset", edits: "tuple[Edit, ...]", *, evidence: "Evidence", config: RunConfig, progress: Progress
+) -> None:
+    """model_repaired/: the model of the run, trained on the repaired rows."""
+    from veridical.train.training import train
+
+    data = evidence.data
+    model = train(
+        better,
+        model=config.model,
+        countermeasures=config.countermeasures,
+        config=config.training,
+        seed=config.seed,
+        folder=folder / "checkpoint" / "repaired",
+        clusters=_kept(evidence.clusters, data.ids, set_of=better.ids),
+        weights=_weights(edits, set(better.take(better.rows("train")).ids)),
+        progress=progress,
+    ).model
+    assert model is not None
+    model.save(folder / "model_repaired")
+    write_json(folder / "model_repaired" / "roles.json", data.roles)
 
 
 def tried(
@@ -119,9 +142,10 @@ def tried(
 
 def params_of(*, fixed: bool) -> dict[str, Any]:
     """Knobs that differ from a repair's own: of a model that is not trained here, no train row can become a test row."""
-    from veridical.repair import keep_clusters_together as together
+    from veridical.repair._runner import FOLDER, NOUN
 
-    return {together.NAME: together.Params(keep_test_size=False)} if fixed else {}
+    found = {name: get(FOLDER, NOUN, name).params_fixed for name in names(FOLDER)} if fixed else {}
+    return {name: params for name, params in found.items() if params is not None}
 
 
 def answered(probabilities: "FloatArray") -> "Fit":

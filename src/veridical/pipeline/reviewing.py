@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from veridical.models.model import FloatArray
 
 COLUMNS = ("id", "text", "label", "answer")
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""Beginnings of a cell that a spreadsheet runs as a formula."""
 IMAGINED = 5
 """Imagined rounds of answers from which the width that a review would buy is averaged. Ours; no source."""
 
@@ -160,18 +162,18 @@ def read_sheet(path: Path, *, ids: set[str], labels: tuple[str, ...]) -> dict[st
         raise InputError(f"The sheet {path} cannot be read ({error}). Save it as CSV in UTF-8.") from error
     found: dict[str, str] = {}
     for row in rows:
-        answer = (row["answer"] or "").strip()
+        answer, row_id = _as_written((row["answer"] or "").strip()), _as_written(row["id"] or "")
         if not answer:
             continue
-        if row["id"] not in ids:
-            raise InputError(f"{path} answers for row {row['id']!r}, which this run would not ask about. Use its own sheet.")
+        if row_id not in ids:
+            raise InputError(f"{path} answers for row {row_id!r}, which this run would not ask about. Use its own sheet.")
         if answer not in labels and answer != UNSURE:
             allowed = ", ".join([*labels, UNSURE][:20])
             raise InputError(
-                f"{path}: row {row['id']!r} has the answer {answer!r}, which is no label.{nearest(answer, labels)} "
+                f"{path}: row {row_id!r} has the answer {answer!r}, which is no label.{nearest(answer, labels)} "
                 f"Allowed: {allowed}; or leave it blank."
             )
-        found[row["id"]] = answer
+        found[row_id] = answer
     return found
 
 
@@ -208,13 +210,24 @@ def _sheet_lines(run: Path, ids: list[str]) -> list[tuple[str, str, str, str]]:
     for row in ids:
         at = position[row]
         text = data.texts[at] if data.seconds is None else f"{data.texts[at]} ||| {data.seconds[at]}"
-        lines.append((row, text, data.labels[data.codes[at]], ""))
+        lines.append((_inert(row), _inert(text), _inert(data.labels[data.codes[at]]), ""))
     return lines
+
+
+def _inert(cell: str) -> str:
+    """What a spreadsheet would run as a formula starts with an apostrophe (OWASP, CSV injection)."""
+    return f"'{cell}" if cell.startswith(FORMULA) else cell
+
+
+def _as_written(cell: str) -> str:
+    """`_inert` undone."""
+    return cell[1:] if cell.startswith("'") and cell[1:].startswith(FORMULA) else cell
 
 
 def _write_sheet(lines: list[tuple[str, str, str, str]], out: Path) -> None:
     def write(path: Path) -> None:
-        with path.open("w", encoding="utf-8", newline="") as file:
+        # With a byte order mark spreadsheets read it as UTF-8.
+        with path.open("w", encoding="utf-8-sig", newline="") as file:
             sheet = csv.writer(file)
             sheet.writerow(COLUMNS)
             sheet.writerows(lines)

@@ -37,6 +37,7 @@ class Repair:
 
     apply: edits for (evidence, audit, params, random stream). kind: `training` changes what is learned from (tested against
     untouched and placebo); `measurement` changes the split or the test set. answers: names of the checks whose findings it uses.
+    params_fixed: params for a model that cannot be trained again, where those of `params` would ask for that.
     """
 
     apply: Callable[[Evidence, AuditRecord, Any, np.random.Generator], tuple[Edit, ...]]
@@ -44,6 +45,7 @@ class Repair:
     kind: Literal["training", "measurement"]
     answers: tuple[str, ...]
     planted: Callable[[], Planted]
+    params_fixed: Any = None
 
 
 Weights = Mapping[str, float]

@@ -63,4 +63,5 @@ def planted() -> Planted:
     return Planted(dataset(train + test + leaks), frozenset(test[i][0] for i in range(3)), dataset(train + test))
 
 
-repair = Repair(apply, Params(), "measurement", ("train_test_overlap",), planted)
+# No row that a model was trained on can become a test row of that model.
+repair = Repair(apply, Params(), "measurement", ("train_test_overlap",), planted, params_fixed=Params(keep_test_size=False))

@@ -54,6 +54,8 @@ def component_line(component: Component, words: Words) -> ComponentLine:
     none = base == "leakage" and status == "not_detected" and component.rows == 0
     key = f"meaning.{base}.{'none' if none else status}"
     meaning = words(key if words.has(key) else f"meaning.other.{status}").replace("{rows}", figures.count(component.rows))
+    listed = [one_line(str(word), limit=20) for word in component.details.get("words", ())]
+    meaning = meaning.replace("{words}", " · ".join(listed) or figures.count(component.rows))
     return ComponentLine(
         name=component_name(component.name, words),
         status=status,
@@ -104,15 +106,30 @@ def _parts(ledger: Ledger, kind: str, start: float, words: Words) -> list[Step]:
 
 
 def gap_sentence(ledger: Ledger, words: Words) -> str:
+    """What the gap is and whether it is told apart; with a contract, how much further its score lies."""
+    said = _gap(ledger, words)
+    if ledger.contract is None:
+        return said
+    further = 100 * (ledger.honest.value - ledger.contract.honest.value)
+    name, side = one_line(ledger.contract.name, limit=60), words("side.less" if further >= 0 else "side.more")
+    under = words("gap_contract", name=name, points=f"{abs(further):.1f}", side=side)
+    return f"{said}{'' if words.lang == 'zh' else ' '}{under}"
+
+
+def _gap(ledger: Ledger, words: Words) -> str:
     gap = 100 * (ledger.reported.value - ledger.honest.value)
     metric = words.name("metric", ledger.metric)
     if abs(gap) < 0.05:
         return words("gap_none", metric=metric)
-    if ledger.honest.low <= ledger.reported.value <= ledger.honest.high:
-        key = "gap_above_held" if gap > 0 else "gap_below_held"
-    else:
-        key = "gap_above" if gap > 0 else "gap_below"
-    return words(key, metric=metric, points=f"{abs(gap):.1f}")
+    figure = f"{abs(gap):.1f}"
+    if not ledger.honest.low <= ledger.reported.value <= ledger.honest.high:
+        return words("gap_above" if gap > 0 else "gap_below", metric=metric, points=figure)
+    told = [line for line in component_lines(ledger, words) if line.status == "measured" and line.component.kind == "measurement"]
+    if told:
+        named = " · ".join(f"{line.name} {line.points}" for line in told)
+        key = "gap_above_found" if gap > 0 else "gap_below_found"
+        return words(key, metric=metric, points=figure, found=named)
+    return words("gap_above_held" if gap > 0 else "gap_below_held", metric=metric, points=figure)
 
 
 def warning_sentences(record: RunRecord, words: Words) -> list[str]:

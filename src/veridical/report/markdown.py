@@ -54,7 +54,7 @@ def _head(record: RunRecord, said: Words) -> list[str]:
         train=train,
         test=test,
     )
-    return [*lines, "", gap_sentence(ledger, said), "", about]
+    return [*lines, "", literal(gap_sentence(ledger, said), limit=600), "", about]
 
 
 def _account(ledger: Ledger, said: Words) -> list[str]:

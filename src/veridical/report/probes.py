@@ -73,7 +73,8 @@ def probe_lines(record: ProbeRecord, words: Words) -> list[ProbeLine]:
 
 def probe_line(outcome: ProbeOutcome, words: Words) -> ProbeLine:
     ordered = sorted(outcome.measures, key=lambda measure: ORDER.index(measure.status))
-    measures = tuple(measure_line(measure, words) for measure in ordered)
+    among = sum(measure.mde is not None for measure in ordered)
+    measures = tuple(measure_line(measure, words, among=among) for measure in ordered)
     said = outcome.why if outcome.status == "skipped" else outcome.summary
     return ProbeLine(
         name=words.name("probe", outcome.probe),
@@ -88,9 +89,13 @@ def probe_line(outcome: ProbeOutcome, words: Words) -> ProbeLine:
     )
 
 
-def measure_line(measure: Measure, words: Words) -> MeasureLine:
+def measure_line(measure: Measure, words: Words, *, among: int = 1) -> MeasureLine:
+    """among: how many measures of the probe were corrected together."""
     value, interval = in_unit(measure.estimate, measure.unit)
     seen = words("seen_from_unit", mde=_number(measure.mde, measure.unit)) if measure.mde is not None else ""
+    alone = measure.unit == "points" and (measure.estimate.low > 0 or measure.estimate.high < 0)
+    if measure.status == "not_detected" and alone and measure.mde is not None:
+        seen = words("seen_corrected", mde=_number(measure.mde, measure.unit), n=figures.count(among))
     about, method = words.sentence(measure.about), words.sentence(measure.estimate.method)
     return MeasureLine(_name(measure.name, words), measure.status, value, interval, seen, about, method, measure)
 

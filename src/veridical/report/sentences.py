@@ -16,6 +16,8 @@ BREAK = re.compile(r"(?<=[.!?])\s+(?=[A-Z0-9\-'])")
 """Between two sentences."""
 DEEPEST = 4
 """Fragments inside fragments that are looked into."""
+LISTS = (("; ", "；"), (", ", "、"))
+"""What stands between the items of a list, and what does in the other language."""
 FILES = ("sentences", "probes")
 NUMBER = r"[-+−]?(?:[\d,]*\.?\d+(?:e[-+]?\d+)?|inf|nan)"
 
@@ -86,10 +88,11 @@ def _fragment(text: str, rules: tuple[Rule, ...], depth: int) -> str:
     """What a place stands for: a list whose items all have an entry, a fragment that has one, or anything else as it is."""
     if depth > DEEPEST:
         return text
-    items = [_matched(item, rules, depth) for item in text.split(", ")]
-    known = [item for item in items if item is not None]
-    if len(known) == len(items) > 1:
-        return "、".join(known)
+    for between, glue in LISTS:
+        items = [_matched(item, rules, depth) for item in text.split(between)]
+        known = [item for item in items if item is not None]
+        if len(known) == len(items) > 1:
+            return glue.join(known)
     whole = _matched(text, rules, depth)
     return text if whole is None else whole
 

@@ -4,9 +4,11 @@ right: the diagonal; true: row sums; predicted: column sums. Definitions as in s
 zero). A class that occurs neither as true nor as predicted does not count in an average over classes.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 
-from veridical.tasks._contract import FloatArray
+from veridical.tasks._contract import FloatArray, Metric
 
 
 def accuracy(right: FloatArray, true: FloatArray, predicted: FloatArray) -> float:
@@ -42,3 +44,13 @@ def mcc(right: FloatArray, true: FloatArray, predicted: FloatArray) -> float:
     t, p = true / total, predicted / total
     spread = (1 - t @ t) * (1 - p @ p)
     return float((right.sum() / total - t @ p) / np.sqrt(spread)) if spread > 0 else 0.0
+
+
+METRICS: Mapping[str, Metric] = {
+    "accuracy": accuracy,
+    "macro_f1": macro_f1,
+    "weighted_f1": weighted_f1,
+    "balanced_accuracy": balanced_accuracy,
+    "mcc": mcc,
+}
+"""By the name that --metric takes."""

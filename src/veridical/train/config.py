@@ -64,6 +64,7 @@ class TrainConfig:
             raise InputError(f"train setting {whole[0]} = {getattr(self, whole[0])!r} is not a whole number. Give one.")
 
 
+METRICS = ("accuracy", "macro_f1", "weighted_f1", "balanced_accuracy", "mcc")
 _RANGES: dict[str, tuple[float, float]] = {
     "epochs": (1, 1000),
     "learning_rate": (1e-8, 1.0),
@@ -84,6 +85,6 @@ _RANGES: dict[str, tuple[float, float]] = {
 _CHOICES = {
     "dtype": ("auto", "float32", "bfloat16"),
     "attention": ("auto", "eager", "sdpa"),
-    "select_by": ("accuracy", "macro_f1", "weighted_f1", "balanced_accuracy", "mcc"),
+    "select_by": METRICS,
 }
 DEFAULTS = TrainConfig()

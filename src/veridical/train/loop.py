@@ -22,7 +22,7 @@ from veridical.dataset.rows import IntArray
 from veridical.models._encoder_network import EncoderClassifier, predict_logits
 from veridical.models.model import FloatArray
 from veridical.models.tokens import Tokens
-from veridical.tasks.classification import task
+from veridical.tasks._confusion_metrics import METRICS
 from veridical.train._contract import OF_ONE_PROCESS, Named
 from veridical.train.batching import Batch, epoch_batches, make_batch
 from veridical.train.checkpoint import CheckpointFile, State, trainable
@@ -207,7 +207,7 @@ def _metric(job: Job, logits: npt.NDArray[np.float32]) -> float:
     """The metric that picks the epoch, of the validation rows' logits (n, C)."""
     n_classes, true, predicted = logits.shape[1], job.codes[job.valid], logits.argmax(axis=1)
     margins = (np.bincount(codes, minlength=n_classes).astype(np.float64) for codes in (true[true == predicted], true, predicted))
-    return task.metrics[job.config.select_by](*margins)
+    return METRICS[job.config.select_by](*margins)
 
 
 def _joined(job: Job, mine: EpochDynamics) -> EpochDynamics:

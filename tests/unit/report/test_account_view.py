@@ -37,7 +37,7 @@ def test_rows_set_aside_are_said_once() -> None:
     ("high", "english", "chinese"),
     [
         (0.866, "stands 10.8 points above", "10.8 分"),
-        (0.970, "no difference can be told", "无法断定两者有差别"),
+        (0.970, "the interval of the whole holds the reported score", "总区间仍包含报告得分"),
     ],
 )
 def test_a_gap_the_interval_cannot_tell_from_none_is_not_claimed(high: float, english: str, chinese: str) -> None:
