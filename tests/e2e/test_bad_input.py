@@ -343,3 +343,44 @@ def test_a_list_in_json_lines_blames_its_line(veridical: Callable[..., Any], tes
 def test_restore_after_no_repair_says_what_to_do(veridical: Callable[..., Any], train: Path, test: Path, tmp_path: Path) -> None:
     assert _run(veridical, train, tmp_path, "--test", test).code == 0
     _refused(veridical("restore", tmp_path / "out", "--out", tmp_path / "back.csv"), "repaired nothing", "without --no-repair")
+
+
+def test_an_output_never_replaces_a_file_of_another_kind(
+    veridical: Callable[..., Any], english: tuple[Path, Path], tmp_path: Path
+) -> None:
+    train, test = english
+    run, out = tmp_path / "run", tmp_path / "out.jsonl"
+    roles = ("--text", "text", "--label", "label", "--id", "id")
+    assert veridical("run", train, "--test", test, *roles, "--quiet", "--out", run).code == 0
+    data = test.read_bytes()
+    for command in (
+        ("predict", run / "model", test, "--out", test),
+        ("review", run, "--out", test),
+        ("restore", run, "--out", test),
+    ):
+        said = veridical(*command)
+        assert said.code == 2
+        assert "it would be lost" in said.err
+        assert test.read_bytes() == data
+    for _ in range(2):  # an earlier output of the same command is replaced
+        assert veridical("predict", run / "model", test, "--out", out).code == 0
+        assert veridical("review", run, "--rows", 10, "--out", tmp_path / "sheet.csv").code == 0
+        assert veridical("restore", run, "--out", tmp_path / "restored.csv").code == 0
+
+
+def test_a_plug_in_that_cannot_be_imported_is_named_with_its_line(
+    veridical: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "veridical_plugins" / "audit"
+    folder.mkdir(parents=True)
+    (folder / "broken.py").write_text('"""A check."""\n\nx = = 1\n', encoding="utf-8")
+    said = veridical("list", "checks")
+    assert said.code == 2
+    assert "broken.py, line 3" in said.err
+    assert "Traceback" not in said.err
+    (folder / "broken.py").unlink()
+    refused = veridical("new", "check", "exact_duplicates")
+    assert refused.code == 2
+    assert "Choose another name" in refused.err
+    assert not (folder / "exact_duplicates.py").exists()

@@ -84,6 +84,8 @@ def test_a_file_of_predictions_skips_what_needs_the_model(
     more = ("--predictions", tmp_path / "p.jsonl", "--group", "region", "--no-repair", "--json", "--out", tmp_path / "run")
     said = veridical("run", files[0], "--test", files[1], *ROLES, "--contract", tmp_path / "contract.yaml", *more)
     assert said.code == 0, said.err
+    assert {"shortcut", "fragility"} <= set(json.loads(said.out)["contract"]["unmeasured"])
+    assert "without what could not be measured" in " ".join(veridical("show", tmp_path / "run").out.split())
     components = {c["name"]: c for c in json.loads(said.out)["components"]}
     for name in ("shortcut", "fragility"):
         assert components[name]["status"] == "skipped"
@@ -91,3 +93,19 @@ def test_a_file_of_predictions_skips_what_needs_the_model(
     assert components["groups"]["points"] is not None
     assert components["shift"]["points"] is not None
     assert "concept" not in components
+
+
+def test_a_contract_of_which_nothing_can_be_measured_has_no_score(
+    veridical: Callable[..., Any], files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    with files[1].open(encoding="utf-8", newline="") as file:
+        ids = [row["id"] for row in csv.DictReader(file)]
+    lines = [json.dumps({"id": row, "label": "pos", "probabilities": {"pos": 0.6, "neg": 0.4}}) for row in ids]
+    (tmp_path / "p.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    (tmp_path / "contract.yaml").write_text("name: there\nshortcuts: [{word: lovely, op: transplant}]\n", encoding="utf-8")
+    more = ("--predictions", tmp_path / "p.jsonl", "--no-repair", "--out", tmp_path / "run")
+    said = veridical("run", files[0], "--test", files[1], *ROLES, "--contract", tmp_path / "contract.yaml", *more)
+    assert said.code == 0, said.err
+    assert "under the contract" not in said.out.lower()
+    assert "only a file of predictions was given" in " ".join(said.out.split())
+    assert json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))["contract"] is None

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.e2e.conftest import write_csv
 
 ROLES = ("--text", "text", "--label", "label", "--id", "id")
 
@@ -72,3 +73,54 @@ def test_a_folder_that_is_no_run_is_refused_and_left_as_it_is(veridical: Callabl
             assert "is not a run folder" in said.err
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
     assert not list((tmp_path / "mine").iterdir())
+
+
+def test_a_sheet_is_read_however_a_spreadsheet_saved_it(
+    veridical: Callable[..., Any], english: tuple[Path, Path], tmp_path: Path
+) -> None:
+    train, test = english
+    run, sheet = tmp_path / "run", tmp_path / "sheet.csv"
+    roles = ("--text", "text", "--label", "label", "--id", "id")
+    assert veridical("run", train, "--test", test, *roles, "--no-repair", "--quiet", "--out", run).code == 0
+    assert veridical("review", run, "--rows", "20", "--out", sheet).code == 0
+    assert sheet.read_bytes().startswith(b"\xef\xbb\xbf")
+    with sheet.open(encoding="utf-8-sig", newline="") as file:
+        rows = [{**row, "answer": f" {row['label'].title()} "} for row in csv.DictReader(file)]
+    for delimiter, codec in ((";", "utf-8-sig"), ("\t", "utf-16"), (",", "gb18030")):
+        saved = tmp_path / f"{codec}.csv"
+        with saved.open("w", encoding=codec, newline="") as file:
+            out = csv.DictWriter(file, list(rows[0]), delimiter=delimiter)
+            out.writeheader()
+            out.writerows(rows)
+        said = veridical("review", run, "--answers", saved, "--quiet")
+        assert said.code == 0, said.err
+    answers = json.loads((run / "review.json").read_text(encoding="utf-8"))["answers"]
+    assert answers == {row["id"]: row["label"] for row in rows}
+    refused = veridical("review", run, "--rows", "20", "--out", saved)
+    assert refused.code == 2
+    assert "it would be lost" in refused.err
+    with saved.open("a", encoding=codec, newline="") as file:
+        file.write(f"{rows[0]['id']},x,y,{'neg' if rows[0]['label'] == 'pos' else 'pos'}\r\n")
+    twice = veridical("review", run, "--answers", saved)
+    assert twice.code == 2
+    assert "twice" in twice.err
+
+
+def test_a_formula_does_not_run_in_a_spreadsheet(veridical: Callable[..., Any], tmp_path: Path) -> None:
+    rows = [
+        {"id": f"={k}", "text": f"=cmd {k} {'good' if k % 2 else 'bad'} thing", "label": "+a" if k % 2 else "b"}
+        for k in range(200)
+    ]
+    run, sheet = tmp_path / "run", tmp_path / "sheet.csv"
+    train, test = write_csv(tmp_path / "train.csv", rows[:120]), write_csv(tmp_path / "test.csv", rows[120:])
+    roles = ("--text", "text", "--label", "label", "--id", "id")
+    assert veridical("run", train, "--test", test, *roles, "--no-repair", "--quiet", "--out", run).code == 0
+    assert veridical("review", run, "--rows", "10", "--out", sheet).code == 0
+    with sheet.open(encoding="utf-8-sig", newline="") as file:
+        lines = list(csv.DictReader(file))
+    assert not [cell for row in lines for cell in row.values() if cell.startswith(("=", "+"))]
+    back = write_csv(tmp_path / "back.csv", [{**row, "answer": row["label"]} for row in lines])
+    assert veridical("review", run, "--answers", back, "--quiet").code == 0
+    answers = json.loads((run / "review.json").read_text(encoding="utf-8"))["answers"]
+    assert set(answers.values()) <= {"+a", "b"}
+    assert all(row.startswith("=") for row in answers)

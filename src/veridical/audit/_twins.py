@@ -44,8 +44,10 @@ def neighbours(evidence: Evidence) -> dict[int, list[tuple[int, float]]]:
 
 
 def twins_in(evidence: Evidence, rows: IntArray, others: IntArray) -> dict[int, Twin]:
-    """For each of `rows` that shares a cluster with one of `others`: its closest twin among these."""
+    """For each of `rows` that shares a cluster with one of `others`: its closest twin among these. Near-equal texts of two
+    clusters, into which one of too many texts was cut, are no twins: the account does not take them for leaked either."""
     data, similar = evidence.data, evidence.similar
+    cluster_of = dict(zip(similar.groups.tolist(), evidence.clusters.tolist(), strict=True))
     same = by_code(similar.groups, others, data.ids)
     linked = by_code(evidence.clusters, others, data.ids)
     near = neighbours(evidence)
@@ -56,7 +58,7 @@ def twins_in(evidence: Evidence, rows: IntArray, others: IntArray) -> dict[int, 
     found: dict[int, Twin] = {}
     for row in rows.tolist():
         group = int(similar.groups[row])
-        close = next(((g, j) for g, j in near.get(group, ()) if g in allowed), None)
+        close = next(((g, j) for g, j in near.get(group, ()) if g in allowed and cluster_of[g] == cluster_of[group]), None)
         if group in same and (twin := next((r for r in same[group] if r != row), None)) is not None:
             found[row] = Twin(twin, 1.0, "exact")
         elif close is not None:

@@ -8,7 +8,7 @@ import typer
 
 from veridical.core.atomic_write import write_text
 from veridical.core.errors import InputError, UnknownName
-from veridical.core.plugins import PROJECT_FOLDER
+from veridical.core.plugins import PROJECT_FOLDER, names
 
 _CHECK = '''"""TODO: one line that says what is found.
 
@@ -60,6 +60,8 @@ def write_template(kind: str, name: str, folder: Path) -> Path:
     path = folder / place / f"{name}.py"
     if path.exists():
         raise InputError(f"{path} exists already. Choose another name or edit that file.")
+    if name in names(f"veridical.{place}"):
+        raise InputError(f"A {kind} called {name!r} comes with veridical or one of its plug-ins. Choose another name.")
     write_text(path, text)
     return path
 

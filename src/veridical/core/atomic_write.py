@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from veridical.core.errors import SurroundingsError
+from veridical.core.errors import InputError, SurroundingsError
 
 
 def write_with(path: Path, write: Callable[[Path], object]) -> None:
@@ -32,6 +32,21 @@ def write_with(path: Path, write: Callable[[Path], object]) -> None:
         ) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def refuse_other(path: Path, *, made: str, ours: Callable[[Path], bool]) -> None:
+    """Raise InputError where `path` holds something that is not an earlier output of the same kind: it would be lost.
+
+    made: what this command writes. ours: whether the file is such an output; errors of reading it mean no.
+    """
+    if path.is_dir():
+        raise InputError(f"--out {path} is a folder; give a file.")
+    try:
+        foreign = path.exists() and not ours(path)
+    except (OSError, ValueError, KeyError):
+        foreign = True
+    if foreign:
+        raise InputError(f"--out {path} holds something else than {made}; it would be lost. Move it away, or name another file.")
 
 
 def write_text(path: Path, text: str) -> None:

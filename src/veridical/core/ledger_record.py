@@ -43,11 +43,13 @@ class Interaction:
 
 @dataclass(frozen=True, slots=True)
 class ContractScore:
-    """The honest score under a named contract; never shown without `name`."""
+    """The honest score under a named contract; never shown without `name`. unmeasured: players that the contract declares and
+    that could not be played, so that the score holds without them; a contract of which none could be played has no score."""
 
     name: str
     sha256: str
     honest: Estimate
+    unmeasured: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

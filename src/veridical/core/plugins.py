@@ -10,6 +10,7 @@ import dataclasses
 import importlib
 import importlib.util
 import sys
+import traceback
 from importlib.metadata import entry_points
 from pathlib import Path
 from pkgutil import iter_modules
@@ -75,8 +76,22 @@ def module(package: str, name: str) -> ModuleType:
         raise InputError(f"{path} cannot be imported as a plug-in.")
     loaded = importlib.util.module_from_spec(spec)
     sys.modules[qualified] = loaded
-    spec.loader.exec_module(loaded)
+    try:
+        spec.loader.exec_module(loaded)
+    except Exception as error:
+        del sys.modules[qualified]
+        raise _unusable(path, error) from error
     return loaded
+
+
+def _unusable(path: Path, error: Exception) -> InputError:
+    """A plug-in of the project that fails when it is imported: which line, and what it says."""
+    line = error.lineno if isinstance(error, SyntaxError) else None
+    if line is None:
+        line = next((f.lineno for f in reversed(traceback.extract_tb(error.__traceback__)) if f.filename == str(path)), None)
+    place = f", line {line}" if line else ""
+    said = error.msg if isinstance(error, SyntaxError) else str(error)
+    return InputError(f"The plug-in {path}{place}, cannot be used ({type(error).__name__}: {said}). Correct it or move it away.")
 
 
 def get(package: str, noun: str, name: str) -> Any:
@@ -92,8 +107,12 @@ def summary(package: str, name: str) -> str:
     found = _found(package)
     if name not in found:
         raise UnknownName(package.split(".")[-1], name, sorted(found), "See: veridical list")
-    source = (Path(found[name][1]) / f"{name}.py").read_text(encoding="utf-8")
-    return (ast.get_docstring(ast.parse(source)) or "").strip().split("\n")[0]
+    path = Path(found[name][1]) / f"{name}.py"
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+    except (SyntaxError, UnicodeDecodeError) as error:
+        raise _unusable(path, error) from error
+    return (ast.get_docstring(tree) or "").strip().split("\n")[0]
 
 
 def configure(params: P, **changes: Any) -> P:

@@ -158,7 +158,12 @@ class RunRecord:
                 votes=record["votes"],
                 reported=Estimate.from_json(record["reported"]),
                 honest=Estimate.from_json(record["honest"]),
-                contract=ContractScore(contract["name"], contract["sha256"], Estimate.from_json(contract["honest"]))
+                contract=ContractScore(
+                    contract["name"],
+                    contract["sha256"],
+                    Estimate.from_json(contract["honest"]),
+                    tuple(contract.get("unmeasured", ())),
+                )
                 if contract
                 else None,
                 components=tuple(
@@ -194,6 +199,10 @@ def read(folder: Path) -> RunRecord:
     """The record of a run folder. Raises InputError when there is none or it is of another format."""
     path = folder / "run.json"
     if not path.is_file():
+        if (folder / "stages").is_dir():
+            raise InputError(
+                f"{folder} holds an unfinished run. Give the command of that run again; it goes on where it stopped."
+            )
         next_step = f"Make one with: veridical run DATA --out {folder}"
         raise InputError(f"{folder} holds no run.json, so it is not a run folder. {next_step}")
     try:

@@ -20,7 +20,7 @@ from veridical.ledger import wording
 from veridical.ledger.borrowing import Borrowed, BorrowParams, borrowed
 from veridical.ledger.coalitions import ACTIVE, Coalitions
 from veridical.ledger.contract import Contract, Shortcut, refuse_absent
-from veridical.ledger.game import Coalition, Share, Value, interactions, shapley
+from veridical.ledger.game import Coalition, Share, Value, coefficients, interactions, shapley
 from veridical.ledger.inference import LEVEL, POWER_FACTOR, Uncertainty, partially_identified, share_interval
 from veridical.ledger.label_noise import undone
 from veridical.ledger.reuse import Chosen, chosen_among
@@ -98,16 +98,17 @@ def account_tables(
     transfer: list[Component] = []
     scored = None
     players, abstained = transfer_players(game)
-    if contract and (players or abstained):
+    transfer += [wording.unsupported(player, reason) for player, reason in abstained]
+    if contract and players:
         played = shapley(players, lambda c: game(frozenset(ACTIVE) | c))
-        transfer = account_of.transfer(played, game)
-        transfer += [wording.unsupported(player, reason) for player, reason in abstained]
+        transfer = [*account_of.transfer(played, game), *transfer]
         found += account_of.interactions(players, lambda c: game(frozenset(ACTIVE) | c))
         last = game(frozenset(ACTIVE) | frozenset(players))
         under = honest - sum(c.points.value for c in transfer if c.points) / 100
         edits = game.if_edits_break_labels(frozenset(ACTIVE) | frozenset(players))
         allowed = (bounds[0] + edits[0], bounds[1] + edits[1])
-        scored = ContractScore(contract.name, contract.sha256, account_of.estimate(last, under, allowed, "contract"))
+        estimate = account_of.estimate(last, under, allowed, "contract")
+        scored = ContractScore(contract.name, contract.sha256, estimate, tuple(player for player, _ in abstained))
     if not shortcuts:
         transfer.append(wording.shortcut_candidates(candidates))
     return Ledger(
@@ -118,10 +119,17 @@ def account_tables(
         contract=scored,
         components=(*components, *transfer),
         floors=floors,
-        notes=(*wording.notes(tables, reviewed), *helped.notes),
+        notes=(*wording.notes(tables, reviewed), *_undecided(tables, reviewed, review), *helped.notes),
         interactions=tuple(found),
         variance=account_of.variance(full),
     )
+
+
+def _undecided(tables: Tables, reviewed: Reviewed | None, review: Review | None) -> tuple[str, ...]:
+    """What is said where a review of test rows decided nothing."""
+    answers = review.answers if review else {}
+    asked = sum(str(row) in answers for row in tables.ids)
+    return (wording.undecided(asked),) if asked and reviewed is None else ()
 
 
 def game_of(
@@ -161,8 +169,8 @@ def _reviewed(tables: Tables, *, labels: tuple[str, ...], review: Review | None)
         return None
     params = ReviewParams()
     truth = _truth(tables.ids, labels=labels, review=review)
-    if not np.any(truth != -1):
-        return None
+    if not np.any(truth >= 0):
+        return None  # nothing was answered, or nothing but `unsure`
     drawn = frame(
         tables.noise, ids=[str(i) for i in tables.ids], codes=tables.codes, predicted=tables.predicted,
         leaked=tables.people.leaked, params=params,
@@ -254,7 +262,7 @@ class _Account:
         tables, reviewed = self.game.tables, self.game.reviewed
         return (
             wording.protocol(tables),
-            self._component("leakage", "measurement", shares["leakage"], critical, wording.leakage(self.game)),
+            self._component("leakage", "measurement", shares["leakage"], critical, wording.leakage(self.game), luck=self._luck()),
             self._component("sample", "measurement", shares["sample"], critical, wording.sample(tables)),
             self._component("noise", "measurement", shares["noise"], critical, wording.noise(tables, reviewed), bounds=bounds),
             wording.reuse(self.chosen(), self.uncertainty.standard_error(self.game(frozenset(ACTIVE))), n=tables.people.n),
@@ -312,10 +320,23 @@ class _Account:
         drops = [share.drop for share in shares.values()]
         return self.uncertainty.simultaneous_critical(drops, rng=stream(self.seed, "bands"))
 
+    def _luck(self) -> float:
+        """`Coalitions.luck` averaged over the coalitions as Shapley does."""
+        return sum(abs(weight) * self.game.luck(coalition) for coalition, weight in coefficients("leakage", ACTIVE))
+
     def _component(
-        self, name: str, kind: str, share: Share, critical: float, said: wording.Said, *, bounds: tuple[float, float] = (0.0, 0.0)
+        self,
+        name: str,
+        kind: str,
+        share: Share,
+        critical: float,
+        said: wording.Said,
+        *,
+        bounds: tuple[float, float] = (0.0, 0.0),
+        luck: float = 0.0,
     ) -> Component:
-        error = self.uncertainty.standard_error(share.drop)
+        """luck: a standard deviation that the rows' own residuals do not show, a share."""
+        error = float(np.hypot(self.uncertainty.standard_error(share.drop), luck))
         value = 100 * share.drop.score
         # A higher honest score means fewer points lost: the bounds change sides.
         low = value - 100 * bounds[1] - 100 * critical * error

@@ -316,6 +316,20 @@ class Coalitions:
         moved = filled(np.ones(people.n)).stacked() - filled(np.zeros(people.n)).stacked()
         return Statistics(*parts), np.where(leaked[:, None], moved, 0.0)
 
+    def luck(self, coalition: Coalition) -> float:
+        """Standard deviation of what leaked rows would add to the value of a coalition without leakage were each as likely right
+        as a fresh row like it. That all of a dozen rows are right may be luck, although no residual of theirs shows it."""
+        if self.too_few_unleaked or not self.tables.people.leaked.any():
+            return 0.0
+        people, (own, _, slopes) = self.tables.people, self._linear(coalition)
+        labels = self.labels if "noise" in coalition else self.observed
+        rows = self._statistics(labels, coalition)
+        _, moved = self._imputed(rows, labels, self._projection[True])
+        expected = np.clip(people.basis @ (self._projection[True].T @ rows.correctness), 0.0, 1.0)
+        each = own * (moved @ slopes) * np.sqrt(expected * (1 - expected))
+        _, member = np.unique(people.cluster, return_inverse=True)
+        return float(np.sqrt((np.bincount(member, each) ** 2).sum()))
+
     def pull(self, coalition: Coalition) -> FloatArray:
         """Derivative of the value with respect to the share of each class among a row's predictions, (n, 2**S, 1 + m, C): for
         each combination of cues, on the text and on each of its m edits. Weights, labels and what train rows lend are held."""

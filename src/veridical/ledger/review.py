@@ -163,7 +163,11 @@ class Reviewed:
 def apply_answers(
     noise: LabelNoise, frame: Frame, *, truth: IntArray, codes: IntArray, predicted: IntArray, params: ReviewParams
 ) -> Reviewed:
-    """truth: code of the reviewed label, -1 where not reviewed, -2 where `unsure`, (n,)."""
+    """truth: code of the reviewed label, -1 where not reviewed, -2 where `unsure`, (n,).
+
+    An unsure row says nothing of its own label, so it moves no value; but rows that a person cannot judge may be wrong more, or
+    less, often than those next to them, all in the same direction, and that widens the interval.
+    """
     seen, unsure = truth >= 0, truth == -2
     rate, posterior, blind = _fitted(noise, truth=truth, codes=codes, seen=seen, params=params)
     modelled = np.clip(changed(blind, codes=codes, predicted=predicted), 1e-6, 1 - 1e-6)
@@ -171,8 +175,10 @@ def apply_answers(
     hit = np.where(agree, truth != codes, truth == predicted) & seen
     modelled = np.where(agree, _scaled(modelled, hit, agree, seen), _scaled(modelled, hit, ~agree, seen))
     n_strata = len(frame.names)
-    asked = np.bincount(frame.stratum[seen | unsure], minlength=n_strata)
-    hits = np.bincount(frame.stratum[hit], minlength=n_strata) + 0.5 * np.bincount(frame.stratum[unsure], minlength=n_strata)
+    asked = np.bincount(frame.stratum[seen], minlength=n_strata)
+    hits = np.bincount(frame.stratum[hit], minlength=n_strata)
+    undecided = np.bincount(frame.stratum[unsure], minlength=n_strata)
+    undecided_share = undecided / np.maximum(asked + undecided, 1)
     size = np.maximum(np.bincount(frame.stratum, minlength=n_strata), 1)
     prior = np.bincount(frame.stratum, modelled, minlength=n_strata) / size
     agreeing = np.isin(np.arange(n_strata), AGREEING)
@@ -181,7 +187,7 @@ def apply_answers(
     # The interval trusts what was foreseen less than the value does.
     trusted = np.where(agreeing, params.trusted_agree, params.trusted_disagree)
     cautious = (hits + trusted * prior + 0.5) / (asked + trusted + 1.0)
-    spread = np.sqrt(cautious * (1 - cautious) / (asked + trusted))
+    spread = np.sqrt(cautious * (1 - cautious) * (1 / (asked + trusted) + undecided_share**2))
     per_share = modelled / np.maximum(prior, 1e-9)[frame.stratum]
     scaled = np.clip(per_share * share[frame.stratum], 0.0, 1.0)
     labels, change = _label_distributions(noise, posterior, scaled, codes=codes, predicted=predicted)

@@ -196,11 +196,16 @@ def concept(game: "Coalitions") -> Said:
     return Said(why, "target labels minus reweighted test rows", n, slack=0.0)
 
 
+DECLARED: dict[str, Any] = {"declared": True}
+"""Of a player that the contract declares and that could not be played."""
+
+
 def unsupported(name: str, reason: str) -> Component:
     if reason.startswith("only a file of predictions"):
-        return Component(name, "transfer", "skipped", None, None, 0, f"Not measured: {reason}. Give the model with --model.")
+        why = f"Not measured: {reason}. Give the model with --model."
+        return Component(name, "transfer", "skipped", None, None, 0, why, details=DECLARED)
     advice = "Use op: transplant, or more data" if name.startswith("shortcut") else "Give more test rows of that kind"
-    return Component(name, "transfer", "skipped", None, None, 0, f"Not reweighted: {reason}. {advice}.")
+    return Component(name, "transfer", "skipped", None, None, 0, f"Not reweighted: {reason}. {advice}.", details=DECLARED)
 
 
 SHOWN_WORDS = 5
@@ -222,6 +227,10 @@ def shortcut_candidates(candidates: Sequence[str]) -> Component:
     )
     words = [found[1] for seen in candidates[:SHOWN_WORDS] if (found := WORD.match(seen))]
     return Component("shortcut", "transfer", "candidate", None, None, len(candidates), why, details={"words": words})
+
+
+def undecided(n: int) -> str:
+    return f"No answer of the review decides a label ({n} unsure), so the account stands as it stood without them."
 
 
 def borrowing(found: Borrowed, *, gap: float, z: float) -> str:

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from veridical.core.atomic_write import write_with
+from veridical.core.atomic_write import refuse_other, write_with
 from veridical.core.errors import InputError
 from veridical.core.progress import Progress, silent
 
@@ -40,6 +40,7 @@ def predict(
     from veridical.dataset.loading import load_inputs
     from veridical.models.stored import open_model
 
+    refuse_other(out, made="predictions", ours=_is_ours)
     opened = open_model(model)
     roles = _roles(model, source, text=text, second=second, id=id)
     data = load_inputs(source, progress=progress, **roles)
@@ -58,10 +59,14 @@ def predict(
                     }
                     lines.write(json.dumps(record, ensure_ascii=False) + "\n")
 
-    if out.is_dir():
-        raise InputError(f"--out {out} is a folder; give a file, for example {out / 'predictions.jsonl'}.")
     write_with(out, write)
     return Predicted(len(data), data.set_aside.num_rows, ids_made="id" not in data.roles, warnings=data.warnings)
+
+
+def _is_ours(path: Path) -> bool:
+    with path.open(encoding="utf-8") as file:
+        first = file.readline()
+    return not first or {"id", "label", "probabilities"} == set(json.loads(first))
 
 
 def _roles(model: Path, source: Path, *, text: str | None, second: str | None, id: str | None) -> dict[str, str | None]:

@@ -2,9 +2,10 @@
 
 import csv
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from veridical.core.atomic_write import write_with
+from veridical.core.atomic_write import refuse_other, write_with
 from veridical.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -41,6 +42,10 @@ def restore_run(run: Path, *, out: Path) -> tuple[int, str]:
         raise InputError(f"The restored rows have fingerprint {found[:12]}, those loaded had {record.fingerprints['data'][:12]}.")
     empty = [name for name in rebuilt.table.column_names if rebuilt.table.column(name).null_count == len(rebuilt)]
     table = rebuilt.table.drop_columns(empty)
+    with TemporaryDirectory(prefix="veridical-") as folder:
+        again = Path(folder) / "restored"
+        _write(table, again, kind=out.suffix)
+        refuse_other(out, made="these rows, restored", ours=lambda path: path.read_bytes() == again.read_bytes())
     write_with(out, lambda path: _write(table, path, kind=out.suffix))
     return len(rebuilt), found
 

@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from veridical.core import run_record
-from veridical.core.atomic_write import write_with
+from veridical.core.atomic_write import refuse_other, write_with
 from veridical.core.errors import InputError, nearest
 from veridical.core.randomness import stream
 from veridical.core.run_record import RunRecord
@@ -72,6 +73,7 @@ def write_sheet(run: Path, *, rows: int, out: Path, train: bool = False) -> tupl
 
     train: rows of train instead of the test set. How the rows were drawn is stored in the run first.
     """
+    refuse_other(out, made="a review sheet without answers", ours=_is_unanswered)
     _refuse_unfinished(run)
     with held(run):
         record, tables = _finished(run)
@@ -147,34 +149,67 @@ def stored_answers(run: Path) -> Mapping[str, str]:
 
 def read_sheet(path: Path, *, ids: set[str], labels: tuple[str, ...]) -> dict[str, str]:
     """Row id -> answer; blank answers left out. Raises InputError for ids and labels that the run does not have."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            sheet = csv.DictReader(file)
-            columns = sheet.fieldnames or []
-            for needed in ("id", "answer"):
-                if needed not in columns:
-                    raise InputError(
-                        f"{path} has no column {needed!r}; it must be a sheet that veridical review wrote, with the columns "
-                        f"{', '.join(COLUMNS)}."
-                    )
-            rows = list(sheet)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"The sheet {path} cannot be read ({error}). Save it as CSV in UTF-8.") from error
+    known = {label.casefold(): label for label in labels}
     found: dict[str, str] = {}
-    for row in rows:
+    for row in _sheet_rows(path):
         answer, row_id = _as_written((row["answer"] or "").strip()), _as_written(row["id"] or "")
         if not answer:
             continue
         if row_id not in ids:
             raise InputError(f"{path} answers for row {row_id!r}, which this run would not ask about. Use its own sheet.")
-        if answer not in labels and answer != UNSURE:
+        answer = answer if answer in labels else known.get(answer.casefold(), answer)
+        if answer not in labels and answer.casefold() != UNSURE:
             allowed = ", ".join([*labels, UNSURE][:20])
             raise InputError(
                 f"{path}: row {row_id!r} has the answer {answer!r}, which is no label.{nearest(answer, labels)} "
                 f"Allowed: {allowed}; or leave it blank."
             )
+        answer = answer if answer in labels else UNSURE
+        if found.get(row_id, answer) != answer:
+            raise InputError(f"{path} answers row {row_id!r} twice: {found[row_id]!r} and {answer!r}. Keep one of them.")
         found[row_id] = answer
     return found
+
+
+def _sheet_rows(path: Path) -> list[dict[str, str]]:
+    """The lines of a sheet as a spreadsheet may have saved it: commas, semicolons or tabs, in UTF-8, UTF-16 or GB 18030."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"The sheet {path} cannot be read ({error.strerror}). Check --answers.") from error
+    text = next((found for codec in _codecs(content) if (found := _decoded(content, codec)) is not None), "")
+    header = text.partition("\n")[0]
+    delimiter = max(",;\t", key=header.count)
+    try:
+        sheet = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
+        columns = sheet.fieldnames or []
+        for needed in ("id", "answer"):
+            if needed not in columns:
+                raise InputError(
+                    f"{path} has no column {needed!r}; it must be a sheet that veridical review wrote, with the columns "
+                    f"{', '.join(COLUMNS)}."
+                )
+        return [{name: value or "" for name, value in row.items() if isinstance(value, str | None)} for row in sheet]
+    except csv.Error as error:
+        raise InputError(f"The sheet {path} cannot be read ({error}). Save it as CSV in UTF-8.") from error
+
+
+def _codecs(content: bytes) -> tuple[str, ...]:
+    return ("utf-16",) if content[:2] in (b"\xff\xfe", b"\xfe\xff") else ("utf-8-sig", "gb18030")
+
+
+def _decoded(content: bytes, codec: str) -> str | None:
+    try:
+        return content.decode(codec)
+    except UnicodeDecodeError:
+        return None
+
+
+def _is_unanswered(path: Path) -> bool:
+    """Whether a file is a sheet into which nobody has written."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        sheet = csv.DictReader(file)
+        return tuple(sheet.fieldnames or ()) == COLUMNS and not any((row["answer"] or "").strip() for row in sheet)
 
 
 def _refuse_unfinished(run: Path) -> RunRecord:

@@ -41,8 +41,8 @@ def verify(path: Path, *, data: Path | None = None, rerun: bool = False, progres
         return [*claims, Claim("repairs", holds=True, why=f"None was tested, so nothing is claimed: {certificate['skipped']}")]
     if (folder / ARMS).is_file():
         same = content_hash(folder / ARMS) == certificate["data"]["arms"]
-        why = "as when the certificate was written." if same else "another content than when the certificate was written."
-        claims.append(Claim("stored answers", holds=same, why=f"{ARMS} has {why}"))
+        why = "is as it was when the certificate was written." if same else "has changed since the certificate was written."
+        claims.append(Claim("stored answers", holds=same, why=f"{ARMS} {why}"))
     claims += replayed(certificate, folder / ARMS)
     if rerun:
         claims += _retrained(certificate, folder, progress=progress)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from veridical.core.estimate import Estimate
-from veridical.core.ledger_record import IN_THE_SUM, Component, Ledger
+from veridical.core.ledger_record import IN_THE_SUM, Component, ContractScore, Ledger
 from veridical.core.run_record import RunRecord
 from veridical.report import figures
 from veridical.report.safe_text import one_line
@@ -40,6 +40,10 @@ class Step:
     line: ComponentLine | None
 
 
+LONGEST_REASON = 300
+"""Characters of a reason on a line. Ours; no source."""
+
+
 def component_line(component: Component, words: Words) -> ComponentLine:
     """A component as a person reads it. `not detected` always says what could have been seen."""
     estimate = component.points
@@ -54,6 +58,8 @@ def component_line(component: Component, words: Words) -> ComponentLine:
     none = base == "leakage" and status == "not_detected" and component.rows == 0
     key = f"meaning.{base}.{'none' if none else status}"
     meaning = words(key if words.has(key) else f"meaning.other.{status}").replace("{rows}", figures.count(component.rows))
+    if status == "skipped" and component.details.get("declared"):
+        meaning = one_line(words.sentence(component.why), limit=LONGEST_REASON)
     listed = [one_line(str(word), limit=20) for word in component.details.get("words", ())]
     meaning = meaning.replace("{words}", " · ".join(listed) or figures.count(component.rows))
     return ComponentLine(
@@ -65,6 +71,14 @@ def component_line(component: Component, words: Words) -> ComponentLine:
         meaning=meaning,
         component=component,
     )
+
+
+def contract_headline(scored: ContractScore, words: Words, *, name: str) -> str:
+    """The score under the contract, and what it leaves out. name: of the contract, as it may be shown."""
+    told = {"honest": figures.score(scored.honest.value), "interval": figures.interval(scored.honest)}
+    said = words("headline_contract", name=name, **told)
+    left = " · ".join(component_name(player, words) for player in scored.unmeasured)
+    return said + (words("headline_without", left=left) if left else "")
 
 
 def component_name(name: str, words: Words) -> str:
@@ -117,7 +131,8 @@ def gap_sentence(ledger: Ledger, words: Words) -> str:
 
 
 def _gap(ledger: Ledger, words: Words) -> str:
-    gap = 100 * (ledger.reported.value - ledger.honest.value)
+    # Of the figures as they are shown, so that the sentence and the headline agree.
+    gap = round(100 * ledger.reported.value, 1) - round(100 * ledger.honest.value, 1)
     metric = words.name("metric", ledger.metric)
     if abs(gap) < 0.05:
         return words("gap_none", metric=metric)

@@ -5,7 +5,7 @@ import re
 from veridical.core.ledger_record import Ledger
 from veridical.core.run_record import Arm, RepairRecord, RunRecord
 from veridical.report import figures
-from veridical.report.account_view import component_lines, gap_sentence, next_steps, warning_sentences
+from veridical.report.account_view import component_lines, contract_headline, gap_sentence, next_steps, warning_sentences
 from veridical.report.probes import probe_lines
 from veridical.report.run_files import RunFiles
 from veridical.report.safe_text import one_line
@@ -41,10 +41,8 @@ def _head(record: RunRecord, said: Words) -> list[str]:
     scored = {"reported": figures.score(ledger.reported.value), "honest": figures.score(ledger.honest.value)}
     lines = ["### " + said("headline", **scored, interval=figures.interval(ledger.honest)).replace("->", "→")]
     if ledger.contract:
-        under = ledger.contract.honest
-        name = literal(ledger.contract.name, limit=80)
-        scored_under = {"honest": figures.score(under.value), "interval": figures.interval(under)}
-        lines += ["", "**" + said("headline_contract", name=name, **scored_under) + "**"]
+        under = contract_headline(ledger.contract, said, name=one_line(ledger.contract.name, limit=80))
+        lines += ["", f"**{literal(under, limit=400)}**"]
     metric, train, test = said.name("metric", record.metric), figures.count(record.n_train), figures.count(record.n_test)
     about = said(
         "about_line",

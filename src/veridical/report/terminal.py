@@ -12,6 +12,7 @@ from veridical.report.account_view import (
     ComponentLine,
     Step,
     component_lines,
+    contract_headline,
     gap_sentence,
     next_steps,
     warning_sentences,
@@ -86,9 +87,8 @@ class _Page:
         reported, honest = figures.score(ledger.reported.value), figures.score(ledger.honest.value)
         self.line(say("headline", reported=reported, honest=honest, interval=figures.interval(ledger.honest)), style="bold")
         if ledger.contract:
-            name, under = one_line(ledger.contract.name, limit=60), ledger.contract.honest
-            scored = {"honest": figures.score(under.value), "interval": figures.interval(under)}
-            self.line(say("headline_contract", name=name, **scored), style="bold")
+            name = one_line(ledger.contract.name, limit=60)
+            self.line(contract_headline(ledger.contract, say, name=name), style="bold")
         self.line(gap_sentence(ledger, say))
         level = f"{100 * ledger.honest.level:g}"
         metric = say.name("metric", ledger.metric)

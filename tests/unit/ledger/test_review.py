@@ -85,3 +85,16 @@ def test_leaked_rows_fill_up_when_nothing_else_is_left():
     _, strata, _, _ = setting(leaked=600)
     given = allocation(strata, np.full(600, 1 / 600), rows=150, done=NONE, params=ReviewParams())
     assert given.sum() == 150
+
+
+def test_unsure_answers_move_no_value():
+    world = made(seed=5, flipped=0.1)
+    rows = [row for row in world.right if row.startswith("b")][:120]
+    some = {row: world.right[row] for row in rows[:60]}
+    sure = account(world, answers=some)
+    mixed = account(world, answers={**some, **dict.fromkeys(rows[60:], "unsure")})
+    assert mixed.honest.value == pytest.approx(sure.honest.value, abs=1e-12)
+    assert mixed.honest.width > 1.2 * sure.honest.width
+    without, undecided = account(world), account(world, answers=dict.fromkeys(rows, "unsure"))
+    assert undecided.honest == without.honest
+    assert any("No answer of the review decides a label" in note for note in undecided.notes)
