@@ -119,17 +119,18 @@ def account_tables(
         contract=scored,
         components=(*components, *transfer),
         floors=floors,
-        notes=(*wording.notes(tables, reviewed), *_undecided(tables, reviewed, review), *helped.notes),
+        notes=_notes(game, review) + helped.notes,
         interactions=tuple(found),
         variance=account_of.variance(full),
     )
 
 
-def _undecided(tables: Tables, reviewed: Reviewed | None, review: Review | None) -> tuple[str, ...]:
-    """What is said where a review of test rows decided nothing."""
-    answers = review.answers if review else {}
+def _notes(game: Coalitions, review: Review | None) -> tuple[str, ...]:
+    """What a reader must know beside the figures; a review of test rows that decided nothing is said too."""
+    tables, answers = game.tables, review.answers if review else {}
     asked = sum(str(row) in answers for row in tables.ids)
-    return (wording.undecided(asked),) if asked and reviewed is None else ()
+    decided_nothing = (wording.undecided(asked),) if asked and game.reviewed is None else ()
+    return (*wording.notes(tables, game.reviewed), *wording.chosen_leaks(game), *decided_nothing)
 
 
 def game_of(

@@ -316,6 +316,21 @@ class Coalitions:
         moved = filled(np.ones(people.n)).stacked() - filled(np.zeros(people.n)).stacked()
         return Statistics(*parts), np.where(leaked[:, None], moved, 0.0)
 
+    def chosen_leaks(self) -> tuple[float, float, float] | None:
+        """(share of leaked rows that fold models get right, share expected of rows with such texts, z of the difference), labels
+        as given; None where nothing leaked or too little did not. Leaks that were drawn by their texts or by chance give a small
+        z; a large one says that which rows leaked hangs on their labels too, which rows that did not leak cannot tell."""
+        people = self.tables.people
+        if self.too_few_unleaked or not people.leaked.any():
+            return None
+        right = self.fold_right(self.observed)
+        expected = np.clip(people.basis @ (self._projection[True].T @ right), 0.01, 0.99)[people.leaked]
+        moved = right[people.leaked] - expected
+        _, member = np.unique(people.cluster[people.leaked], return_inverse=True)
+        # Rows of a cluster are right or wrong together.
+        spread = np.bincount(member, np.sqrt(expected * (1 - expected)))
+        return float(right[people.leaked].mean()), float(expected.mean()), float(moved.sum() / np.sqrt((spread**2).sum()))
+
     def luck(self, coalition: Coalition) -> float:
         """Standard deviation of what leaked rows would add to the value of a coalition without leakage were each as likely right
         as a fresh row like it. That all of a dozen rows are right may be luck, although no residual of theirs shows it."""
