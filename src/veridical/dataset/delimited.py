@@ -70,6 +70,11 @@ def read(path: Path, encoding: Encoding, *, columns: list[str], tell: Callable[[
     raise InputError(_ragged(path, encoding, delimiter, len(names), str(failure))) from failure
 
 
+def _blank_or_ragged(row: pa_csv.InvalidRow) -> str:
+    """A line of nothing but blanks is no row."""
+    return "error" if row.text.strip() else "skip"
+
+
 def _read(
     path: Path, encoding: Encoding, *, names: list[str], columns: list[str], delimiter: str, quote: Any, tell: Any
 ) -> pa.Table:
@@ -80,7 +85,9 @@ def _read(
                 reader = pa_csv.open_csv(
                     file,
                     read_options=pa_csv.ReadOptions(block_size=block, column_names=names, skip_rows=1, use_threads=False),
-                    parse_options=pa_csv.ParseOptions(delimiter=delimiter, quote_char=quote, newlines_in_values=bool(quote)),
+                    parse_options=pa_csv.ParseOptions(
+                        delimiter=delimiter, quote_char=quote, newlines_in_values=bool(quote), invalid_row_handler=_blank_or_ragged
+                    ),
                     convert_options=pa_csv.ConvertOptions(
                         column_types=dict.fromkeys(names, pa.binary()),
                         include_columns=columns,
@@ -105,7 +112,7 @@ def _ragged(path: Path, encoding: Encoding, delimiter: str, n_columns: int, deta
         with as_utf8(path, encoding) as file, TextIOWrapper(file, "utf-8", "replace", newline="") as text:
             rows, line = csv.reader(text, delimiter=delimiter), 1
             for row in rows:
-                if row and len(row) != n_columns:
+                if "".join(row).strip() and len(row) != n_columns:
                     return (
                         f"{path}, line {line}: {counted(len(row), 'cell')}, but the header has {counted(n_columns, 'column')}; "
                         f"every row must. Quote cells that hold {delimiter!r} or a newline, or correct that line."

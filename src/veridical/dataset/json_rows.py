@@ -82,7 +82,7 @@ def _listed(path: Path, content: bytes) -> Iterator[tuple[str, dict[str, Any]]]:
             f"{path}, line {error.lineno}: not valid JSON ({_detail(error)}). Correct that line or save the file again."
         ) from error
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{path} is not valid JSON ({error}). Save it as a list of flat objects.") from error
+        raise InputError(f"{path} is not valid JSON ({_detail(error)}). Save it as a list of flat objects.") from error
     for number, row in enumerate(rows, start=1):
         if not isinstance(row, dict):
             raise InputError(

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from veridical.core.errors import InputError
 from veridical.dataset.loading import columns_of, load, load_inputs
 
 ROWS = [
@@ -194,3 +195,12 @@ def test_a_few_curly_quotes_are_western(tmp_path: Path) -> None:
     path.write_bytes(("text,label\n" + "\n".join(lines)).encode("cp1252"))
     data = load(path, split="folds")
     assert data.texts[-2:] == ["it’s a café", "they’re late"]
+
+
+def test_lines_of_blanks_are_no_rows_and_ragged_ones_still_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("text,label\ngood day,pos\n   \nbad day,neg\n\t\nok day,pos\n \n", encoding="utf-8")
+    assert load(path, task="classification").texts == ["good day", "bad day", "ok day"]
+    path.write_text("text,label\ngood day,pos\n   \nbad day\n", encoding="utf-8")
+    with pytest.raises(InputError, match="line 4: 1 cell"):
+        load(path, task="classification")
