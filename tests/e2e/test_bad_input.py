@@ -384,3 +384,35 @@ def test_a_plug_in_that_cannot_be_imported_is_named_with_its_line(
     assert refused.code == 2
     assert "Choose another name" in refused.err
     assert not (folder / "exact_duplicates.py").exists()
+
+
+def test_fresh_with_a_setting_that_is_refused_leaves_the_finished_run(
+    veridical: Callable[..., Any], english: tuple[Path, Path], tmp_path: Path
+) -> None:
+    train, test = english
+    run = tmp_path / "run"
+    command = ("run", train, "--test", test, "--text", "text", "--label", "label", "--id", "id", "--no-repair", "--out", run)
+    assert veridical(*command, "--quiet").code == 0
+    before = (run / "run.json").read_bytes()
+    for wrong in (("--metric", "acuracy"), ("--group", "nowhere")):
+        assert veridical(*command, "--fresh", *wrong).code == 2
+        assert (run / "run.json").read_bytes() == before
+    assert veridical("show", run).code == 0
+
+
+@pytest.mark.usefixtures("callables")
+def test_a_function_whose_file_changed_is_another_model(
+    veridical: Callable[..., Any], english: tuple[Path, Path], tmp_path: Path
+) -> None:
+    module = tmp_path / "my_words.py"
+    module.write_text("def score(texts):\n    return [{'neg': 0.4, 'pos': 0.6} for _ in texts]\n", encoding="utf-8")
+    train, test = english
+    command = ("run", train, "--test", test, "--text", "text", "--label", "label", "--id", "id", "--no-repair", "--quiet")
+    more = ("--model", "my_words:score", "--out", tmp_path / "run")
+    assert veridical(*command, *more).code == 0
+    module.write_text(
+        module.read_text(encoding="utf-8").replace("'neg': 0.4, 'pos': 0.6", "'neg': 0.6, 'pos': 0.4"), encoding="utf-8"
+    )
+    said = veridical(*command, *more)
+    assert said.code == 2
+    assert "the content of --model differs" in said.err

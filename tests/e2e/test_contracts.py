@@ -89,7 +89,7 @@ def test_a_file_of_predictions_skips_what_needs_the_model(
     components = {c["name"]: c for c in json.loads(said.out)["components"]}
     for name in ("shortcut", "fragility"):
         assert components[name]["status"] == "skipped"
-        assert "only a file of predictions was given" in components[name]["why"]
+        assert "only predictions are there" in components[name]["why"]
     assert components["groups"]["points"] is not None
     assert components["shift"]["points"] is not None
     assert "concept" not in components
@@ -107,5 +107,22 @@ def test_a_contract_of_which_nothing_can_be_measured_has_no_score(
     said = veridical("run", files[0], "--test", files[1], *ROLES, "--contract", tmp_path / "contract.yaml", *more)
     assert said.code == 0, said.err
     assert "under the contract" not in said.out.lower()
-    assert "only a file of predictions was given" in " ".join(said.out.split())
+    assert "only predictions are there" in " ".join(said.out.split())
     assert json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))["contract"] is None
+
+
+def test_without_a_test_set_no_model_that_saw_a_row_is_asked_about_it(
+    veridical: Callable[..., Any], files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """The groups' mix is weights alone and is measured; edits would be put to a model that has learned the rows."""
+    (tmp_path / "contract.yaml").write_text(
+        "name: there\ngroups: {north: 0.5, south: 0.5}\nperturbations: {names: [keyboard]}\n", encoding="utf-8"
+    )
+    more = ("--group", "region", "--no-repair", "--contract", tmp_path / "contract.yaml", "--out", tmp_path / "run", "--json")
+    said = veridical("run", files[0], "--split", "folds", *ROLES, *more)
+    assert said.code == 0, said.err
+    record = json.loads(said.out)
+    components = {c["name"]: c for c in record["components"]}
+    assert components["groups"]["points"] is not None
+    assert components["fragility"]["status"] == "skipped"
+    assert record["contract"]["unmeasured"] == ["fragility"]

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from veridical.core.bootstrap import cluster_bootstrap_means, cluster_totals, percentile_interval
+from veridical.core.bootstrap import cluster_totals
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -84,18 +84,3 @@ def swap_p(
             above += found >= seen - 1e-12
             below += found <= seen + 1e-12
     return _share_reached(above, len(half), replicates), _share_reached(below, len(half), replicates)
-
-
-def paired_interval(
-    differences: FloatArray,
-    clusters: IntArray,
-    rng: np.random.Generator,
-    *,
-    weights: FloatArray | None = None,
-    replicates: int = 2_000,
-    level: float = 0.95,
-) -> tuple[float, float, float]:
-    """(mean, low, high) of the differences (N,), clusters resampled; weights as in `cluster_bootstrap_means`."""
-    mean = float(np.average(differences, weights=weights))
-    drawn = cluster_bootstrap_means(differences[:, None], clusters, replicates, rng, weights=weights)[:, 0]
-    return mean, *percentile_interval(drawn, mean, level)

@@ -86,7 +86,10 @@ def _read(
                     file,
                     read_options=pa_csv.ReadOptions(block_size=block, column_names=names, skip_rows=1, use_threads=False),
                     parse_options=pa_csv.ParseOptions(
-                        delimiter=delimiter, quote_char=quote, newlines_in_values=bool(quote), invalid_row_handler=_blank_or_ragged
+                        delimiter=delimiter,
+                        quote_char=quote,
+                        newlines_in_values=bool(quote),
+                        invalid_row_handler=_blank_or_ragged,
                     ),
                     convert_options=pa_csv.ConvertOptions(
                         column_types=dict.fromkeys(names, pa.binary()),

@@ -21,7 +21,7 @@ from veridical.ledger.borrowing import Borrowed, BorrowParams, borrowed
 from veridical.ledger.coalitions import ACTIVE, Coalitions
 from veridical.ledger.contract import Contract, Shortcut, refuse_absent
 from veridical.ledger.game import Coalition, Share, Value, coefficients, interactions, shapley
-from veridical.ledger.inference import LEVEL, POWER_FACTOR, Uncertainty, partially_identified, share_interval
+from veridical.ledger.inference import LEVEL, POWER_FACTOR, Uncertainty, partially_identified, score_interval
 from veridical.ledger.label_noise import undone
 from veridical.ledger.reuse import Chosen, chosen_among
 from veridical.ledger.review import UNSURE, Review, Reviewed, ReviewParams, apply_answers, frame
@@ -203,7 +203,8 @@ def _borrowed(game: Coalitions, *, labels: tuple[str, ...], review: Review | Non
 
 def _truth(ids: npt.NDArray[Any], *, labels: tuple[str, ...], review: Review) -> IntArray:
     """Code of each row's reviewed label, -1 where not reviewed, -2 where unsure."""
-    code = {label: k for k, label in enumerate(labels)} | {UNSURE: -2}
+    # Where a class is really called so, the answer means that class.
+    code = {UNSURE: -2} | {label: k for k, label in enumerate(labels)}
     return np.array([code.get(review.answers.get(str(row), ""), -1) for row in ids], dtype=np.int64)
 
 
@@ -218,9 +219,9 @@ def _noise_bounds(game: Coalitions, full: Value) -> tuple[float, float]:
 
 
 RULE_OF_THREE = 3.0
-DUST = 1e-9
-"""Points under which a number is a rounding error."""
 """None among n rows means at most 3 / n of them at 95 %. Jovanovic and Levy 1997."""
+DUST = 1e-6
+"""Points under which a number is a rounding error."""
 TRANSFER_WORDS: dict[str, Callable[[Coalitions], wording.Said]] = {
     "groups": wording.groups,
     "fragility": wording.fragility,
@@ -254,19 +255,25 @@ class _Account:
         n_clusters = self.uncertainty.n_clusters
         wide = partially_identified(score + bounds[0], score + bounds[1], standard_error=error) if bounds != (0.0, 0.0) else None
         critical = self.uncertainty.critical() if wide is None else wide * self.uncertainty.critical() / 1.96
-        low, _ = share_interval(score + bounds[0], error, critical=critical, n=n_clusters)
-        _, high = share_interval(score + bounds[1], error, critical=critical, n=n_clusters)
+        worst = self.game.worst
+        low, _ = score_interval(score + bounds[0], error, worst=worst, critical=critical, n=n_clusters)
+        _, high = score_interval(score + bounds[1], error, worst=worst, critical=critical, n=n_clusters)
         return Estimate(score, min(low, score), max(high, score), LEVEL, people.n, n_clusters, method)
 
     def measurement(self, shares: dict[str, Share], *, bounds: tuple[float, float]) -> tuple[Component, ...]:
         critical = self._critical(shares)
         tables, reviewed = self.game.tables, self.game.reviewed
         return (
-            wording.protocol(tables),
+            wording.protocol(tables, n_clusters=self.uncertainty.n_clusters),
             self._component("leakage", "measurement", shares["leakage"], critical, wording.leakage(self.game), luck=self._luck()),
             self._component("sample", "measurement", shares["sample"], critical, wording.sample(tables)),
             self._component("noise", "measurement", shares["noise"], critical, wording.noise(tables, reviewed), bounds=bounds),
-            wording.reuse(self.chosen(), self.uncertainty.standard_error(self.game(frozenset(ACTIVE))), n=tables.people.n),
+            wording.reuse(
+                self.chosen(),
+                self.uncertainty.standard_error(self.game(frozenset(ACTIVE))),
+                n=tables.people.n,
+                n_clusters=self.uncertainty.n_clusters,
+            ),
         )
 
     def chosen(self) -> Chosen:
@@ -345,13 +352,14 @@ class _Account:
         people = self.game.tables.people
         # Where every row says the same there is no variance to read off: rule of three, one row in three hundredths of them.
         slack = 100 * RULE_OF_THREE / max(self.uncertainty.n_clusters, 1) if said.slack is None else said.slack
-        if error == 0:
+        unseen = 100 * error < DUST
+        if unseen:
             low, high = min(low, value - slack), max(high, value + slack)
         points = Estimate(value, low, high, LEVEL, people.n, self.uncertainty.n_clusters, said.method)
         status = "measured" if low > 0 or high < 0 else "not_detected"
         if bounds != (0.0, 0.0):
             status = "bounded"
-        mde = slack if error == 0 else 100 * POWER_FACTOR * error
+        mde = slack if unseen else 100 * POWER_FACTOR * error
         mde = max(mde, 50 * (bounds[1] - bounds[0]))  # an identified range hides effects up to half its width
         return Component(
             name=name, kind=kind, status=status, points=points, mde=mde, rows=said.rows, why=said.why,  # type: ignore[arg-type]

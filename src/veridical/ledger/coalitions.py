@@ -12,12 +12,11 @@ from veridical.ledger.contract import Contract, Shortcut
 from veridical.ledger.game import Coalition, Value, combine
 from veridical.ledger.inference import Uncertainty
 from veridical.ledger.review import Reviewed
-from veridical.ledger.score_table import Predictions, Statistics, collapses, gradient, imputed, statistics, value
+from veridical.ledger.score_table import Predictions, Statistics, collapses, gradient, imputed, statistics, value, worst
 from veridical.ledger.tables import Tables, cue_number
 from veridical.models.model import FloatArray
 from veridical.tasks._contract import Metric
 
-MEASUREMENT = ("protocol", "leakage", "sample", "noise", "reuse")
 ACTIVE = ("leakage", "sample", "noise")
 """Players that change the score here. Protocol is 0 for classifiers (the metric reported is the metric declared); reuse needs a
 log."""
@@ -40,6 +39,11 @@ class Coalitions:
     @property
     def fresh(self) -> npt.NDArray[np.bool_]:
         return self.tables.people.fresh
+
+    @cached_property
+    def worst(self) -> float:
+        """`score_table.worst` of the classes that occur."""
+        return worst(self.metric, int(self._classes.sum()))
 
     @property
     def too_few_unleaked(self) -> bool:
@@ -423,7 +427,7 @@ class Coalitions:
         return Uncertainty(people.cluster, people.target_covariance, people.basis.shape[1])
 
 
-NOT_ASKED = "only a file of predictions was given, and this needs to ask the model"
+NOT_ASKED = "this asks the scored model about other texts, and only predictions are there (from a file, or from a model a fold)"
 MIN_EFFECTIVE = 50
 """Effective rows, (sum w)^2 / sum w^2, under which reweighting abstains. ledger: support."""
 MIN_MASS = 1e-12

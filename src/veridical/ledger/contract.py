@@ -205,8 +205,8 @@ def refuse_absent_groups(contract: Contract, data: Dataset) -> None:
     """A contract that names a group of no test row is refused, and one with groups where there is no group column."""
     if not contract.groups:
         return
-    rows = data.rows("test")
-    there = {g for g in data.table.column("group").take(rows).to_pylist() if g is not None} if len(rows) else set()
+    rows = data.rows("test") if len(data.rows("test")) else np.arange(len(data))  # without a test set every row is tested
+    there = {g for g in data.table.column("group").take(rows).to_pylist() if g is not None}
     if not there:
         raise InputError(f"The contract {contract.name!r} names groups, but the test rows have none. Name their column: --group.")
     absent = [group for group, share in contract.groups if share > 0 and group not in there]

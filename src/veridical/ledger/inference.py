@@ -115,6 +115,13 @@ def share_interval(value: float, standard_error: float, *, critical: float, n: i
     return float(min(low, value)), float(max(high, value))
 
 
+def score_interval(value: float, standard_error: float, *, worst: float, critical: float, n: int) -> tuple[float, float]:
+    """`share_interval` of a metric that runs from `worst` to 1: 0 for shares, below it for a correlation."""
+    span = 1.0 - worst
+    low, high = share_interval((value - worst) / span, standard_error / span, critical=critical, n=n)
+    return worst + span * low, worst + span * high
+
+
 def partially_identified(low: float, high: float, *, standard_error: float, level: float = LEVEL) -> float:
     """Critical value for an interval around an identified set [low, high] (Imbens and Manski 2004, Econometrica 72:1845)."""
     if standard_error <= 0:

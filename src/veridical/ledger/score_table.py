@@ -86,3 +86,9 @@ def gradient(metric: Metric, totals: FloatArray) -> FloatArray:
         width = (totals + nudge)[position] - low[position]
         slope[position] = (value(metric, totals + nudge) - value(metric, low)) / width
     return slope
+
+
+def worst(metric: Metric, n_classes: int) -> float:
+    """What a metric gives where nothing is right and classes are even: 0, or below it for a correlation."""
+    even = np.full(n_classes, 1.0 / n_classes)
+    return float(min(metric(np.zeros(n_classes), even, even), 0.0))

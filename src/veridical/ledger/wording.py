@@ -11,6 +11,7 @@ from veridical.core.estimate import Estimate
 from veridical.core.ledger_record import Component, ComponentStatus
 from veridical.ledger.borrowing import Borrowed, BorrowParams
 from veridical.ledger.contract import Shortcut
+from veridical.ledger.inference import POWER_FACTOR
 from veridical.ledger.reuse import Chosen
 from veridical.ledger.review import Reviewed
 from veridical.ledger.tables import Tables
@@ -39,19 +40,19 @@ BLIND_POINTS = 100.0
 """Half width of a band where nothing can be seen: the whole scale."""
 
 
-def protocol(tables: Tables) -> Component:
+def protocol(tables: Tables, *, n_clusters: int) -> Component:
     n = tables.people.n
-    zero = Estimate(0.0, 0.0, 0.0, 0.95, n, n, "identity")
+    zero = Estimate(0.0, 0.0, 0.0, 0.95, n, n_clusters, "identity")
     why = "The metric was computed as the task declares it, one vote a row; a classifier has no padding or majority tag to count."
     return Component("protocol", "measurement", "measured", zero, 0.0, n, why, 0.0, 0.0)
 
 
-def reuse(chosen: Chosen, standard_error: float, *, n: int) -> Component:
+def reuse(chosen: Chosen, standard_error: float, *, n: int, n_clusters: int) -> Component:
     """An offset: what the choice among the logged looks flatters this score by."""
     if chosen.k > 1:
-        return _reused(chosen, n=n)
+        return _reused(chosen, n=n, n_clusters=n_clusters)
     if chosen.same:
-        zero = Estimate(0.0, 0.0, 0.0, 0.95, n, n, "identity")
+        zero = Estimate(0.0, 0.0, 0.0, 0.95, n, n_clusters, "identity")
         why = "Every other run in the log predicted the same for all test rows, so nothing was chosen by this score."
         return Component("reuse", "measurement", "measured", zero, 0.0, n, why, 0.0, 0.0, {"looks": 1})
     bound = {str(k): round(100 * standard_error * float(np.sqrt(2 * np.log(k))), 2) for k in (2, 5, 10, 100)}
@@ -63,14 +64,15 @@ def reuse(chosen: Chosen, standard_error: float, *, n: int) -> Component:
     return Component("reuse", "measurement", "skipped", None, None, 0, why, details={"bound_points": bound})
 
 
-def _reused(chosen: Chosen, *, n: int) -> Component:
+def _reused(chosen: Chosen, *, n: int, n_clusters: int) -> Component:
     looks = f"{chosen.k - 1} other {'model was' if chosen.k == 2 else 'models were'} scored on these test rows (log of runs)"
     value = chosen.optimism if chosen.is_best else 0.0
     if chosen.is_best:
         why = f"{looks}, and this one scores highest: chosen by that, its score is {value:.2f} points too high in the mean."
     else:
         why = f"{looks}; this one does not score highest, so it was not chosen by this score."
-    points = Estimate(value, 0.0, max(chosen.bound, value), 0.95, n, n, "selection among the logged looks, clusters resampled")
+    method = "selection among the logged looks, clusters resampled"
+    points = Estimate(value, 0.0, max(chosen.bound, value), 0.95, n, n_clusters, method)
     status: ComponentStatus = "bounded" if chosen.is_best else "not_detected"
     return Component("reuse", "measurement", status, points, chosen.bound, n, why, value, value, {"looks": chosen.k})
 
@@ -82,8 +84,11 @@ def leakage(game: "Coalitions") -> Said:
         return Said("No training rows were given, so nothing could be compared.", "none", 0, slack=100.0)
     share = 100 * n_leaked / people.n
     if n_leaked == 0:
-        # Rule of three: none among n means at most 3 / n of the population at 95 %; each buys at most the whole error rate.
-        slack = 100 * 3 / people.n * float(1 - (game.tables.predicted == game.tables.codes).mean())
+        # Rule of three, twice: at most 3 / G of G clusters leak, and each buys at most the error rate, itself at least 3 / G.
+        n_clusters = len(np.unique(people.cluster))
+        rare = min(3 / n_clusters, 1.0)
+        slack = 100 * rare * max(float(1 - (game.tables.predicted == game.tables.codes).mean()), rare)
+        slack = slack if n_clusters >= FEWEST_CLUSTERS else BLIND_POINTS
         return Said(f"None of {people.n} test rows has an equal or near-equal text in train.", "rule of three", 0, slack=slack)
     details = {"leaked_rows": n_leaked, "unleaked_rows": people.n - n_leaked}
     found = f"{n_leaked} of {people.n} test rows ({share:.1f} %) have an equal or near-equal text in train"
@@ -201,8 +206,8 @@ DECLARED: dict[str, Any] = {"declared": True}
 
 
 def unsupported(name: str, reason: str) -> Component:
-    if reason.startswith("only a file of predictions"):
-        why = f"Not measured: {reason}. Give the model with --model."
+    if reason.startswith("this asks the scored model"):
+        why = f"Not measured: {reason}. Give the model with --model, and a test set with --test."
         return Component(name, "transfer", "skipped", None, None, 0, why, details=DECLARED)
     advice = "Use op: transplant, or more data" if name.startswith("shortcut") else "Give more test rows of that kind"
     return Component(name, "transfer", "skipped", None, None, 0, f"Not reweighted: {reason}. {advice}.", details=DECLARED)
@@ -219,7 +224,8 @@ def shortcut_candidates(candidates: Sequence[str]) -> Component:
     if not candidates:
         why = "No word was found that gives a label away, and no contract declares one."
         return Component("shortcut", "transfer", "skipped", None, None, 0, why)
-    shown = "; ".join(candidates[:5]) + (f"; and {len(candidates) - 5} more" if len(candidates) > 5 else "")
+    left = len(candidates) - SHOWN_WORDS
+    shown = "; ".join(candidates[:SHOWN_WORDS]) + (f"; and {left} more" if left > 0 else "")
     why = (
         f"Words that go with one label: {shown}. Data alone cannot tell a legitimate word from a shortcut: "
         f"declare one in a contract "
@@ -270,7 +276,7 @@ def notes(tables: Tables, reviewed: Reviewed | None) -> tuple[str, ...]:
     people, found = tables.people, []
     if people.n < FEW_ROWS:
         few = "Only 1 test row" if people.n == 1 else f"Only {people.n} test rows"
-        seen = 280 * 0.5 / np.sqrt(people.n)
+        seen = 100 * POWER_FACTOR * 0.5 / np.sqrt(len(np.unique(people.cluster)))
         found.append(f"{few}: a difference under {seen:.1f} points cannot be seen (80 % power).")
     if reviewed is None:
         found.append("Test-label noise is an interval until labels are reviewed.")

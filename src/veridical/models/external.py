@@ -102,12 +102,6 @@ class CallableModel:
         raise InputError(f"{self.name} is code, and veridical stores no code; there is nothing to save in {folder}.")
 
 
-def is_callable_name(model: str) -> bool:
-    """Whether --model names a function like pkg.module:function."""
-    module, colon, function = model.partition(":")
-    return bool(colon) and all(part.isidentifier() for part in module.split(".")) and function.isidentifier()
-
-
 def callable_model(model: str, *, labels: tuple[str, ...]) -> CallableModel:
     """Import pkg.module:function, from the working directory too. Raises InputError when that is not possible."""
     module, _, function = model.partition(":")

@@ -41,11 +41,6 @@ def earlier_looks(folder: RunFolder, data: "Dataset") -> tuple[Look, ...]:
     return looks.read(looks.log_of(folder.path)).at(fingerprint_of_test(data), but=[identity_hash(folder.identity)])
 
 
-def earlier_looks_of(run: Path, test: str) -> tuple[Look, ...]:
-    """The same for a finished run on disk, whose test rows have the fingerprint `test` (run.json, fingerprints)."""
-    return looks.read(looks.log_of(run)).at(test, but=[run_hash(run)])
-
-
 def predicted_at(look: Look, *, log: Path, ids: Sequence[str]) -> list[str] | None:
     """The labels that an earlier run predicted for the rows `ids`; None where its folder is gone or lacks some of them."""
     import pyarrow as pa

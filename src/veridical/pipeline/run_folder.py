@@ -24,6 +24,8 @@ STAGES = "stages"
 LOCK = ".lock"
 MAY_COME_FIRST = frozenset({LOCK, "reviews.csv"})
 """Files that may stand in a folder that is not a run yet: the lock, and the data the demo writes for itself."""
+BEFORE = ".before"
+"""Where --fresh keeps what it replaces until the new run has a stage done."""
 OURS = (
     *("run.json", "audit.json", "report.html", "report.md", "traceback.txt", STAGES, "model", "model_repaired", "checkpoint"),
     *("findings.parquet", "rows.parquet", "edits.parquet", "predictions.parquet", "dynamics.parquet", "data.parquet"),
@@ -100,8 +102,10 @@ class RunFolder:
         return [marker for marker in (self.path / STAGES).glob("*.json") if marker.stem != "identity"]
 
     def _unmade(self) -> None:
-        """What was refused leaves nothing behind."""
+        """What was refused leaves nothing behind, and gives back what --fresh had put aside for it."""
         with suppress(OSError):
+            if _given_back(self.path):
+                return
             _emptied(self.path)
             (self.path / LOCK).unlink(missing_ok=True)
             self.path.rmdir()
@@ -116,6 +120,8 @@ class RunFolder:
     def mark(self, stage: str, record: dict[str, Any]) -> None:
         """Stage is done; `record` is what the later stages need to know of it."""
         write_json(self.path / STAGES / f"{stage}.json", record)
+        if (self.path / BEFORE).is_dir():
+            shutil.rmtree(self.path / BEFORE)  # the new run stands: what it replaces is no longer wanted
 
     def marked(self, stage: str) -> dict[str, Any]:
         found: dict[str, Any] = json.loads((self.path / STAGES / f"{stage}.json").read_text(encoding="utf-8"))
@@ -166,6 +172,7 @@ def refuse_foreign(path: Path) -> None:
         # What a run leaves behind that died before its identity was whole.
         others = [name for name in others if not (name.startswith(".") and name.endswith(".part"))]
         others = [name for name in others if name != STAGES or any((path / STAGES).glob("*.json"))]
+        others = [name for name in others if name != BEFORE]
         if others:
             shown = ", ".join(others[:3])
             raise InputError(f"--out {path} holds other files ({shown}) and is no veridical run. Choose a new or empty folder.")
@@ -189,6 +196,28 @@ def _emptied(path: Path) -> None:
             entry.unlink(missing_ok=True)
 
 
+def _put_aside(path: Path) -> None:
+    """The run in a folder, moved into its sub-folder BEFORE until the new one has a stage done."""
+    aside = path / BEFORE
+    aside.mkdir(exist_ok=True)
+    # The stages first: as long as they are not in their place, a kill leaves a folder that is given back.
+    for name in sorted(OURS, key=lambda name: name != STAGES):
+        if (path / name).exists() or (path / name).is_symlink():
+            (path / name).rename(aside / name)
+
+
+def _given_back(path: Path) -> bool:
+    """What `_put_aside` moved, in its place again; False where nothing was put aside."""
+    aside = path / BEFORE
+    if not aside.is_dir() or not any(aside.iterdir()):
+        return False
+    _emptied(path)
+    for name in sorted((entry.name for entry in aside.iterdir()), key=lambda name: name == STAGES):
+        (aside / name).rename(path / name)
+    aside.rmdir()
+    return True
+
+
 def claim(out: Path | None, identity: dict[str, Any], *, threads: int, fresh: bool = False) -> RunFolder:
     """Hold the folder of this run: a new one, an unfinished one to go on with, or a finished one to read.
 
@@ -199,8 +228,10 @@ def claim(out: Path | None, identity: dict[str, Any], *, threads: int, fresh: bo
     _made(path)
     lock = _locked(path)
     try:
+        if not any(marker.stem != "identity" for marker in (path / STAGES).glob("*.json")):
+            _given_back(path)  # a --fresh that was killed before it had done anything
         if fresh:
-            _emptied(path)
+            _put_aside(path)
         for half_written in path.rglob(".*.part"):
             half_written.unlink(missing_ok=True)
         stored = stored_identity(path)

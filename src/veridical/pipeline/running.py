@@ -19,6 +19,7 @@ from veridical.core.finding import AuditRecord
 from veridical.core.progress import Progress, silent
 from veridical.core.run_record import RepairRecord, RunRecord
 from veridical.core.surroundings import peak_rss_mb, threads, use_threads
+from veridical.models.callable_name import is_callable_name, source_of
 from veridical.models.calls import header_values, is_address
 from veridical.pipeline import records
 from veridical.pipeline.config import FILES, RunConfig, calls_of, identity
@@ -63,6 +64,8 @@ def run(
     Raises InputError for what the user can change, SurroundingsError when another process holds the folder or the disk is full.
     """
     source = Path(train)
+    if fresh:
+        _check_names(config)  # before what is there is emptied
     whole = identity_of("run", source, config)
     with claim(Path(out) if out is not None else None, whole, threads=threads(), fresh=fresh) as folder:
         use_threads(folder.machine["threads"])
@@ -307,6 +310,9 @@ def identity_of(verb: str, source: Path, config: RunConfig) -> dict[str, Any]:
         target = read_contract(Path(config.contract)).target
         if target:
             named["the contract's target"] = target
+    module = source_of(config.model)
+    if module is not None:
+        named["--model"] = module  # the file of the function; what it imports is not looked at
     data = {name: content_hash(path) for name, path in named.items()}
     return {"verb": verb, "veridical": __version__, "config": identity(config), "data": data}
 
@@ -341,7 +347,7 @@ def _check_names(config: RunConfig) -> None:
 
 def _check_model(config: RunConfig) -> None:
     """Find the model before any long work: import the function, or look up the weights."""
-    from veridical.models.external import callable_model, is_callable_name
+    from veridical.models.external import callable_model
 
     if config.countermeasures and (is_callable_name(config.model) or is_address(config.model)):
         raise InputError(f"--model {config.model} is not trained here, so --countermeasures cannot apply; leave them out.")

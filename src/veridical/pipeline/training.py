@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from veridical.core.progress import Progress
+from veridical.models.callable_name import is_callable_name
 from veridical.models.calls import is_address
-from veridical.models.external import callable_model, is_callable_name, read_predictions
+from veridical.models.external import callable_model, read_predictions
 from veridical.pipeline.config import RunConfig, calls_of
 
 if TYPE_CHECKING:

@@ -28,9 +28,6 @@ class Swap:
     groups: frozenset[int]
 
 
-NO_WORD = Swap(None, frozenset())
-
-
 @dataclass(frozen=True, eq=False)
 class Axis:
     """forms: for each meaning the word of each group. places: recognised word (case folded) -> (meaning, group). kept: phrases

@@ -12,11 +12,6 @@ Metric = Callable[[FloatArray, FloatArray, FloatArray], float]
 weighted confusion matrix whose rows are true labels. All metrics of a classifier that veridical reports depend on these alone."""
 
 
-def on_confusion(metric: Metric) -> Callable[[FloatArray], float]:
-    """The same metric as a function of the confusion matrix (C, C), rows = true label, columns = predicted."""
-    return lambda confusion: metric(np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0))
-
-
 @dataclass(frozen=True, slots=True)
 class Task:
     """The record a task file ends with. `floors` has no default: a score without its floor is not shown."""

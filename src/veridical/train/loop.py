@@ -181,8 +181,10 @@ def _scored(job: Job, state: State) -> Iterator[None]:
         return
     own = {name: parameter.detach().clone() for name, parameter in trainable(job.network).items()}
     _put(job.network, chosen)
-    yield
-    _put(job.network, own)
+    try:
+        yield
+    finally:
+        _put(job.network, own)
 
 
 def _put(network: nn.Module, tensors: Mapping[str, Tensor]) -> None:

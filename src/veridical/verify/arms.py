@@ -47,7 +47,8 @@ SEEDS = (0, 1, 2, 3, 4)
 MIN_SEEDS = 5
 """Training seeds a verdict rests on, at least. Source: the project's ledger definition."""
 SAME_MODEL = 0.01
-"""Mean difference of probabilities under which two seeds count as one model: a solver stops within it. Ours; no source."""
+"""Mean total variation distance of the answers under which two seeds count as one model, 0..1: a solver stops within it. Ours; no
+source."""
 Look = Callable[[Evidence, Sequence[str]], AuditRecord]
 """Run the named checks on some evidence."""
 
@@ -74,16 +75,14 @@ def tried_repairs(
     seeds: Sequence[int] = SEEDS,
     seed: int = 0,
     params: Mapping[str, Any] | None = None,
-    noise_measured: bool = False,
     fixed: bool = False,
     look: Look | None = None,
     progress: Progress = silent,
 ) -> "Tried":
     """Test each repair alone on the locked fold.
 
-    audit: that of all rows; says which checks ran (a repair that answers to none of them is skipped). noise_measured: whether
-    the ledger measured test-label noise by a review. fixed: the model cannot be trained again, so only repairs of the test set
-    are tried. look: how checks are run again (default: the audit's own runner).
+    audit: that of all rows; says which checks ran (a repair that answers to none of them is skipped). fixed: the model cannot be
+    trained again, so only repairs of the test set are tried. look: how checks are run again (default: the audit's own runner).
     """
     if len(set(seeds)) < MIN_SEEDS:
         raise InputError(f"Got {len(set(seeds))} training seeds; repairs are tested over at least {MIN_SEEDS}. Name more seeds.")
@@ -106,7 +105,7 @@ def tried_repairs(
         else:
             trials.append(court.try_repair(name, edits, kind=get(FOLDER, NOUN, name).kind))
     progress("repair arms", len(repairs), len(repairs))
-    arms, combination = court.judged_together(trials, audit=found, params=params, noise_measured=noise_measured)
+    arms, combination = court.judged_together(trials, audit=found, params=params)
     order = {name: i for i, name in enumerate(repairs)}
     every = tuple(sorted([*arms, *skipped], key=lambda arm: order[arm.repair]))
     record = RepairRecord(
@@ -185,7 +184,7 @@ class Court:
         self.untouched = train_set(self.data, self.opened.data)
         inside = np.setdiff1d(np.arange(len(self.data)), self.locked)
         first = [probabilities(self.untouched, self.ruler.rows, fit=self.fit, seed=s) for s in self.seeds[:2]]
-        self.deterministic = float(np.abs(first[0] - first[1]).mean()) < SAME_MODEL
+        self.deterministic = float(np.abs(first[0] - first[1]).sum(axis=1).mean() / 2) < SAME_MODEL
         base, self.base_test = self._answers([self.untouched] * self._n_whole, test=self.untouched.test)
         self.before = self._scored("untouched", base)
         self.confidence = np.zeros(len(self.data))
@@ -229,19 +228,19 @@ class Court:
         return self._against_gap(arm, repaired, after, said_test, p_worse=p_worse)
 
     def judged_together(
-        self, trials: Sequence[Trial], *, audit: AuditRecord, params: Mapping[str, Any] | None, noise_measured: bool
+        self, trials: Sequence[Trial], *, audit: AuditRecord, params: Mapping[str, Any] | None
     ) -> tuple[tuple[Arm, ...], Arm | None]:
         """The verdicts, and that on all winning training repairs together where there are several.
 
         The combination is one more look: then Holm's correction runs over all arms, it included.
         """
-        arms = judged(trials, noise_measured=noise_measured)
+        arms = judged(trials)
         names = [name for name in winners(RepairRecord(arms=arms)) if get(FOLDER, NOUN, name).kind == "training"]
         if len(names) < 2:
             return arms, None
         _, edits = repair(self.opened.data, audit=audit, repairs=names, seed=self.seed, evidence=self.opened, params=params)
         trial = self.try_repair(" + ".join(names), edits, kind="training")
-        *arms_again, combination = judged([*trials, trial], noise_measured=noise_measured)
+        *arms_again, combination = judged([*trials, trial])
         return tuple(arms_again), combination
 
     def _placebo(self, name: str, repaired: TrainSet, edits: tuple[Edit, ...]) -> Scored:

@@ -22,8 +22,9 @@ from veridical.core.estimate import Estimate
 from veridical.core.multiplicity import holm
 from veridical.core.power import minimum_detectable_effect
 from veridical.core.randomness import stream
-from veridical.ledger.inference import partially_identified, share_interval
+from veridical.ledger.inference import partially_identified, score_interval
 from veridical.ledger.label_noise import undone
+from veridical.ledger.score_table import worst
 from veridical.verify.label_draws import DrawParams, Truth, under_transition
 from veridical.verify.paired_terms import Rows, Terms, drawn_scores, honest_terms, reported_terms, softened
 
@@ -150,13 +151,15 @@ class _Family:
             else "calibrated to the first run's population, clusters resampled"
         )
         found = []
+        lowest = worst(self.terms.rows.metric, len(self.terms.rows.classes))
         for run, at in enumerate(self.terms.scores):
             shown = min(float(at), 1.0)
             around = [0.0, *self.bounds[:, run]] if len(self.bounds) else [0.0]
             error = float(self.drawn[:, run].std(ddof=1))
             critical = float(stats.t.ppf(0.5 + LEVEL / 2, max(self.n_clusters - self.terms.n_parameters, 2)))
-            low, _ = share_interval(min(shown + min(around), 1.0), error, critical=critical, n=self.n_clusters)
-            _, high = share_interval(min(shown + max(around), 1.0), error, critical=critical, n=self.n_clusters)
+            least, most = min(shown + min(around), 1.0), min(shown + max(around), 1.0)
+            low, _ = score_interval(least, error, worst=lowest, critical=critical, n=self.n_clusters)
+            _, high = score_interval(most, error, worst=lowest, critical=critical, n=self.n_clusters)
             n = len(self.terms.rows.codes)
             found.append(Estimate(shown, min(low, shown), max(high, shown), LEVEL, n, self.n_clusters, method))
         return tuple(found)

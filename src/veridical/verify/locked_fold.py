@@ -52,9 +52,13 @@ def locked_fold(data: Dataset, clusters: IntArray, *, fixed: bool = False, min_r
             continue
         strata.setdefault((origin, _majority(data, member)), []).append((_content_key(data, member), member))
     drawn: list[IntArray] = []
+    share, owed = SHARE_FIXED if fixed else SHARE, 0.0
     for name in sorted(strata):
         hashed = sorted(strata[name], key=lambda entry: entry[0])
-        drawn += [member for _, member in hashed[: round((SHARE_FIXED if fixed else SHARE) * len(hashed))]]
+        owed += share * len(hashed)  # what is rounded off one label is owed to the next: rare labels together get their share
+        taken = min(round(owed), len(hashed))
+        owed -= taken
+        drawn += [member for _, member in hashed[:taken]]
     rows = np.sort(np.concatenate(drawn)) if drawn else np.zeros(0, np.int64)
     mde = 100 * paired_mde(len(drawn), ASSUMED_DISCORDANCE) if drawn else None
     return LockedFold(rows, len(drawn), _too_small(len(rows), mde, min_rows), mde)

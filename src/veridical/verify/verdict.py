@@ -32,7 +32,7 @@ class Trial:
     grows: float = 1.0
 
 
-def judged(trials: Sequence[Trial], *, noise_measured: bool) -> tuple[Arm, ...]:
+def judged(trials: Sequence[Trial]) -> tuple[Arm, ...]:
     """The arms with outcomes. Every family of p values is corrected by Holm over all repairs tried."""
     better, worse = holm([t.p_better for t in trials]), holm([t.p_worse for t in trials])
     grows = holm([t.grows for t in trials])
@@ -42,7 +42,7 @@ def judged(trials: Sequence[Trial], *, noise_measured: bool) -> tuple[Arm, ...]:
         arm = replace(trial.arm, p_untouched=untouched[i], p_placebo=placebo[i])
         if arm.kind == "training":
             outcome, why = _training(arm, better=float(better[i]), worse=float(worse[i]))
-            why = why if noise_measured else f"{why} {NOT_REVIEWED}"
+            why = f"{why} {NOT_REVIEWED}"
         else:
             outcome, why = _measurement(arm, shrinks=float(better[i]), grows=float(grows[i]), worse=float(worse[i]))
             why = f"{trial.gap} {why}"

@@ -10,7 +10,7 @@ from statsmodels.stats.proportion import proportion_confint
 
 from veridical.core.bootstrap import cluster_bootstrap_means, cluster_totals, percentile_interval
 from veridical.core.multiplicity import benjamini_hochberg, holm
-from veridical.core.paired_test import paired_interval, sign_flip_p, swap_p
+from veridical.core.paired_test import sign_flip_p, swap_p
 from veridical.core.power import minimum_detectable_effect, paired_mde
 from veridical.core.proportion import wilson
 
@@ -141,15 +141,6 @@ def test_sign_flip_is_level_under_the_null():
     p = [sign_flip_p(np.repeat(rng.normal(size=30), 3), np.arange(90) // 3, rng, replicates=199) for _ in range(600)]
     assert np.mean(np.array(p) <= 0.05) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 600)
     assert np.mean(np.array(p) <= 0.5) == pytest.approx(0.5, abs=0.07)
-
-
-def test_paired_interval_holds_its_mean_and_agrees_with_t():
-    rng = np.random.default_rng(9)
-    differences = rng.normal(0.2, 1, 500)
-    mean, low, high = paired_interval(differences, np.arange(500), rng, replicates=4000)
-    theirs = stats.ttest_1samp(differences, 0).confidence_interval()
-    assert (low, high) == pytest.approx((theirs.low, theirs.high), abs=0.01)
-    assert mean == pytest.approx(differences.mean())
 
 
 @pytest.mark.parametrize("n", [9, 60])

@@ -1,5 +1,7 @@
 """The whole account on made-up worlds of known truth."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from tests.unit.ledger.made_up_world import account, made, points
@@ -8,6 +10,7 @@ from veridical.audit._evidence import Evidence
 from veridical.audit._made_up import dataset
 from veridical.ledger.accounting import tables_of
 from veridical.ledger.contract import Contract, Shortcut
+from veridical.ledger.review import Review
 from veridical.ledger.tables import read_tables, save_tables
 from veridical.models.linear import train_linear
 from veridical.train.trained import Trained
@@ -116,7 +119,7 @@ def test_what_needs_the_model_is_skipped_for_a_file_of_predictions():
     ledger = account(blind, contract=CUE)
     component = next(c for c in ledger.components if c.name == "shortcut")
     assert component.status == "skipped"
-    assert "only a file of predictions" in component.why
+    assert "only predictions are there" in component.why
     assert adds_up(ledger)
 
 
@@ -258,3 +261,36 @@ def test_leaks_chosen_by_their_labels_are_warned_of_and_random_ones_are_not():
         tables = tables_of(trained, evidence=Evidence(leaky, seed=0), contract=None, seed=0)
         notes = account(world, tables=tables).notes
         assert any("hangs on their labels" in note for note in notes) == warned
+
+
+def test_mcc_of_a_guesser_has_an_interval_around_zero():
+    world = made(seed=2)
+    rng = np.random.default_rng(0)
+    tables = world.tables()
+    guessed = replace(tables, predicted=rng.integers(2, size=len(tables.codes)))
+    ledger = account(world, tables=guessed, metric="mcc")
+    assert ledger.reported.low < 0 < ledger.reported.high
+    assert ledger.honest.low < ledger.honest.value < ledger.honest.high
+
+
+def test_where_nothing_can_be_seen_no_small_effect_is_claimed_to_be_visible():
+    """Rounding leaves standard errors of 1e-18: they are none."""
+    copies = [(f"t{k}", "test", "the same few words in every row", "pos") for k in range(30)]
+    rows = [(row["id"], row["split"], row["text"], row["label"]) for row in made(seed=1, n_test=10).data.table.to_pylist()]
+    data = dataset([*[row for row in rows if row[1] == "train"], *copies])
+    train = data.rows("train")
+    model = train_linear(data.inputs(train), data.codes[train], labels=data.labels)
+    trained = Trained(model, "linear", tuple(data.ids), model.predict(data.inputs()), data.labels, None, 0.0, external=False)
+    tables = tables_of(trained, evidence=Evidence(data, seed=0), contract=None, seed=0)
+    ledger = account(made(seed=1), tables=tables)
+    for name in ("leakage", "sample", "noise"):
+        component = next(c for c in ledger.components if c.name == name)
+        assert component.mde > 5, (name, component.mde)
+
+
+def test_a_class_that_is_called_unsure_can_be_reviewed():
+    from veridical.ledger.accounting import _truth
+
+    review = Review({"a": "unsure", "b": "yes"})
+    assert _truth(np.array(["a", "b", "c"]), labels=("unsure", "yes"), review=review).tolist() == [0, 1, -1]
+    assert _truth(np.array(["a", "b", "c"]), labels=("no", "yes"), review=review).tolist() == [-2, 1, -1]

@@ -75,3 +75,22 @@ def test_imbens_manski_runs_from_two_sided_to_one_sided():
     assert partially_identified(0.8, 0.8, standard_error=0.01) == pytest.approx(1.96, abs=0.01)
     assert partially_identified(0.7, 0.9, standard_error=0.01) == pytest.approx(1.645, abs=0.01)
     assert partially_identified(0.7, 0.9, standard_error=0.0) == 0.0
+
+
+def test_the_interval_of_a_correlation_covers_around_zero_and_below():
+    from veridical.ledger.inference import score_interval
+    from veridical.ledger.score_table import worst
+    from veridical.tasks._confusion_metrics import METRICS
+
+    assert [worst(METRICS[name], 2) for name in ("accuracy", "macro_f1", "balanced_accuracy", "mcc")] == [0.0, 0.0, 0.0, -1.0]
+    for truth in (0.0, -0.3):
+        rng = np.random.default_rng(1)
+        covered = 0
+        for _ in range(400):
+            codes = rng.integers(2, size=500)
+            predicted = np.where(rng.random(500) < (1 + truth) / 2, codes, 1 - codes)
+            value = float(np.corrcoef(codes, predicted)[0, 1])
+            low, high = score_interval(value, float(np.sqrt((1 - value**2) / 500)), worst=-1.0, critical=1.96, n=500)
+            assert low < value < high
+            covered += low <= truth <= high
+        assert covered / 400 > 0.92

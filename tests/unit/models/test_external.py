@@ -10,7 +10,8 @@ import pytest
 
 from veridical.core.errors import InputError
 from veridical.dataset.rows import SCHEMA, Dataset
-from veridical.models.external import ASKED_TWICE, CallableModel, callable_model, is_callable_name, read_predictions
+from veridical.models.callable_name import is_callable_name
+from veridical.models.external import ASKED_TWICE, CallableModel, callable_model, read_predictions
 
 LABELS = ("no", "yes")
 

@@ -1,9 +1,11 @@
 """One folder, one run, one process."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -138,3 +140,28 @@ def test_content_decides_and_not_the_path(tmp_path: Path) -> None:
 
 def test_differences_of_equal_identities_are_none() -> None:
     assert differences(IDENTITY, dict(IDENTITY)) == []
+
+
+def test_fresh_gives_the_old_run_back_where_the_new_one_is_refused(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+
+    def identity(seed: int) -> dict[str, Any]:
+        return {"verb": "run", "veridical": "0", "config": {"seed": seed}, "data": {"TRAIN": "f" * 64}}
+
+    with claim(run, identity(0), threads=1) as held:
+        (run / "run.json").write_text("{}", encoding="utf-8")
+        held.mark("load", {})
+        held.mark("finished", {})
+    before = {path.relative_to(run).as_posix(): path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    with pytest.raises(InputError), claim(run, identity(1), threads=1, fresh=True):
+        raise InputError("a column is missing")
+    assert {path.relative_to(run).as_posix(): path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
+    # Killed before it had done anything: given back by whoever comes next.
+    killed = claim(run, identity(1), threads=1, fresh=True)
+    os.close(killed.lock)
+    with claim(run, identity(0), threads=1) as held:
+        assert held.finished
+    with claim(run, identity(1), threads=1, fresh=True) as held:
+        held.mark("load", {})
+    assert not (run / "run.json").exists()
+    assert not (run / ".before").exists()

@@ -3,6 +3,7 @@
 import numpy as np
 from number_world import world
 
+from veridical.audit._made_up import dataset
 from veridical.verify.locked_fold import locked_fold
 
 
@@ -58,3 +59,21 @@ def test_a_small_fold_is_skipped_and_says_what_it_could_not_see():
     assert "60 rows, under 300" in fold.skipped
     assert f"{fold.mde:.1f} points" in fold.skipped
     assert 10 < fold.mde < 12  # 2.8 * sqrt(.1 / 60) is 11.4, a little less for the effect itself
+
+
+def test_rare_labels_together_get_their_share():
+    rows = [
+        (f"{label}-{k}", "train", f"text {label} {k} " + "x" * label, f"l{label:03d}") for label in range(200) for k in range(3)
+    ]
+    data = dataset(rows)
+    assert len(locked_fold(data, np.arange(len(rows)), min_rows=0).rows) == 90  # 15 % of 600, though 15 % of 3 rounds to none
+
+
+def test_of_a_model_that_is_not_trained_here_half_of_the_unleaked_test_rows_are_locked():
+    rows = [(f"{split}{k}", split, f"{split} text {k}", "a" if k % 2 else "b") for split in ("train", "test") for k in range(40)]
+    data = dataset(rows)
+    clusters = np.arange(80)
+    clusters[40:50] = np.arange(10)  # ten test rows stand in train
+    fold = locked_fold(data, clusters, fixed=True, min_rows=0)
+    assert len(fold.rows) == 15
+    assert set(fold.rows.tolist()) <= set(range(50, 80))
