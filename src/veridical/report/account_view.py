@@ -5,7 +5,7 @@ from pathlib import Path
 
 from veridical.core.estimate import Estimate
 from veridical.core.ledger_record import IN_THE_SUM, Component, ContractScore, Ledger
-from veridical.core.run_record import RunRecord
+from veridical.core.run_record import Arm, RepairRecord, RunRecord
 from veridical.report import figures
 from veridical.report.safe_text import one_line
 from veridical.report.wording import Words
@@ -145,6 +145,16 @@ def _gap(ledger: Ledger, words: Words) -> str:
         key = "gap_above_found" if gap > 0 else "gap_below_found"
         return words(key, metric=metric, points=figure, found=named)
     return words("gap_above_held" if gap > 0 else "gap_below_held", metric=metric, points=figure)
+
+
+def arm_name(arm: Arm, words: Words) -> str:
+    """A repair, or several that were tried together (`a + b`), by their names."""
+    return " + ".join(words.name("repair", name) for name in arm.repair.split(" + "))
+
+
+def arms_shown(repair: RepairRecord) -> tuple[Arm, ...]:
+    """Every arm; what was tried together comes last."""
+    return (*repair.arms, *([repair.combination] if repair.combination else []))
 
 
 def warning_sentences(record: RunRecord, words: Words) -> list[str]:

@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING
 from veridical.core.atomic_write import write_text
 from veridical.core.errors import UnknownName
 from veridical.report import figures
-from veridical.report.account_view import component_lines, component_name, gap_sentence, next_steps, warning_sentences
+from veridical.report.account_view import (
+    arm_name,
+    arms_shown,
+    component_lines,
+    component_name,
+    gap_sentence,
+    next_steps,
+    warning_sentences,
+)
 from veridical.report.explained import explained_lines
 from veridical.report.markdown import markdown
 from veridical.report.page_view import chart, plain, sections
@@ -71,6 +79,8 @@ def _rendered(files: RunFiles, said: Words, *, shown: int, limit: int) -> str:
         lines=component_lines(record.ledger, said) if record.ledger else [],
         probes=probe_lines(files.probes, said) if files.probes else [],
         explained=explained_lines(files.explained.record, files.explained.rows, said) if files.explained else [],
+        arms=arms_shown(record.repair) if record.repair else (),
+        arm_name=arm_name,
         gap=gap_sentence(record.ledger, said) if record.ledger else said("no_ledger"),
         warnings=warning_sentences(record, said),
         steps=next_steps(record, said, folder=None),

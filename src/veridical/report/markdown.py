@@ -5,7 +5,15 @@ import re
 from veridical.core.ledger_record import Ledger
 from veridical.core.run_record import Arm, RepairRecord, RunRecord
 from veridical.report import figures
-from veridical.report.account_view import component_lines, contract_headline, gap_sentence, next_steps, warning_sentences
+from veridical.report.account_view import (
+    arm_name,
+    arms_shown,
+    component_lines,
+    contract_headline,
+    gap_sentence,
+    next_steps,
+    warning_sentences,
+)
 from veridical.report.probes import probe_lines
 from veridical.report.run_files import RunFiles
 from veridical.report.safe_text import one_line
@@ -73,14 +81,15 @@ def _repairs(repair: RepairRecord | None, said: Words) -> list[str]:
         return [*head[:-1], head[-1] + said("repairs_skipped", why=literal(said.sentence(repair.skipped), limit=400))]
     columns = ("column.repair", "column.outcome", "against_untouched", "against_placebo")
     table = ["", "| " + " | ".join(said(name) for name in columns) + " |", "|---|---|---:|---:|"]
-    return table + [_arm(arm, said) for arm in repair.arms]
+    notes = ["", said("repairs_one_fit")] if repair.one_fit else []
+    return table + [_arm(arm, said) for arm in arms_shown(repair)] + notes
 
 
 def _arm(arm: Arm, said: Words) -> str:
     gains = [
         f"{figures.points(e.value)} {figures.band(e)}" if e else "–" for e in (arm.gain_over_untouched, arm.gain_over_placebo)
     ]
-    name = literal(said.name("repair", arm.repair))
+    name = literal(arm_name(arm, said))
     return f"| {name} | {said.name('outcome', arm.outcome)} | {gains[0]} | {gains[1]} |"
 
 

@@ -59,6 +59,7 @@ class RunFiles:
     edits: dict[tuple[str, str], int]
     probes: ProbeRecord | None = None
     explained: Explained | None = None
+    certificate: str = ""
 
 
 def read_run_files(folder: Path, *, shown: int = SHOWN_PER_CHECK) -> RunFiles:
@@ -78,7 +79,17 @@ def read_run_files(folder: Path, *, shown: int = SHOWN_PER_CHECK) -> RunFiles:
         edits={} if edits is None else dict(Counter((str(e["repair"]), str(e["action"])) for e in edits.to_pylist())),
         probes=probe_record.read(folder),
         explained=_explained(folder, record),
+        certificate=_certificate(folder),
     )
+
+
+def _certificate(folder: Path) -> str:
+    """The hash that certificate.json gives itself; empty where there is none, or it is damaged (veridical verify says how)."""
+    try:
+        found = json.loads((folder / "certificate.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return ""
+    return str(found.get("sha256", "")) if isinstance(found, dict) else ""
 
 
 def _explained(folder: Path, record: RunRecord) -> Explained | None:

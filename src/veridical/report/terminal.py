@@ -11,6 +11,8 @@ from veridical.report import figures
 from veridical.report.account_view import (
     ComponentLine,
     Step,
+    arm_name,
+    arms_shown,
     component_lines,
     contract_headline,
     gap_sentence,
@@ -154,7 +156,7 @@ class _Page:
 
     def arms(self, repair: RepairRecord) -> None:
         for outcome in ("accepted", "harmless", "rejected"):
-            named = [self.arm(arm) for arm in repair.arms if arm.outcome == outcome]
+            named = [self.arm(arm) for arm in arms_shown(repair) if arm.outcome == outcome]
             if named:
                 said = self.words("repairs_outcome", outcome=self.words(f"outcome.{outcome}"))
                 first = f"{said}{self.words_colon()}"
@@ -165,7 +167,7 @@ class _Page:
     def arm(self, arm: Arm) -> str:
         gain = arm.gain_over_untouched
         figure = f" {figures.points(gain.value)} {figures.band(gain)}" if gain else ""
-        return f"{one_line(self.words.name('repair', arm.repair), limit=60)}{figure}"
+        return f"{one_line(arm_name(arm, self.words), limit=120)}{figure}"
 
     def warnings(self, record: RunRecord) -> None:
         for sentence in warning_sentences(record, self.words):
