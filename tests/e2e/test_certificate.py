@@ -143,3 +143,10 @@ def test_what_is_missing_is_asked_for(veridical: Callable[..., Any], folder: Pat
     said = veridical("verify", folder / "no.json")
     assert said.code == 2
     assert "cannot be read" in said.err
+
+
+def test_verify_speaks_chinese(veridical: Callable[..., Any], folder: Path) -> None:
+    said = veridical("verify", folder / "certificate.json", "--lang", "zh")
+    assert said.code == 0, said.err
+    assert "成立：自身哈希。证书与写入时一致。" in said.out
+    assert not [line for line in said.out.splitlines() if not line.startswith("成立：")]

@@ -41,8 +41,11 @@ def verify(path: Path, *, data: Path | None = None, rerun: bool = False, progres
         return [*claims, Claim("repairs", holds=True, why=f"None was tested, so nothing is claimed: {certificate['skipped']}")]
     if (folder / ARMS).is_file():
         same = content_hash(folder / ARMS) == certificate["data"]["arms"]
-        why = "is as it was when the certificate was written." if same else "has changed since the certificate was written."
-        claims.append(Claim("stored answers", holds=same, why=f"{ARMS} {why}"))
+        unchanged, changed = (
+            f"{ARMS} is as it was when the certificate was written.",
+            f"{ARMS} has changed since the certificate was written.",
+        )
+        claims.append(Claim("stored answers", holds=same, why=unchanged if same else changed))
     claims += replayed(certificate, folder / ARMS)
     if rerun:
         claims += _retrained(certificate, folder, progress=progress)
@@ -78,8 +81,9 @@ def _rows(certificate: dict[str, Any], kept: Path) -> "list[Claim]":
     found = []
     for name, now in fingerprints(data, locked).items():
         said = certificate["data"][name]
-        why = f"fingerprint {said[:12]}, as certified." if now == said else f"fingerprint {now[:12]}; certified was {said[:12]}."
-        found.append(Claim(f"data: {name}", holds=now == said, why=f"{kept.name} has {why}"))
+        same = f"{kept.name} has fingerprint {said[:12]}, as certified."
+        other = f"{kept.name} has fingerprint {now[:12]}; certified was {said[:12]}."
+        found.append(Claim(f"data: {name}", holds=now == said, why=same if now == said else other))
     return found
 
 

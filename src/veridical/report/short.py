@@ -39,3 +39,9 @@ def sheet_lines(run: Path, *, out: Path, n_rows: int, before: float, after: floa
         words("sheet_buys", before=f"{before:.1f}", after=f"{after:.1f}"),
         words("sheet_next", command=f"veridical review {run} --answers {out}"),
     ]
+
+
+def claim_line(name: str, why: str, *, holds: bool | None, words: Words) -> str:
+    """What became of one claim of a certificate. holds: None where it cannot be checked."""
+    outcome = {True: words("claim_holds"), False: words("claim_fails"), None: words("claim_open")}[holds]
+    return words("claim_line", outcome=outcome, name=words.sentence(name), why=words.sentence(why))

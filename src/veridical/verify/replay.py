@@ -63,12 +63,15 @@ def _claim(arm: Mapping[str, Any], now: dict[str, Any] | None) -> Claim:
         return Claim(name, holds=False, why="arms.parquet lacks the answers of its models.")
     apart = differing(arm["figures"], now)
     if apart:
-        more = f", and {len(apart) - 1} more differ." if apart[1:] else "."
-        return Claim(name, holds=False, why=f"The stored answers give {apart[0]}{more}")
+        one, several = (
+            f"The stored answers give {apart[0]}.",
+            f"The stored answers give {apart[0]}, and {len(apart) - 1} more differ.",
+        )
+        return Claim(name, holds=False, why=several if apart[1:] else one)
     if arm["kind"] == "measurement":
         why = "Gain and log loss come out of the stored answers; the gap to the reported score needs --rerun."
         return Claim(name, holds=True, why=why)
-    return Claim(name, holds=True, why=f"All come out of the stored answers: {arm['claim'] or arm['why']}")
+    return Claim(name, holds=True, why=f"All come out of the stored answers. {arm['claim'] or arm['why']}")
 
 
 def _corrected(tested: Sequence[Mapping[str, Any]], fresh: Sequence[dict[str, Any] | None]) -> Claim:
