@@ -10,6 +10,7 @@ PAGES = {
     "checks": ("veridical.audit", "check"),
     "repairs": ("veridical.repair", "repair"),
     "countermeasures": ("veridical.train.countermeasures", "countermeasure"),
+    "tuning": ("veridical.train.tuning", "tuning"),
     "probes": ("veridical.probe", "probe"),
 }
 

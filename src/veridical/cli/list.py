@@ -11,13 +11,14 @@ FOLDERS = {
     "checks": "veridical.audit",
     "repairs": "veridical.repair",
     "countermeasures": "veridical.train.countermeasures",
+    "tuning": "veridical.train.tuning",
     "probes": "veridical.probe",
     "tasks": "veridical.tasks",
 }
 
 
 def verb(kind: Annotated[str, typer.Argument(help=f"One of {', '.join(FOLDERS)}; all when not given.")] = "") -> None:
-    """Show checks, repairs, countermeasures, probes and tasks with one line each."""
+    """Show checks, repairs, countermeasures, tuning methods, probes and tasks with one line each."""
     if kind and kind not in FOLDERS:
         raise UnknownName("kind of plug-in", kind, FOLDERS)
     for shown in [kind] if kind else list(FOLDERS):

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from veridical.core import plugins
 from veridical.core.atomic_write import write_json, write_with
 from veridical.core.errors import InputError
 from veridical.core.progress import Progress, silent
@@ -34,6 +35,8 @@ class EncoderModel:
     attention: str = "eager"
     base: str = ""
     """Name and SHA-256 of the weights it was tuned from."""
+    beside: tuple[str, dict[str, Any]] | None = None
+    """Tuning method and its params where its tensors stay beside the encoder's own; None where the encoder is all there is."""
     kind: str = "encoder"
 
     def tokens(self, inputs: Sequence[Text]) -> Tokens:
@@ -64,7 +67,8 @@ class EncoderModel:
         write_json(folder / "config.json", json.loads(self.network.encoder.config.to_json_string(use_diff=False)))
         self.tokenizer.save_pretrained(folder)
         about = {"format": 1, "kind": self.kind, "labels": list(self.labels), "max_length": self.max_length, "pair": self.pair}
-        write_json(folder / "model.json", {**about, "dtype": self.dtype, "attention": self.attention, "base": self.base})
+        added = {} if self.beside is None else {"tuning": {"method": self.beside[0], "params": self.beside[1]}}
+        write_json(folder / "model.json", {**about, "dtype": self.dtype, "attention": self.attention, "base": self.base, **added})
 
 
 def load_encoder_model(folder: Path) -> EncoderModel:
@@ -77,6 +81,9 @@ def load_encoder_model(folder: Path) -> EncoderModel:
     about: dict[str, Any] = json.loads((folder / "model.json").read_text(encoding="utf-8"))
     labels = tuple(about["labels"])
     network = EncoderClassifier(empty_encoder(folder, attention=about["attention"]), n_classes=len(labels), seed=0)
+    beside = about.get("tuning")
+    if beside is not None:
+        _prepare(network, beside["method"], beside["params"], about["max_length"])
     try:
         network.load_state_dict(load_file(str(folder / "model.safetensors")))
     except (RuntimeError, FileNotFoundError) as error:
@@ -91,4 +98,14 @@ def load_encoder_model(folder: Path) -> EncoderModel:
         dtype=about["dtype"],
         attention=about["attention"],
         base=about["base"],
+        beside=None if beside is None else (beside["method"], beside["params"]),
     )
+
+
+def _prepare(network: Any, method: str, params: dict[str, Any], max_length: int) -> None:
+    """Put in what the tuning method adds, to be filled from the file. Methods are plug-ins of training, found by their name."""
+    import torch
+
+    tuning = plugins.get("veridical.train.tuning", "tuning", method)
+    with torch.random.fork_rng(devices=[]):
+        tuning.prepare_saved(network, params, max_length)

@@ -331,10 +331,10 @@ def _check_names(config: RunConfig) -> None:
         for name in chosen:
             if name not in names(package):
                 raise UnknownName(kind, name, names(package), f"See: veridical list {kind}s")
-    if config.countermeasures:
+    if config.countermeasures or config.training.tuning != "full":
         from veridical.train.training import fitting
 
-        fitting(config.countermeasures, model=config.model)
+        fitting(config.countermeasures, model=config.model, config=config.training)
     if config.predictions and config.model != "linear":
         raise InputError(f"--predictions and --model {config.model} exclude each other; give one of them.")
     if config.contract:
@@ -349,8 +349,9 @@ def _check_model(config: RunConfig) -> None:
     """Find the model before any long work: import the function, or look up the weights."""
     from veridical.models.external import callable_model
 
-    if config.countermeasures and (is_callable_name(config.model) or is_address(config.model)):
-        raise InputError(f"--model {config.model} is not trained here, so --countermeasures cannot apply; leave them out.")
+    for option, given in (("countermeasures", config.countermeasures), ("tuning", config.training.tuning != "full")):
+        if given and (is_callable_name(config.model) or is_address(config.model)):
+            raise InputError(f"--model {config.model} is not trained here, so --{option} cannot apply; leave it out.")
     if is_callable_name(config.model):
         callable_model(config.model, labels=())
     elif is_address(config.model):

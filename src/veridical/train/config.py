@@ -4,6 +4,7 @@ from dataclasses import dataclass, fields
 from typing import Literal
 
 from veridical.core.errors import InputError
+from veridical.train._tuning import Chosen, chosen
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,11 @@ class TrainConfig:
     """Keep the embedding tables as they are: half of MiniLM's parameters, which the optimizer would read and write every step."""
     frozen_layers: int = 0
     """Lowest encoder layers kept as they are, 0..number of layers."""
+    tuning: str = "full"
+    """What of the encoder learns: full, last_layers, bitfit, head, lora, dora, adalora, ia3, adapters, prefix or prompt. See:
+    veridical list tuning."""
+    tuning_knobs: tuple[str, ...] = ()
+    """Settings of that method as NAME=VALUE, separated by commas, for example rank=16. See: docs/catalogue/tuning.md."""
     validation_share: float = 0.1
     """Share of the train rows set apart for early stopping when the data has no valid split, 0..0.5; whole clusters. 0: none."""
     patience: int = 2
@@ -62,6 +68,12 @@ class TrainConfig:
         whole = [f.name for f in fields(self) if f.type is int and type(getattr(self, f.name)) is not int]
         if whole:
             raise InputError(f"train setting {whole[0]} = {getattr(self, whole[0])!r} is not a whole number. Give one.")
+        if self.tuning != "full" or self.tuning_knobs:  # the default is not looked up, so that importing this reads no folder
+            self.method()
+
+    def method(self) -> Chosen:
+        """The tuning method with its knobs; what is unknown is refused."""
+        return chosen(self.tuning, self.tuning_knobs)
 
 
 METRICS = ("accuracy", "macro_f1", "weighted_f1", "balanced_accuracy", "mcc")

@@ -25,13 +25,14 @@ from veridical.models.model import FloatArray
 from veridical.models.tokens import Tokens, tokenise
 from veridical.models.weights import Weights, language_warning
 from veridical.train._contract import Named, combined_row_weights, prepared
+from veridical.train._tuning import Given
 from veridical.train.batching import automatic_budget, make_batch
-from veridical.train.checkpoint import CheckpointFile
+from veridical.train.checkpoint import CheckpointFile, trainable
 from veridical.train.config import TrainConfig
 from veridical.train.dynamics import as_table, save
 from veridical.train.loop import Job, fit
 from veridical.train.machine import Choices, tuned
-from veridical.train.trained import Trained
+from veridical.train.trained import Learned, Trained
 
 FORMAT = 1
 """Raised whenever the loop changes in a way that would make a resumed run end differently."""
@@ -62,7 +63,7 @@ def train_encoder(request: Request) -> Trained:
     # Without an accelerator Accelerate joins processes only when told that they run on CPU.
     accelerator = Accelerator(cpu=not torch.accelerator.is_available())
     tokenizer = open_tokenizer(request.weights.folder)
-    _check_length(config.max_length, tokenizer)
+    check_length(config.max_length, tokenizer)
     request.progress("tokenise", 0, len(data))
     tokens = tokenise(tokenizer, data.inputs(), max_length=config.max_length)
     request.progress("tokenise", len(data), len(data))
@@ -70,11 +71,11 @@ def train_encoder(request: Request) -> Trained:
     codes = data.codes[request.train]
     weights[request.train] = combined_row_weights(request.countermeasures, codes, len(data.labels), request.row_weights)
     countermeasures = prepared(request.countermeasures, codes, len(data.labels))
-    identity = _identity(request, weights)
+    identity, method = _identity(request, weights), config.method()
     with torch.random.fork_rng(devices=[]):
         network = _network(request)
         network.to(accelerator.device)
-        with _threads_kept():
+        with threads_kept():
             choices = _choices(request, network, tokens, accelerator, identity=identity)
             checkpoint = CheckpointFile(folder / "checkpoint.safetensors", identity) if folder else None
             job = Job(
@@ -86,13 +87,15 @@ def train_encoder(request: Request) -> Trained:
                 valid=request.valid,
                 config=config,
                 choices=choices,
-                countermeasures=countermeasures,
+                countermeasures=(*countermeasures, *method.joints),
                 seed=request.seed,
                 accelerator=accelerator,
                 checkpoint=checkpoint,
                 progress=request.progress,
             )
-            state = fit(job)
+            state, learned = fit(job), learned_share(network, config)
+            if method.tuning.merge:
+                method.tuning.merge(network)
             network.eval()
             model = _as_model(request, network, tokenizer, choices)
             probabilities = model.predict_tokens(tokens, progress=request.progress)
@@ -108,11 +111,13 @@ def train_encoder(request: Request) -> Trained:
         dynamics=dynamics,
         seconds=time.monotonic() - started,
         external=False,
-        warnings=_warnings(request, tokens, tokenizer),
+        warnings=warnings_of(request, tokens, tokenizer),
+        learned=learned,
     )
 
 
 def _as_model(request: Request, network: EncoderClassifier, tokenizer: Any, choices: Choices) -> EncoderModel:
+    method = request.config.method()
     return EncoderModel(
         labels=request.data.labels,
         network=network,
@@ -122,10 +127,13 @@ def _as_model(request: Request, network: EncoderClassifier, tokenizer: Any, choi
         dtype=choices.dtype,
         attention=choices.attention,
         base=f"{request.weights.name} {request.weights.sha256}",
+        beside=(method.name, {**asdict(method.params), "frozen_layers": request.config.frozen_layers})
+        if method.tuning.beside
+        else None,
     )
 
 
-def _check_length(max_length: int, tokenizer: Any) -> None:
+def check_length(max_length: int, tokenizer: Any) -> None:
     limit = int(min(tokenizer.model_max_length, 10**9))
     if max_length > limit:
         raise InputError(f"train setting max_length = {max_length} is more than this encoder reads. Give at most {limit}.")
@@ -135,21 +143,26 @@ def _network(request: Request) -> EncoderClassifier:
     """The pre-trained encoder with a new head; parts that are to stay as they are do not ask for gradients."""
     config = request.config
     encoder = open_encoder(request.weights.folder, dropout=config.dropout, attention="eager")
-    if config.freeze_embeddings:
-        tables = getattr(encoder, "embeddings", None)
-        (encoder.get_input_embeddings() if tables is None else tables).requires_grad_(requires_grad=False)
     stack = layers(encoder)
     if config.frozen_layers > len(stack):
         raise InputError(
             f"train setting frozen_layers = {config.frozen_layers}, but the encoder has {len(stack)} layers. Give fewer."
         )
-    for layer in stack[: config.frozen_layers]:
-        layer.requires_grad_(requires_grad=False)
     network = EncoderClassifier(encoder, n_classes=len(request.data.labels), seed=request.seed)
     for name, countermeasure in request.countermeasures:
         if countermeasure.network:
             countermeasure.network(network, countermeasure.params, stream(request.seed, name))
+    method = config.method()
+    encoder.requires_grad_(requires_grad=False)
+    torch.manual_seed(int(stream(request.seed, "tuning").integers(2**62)))
+    method.tuning.prepare(network, method.params, Given(config.freeze_embeddings, config.frozen_layers, config.max_length))
     return network
+
+
+def learned_share(network: EncoderClassifier, config: TrainConfig) -> Learned:
+    """How much of the network learns, counted before anything is merged."""
+    n_trained = sum(parameter.numel() for parameter in trainable(network).values())
+    return Learned(config.tuning, n_trained, sum(parameter.numel() for parameter in network.parameters()))
 
 
 def _choices(request: Request, network: EncoderClassifier, tokens: Tokens, accelerator: Accelerator, *, identity: str) -> Choices:
@@ -224,7 +237,7 @@ class _Stopwatch:
 
 
 @contextmanager
-def _threads_kept() -> Iterator[None]:
+def threads_kept() -> Iterator[None]:
     before = torch.get_num_threads()
     try:
         yield
@@ -251,7 +264,7 @@ def _identity(request: Request, weights: FloatArray) -> str:
     return digest.hexdigest()
 
 
-def _warnings(request: Request, tokens: Tokens, tokenizer: Any) -> tuple[str, ...]:
+def warnings_of(request: Request, tokens: Tokens, tokenizer: Any) -> tuple[str, ...]:
     language = language_warning(request.weights, request.data.inputs())
     if language:
         return (language,)

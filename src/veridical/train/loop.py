@@ -78,7 +78,7 @@ def fit(job: Job) -> State:
             rate = rate_share(number, n_steps=n_steps, warmup_share=job.config.warmup_share)
             batch = _changed(make_batch(job.tokens, plan[state.epoch][step], codes=job.codes, weights=job.weights), job, number)
             _take_step(job, stepper, optimizer, batch, rate=rate, number=number, state=state)
-            _after_step(job, state, share=(number + 1) / n_steps)
+            _after_step(job, state, optimizer, share=(number + 1) / n_steps)
             state.step = step + 1
             job.progress("train", number + 1, n_steps)
             if job.checkpoint and _alone(job) and time.monotonic() - saved >= job.config.checkpoint_seconds:
@@ -139,15 +139,16 @@ def _take_step(
     for group in optimizer.param_groups:
         group["lr"] = group["base"] * rate
     optimizer.step()
-    optimizer.zero_grad()
 
 
-def _after_step(job: Job, state: State, *, share: float) -> None:
+def _after_step(job: Job, state: State, optimizer: torch.optim.Optimizer, *, share: float) -> None:
+    """What countermeasures and the tuning method do with the new tensors and the gradients that led there."""
     with torch.no_grad():
         for name, countermeasure in job.countermeasures:
             if countermeasure.after_step:
                 own = state.kept.setdefault(name, {})
                 countermeasure.after_step(trainable(job.network), own, share, countermeasure.params)
+    optimizer.zero_grad()
 
 
 def _stop(job: Job, number: int, total: float) -> None:

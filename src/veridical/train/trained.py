@@ -27,3 +27,20 @@ class Trained:
     external: bool
     warnings: tuple[str, ...] = ()
     """Sentences for the user."""
+    learned: "Learned | None" = None
+    """How much of an encoder was trained; None for other models."""
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """tuning: name of the method. n_trained: numbers that training could change, the head's among them. n_all: all numbers of the
+    model in training, what the method adds included."""
+
+    tuning: str
+    n_trained: int
+    n_all: int
+
+    @property
+    def share(self) -> float:
+        """0..1."""
+        return self.n_trained / self.n_all

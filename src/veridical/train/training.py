@@ -40,7 +40,7 @@ def train(
     was interrupted and ends identical. clusters: (N,) cluster of each row; whole clusters go to the validation part that is cut
     from train when the data has no valid rows. weights: row id -> weight, 1 where not named; of train rows only.
     """
-    named = fitting(countermeasures, model=model)
+    named = fitting(countermeasures, model=model, config=config)
     train_rows = data.rows("train")
     if len(train_rows) < 2 or len(np.unique(data.codes[train_rows])) < 2 or data.codes[train_rows].min() < 0:
         raise InputError("Training needs at least two labelled train rows of two classes. Check the label column and the split.")
@@ -51,25 +51,46 @@ def train(
     found = resolve(model)
     require_neural(f"--model {model}")
     from veridical.train.encoder_training import Request, train_encoder
+    from veridical.train.head_training import train_head
 
     valid_rows = data.rows("valid")
     if not len(valid_rows):
         train_rows, valid_rows = cut_validation(data, clusters=clusters, share=config.validation_share, seed=seed)
     valid_rows = valid_rows[data.codes[valid_rows] >= 0]
     given = _given(data, train_rows, weights)
-    return train_encoder(
-        Request(data, found, train_rows, valid_rows, given, named, config, seed, Path(folder) if folder else None, progress)
-    )
+    kept = Path(folder) if folder else None
+    request = Request(data, found, train_rows, valid_rows, given, named, config, seed, kept, progress)
+    return train_head(request) if config.method().tuning.cached else train_encoder(request)
 
 
-def fitting(countermeasures: Sequence[str | Countermeasure], *, model: str) -> Named:
-    """The countermeasures by name; those that clash, or that this model has no place for, are refused."""
+def fitting(countermeasures: Sequence[str | Countermeasure], *, model: str, config: TrainConfig = DEFAULTS) -> Named:
+    """The countermeasures by name; those that clash, or that this model or its tuning has no place for, are refused."""
     named = _named(countermeasures)
     refuse_clashes(named)
     neural = [name for name, c in named if c.joints() != ("row_weights",)]
     if model == "linear" and neural:
         raise InputError(f"{neural[0]} changes steps of the training loop, which model linear does not have. Use --model minilm.")
+    if model == "linear" and config.tuning != "full":
+        raise InputError(f"--tuning {config.tuning} is for encoders, and --model is linear. Use --model minilm, or leave it out.")
+    config.method().tuning.require(config.tuning)
+    if neural and config.method().tuning.cached:
+        raise InputError(
+            f"{neural[0]} changes steps of the training loop, which tuning {config.tuning} lacks: its head is solved for. "
+            "Use countermeasures that weigh rows, or --tuning last_layers."
+        )
+    _refuse_mixing(named, config)
     return named
+
+
+def _refuse_mixing(named: Named, config: TrainConfig) -> None:
+    """Weights before and after are mixed tensor by tensor, which says nothing where a matrix is the product of what is mixed."""
+    if config.method().tuning.merge is not None:
+        mixing = [name for name, c in named if c.after]
+        if mixing:
+            raise InputError(
+                f"{mixing[0]} mixes weights before and after training, and tuning {config.tuning} keeps factors until the end. "
+                "Use --tuning full, last_layers or bitfit with it."
+            )
 
 
 def _named(countermeasures: Sequence[str | Countermeasure]) -> Named:
