@@ -115,6 +115,8 @@ class RunRecord:
     """Reason -> number of rows set aside at load."""
     earlier_looks: int | None = None
     """Other runs logged to have scored the same test rows; None while the run is not finished, or older than the log."""
+    learned: dict[str, Any] | None = None
+    """Of an encoder trained here: tuning (name of the method), n_trained and n_all (numbers that could change, and all)."""
 
     def to_json(self) -> dict[str, Any]:
         ledger = self.ledger
@@ -146,6 +148,7 @@ class RunRecord:
             "warnings": list(self.warnings),
             "set_aside": self.set_aside,
             "earlier_looks": self.earlier_looks,
+            "learned": self.learned,
         }
 
     @classmethod
@@ -185,6 +188,7 @@ class RunRecord:
             repair=RepairRecord.from_json(record["repair"]) if record["repair"] else None,
             warnings=tuple(record["warnings"]),
             earlier_looks=record.get("earlier_looks"),
+            learned=record.get("learned"),
             **{k: record[k] for k in plain},
         )
 

@@ -1,9 +1,12 @@
 """The machine around a run: telemetry switched off, how many cores are free, how much memory was used."""
 
+import ctypes
+import gc
 import os
 import resource
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 TELEMETRY_OFF = {
@@ -73,6 +76,31 @@ def peak_rss_mb() -> int:
     """The most memory this process has held so far, in MiB."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return int(peak / (2**20 if sys.platform == "darwin" else 2**10))
+
+
+class PeakMemory:
+    """The most memory held from now on, beyond what is held now. Linux says so for a process; elsewhere nothing is known."""
+
+    def __init__(self) -> None:
+        gc.collect()
+        with suppress(OSError, AttributeError):
+            ctypes.CDLL(None).malloc_trim(0)  # what was freed but not given back would hide the next need
+        self.before: int | None = None
+        with suppress(OSError):
+            Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the peak counts anew
+            self.before = _kilobytes("VmRSS")
+
+    def more_mb(self) -> int | None:
+        """MiB."""
+        peak = None if self.before is None else _kilobytes("VmHWM")
+        return None if peak is None or self.before is None else max(0, peak - self.before) // 2**10
+
+
+def _kilobytes(name: str) -> int | None:
+    for line in Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines():
+        if line.startswith(f"{name}:"):
+            return int(line.split()[1])
+    return None
 
 
 def cpu_abilities() -> dict[str, bool]:

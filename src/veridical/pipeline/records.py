@@ -97,6 +97,7 @@ def write_trained(folder: Path, trained: "Trained", data: "Dataset") -> None:
     }
     about = {"labels": json.dumps(list(trained.labels)), "kind": trained.kind, "external": json.dumps(trained.external)}
     about["warnings"] = json.dumps(trained.warnings)
+    about["learned"] = json.dumps(None if trained.learned is None else asdict(trained.learned))
     write_table(pa.table(columns).replace_schema_metadata(about), folder / "predictions.parquet")
 
 
@@ -112,11 +113,12 @@ def read_trained(
 
     from veridical.models.external import callable_model
     from veridical.models.stored import open_model
-    from veridical.train.trained import Trained
+    from veridical.train.trained import Learned, Trained
 
     table = pq.read_table(folder / "predictions.parquet")
     about = {key.decode(): value.decode() for key, value in table.schema.metadata.items() if key != b"ARROW:schema"}
     labels = tuple(json.loads(about["labels"]))
+    learned = json.loads(about.get("learned", "null"))
     flat = table.column("probabilities").combine_chunks().flatten().to_numpy(zero_copy_only=False)
     dynamics = folder / "dynamics.parquet"
 
@@ -140,6 +142,7 @@ def read_trained(
         seconds=seconds,
         external=json.loads(about["external"]),
         warnings=tuple(json.loads(about["warnings"])),
+        learned=None if learned is None else Learned(**learned),
     )
 
 

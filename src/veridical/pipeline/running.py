@@ -291,6 +291,7 @@ class _Job:
             warnings=(*data.warnings, *trained.warnings, *(looked.warnings if looked else ())),
             set_aside={reason: reasons.count(reason) for reason in sorted(set(reasons))},
             earlier_looks=looked.earlier if looked else None,
+            learned=asdict(trained.learned) if trained.learned else None,
         )
         run_record.save(record, folder.path)
 

@@ -73,6 +73,15 @@ def component_line(component: Component, words: Words) -> ComponentLine:
     )
 
 
+def learned_sentence(record: RunRecord, words: Words) -> str:
+    """How much of the encoder could change; empty where it was tuned as usual, or is no encoder of ours."""
+    if record.learned is None or record.learned["tuning"] == "full":
+        return ""
+    n_trained, n_all = record.learned["n_trained"], record.learned["n_all"]
+    share = figures.precise_percent(n_trained / n_all)
+    return words("learned", method=record.learned["tuning"], share=share, n=figures.count(n_all))
+
+
 def contract_headline(scored: ContractScore, words: Words, *, name: str) -> str:
     """The score under the contract, and what it leaves out. name: of the contract, as it may be shown."""
     told = {"honest": figures.score(scored.honest.value), "interval": figures.interval(scored.honest)}

@@ -49,8 +49,8 @@ def summary(record: ComparisonRecord, *, lang: str, console: "Console") -> None:
     _print(console, _wrapped(drawn.sentences[-1:], width, indent=0))
     _print(console, [*_wrapped([drawn.about], width, indent=0), ""], style="dim")
     for table in (drawn.runs, drawn.pairs):
-        _print(console, [*_columns(table, width), ""])
-    _print(console, [*_wrapped([drawn.ranks_title], width, indent=0), *_columns(drawn.ranks, width), ""])
+        _print(console, [*aligned(table, width), ""])
+    _print(console, [*_wrapped([drawn.ranks_title], width, indent=0), *aligned(drawn.ranks, width), ""])
     _print(console, _wrapped([*drawn.robust, *drawn.main_details], width, indent=2))
     _print(console, _wrapped([f"! {note}" for note in drawn.notes], width, indent=2), style="yellow")
 
@@ -66,7 +66,7 @@ def _wrapped(sentences: "tuple[str, ...] | list[str]", width: int, *, indent: in
     return [line for sentence in sentences for line in wrap(sentence, width=width, indent=indent)]
 
 
-def _columns(table: tuple[tuple[str, ...], ...], width: int) -> list[str]:
+def aligned(table: tuple[tuple[str, ...], ...], width: int) -> list[str]:
     """The table as aligned columns; where it is too wide, one line a cell."""
     widths = [min(max(cells(row[at]) for row in table), WIDEST_CELL) for at in range(len(table[0]))]
     if sum(widths) + 2 * len(widths) <= width:

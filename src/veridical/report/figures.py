@@ -10,6 +10,11 @@ def score(share: float) -> str:
     return _rounded(100 * share)
 
 
+def precise_percent(share: float) -> str:
+    """A share 0..1 in percent with two figures: 0.00794 -> 0.79."""
+    return f"{100 * share:.2g}" if share < 0.995 else f"{100 * share:.0f}"
+
+
 def points(value: float) -> str:
     """Signed percentage points: 10.83 -> +10.8; what rounds to nothing has no sign."""
     text = _rounded(value)

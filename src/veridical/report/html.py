@@ -17,6 +17,7 @@ from veridical.report.account_view import (
     component_lines,
     component_name,
     gap_sentence,
+    learned_sentence,
     next_steps,
     warning_sentences,
 )
@@ -82,6 +83,7 @@ def _rendered(files: RunFiles, said: Words, *, shown: int, limit: int) -> str:
         arms=arms_shown(record.repair) if record.repair else (),
         arm_name=arm_name,
         gap=gap_sentence(record.ledger, said) if record.ledger else said("no_ledger"),
+        learned=learned_sentence(record, said),
         warnings=warning_sentences(record, said),
         steps=next_steps(record, said, folder=None),
         sections=sections(files, shown=shown, limit=limit),

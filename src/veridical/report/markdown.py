@@ -11,6 +11,7 @@ from veridical.report.account_view import (
     component_lines,
     contract_headline,
     gap_sentence,
+    learned_sentence,
     next_steps,
     warning_sentences,
 )
@@ -60,7 +61,8 @@ def _head(record: RunRecord, said: Words) -> list[str]:
         train=train,
         test=test,
     )
-    return [*lines, "", literal(gap_sentence(ledger, said), limit=600), "", about]
+    learned = learned_sentence(record, said)
+    return [*lines, "", literal(gap_sentence(ledger, said), limit=600), "", about, *(["", literal(learned)] if learned else [])]
 
 
 def _account(ledger: Ledger, said: Words) -> list[str]:

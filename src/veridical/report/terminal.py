@@ -16,6 +16,7 @@ from veridical.report.account_view import (
     component_lines,
     contract_headline,
     gap_sentence,
+    learned_sentence,
     next_steps,
     warning_sentences,
     waterfall,
@@ -70,6 +71,7 @@ class _Page:
             self.line(self.words("no_ledger"), style="bold")
         else:
             self.headline(ledger)
+            self.learned(record)
             self.bars(waterfall(ledger, self.words))
             self.components(component_lines(ledger, self.words))
             self.floors(ledger)
@@ -96,6 +98,13 @@ class _Page:
         metric = say.name("metric", ledger.metric)
         self.line(say("headline_basis", metric=metric, level=level, n=figures.count(ledger.reported.n)), style="dim")
         self.line()
+
+    def learned(self, record: RunRecord) -> None:
+        """How much of the encoder was trained, where that is not the usual."""
+        said = learned_sentence(record, self.words)
+        if said:
+            self.line(said, style="dim")
+            self.line()
 
     def bars(self, steps: list[Step]) -> None:
         """A waterfall of block characters; totals are filled from the left edge of the (cut) axis."""

@@ -1,0 +1,287 @@
+"""`veridical tune`: ways to tune one encoder on one data set, side by side. The test rows are not looked at."""
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from veridical import __version__
+from veridical.core import tuning_record
+from veridical.core.atomic_write import write_json
+from veridical.core.bootstrap import FloatArray, IntArray, cluster_bootstrap_means, percentile_interval, resampled_counts
+from veridical.core.errors import InputError, UnknownName
+from veridical.core.estimate import Estimate
+from veridical.core.progress import Progress, silent
+from veridical.core.randomness import stream
+from veridical.core.surroundings import PeakMemory, threads, use_threads
+from veridical.core.tuning_record import TunedMethod, TuningRecord
+from veridical.pipeline.config import RunConfig
+from veridical.pipeline.run_folder import RunFolder, claim
+from veridical.pipeline.running import identity_of, load_as_configured, use_engine
+
+if TYPE_CHECKING:
+    from veridical.dataset.rows import Dataset
+    from veridical.train.config import TrainConfig
+    from veridical.train.trained import Trained
+
+SCORED_SHARE = 0.2
+"""Share of the train rows that are set apart to be scored when the data has no valid split, 0..1; whole clusters. Ours."""
+FEWEST_SCORED = 30
+"""Rows under which a comparison is refused. Ours; no source."""
+REPLICATES = 2000
+"""Resamples of the clusters. As in the ledger."""
+LEVEL = 0.95
+"""Confidence level of the intervals, 0..1."""
+METHODS = ("full", "last_layers", "bitfit", "lora", "adapters", "head")
+"""What is compared when no methods are named: every kind once. Ours."""
+
+
+def tune(
+    source: Path,
+    *,
+    config: RunConfig,
+    methods: Sequence[str] = METHODS,
+    out: Path | None = None,
+    fresh: bool = False,
+    progress: Progress = silent,
+) -> tuple[Path, TuningRecord]:
+    """Train the encoder of `config` in each way on the same rows, and score all of them on the same other rows.
+
+    methods: names, each with knobs where wanted, as lora:rank=16:rate=5. Goes on where it was stopped, at the method it stood at.
+    """
+    ways = [_way(method, config.training) for method in methods]
+    _check(config, methods)
+    whole = identity_of("tune", source, config)
+    whole["config"]["methods"] = list(methods)
+    with claim(out, whole, threads=threads(), fresh=fresh) as folder:
+        use_threads(folder.machine["threads"])
+        use_engine(config)
+        if not folder.finished:
+            part = _parted(load_as_configured(source, config, progress), config, progress)
+            tried = [_tried(folder.path / "methods" / _file_name(m), m, w, part, config, progress) for m, w in ways]
+            tuning_record.save(_record(tried, part, config, folder), folder.path)
+            folder.mark("finished", {})
+            shutil.rmtree(folder.path / "methods", ignore_errors=True)
+        return folder.path, tuning_record.read(folder.path)
+
+
+def _way(method: str, training: "TrainConfig") -> tuple[str, "TrainConfig"]:
+    """(what was asked for, the training settings it stands for)"""
+    name, *knobs = (part.strip() for part in method.split(":"))
+    return method, replace(training, tuning=name, tuning_knobs=tuple(knobs))
+
+
+def _check(config: RunConfig, methods: Sequence[str]) -> None:
+    """Refuse what cannot be compared before any long work."""
+    from veridical.core.plugins import get
+    from veridical.models.calls import is_address
+    from veridical.models.external import is_callable_name
+    from veridical.models.weights import require_neural, resolve
+    from veridical.tasks._confusion_metrics import METRICS
+
+    if not methods or len(set(methods)) < len(methods):
+        raise InputError(f"--methods is {', '.join(methods) or 'empty'}; name each method once, for example full,lora,bitfit.")
+    if config.model == "linear" or is_callable_name(config.model) or is_address(config.model):
+        raise InputError(f"--model {config.model} has no encoder to tune. Give minilm, a folder or a hub id.")
+    if config.metric not in METRICS:
+        raise UnknownName("metric", config.metric, METRICS)
+    require_neural(f"--model {config.model}")
+    resolve(config.model)
+    for method in methods:
+        name = method.partition(":")[0].strip()
+        get("veridical.train.tuning", "tuning", name).require(name)
+
+
+def _file_name(method: str) -> str:
+    return "".join(letter if letter.isalnum() or letter in "_-." else "-" for letter in method)
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """The rows that are used: train as it is, and those to be scored as `test`. clusters: (N,). n_left_out: see TuningRecord."""
+
+    data: "Dataset"
+    clusters: IntArray
+    n_left_out: int
+    scored_on: str
+
+    @property
+    def scored(self) -> IntArray:
+        return self.data.rows("test")
+
+
+def _parted(data: "Dataset", config: RunConfig, progress: Progress) -> _Part:
+    """Test rows are put away; valid rows, or whole clusters of train rows, become those that are scored."""
+    from veridical.audit._evidence import Evidence
+    from veridical.train.training import cut_validation
+
+    data = data.take(np.flatnonzero(data.splits != "test").astype(np.int64))
+    clusters = Evidence(data, seed=config.seed, progress=progress).clusters
+    train, scored, scored_on = data.rows("train"), data.rows("valid"), "valid"
+    if not len(scored):
+        train, scored = cut_validation(data, clusters=clusters, share=SCORED_SHARE, seed=config.seed)
+        scored_on = "train"
+    fit = scored[(data.codes[scored] >= 0) & ~np.isin(clusters[scored], clusters[train])]
+    if len(fit) < FEWEST_SCORED:
+        raise InputError(
+            f"{len(fit)} rows are left to score the methods on; {FEWEST_SCORED} are needed. Give more rows, or --valid FILE."
+        )
+    splits = data.splits.copy()
+    splits[fit] = "test"
+    kept = np.sort(np.concatenate([train, fit]))
+    whole = data.with_column("split", splits.tolist())
+    return _Part(whole.take(kept), clusters[kept], len(scored) - len(fit), scored_on)
+
+
+def _tried(
+    place: Path, method: str, training: "TrainConfig", part: _Part, config: RunConfig, progress: Progress
+) -> dict[str, Any]:
+    """What one method came to: read back where it is done. One that was interrupted starts anew, so that its time is whole."""
+    from veridical.train.loop import LossNotFinite
+    from veridical.train.training import train
+
+    done = place / "done.json"
+    if done.is_file():
+        found: dict[str, Any] = json.loads(done.read_text(encoding="utf-8"))
+        return found
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir(parents=True)
+    import veridical.train.encoder_training  # noqa: F401 - what it loads is no need of the method that comes first
+
+    memory = PeakMemory()
+    try:
+        trained = train(
+            part.data, model=config.model, countermeasures=config.countermeasures, config=training, seed=config.seed,
+            folder=place / "checkpoint", clusters=part.clusters, progress=progress,
+        )  # fmt: skip
+    except (InputError, LossNotFinite) as error:
+        shutil.rmtree(place / "checkpoint", ignore_errors=True)
+        found = {"name": method, "why": str(error)}
+    else:
+        found = {"name": method, "memory_mb": memory.more_mb(), **_measured(trained, part, config)}
+        shutil.rmtree(place / "checkpoint", ignore_errors=True)
+    write_json(done, found)
+    return found
+
+
+def _measured(trained: "Trained", part: _Part, config: RunConfig) -> dict[str, Any]:
+    assert trained.learned is not None
+    return {
+        "predicted": trained.probabilities[part.scored].argmax(axis=1).tolist(),
+        "drift": _drifts(trained, part, config).tolist(),
+        "seconds": round(trained.seconds, 3),
+        "learned": asdict(trained.learned),
+        "warnings": list(trained.warnings),
+    }
+
+
+def _drifts(trained: "Trained", part: _Part, config: RunConfig) -> FloatArray:
+    """1 - cosine of each scored row's features before and after, both seen from the middle of those before."""
+    from veridical.models.weights import resolve
+    from veridical.probe._representation import EncoderInside
+
+    inside, inputs = EncoderInside(trained.model, resolve(config.model)), part.data.inputs(part.scored)
+    before, after = inside.before(inputs), inside.after(inputs)
+    return drifts(before, after)
+
+
+def drifts(before: FloatArray, after: FloatArray) -> FloatArray:
+    """Features (N, D) before and after -> (N,), 0 where the direction from the mean of those before is the same, up to 2."""
+    middle = before.mean(axis=0)
+    one, other = before - middle, after - middle
+    lengths = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
+    cosine = np.einsum("nd,nd->n", one, other) / np.maximum(lengths, 1e-12)
+    return np.clip(np.where(lengths > 1e-12, 1 - cosine, 0.0), 0.0, 2.0)
+
+
+def _record(tried: Sequence[dict[str, Any]], part: _Part, config: RunConfig, folder: RunFolder) -> TuningRecord:
+    scored, data = part.scored, part.data
+    methods = estimated(
+        tried, data.codes[scored], part.clusters[scored], n_classes=len(data.labels), metric=config.metric, seed=config.seed
+    )
+    said = dict.fromkeys(warning for one in tried for warning in one.get("warnings", ()))
+    return TuningRecord(
+        veridical=__version__,
+        metric=config.metric,
+        model=config.model,
+        seed=config.seed,
+        n_train=len(data.rows("train")),
+        n_scored=len(scored),
+        n_clusters=len(np.unique(part.clusters[scored])),
+        n_left_out=part.n_left_out,
+        scored_on=part.scored_on,
+        level=LEVEL,
+        methods=methods,
+        config=asdict(config),
+        fingerprints={"data": data.fingerprint, **folder.identity["data"]},
+        warnings=(*data.warnings, *said),
+    )
+
+
+def estimated(
+    tried: Sequence[dict[str, Any]], codes: IntArray, clusters: IntArray, *, n_classes: int, metric: str, seed: int
+) -> tuple[TunedMethod, ...]:
+    """Scores, paired differences to the first method that was trained, and drift; all methods share the resamples.
+
+    Differences are simultaneous: each at a level that, over all of them, leaves LEVEL (Bonferroni).
+    """
+    names, position = np.unique(clusters, return_inverse=True)
+    counts = resampled_counts(len(names), REPLICATES, stream(seed, "tune"))
+    first: tuple[float, FloatArray] | None = None
+    n_others = max(1, sum("predicted" in one for one in tried) - 1)
+    made = []
+    for one in tried:
+        if "predicted" not in one:
+            made.append(TunedMethod(one["name"], None, None, 0, 0, 0.0, None, None, one["why"]))
+            continue
+        predicted = np.asarray(one["predicted"], np.int64)
+        value, replicates = _scores(codes, predicted, position, counts, n_classes=n_classes, metric=metric)
+        about = (len(codes), len(names))
+        score = Estimate(value, *percentile_interval(replicates, value, LEVEL), LEVEL, *about, "cluster bootstrap")
+        difference = None
+        if first is not None:
+            gain, draws = 100 * (value - first[0]), 100 * (replicates - first[1])
+            interval = percentile_interval(draws, gain, 1 - (1 - LEVEL) / n_others)
+            difference = Estimate(gain, *interval, LEVEL, *about, f"paired cluster bootstrap, Bonferroni over {n_others}")
+        first = first or (value, replicates)
+        learned = one["learned"]
+        made.append(
+            TunedMethod(
+                one["name"],
+                score,
+                difference,
+                learned["n_trained"],
+                learned["n_all"],
+                one["seconds"],
+                one["memory_mb"],
+                _mean(np.asarray(one["drift"], np.float64), clusters, seed=seed),
+            )
+        )
+    return tuple(made)
+
+
+def _scores(
+    codes: IntArray, predicted: IntArray, position: IntArray, counts: FloatArray, *, n_classes: int, metric: str
+) -> tuple[float, FloatArray]:
+    """(the metric, its replicates (R,)). position: (N,) cluster of each row. counts: (R, K)."""
+    from veridical.tasks._confusion_metrics import METRICS
+
+    k, of = counts.shape[1], METRICS[metric]
+    totals = np.zeros((3, k, n_classes))  # right, true, predicted
+    hit = predicted == codes
+    np.add.at(totals[0], (position[hit], codes[hit]), 1.0)
+    np.add.at(totals[1], (position, codes), 1.0)
+    np.add.at(totals[2], (position, predicted), 1.0)
+    drawn = [counts @ part for part in totals]
+    return of(*totals.sum(axis=1)), np.array([of(*rows) for rows in zip(*drawn, strict=True)])
+
+
+def _mean(values: FloatArray, clusters: IntArray, *, seed: int) -> Estimate:
+    replicates = cluster_bootstrap_means(values[:, None], clusters, REPLICATES, stream(seed, "drift"))[:, 0]
+    value = float(values.mean())
+    n_clusters = len(np.unique(clusters))
+    return Estimate(value, *percentile_interval(replicates, value, LEVEL), LEVEL, len(values), n_clusters, "cluster bootstrap")
