@@ -78,8 +78,8 @@ def _way(method: str, training: "TrainConfig") -> tuple[str, "TrainConfig"]:
 def _check(config: RunConfig, methods: Sequence[str]) -> None:
     """Refuse what cannot be compared before any long work."""
     from veridical.core.plugins import get
+    from veridical.models.callable_name import is_callable_name
     from veridical.models.calls import is_address
-    from veridical.models.external import is_callable_name
     from veridical.models.weights import require_neural, resolve
     from veridical.tasks._confusion_metrics import METRICS
 

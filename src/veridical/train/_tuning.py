@@ -5,7 +5,7 @@ docs/decisions/0007-tuning-methods.md says why a method is a record of these few
 
 import importlib.util
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from veridical.core import plugins
@@ -61,11 +61,11 @@ class Tuning:
         self.require(type(self.params).__module__.rpartition(".")[2])
         frozen_layers = int(params.get("frozen_layers", 0))
         own = {name: value for name, value in params.items() if name != "frozen_layers"}
-        self.prepare(
-            network,
-            plugins.configure(self.params, **own),
-            Given(frozen_embeddings=True, frozen_layers=frozen_layers, max_length=max_length),
-        )
+        unknown = sorted(own.keys() - {field.name for field in fields(self.params)})
+        if unknown:
+            raise InputError(f"The model was saved with the tuning knob {unknown[0]!r}, which is unknown here. Train it again.")
+        given = Given(frozen_embeddings=True, frozen_layers=frozen_layers, max_length=max_length)
+        self.prepare(network, replace(self.params, **own), given)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ def chosen(name: str, knobs: Sequence[str] = ()) -> Chosen:
         if key not in known:
             raise UnknownName(f"knob of tuning {name}", key, known, "See: docs/catalogue/tuning.md")
         changes[key] = _value(name, key, value, plain_type(known[key]))
-    return Chosen(name, tuning, plugins.configure(tuning.params, **changes))
+    return Chosen(name, tuning, replace(tuning.params, **changes))
 
 
 def _value(method: str, key: str, value: str, kind: type) -> Any:

@@ -42,8 +42,8 @@ class Params:
     where: Literal["all", "attention"] = "all"
     """Matrices that get one: all of a layer, or attention. Zhang et al. 2023: all."""
     rate: float = 100.0
-    """Factor on learning_rate, > 0. Ours: in 75 steps on review sentences 10 and 30 left the encoder almost as it was, 100 and 300
-    did not; Zhang et al. 2023 take 5e-4 to 2e-3 over thousands of steps."""
+    """Factor on learning_rate, > 0. Ours: in 75 steps on review sentences 10 and 30 left the encoder almost as it was, 100 did
+    not; Zhang et al. 2023 take 5e-4 to 2e-3 over thousands of steps."""
 
     def __post_init__(self) -> None:
         check("rank", self.rank, 1, 4096)
