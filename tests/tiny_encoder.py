@@ -93,6 +93,7 @@ def make_toy(*, pair: bool = False, n: int = 200) -> Dataset:
         filler = [f"w{k}" for k in rng.integers(0, 20, rng.integers(1, 12))]
         text = " ".join([*filler, "good" if good else "bad", "film"])
         row = {"id": f"r{i}", "split": "train" if i < n * 4 // 5 else "test", "text": text, "label": "pos" if good else "neg"}
+        row["group"] = "a" if i % 3 else "b"
         rows.append({**row, "text": " ".join(filler), "second": text} if pair else row)
     return make_data(rows)
 

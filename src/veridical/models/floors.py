@@ -36,7 +36,7 @@ def floors(data: Dataset, *, metric: str, seed: int) -> dict[str, Estimate]:
     seen: dict[Text, int] = {}
     units = np.array([seen.setdefault(inputs[row], len(seen)) for row in test], dtype=np.int64)
     present = presence(inputs)
-    part = presence([text[1] if isinstance(text, tuple) else " ".join(words(text[:OPENING])[:FIRST_WORDS]) for text in inputs])
+    part = presence(opening(inputs))
     codes, n_classes = data.codes[train], len(data.labels)
     majority = int(np.bincount(codes, minlength=n_classes).argmax())
     predicted = {
@@ -49,6 +49,11 @@ def floors(data: Dataset, *, metric: str, seed: int) -> dict[str, Estimate]:
         name: _estimate(data.codes[test], found, units, score=score, n_classes=n_classes, rng=stream(seed, f"floors/{name}"))
         for name, found in predicted.items()
     }
+
+
+def opening(inputs: Sequence[Text]) -> list[str]:
+    """A part of each input: the second text of a pair, or the first words."""
+    return [text[1] if isinstance(text, tuple) else " ".join(words(text[:OPENING])[:FIRST_WORDS]) for text in inputs]
 
 
 def presence(texts: Sequence[Text]) -> sp.csr_matrix:

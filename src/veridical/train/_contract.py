@@ -5,33 +5,41 @@ to be written down there.
 """
 
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
 
 import numpy as np
 
 from veridical.core.errors import InputError
+from veridical.dataset.grouping import GroupParams, are_strata
 from veridical.dataset.rows import Dataset, IntArray
 from veridical.models.model import FloatArray
 from veridical.train.batching import Batch
+from veridical.train.trained import Trained
 
 JOINTS = (
     "row_weights",
     "network",
     "change_batch",
+    "weigh",
+    "offsets",
     "mixed",
     "loss",
     "beside",
     "attack",
     "penalty",
+    "noticed",
     "after_step",
     "scored",
     "after",
+    "head",
 )
-REPLACED = {"loss": "the loss", "mixed": "the tensors of a step", "scored": "the tensors that are scored"}
+REPLACED = {"loss": "the loss", "mixed": "the tensors of a step", "scored": "the tensors that are scored", "head": "the head"}
 """Joints at which only one can stand, and what it replaces there."""
-OF_ONE_PROCESS = ("mixed", "beside", "attack")
-"""Joints that call the network past its wrapper for many processes."""
+OF_ONE_PROCESS = ("mixed", "beside", "attack", "noticed")
+"""Joints that call the network past its wrapper for many processes, or see the rows of one process alone."""
+FEWEST_GROUPS = 2
+"""Groups below which there is nothing to compare."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +69,52 @@ class Pass:
     unit: float
     again: Callable[..., Any]
     noise: Callable[[], Any]
+    rows: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
+    """(B,) positions in the data set; -1 on a row that only fills a piece."""
+
+
+class First(Protocol):
+    """The training that is about to start, but without countermeasures and for at most `epochs`; of `changed` where it is given
+    (the same rows under other labels). part: tells apart several by one countermeasure."""
+
+    def __call__(self, epochs: int, *, changed: Dataset | None = None, part: int = 0) -> Trained: ...
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Study:
+    """What a countermeasure may learn from before training. train: positions of the training rows.
+
+    first: a first training. answers: (epochs) -> probabilities (N, C) that one gives every row; those of model linear for a row
+    are of a model that did not learn from it, since it has no early epochs.
+    """
+
+    data: Dataset
+    train: IntArray
+    first: First
+    answers: Callable[[int], FloatArray]
+    seed: int
+
+    def cells(self) -> IntArray:
+        """(N,) group x label of every row, from 0; rows without a group are a group. -1 where there is no label."""
+        codes = self.data.codes
+        return np.where(codes >= 0, self.groups() * len(self.data.labels) + codes, -1)
+
+    def groups(self) -> IntArray:
+        """(N,) group of every row, from 0."""
+        values = ["" if value is None else value for value in self.data.table.column("group").to_pylist()]
+        return np.asarray(np.unique(np.array(values, dtype=object).astype(str), return_inverse=True)[1], np.int64)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Features:
+    """States (n, D) under the head once training has ended, of the labelled train and validation rows. weight (C, D) and bias
+    (C,): the head's. rows: (n,) positions in the data set. codes: (n,)."""
+
+    states: FloatArray
+    rows: IntArray
+    codes: IntArray
+    weight: FloatArray
+    bias: FloatArray
 
 
 Shifts = Generator[tuple[Any, bool], Any, None]
@@ -75,6 +129,11 @@ class Countermeasure:
     row_weights: (codes (N,) of the training rows, number of classes, params) -> weights (N,) with mean 1.
     network: (EncoderClassifier before training, params, random stream); changes it in place, and twice is as once.
     change_batch: (batch, params, random stream) -> batch with the same rows.
+    study: (Study, params) -> params that every joint gets; may train a first time.
+    weigh: (rows (B,), own tensors, params) -> factors (B,) >= 0 on the weights of a step's rows.
+    offsets: (rows (B,), params) -> (B, C) or None, added to the logits that the loss sees, and to no answer.
+    noticed: (rows (B,), losses (B,) of the step just made, own tensors, params); changes its own tensors, which are saved.
+    head: (Features, params) -> weight (C, D) and bias (C,) of the head to use.
     mixed: (parameters, tensors before training, params, random stream) -> tensors this step computes with, by name.
     loss: (logits (B, C), codes (B,), params) -> loss of each row (B,); row weights are applied to it afterwards.
     beside: (Pass, params) -> loss of each row (B,) to be added.
@@ -89,18 +148,27 @@ class Countermeasure:
     toy: Callable[[], Toy]
     off: Any = None
     """Params with which training ends as without it, bit for bit; required of every file in the folder."""
+    needs_groups: bool = False
+    """Without a group column it is refused before any work."""
+    needs_epochs: bool = False
+    """Model linear, which is fitted at once, is refused."""
+    study: Callable[[Study, Any], Any] | None = None
     prepare: Callable[[IntArray, int, Any], Any] | None = None
     row_weights: Callable[[IntArray, int, Any], FloatArray] | None = None
     network: Callable[[Any, Any, np.random.Generator], None] | None = None
     change_batch: Callable[[Batch, Any, np.random.Generator], Batch] | None = None
+    weigh: Callable[[IntArray, dict[str, Any], Any], FloatArray] | None = None
+    offsets: Callable[[IntArray, Any], FloatArray | None] | None = None
     mixed: Callable[[Mapping[str, Any], Mapping[str, Any], Any, np.random.Generator], Mapping[str, Any]] | None = None
     loss: Callable[[Any, Any, Any], Any] | None = None
     beside: Callable[[Pass, Any], Any] | None = None
     attack: Callable[[Any, Pass, Any], Shifts] | None = None
     penalty: Callable[[Mapping[str, Any], Mapping[str, Any], Any], Any] | None = None
+    noticed: Callable[[IntArray, FloatArray, dict[str, Any], Any], None] | None = None
     after_step: Callable[[Mapping[str, Any], dict[str, Any], float, Any], None] | None = None
     scored: Callable[[Mapping[str, Any], Any], Mapping[str, Any]] | None = None
     after: Callable[[Mapping[str, Any], Mapping[str, Any], Any], Mapping[str, Any]] | None = None
+    head: Callable[[Features, Any], tuple[FloatArray, FloatArray]] | None = None
 
     def __post_init__(self) -> None:
         if not self.joints():
@@ -123,6 +191,25 @@ def refuse_clashes(countermeasures: Named) -> None:
         replacing = [name for name, c in countermeasures if joint in c.joints()]
         if len(replacing) > 1:
             raise InputError(f"{' and '.join(replacing)} both replace {what}, so one would silently win. Choose one of them.")
+
+
+def refuse_without_groups(countermeasures: Named, data: Dataset) -> None:
+    """Those that need groups say so before any work."""
+    needing = [name for name, c in countermeasures if c.needs_groups]
+    if not needing:
+        return
+    column = data.table.column("group").take(data.rows("train"))
+    n_groups = len(column.unique())
+    if n_groups < FEWEST_GROUPS or not are_strata(column, params=GroupParams(fewest_rows=FEWEST_GROUPS)):
+        raise InputError(
+            f"{needing[0]} needs a column that divides the train rows into a few large groups; --group names one of {n_groups} "
+            f"value{'s' * (n_groups != 1)}. Name such a column with --group, or leave {needing[0]} out."
+        )
+
+
+def studied(countermeasures: Named, study: Callable[[str], Study]) -> Named:
+    """The same countermeasures, with what each learned before training in its params. study: name -> its Study."""
+    return tuple((name, replace(c, params=c.study(study(name), c.params)) if c.study else c) for name, c in countermeasures)
 
 
 def prepared(countermeasures: Named, codes: IntArray, n_classes: int) -> Named:

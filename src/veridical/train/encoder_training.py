@@ -5,7 +5,7 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,17 @@ class Request:
     seed: int
     folder: Path | None
     progress: Progress
+
+
+def first_training(request: Request, *, name: str, epochs: int, data: Dataset, part: int) -> Trained:
+    """The same training without countermeasures, for the one called `name` to learn from; resumed in its own folder."""
+    config = replace(request.config, epochs=min(epochs, request.config.epochs))
+    folder = request.folder / f"first_{name}_{part + 1}" if request.folder else None
+
+    def progress(stage: str, done: int, total: int) -> None:
+        request.progress(f"{stage} for {name}", done, total)
+
+    return train_encoder(replace(request, data=data, countermeasures=(), config=config, folder=folder, progress=progress))
 
 
 def train_encoder(request: Request) -> Trained:

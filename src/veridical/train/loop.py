@@ -7,7 +7,7 @@ For each epoch, for each step: cut a batch of about equal lengths, let counterme
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ from veridical.models._encoder_network import EncoderClassifier, predict_logits
 from veridical.models.model import FloatArray
 from veridical.models.tokens import Tokens
 from veridical.tasks._confusion_metrics import METRICS
-from veridical.train._contract import OF_ONE_PROCESS, Named
+from veridical.train._contract import OF_ONE_PROCESS, Features, Named
 from veridical.train.batching import Batch, epoch_batches, make_batch
 from veridical.train.checkpoint import CheckpointFile, State, trainable
 from veridical.train.config import TrainConfig
@@ -77,8 +77,9 @@ def fit(job: Job) -> State:
             number = sum(len(epoch) for epoch in plan[: state.epoch]) + step
             rate = rate_share(number, n_steps=n_steps, warmup_share=job.config.warmup_share)
             batch = _changed(make_batch(job.tokens, plan[state.epoch][step], codes=job.codes, weights=job.weights), job, number)
+            batch = _weighed(batch, job, state)
             _take_step(job, stepper, optimizer, batch, rate=rate, number=number, state=state)
-            _after_step(job, state, optimizer, share=(number + 1) / n_steps)
+            _after_step(job, batch, state, optimizer, share=(number + 1) / n_steps)
             state.step = step + 1
             job.progress("train", number + 1, n_steps)
             if job.checkpoint and _alone(job) and time.monotonic() - saved >= job.config.checkpoint_seconds:
@@ -89,6 +90,7 @@ def fit(job: Job) -> State:
             job.checkpoint.write(state, job.network, optimizer)
             saved = time.monotonic()
     _put(job.network, _after(job, start, state.best))
+    _replace_head(job)
     if job.checkpoint and job.accelerator.is_main_process:
         job.checkpoint.write(state, job.network, optimizer)
     job.accelerator.wait_for_everyone()
@@ -103,6 +105,15 @@ def _changed(batch: Batch, job: Job, number: int) -> Batch:
     for name, countermeasure in job.countermeasures:
         if countermeasure.change_batch:
             batch = countermeasure.change_batch(batch, countermeasure.params, stream(job.seed, f"{name}/{number}"))
+    return batch
+
+
+def _weighed(batch: Batch, job: Job, state: State) -> Batch:
+    """The weights of a step's rows times what every countermeasure makes of them."""
+    for name, countermeasure in job.countermeasures:
+        if countermeasure.weigh:
+            factors = countermeasure.weigh(batch.rows, state.kept.setdefault(name, {}), countermeasure.params)
+            batch = replace(batch, weights=batch.weights * factors)
     return batch
 
 
@@ -141,10 +152,13 @@ def _take_step(
     optimizer.step()
 
 
-def _after_step(job: Job, state: State, optimizer: torch.optim.Optimizer, *, share: float) -> None:
+def _after_step(job: Job, batch: Batch, state: State, optimizer: torch.optim.Optimizer, *, share: float) -> None:
     """What countermeasures and the tuning method do with the new tensors and the gradients that led there."""
     with torch.no_grad():
         for name, countermeasure in job.countermeasures:
+            if countermeasure.noticed:
+                losses = state.dynamics[-1].loss[batch.rows].astype(np.float64)
+                countermeasure.noticed(batch.rows, losses, state.kept.setdefault(name, {}), countermeasure.params)
             if countermeasure.after_step:
                 own = state.kept.setdefault(name, {})
                 countermeasure.after_step(trainable(job.network), own, share, countermeasure.params)
@@ -219,6 +233,20 @@ def _joined(job: Job, mine: EpochDynamics) -> EpochDynamics:
     loss, margin, seen = job.accelerator.reduce(torch.from_numpy(parts).to(job.accelerator.device), "sum").cpu().numpy()
     unseen = np.float32(np.nan)
     return EpochDynamics(np.where(seen > 0, loss, unseen), np.where(seen > 0, margin, unseen))
+
+
+def _replace_head(job: Job) -> None:
+    """Put in the head that a countermeasure fits on the states of the finished encoder."""
+    for _, countermeasure in job.countermeasures:
+        if countermeasure.head:
+            rows, head = np.concatenate([job.train, job.valid]), job.network.head
+            states = predict_logits(job.network, job.tokens, rows, dtype=job.choices.dtype, features=True)
+            own = (head.weight.detach().cpu().double().numpy(), head.bias.detach().cpu().double().numpy())
+            seen = Features(states.astype(np.float64), rows, job.codes[rows], *own)
+            weight, bias = countermeasure.head(seen, countermeasure.params)
+            with torch.no_grad():
+                head.weight.copy_(torch.from_numpy(weight))
+                head.bias.copy_(torch.from_numpy(bias))
 
 
 def _after(job: Job, start: dict[str, Tensor], best: dict[str, Tensor]) -> dict[str, Tensor]:

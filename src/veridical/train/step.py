@@ -54,10 +54,10 @@ class Stepper:
         attacked = any(c.attack for _, c in self.countermeasures)
         here = passes.no_shift().requires_grad_() if attacked else None
         logits = passes.forward(here)
-        loss = passes.total(self._loss_of_rows()(logits, passes.codes))
+        loss = passes.total(passes.loss_of_rows(logits))
         for name, countermeasure in self.countermeasures:
             if countermeasure.beside:
-                seen = Pass(logits, passes.real, self.unit, passes.again, passes.noise(name))
+                seen = Pass(logits, passes.real, self.unit, passes.again, passes.noise(name), piece.rows)
                 loss = loss + passes.total(countermeasure.beside(seen, countermeasure.params))
         loss.backward()  # type: ignore[no-untyped-call]
         total = loss.item()
@@ -69,16 +69,16 @@ class Stepper:
 
     def _attacks(self, passes: "_Passes", gradient: Tensor) -> float:
         """Follow every attack from the gradient at the unmoved embeddings; the losses where the network learned."""
-        loss_of_rows, total = self._loss_of_rows(), 0.0
+        total = 0.0
         for name, countermeasure in self.countermeasures:
             if not countermeasure.attack:
                 continue
-            seen = Pass(None, passes.real, self.unit, passes.again, passes.noise(name))
+            seen = Pass(None, passes.real, self.unit, passes.again, passes.noise(name), passes.piece.rows)
             shifts = countermeasure.attack(gradient, seen, countermeasure.params)
             given = next(shifts, None)
             while given is not None:
                 shift, learns = given[0].detach().requires_grad_(), given[1]
-                loss = passes.total(loss_of_rows(passes.again(shift, same_masks=True), passes.codes))
+                loss = passes.total(passes.loss_of_rows(passes.again(shift, same_masks=True)))
                 if learns:
                     loss.backward()  # type: ignore[no-untyped-call]
                     total += loss.item()
@@ -87,7 +87,7 @@ class Stepper:
                 given = _next(shifts, found)
         return total
 
-    def _loss_of_rows(self) -> Callable[[Tensor, Tensor], Tensor]:
+    def loss_of_rows(self) -> Callable[[Tensor, Tensor], Tensor]:
         for _, countermeasure in self.countermeasures:
             if countermeasure.loss:
                 replacing, params = countermeasure.loss, countermeasure.params
@@ -159,6 +159,15 @@ class _Passes:
 
     def total(self, of_rows: Tensor) -> Tensor:
         return (of_rows * self.weights).sum() * self.factor
+
+    def loss_of_rows(self, logits: Tensor) -> Tensor:
+        """(B,), of the logits with every countermeasure's offsets added."""
+        for _, countermeasure in self.stepper.countermeasures:
+            if countermeasure.offsets:
+                offsets = countermeasure.offsets(self.piece.rows, countermeasure.params)
+                if offsets is not None:
+                    logits = logits + torch.from_numpy(offsets).to(logits.device, logits.dtype)
+        return self.stepper.loss_of_rows()(logits, self.codes)
 
     def forward(self, shift: Tensor | None) -> Tensor:
         stepper = self.stepper

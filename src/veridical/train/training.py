@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +13,21 @@ from veridical.core.progress import Progress, silent
 from veridical.core.randomness import stream
 from veridical.dataset.rows import Dataset, IntArray
 from veridical.models.model import FloatArray
-from veridical.train._contract import Countermeasure, Named, combined_row_weights, refuse_clashes
+from veridical.train._contract import (
+    Countermeasure,
+    Named,
+    Study,
+    combined_row_weights,
+    refuse_clashes,
+    refuse_without_groups,
+    studied,
+)
 from veridical.train.config import DEFAULTS, TrainConfig
 from veridical.train.trained import Trained
 
 PACKAGE = "veridical.train.countermeasures"
+FOLDS = 5
+"""Parts of the train rows, each answered by a linear model of the others, where a countermeasure asks for answers. Ours."""
 FEWEST_VALID = 10
 """Rows below which a validation part says nothing worth stopping for; then training runs all its epochs. Ours."""
 
@@ -41,6 +52,7 @@ def train(
     from train when the data has no valid rows. weights: row id -> weight, 1 where not named; of train rows only.
     """
     named = fitting(countermeasures, model=model, config=config)
+    refuse_without_groups(named, data)
     train_rows = data.rows("train")
     if len(train_rows) < 2 or len(np.unique(data.codes[train_rows])) < 2 or data.codes[train_rows].min() < 0:
         raise InputError("Training needs at least two labelled train rows of two classes. Check the label column and the split.")
@@ -50,7 +62,7 @@ def train(
 
     found = resolve(model)
     require_neural(f"--model {model}")
-    from veridical.train.encoder_training import Request, train_encoder
+    from veridical.train.encoder_training import Request, first_training, train_encoder
     from veridical.train.head_training import train_head
 
     valid_rows = data.rows("valid")
@@ -58,8 +70,16 @@ def train(
         train_rows, valid_rows = cut_validation(data, clusters=clusters, share=config.validation_share, seed=seed)
     valid_rows = valid_rows[data.codes[valid_rows] >= 0]
     given = _given(data, train_rows, weights)
-    kept = Path(folder) if folder else None
-    request = Request(data, found, train_rows, valid_rows, given, named, config, seed, kept, progress)
+    own = Path(folder) if folder else None
+    request = Request(data, found, train_rows, valid_rows, given, named, config, seed, own, progress)
+
+    def study(name: str) -> Study:
+        def first(epochs: int, *, changed: Dataset | None = None, part: int = 0) -> Trained:
+            return first_training(request, name=name, epochs=epochs, data=data if changed is None else changed, part=part)
+
+        return Study(data, train_rows, first, lambda epochs: first(epochs).probabilities, seed)
+
+    request = replace(request, countermeasures=studied(named, study))
     return train_head(request) if config.method().tuning.cached else train_encoder(request)
 
 
@@ -67,7 +87,7 @@ def fitting(countermeasures: Sequence[str | Countermeasure], *, model: str, conf
     """The countermeasures by name; those that clash, or that this model or its tuning has no place for, are refused."""
     named = _named(countermeasures)
     refuse_clashes(named)
-    neural = [name for name, c in named if c.joints() != ("row_weights",)]
+    neural = [name for name, c in named if c.joints() != ("row_weights",) or c.needs_epochs]
     if model == "linear" and neural:
         raise InputError(f"{neural[0]} changes steps of the training loop, which model linear does not have. Use --model minilm.")
     if model == "linear" and config.tuning != "full":
@@ -157,6 +177,14 @@ def _train_linear(
     features = hashed(data.inputs())
     progress("train", 1, 3)
     codes = data.codes[rows]
+
+    def first(epochs: int, *, changed: Dataset | None = None, part: int = 0) -> Trained:
+        return _train_linear(data if changed is None else changed, rows, (), given=given, seed=seed, progress=silent)
+
+    def answers(_epochs: int) -> FloatArray:
+        return _crossed(data, rows, given=given, seed=seed)
+
+    named = studied(named, lambda _name: Study(data, rows, first, answers, seed))
     weights = None if given is None and not named else combined_row_weights(named, codes, len(data.labels), given)
     model = fit_linear(features.rows(rows), codes, labels=data.labels, weights=weights, seed=seed)
     progress("train", 2, 3)
@@ -173,3 +201,24 @@ def _train_linear(
         seconds=time.monotonic() - started,
         external=False,
     )
+
+
+def _crossed(data: Dataset, rows: IntArray, *, given: FloatArray | None, seed: int) -> FloatArray:
+    """Probabilities (N, C); every row in `rows` is answered by a linear model that did not learn from it, nor from its copies.
+    The other rows are answered evenly."""
+    from veridical.models.linear import fit_linear
+    from veridical.models.text_features import hashed
+
+    seen: dict[object, int] = {}
+    features = hashed(data.inputs())
+    member = np.array([seen.setdefault(text, len(seen)) for text in data.inputs(rows)], np.int64)
+    fold = stream(seed, "folds").integers(FOLDS, size=len(seen))[member]
+    probabilities = np.full((len(data), len(data.labels)), 1 / len(data.labels))
+    for number in range(FOLDS):
+        learned, asked = rows[fold != number], rows[fold == number]
+        if len(learned) and len(asked):
+            weights = None if given is None else given[fold != number]
+            model = fit_linear(features.rows(learned), data.codes[learned], labels=data.labels, weights=weights, seed=seed)
+            columns = np.searchsorted(features.hashes, model.hashes)
+            probabilities[asked] = model.predict_features(features.matrix[asked][:, columns])
+    return probabilities

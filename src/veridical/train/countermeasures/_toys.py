@@ -76,3 +76,31 @@ def missed_rare(probabilities: FloatArray, data: Dataset) -> float:
     """Share of rare test rows that are missed."""
     rows = np.array([i for i in data.rows("test") if data.codes[i] == 1])
     return float((probabilities[rows].argmax(1) != 1).mean())
+
+
+def planted_cue(*, agree: float = 0.95, right: float = 0.85) -> Dataset:
+    """good or bad is right in this share of train rows; odd or plain goes with the label in `agree` of them, and in half of the
+    test rows, where good or bad always decides. The cue is the group."""
+    rng = stream(0, "planted cue")
+    texts, labels, groups = [], [], []
+    for i in range(N_TRAIN + N_TEST):
+        train, label = i < N_TRAIN, bool(rng.random() < 0.5)
+        cue = label == bool(rng.random() < (agree if train else 0.5))
+        good = label == bool(rng.random() < (right if train else 1.0))
+        texts.append(" ".join(["good" if good else "bad", "odd" if cue else "plain", f"w{rng.integers(FILLERS)}"]))
+        labels.append("pos" if label else "neg")
+        groups.append("odd" if cue else "plain")
+    return as_data(texts, labels, n_train=N_TRAIN, names=("neg", "pos")).with_column("group", list(groups))
+
+
+def worst_group(probabilities: FloatArray, data: Dataset) -> float:
+    """The largest share of wrong answers among test rows of a group and label."""
+    rows, groups = data.rows("test"), np.array(data.table.column("group").to_pylist(), dtype=object)
+    wrong = probabilities[rows].argmax(1) != data.codes[rows]
+    cells = {(groups[row], data.codes[row]) for row in rows}
+    return max(float(wrong[(groups[rows] == group) & (data.codes[rows] == code)].mean()) for group, code in cells)
+
+
+def cue_that_misleads() -> Toy:
+    """A cue goes with the label in 95 of 100 train rows and in half of the test rows."""
+    return Toy(planted_cue(), worst_group)
