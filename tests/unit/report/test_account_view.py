@@ -9,7 +9,7 @@ from rich.console import Console
 from tests.golden import frozen_run
 
 from veridical.core.run_record import RunRecord
-from veridical.report.account_view import REVIEW_ROWS, gap_sentence, next_steps
+from veridical.report.account_view import REVIEW_ROWS, gap_sentence, learned_sentence, next_steps
 from veridical.report.terminal import summary
 from veridical.report.wording import words
 
@@ -46,3 +46,15 @@ def test_a_gap_the_interval_cannot_tell_from_none_is_not_claimed(high: float, en
     assert english in gap_sentence(ledger, words("en"))
     assert chinese in gap_sentence(ledger, words("zh"))
     assert ("stands" in gap_sentence(ledger, words("en"))) == (high < 0.9)
+
+
+def test_how_much_was_trained_is_said_where_it_is_not_the_usual() -> None:
+    learned = {"tuning": "lora", "n_trained": 180_000, "n_all": 22_700_000}
+    record = replace(frozen_run.record(), learned=learned)
+    assert learned_sentence(record, words("en")) == "Trained with lora: 0.79 % of 22,700,000 numbers could change."
+    assert "0.79 %" in learned_sentence(record, words("zh"))
+    assert learned_sentence(replace(record, learned={**learned, "tuning": "full"}), words("en")) == ""
+    assert learned_sentence(replace(record, learned=None), words("en")) == ""
+    out = io.StringIO()
+    summary(record, lang="en", console=Console(file=out, width=100, highlight=False))
+    assert "Trained with lora" in out.getvalue()
