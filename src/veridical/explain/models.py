@@ -18,9 +18,8 @@ from veridical.models.encoder import EncoderModel
 from veridical.models.linear import LinearModel, LinearParams, fit_linear, weighted
 from veridical.models.model import FloatArray
 from veridical.models.text_features import hashed
-from veridical.train._contract import combined_row_weights
 from veridical.train.config import TrainConfig
-from veridical.train.training import PACKAGE, cut_validation
+from veridical.train.training import PACKAGE, cut_validation, linear_weights
 
 FEWEST_CLUSTERS = 20
 """Clusters of train from which leaving out a twentieth of them leaves out at least one. Ours; no source."""
@@ -59,7 +58,8 @@ class TracedLinear:
         columns = np.searchsorted(features.hashes, self.model.hashes)
         seen = weighted(features.matrix[:, columns], self.model.idf).astype(np.float64)
         named = tuple((name, plugins.get(PACKAGE, "countermeasure", name)) for name in self.countermeasures)
-        whole = combined_row_weights(named, codes, len(labels), None)
+        found = linear_weights(self.data, train, named, given=None, seed=seed)
+        whole = np.ones(len(train)) if found is None else found
         fitted = Logistic(seen[mine], codes, whole, self.model.weights.astype(np.float64), self.model.bias, LinearParams().c)
         points = []
         for number, pull in enumerate(asked.pulls):
@@ -68,7 +68,7 @@ class TracedLinear:
         progress("influence", len(points), len(points))
 
         def refit(kept: IntArray) -> FloatArray:
-            own = combined_row_weights(named, codes[kept], len(labels), None) if named else None
+            own = linear_weights(self.data, train[kept], named, given=None, seed=seed)
             again = fit_linear(features.rows(mine[kept]), codes[kept], labels=labels, weights=own, seed=seed)
             at = np.searchsorted(features.hashes, again.hashes)
             return again.predict_features(features.matrix[theirs][:, at])

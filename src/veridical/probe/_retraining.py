@@ -13,8 +13,7 @@ from veridical.models.linear import fit_linear
 from veridical.models.model import FloatArray
 from veridical.models.text_features import HashedText, hashed
 from veridical.probe._subject import Recipe, Subject
-from veridical.train._contract import combined_row_weights
-from veridical.train.training import PACKAGE
+from veridical.train.training import PACKAGE, linear_weights
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +34,7 @@ class LinearAgain:
         codes = self.data.codes[train]
         named = tuple((name, plugins.get(PACKAGE, "countermeasure", name)) for name in self.recipe.countermeasures)
         given = None if times is None else times.astype(np.float64)
-        weights = None if given is None and not named else combined_row_weights(named, codes, len(self.data.labels), given)
+        weights = linear_weights(self.data, train, named, given=given, seed=seed)
         model = fit_linear(self._features.rows(train), codes, labels=self.data.labels, weights=weights, seed=seed)
         columns = np.searchsorted(self._features.hashes, model.hashes)
         return model.predict_features(self._features.matrix[on][:, columns])

@@ -201,9 +201,10 @@ def refuse_without_groups(countermeasures: Named, data: Dataset) -> None:
     column = data.table.column("group").take(data.rows("train"))
     n_groups = len(column.unique())
     if n_groups < FEWEST_GROUPS or not are_strata(column, params=GroupParams(fewest_rows=FEWEST_GROUPS)):
+        got = f"the group column has {n_groups} values" if n_groups >= FEWEST_GROUPS else "there is none"
         raise InputError(
-            f"{needing[0]} needs a column that divides the train rows into a few large groups; --group names one of {n_groups} "
-            f"value{'s' * (n_groups != 1)}. Name such a column with --group, or leave {needing[0]} out."
+            f"{needing[0]} needs a column that divides the train rows into a few large groups; {got}. "
+            f"Name such a column with --group, or leave {needing[0]} out."
         )
 
 

@@ -177,15 +177,7 @@ def _train_linear(
     features = hashed(data.inputs())
     progress("train", 1, 3)
     codes = data.codes[rows]
-
-    def first(epochs: int, *, changed: Dataset | None = None, part: int = 0) -> Trained:
-        return _train_linear(data if changed is None else changed, rows, (), given=given, seed=seed, progress=silent)
-
-    def answers(_epochs: int) -> FloatArray:
-        return _crossed(data, rows, given=given, seed=seed)
-
-    named = studied(named, lambda _name: Study(data, rows, first, answers, seed))
-    weights = None if given is None and not named else combined_row_weights(named, codes, len(data.labels), given)
+    weights = linear_weights(data, rows, named, given=given, seed=seed)
     model = fit_linear(features.rows(rows), codes, labels=data.labels, weights=weights, seed=seed)
     progress("train", 2, 3)
     columns = np.searchsorted(features.hashes, model.hashes)
@@ -201,6 +193,21 @@ def _train_linear(
         seconds=time.monotonic() - started,
         external=False,
     )
+
+
+def linear_weights(data: Dataset, rows: IntArray, named: Named, *, given: FloatArray | None, seed: int) -> FloatArray | None:
+    """Weights (n,), mean 1, that a linear model of `rows` is fitted with; None where nothing asks for any."""
+    if given is None and not named:
+        return None
+
+    def first(epochs: int, *, changed: Dataset | None = None, part: int = 0) -> Trained:
+        return _train_linear(data if changed is None else changed, rows, (), given=given, seed=seed, progress=silent)
+
+    def answers(_epochs: int) -> FloatArray:
+        return _crossed(data, rows, given=given, seed=seed)
+
+    named = studied(named, lambda _name: Study(data, rows, first, answers, seed))
+    return combined_row_weights(named, data.codes[rows], len(data.labels), given)
 
 
 def _crossed(data: Dataset, rows: IntArray, *, given: FloatArray | None, seed: int) -> FloatArray:

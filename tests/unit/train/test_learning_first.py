@@ -136,3 +136,14 @@ def test_several_together_interrupted_in_a_first_training_and_later_end_the_same
         with pytest.raises(Interrupted):
             train(toy, model=tiny_bert, config=config, seed=1, countermeasures=several, folder=tmp_path, progress=stop)
     assert same(train(toy, model=tiny_bert, config=config, seed=1, countermeasures=several, folder=tmp_path), whole)
+
+
+def test_a_retraining_by_a_probe_is_the_training_itself():
+    """Who fits the linear model again, to measure it, gets the weights of the countermeasure too."""
+    from veridical.probe._retraining import LinearAgain
+    from veridical.probe._subject import Recipe
+
+    data = planted_cue()
+    trained = train(data, model="linear", countermeasures=("jtt",), seed=3)
+    again = LinearAgain(data, Recipe("linear", ("jtt",), TINY)).predict(data.rows("train"), data.rows("test"), seed=3)
+    np.testing.assert_allclose(again, trained.probabilities[data.rows("test")], atol=1e-6)
