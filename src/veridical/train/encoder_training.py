@@ -56,15 +56,15 @@ class Request:
     progress: Progress
 
 
-def first_training(request: Request, *, name: str, epochs: int, data: Dataset, part: int) -> Trained:
-    """The same training without countermeasures, for the one called `name` to learn from; resumed in its own folder."""
+def first_training(request: Request, *, name: str, epochs: int, part: int) -> Request:
+    """The same without countermeasures, for the one called `name` to learn from; it resumes in a folder of its own."""
     config = replace(request.config, epochs=min(epochs, request.config.epochs))
     folder = request.folder / f"first_{name}_{part + 1}" if request.folder else None
 
     def progress(stage: str, done: int, total: int) -> None:
         request.progress(f"{stage} for {name}", done, total)
 
-    return train_encoder(replace(request, data=data, countermeasures=(), config=config, folder=folder, progress=progress))
+    return replace(request, countermeasures=(), config=config, folder=folder, progress=progress)
 
 
 def train_encoder(request: Request) -> Trained:
@@ -268,6 +268,8 @@ def _identity(request: Request, weights: FloatArray) -> str:
         "weights": request.weights.sha256,
         "countermeasures": [(name, repr(c.params)) for name, c in request.countermeasures],
     }
+    if any(c.needs_groups for _, c in request.countermeasures):
+        said["groups"] = data.table.column("group").to_pylist()
     digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode())
     digest.update(json.dumps([data.ids, data.texts, data.seconds], ensure_ascii=False).encode("utf-8", "surrogatepass"))
     for array in (data.codes, weights, request.train, request.valid):

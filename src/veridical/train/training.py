@@ -70,17 +70,18 @@ def train(
         train_rows, valid_rows = cut_validation(data, clusters=clusters, share=config.validation_share, seed=seed)
     valid_rows = valid_rows[data.codes[valid_rows] >= 0]
     given = _given(data, train_rows, weights)
-    own = Path(folder) if folder else None
-    request = Request(data, found, train_rows, valid_rows, given, named, config, seed, own, progress)
+    kept = Path(folder) if folder else None
+    request = Request(data, found, train_rows, valid_rows, given, named, config, seed, kept, progress)
+    trainer = train_head if config.method().tuning.cached else train_encoder
 
     def study(name: str) -> Study:
         def first(epochs: int, *, changed: Dataset | None = None, part: int = 0) -> Trained:
-            return first_training(request, name=name, epochs=epochs, data=data if changed is None else changed, part=part)
+            own = first_training(request, name=name, epochs=epochs, part=part)
+            return trainer(own if changed is None else replace(own, data=changed))
 
         return Study(data, train_rows, first, lambda epochs: first(epochs).probabilities, seed)
 
-    request = replace(request, countermeasures=studied(named, study))
-    return train_head(request) if config.method().tuning.cached else train_encoder(request)
+    return trainer(replace(request, countermeasures=studied(named, study)))
 
 
 def fitting(countermeasures: Sequence[str | Countermeasure], *, model: str, config: TrainConfig = DEFAULTS) -> Named:
