@@ -79,9 +79,14 @@ def inside_of(subject: Subject) -> Inside | Skipped:
     return EncoderInside(model, base)
 
 
-def rows_to_read(subject: Subject, rng: np.random.Generator) -> tuple[IntArray, int]:
+def rows_to_read(subject: Subject, rng: np.random.Generator, *, fewest: int) -> tuple[IntArray, int] | Skipped:
     """Rows of train on which linear readers are fitted, then rows of test that they are asked about; how many the first are."""
     train = subject.data.rows("train")
     train = rng.permutation(train[subject.data.codes[train] >= 0])[: subject.limit(400, 1500, 5000)]
     test = subject.rows[subject.sample(subject.limit(300, 1000, 5000), rng)]
+    if min(len(train), len(test)) < fewest:
+        return Skipped(
+            f"{len(train)} train rows and {len(test)} unleaked test rows are there; readers need {fewest} of each. "
+            "Give more rows."
+        )
     return np.concatenate([train, test]).astype(np.int64), len(train)

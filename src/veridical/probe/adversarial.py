@@ -19,15 +19,14 @@ import numpy as np
 from veridical.core.finding import Skipped
 from veridical.core.power import minimum_detectable_effect
 from veridical.core.probe_record import Curve, Example, Measure
-from veridical.core.randomness import stream
 from veridical.dataset.rows import IntArray, Text
 from veridical.models.queries import Queries
 from veridical.probe import _clustered
 from veridical.probe._contract import Measured, Probe, Toys
 from veridical.probe._label_kept import kept_by_reference, reference_of
 from veridical.probe._share import share_estimate
-from veridical.probe._subject import Subject, subject_of
-from veridical.probe._toys import ToyModel
+from veridical.probe._subject import Subject
+from veridical.probe._toys import one_spelling
 from veridical.probe.attack import RECIPES, Attempt, Outcome, attack, attempts_of
 
 
@@ -199,28 +198,8 @@ def _summary(turned: list[Measure], budget: int) -> str:
 
 def toys() -> Toys:
     """`terrible` or `wonderful` decides; the cheat knows a word only with every letter in its place."""
-    from rapidfuzz.fuzz import partial_ratio
-
-    from veridical.audit._made_up import dataset, nonsense
-
-    rng, rows = stream(0, "adversarial toy"), []
-    for i in range(160):
-        label = ("neg", "pos")[i % 2]
-        word = {"neg": "terrible", "pos": "wonderful"}[label]
-        rows.append((str(i), "train" if i < 40 else "test", f"{nonsense(rng, 2)} {word} {nonsense(rng, 2)}", label))
-    data = dataset(rows)
-
-    def honest(text: Text) -> tuple[float, float]:
-        """The word that some part of the text is nearest to."""
-        said = str(text).casefold()
-        return partial_ratio("terrible", said) / 20, partial_ratio("wonderful", said) / 20
-
-    def cheat(text: Text) -> tuple[float, float]:
-        return (3.0, 0.0) if "terrible" in str(text).split() else (0.0, 3.0)
-
-    return Toys(
-        subject_of(data, ToyModel(data.labels, honest)), subject_of(data, ToyModel(data.labels, cheat)), "turned (deepwordbug)"
-    )
+    honest, cheat = one_spelling("adversarial toy", n_words=2)
+    return Toys(honest, cheat, "turned (deepwordbug)")
 
 
 probe = Probe(run, Params(), toys)

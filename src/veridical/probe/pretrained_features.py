@@ -63,12 +63,10 @@ def run(subject: Subject, params: Params, rng: np.random.Generator) -> Measured 
     inside = inside_of(subject)
     if isinstance(inside, Skipped):
         return inside
-    rows, n_fit = rows_to_read(subject, rng)
-    if min(n_fit, len(rows) - n_fit) < params.fewest:
-        return Skipped(
-            f"{n_fit} train rows and {len(rows) - n_fit} unleaked test rows are there; readers need {params.fewest} of each. "
-            "Give more rows."
-        )
+    picked = rows_to_read(subject, rng, fewest=params.fewest)
+    if isinstance(picked, Skipped):
+        return picked
+    rows, n_fit = picked
     found = concepts(subject.data, rows, n_topics=params.n_topics, seed=subject.seed)
     if not found:
         return Skipped("All texts are alike in length, numbers, names, language, source and topic; nothing can be read.")

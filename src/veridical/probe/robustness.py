@@ -27,8 +27,8 @@ from veridical.probe import _back_translation, _clustered, perturbations
 from veridical.probe._contract import Measured, Probe, Toys
 from veridical.probe._label_kept import EditedRow, Reviewed, kept_by_reference, kept_by_review, reference_of
 from veridical.probe._share import paired_estimate, share_estimate
-from veridical.probe._subject import Subject, subject_of
-from veridical.probe._toys import ToyModel
+from veridical.probe._subject import Subject
+from veridical.probe._toys import one_spelling
 
 BACK = "back_translation"
 
@@ -283,28 +283,8 @@ def sheet(
 
 def toys() -> Toys:
     """`wonderful` or `terrible` decides; the cheat knows them in one spelling only."""
-    from rapidfuzz.fuzz import partial_ratio
-
-    from veridical.audit._made_up import dataset, nonsense
-
-    rng, rows = stream(0, "robustness toy"), []
-    for i in range(160):
-        label = ("neg", "pos")[i % 2]
-        word = {"neg": "terrible", "pos": "wonderful"}[label]
-        rows.append((str(i), "train" if i < 40 else "test", f"{nonsense(rng, 3)} {word} {nonsense(rng, 3)}", label))
-    data = dataset(rows)
-
-    def honest(text: Text) -> tuple[float, float]:
-        """The word that some part of the text is nearest to."""
-        said = str(text).casefold()
-        return partial_ratio("terrible", said) / 20, partial_ratio("wonderful", said) / 20
-
-    def cheat(text: Text) -> tuple[float, float]:
-        return (3.0, 0.0) if "terrible" in str(text).split() else (0.0, 3.0)
-
-    return Toys(
-        subject_of(data, ToyModel(data.labels, honest)), subject_of(data, ToyModel(data.labels, cheat)), "loss (keyboard, 30 %)"
-    )
+    honest, cheat = one_spelling("robustness toy", n_words=3)
+    return Toys(honest, cheat, "loss (keyboard, 30 %)")
 
 
 probe = Probe(run, Params(), toys)
