@@ -10,6 +10,17 @@ def verb(
     run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
     *,
     only: Annotated[str, typer.Option(help="Probes to run, separated by commas; all when not given.")] = "",
+    contrast: Annotated[
+        Path | None, typer.Option(help="File of originals and revisions with their labels, put to the model instead of probes.")
+    ] = None,
+    contrast_pair: Annotated[
+        str | None, typer.Option(help="Its column that says which rows belong together; guessed, as pair_id.")
+    ] = None,
+    contrast_variant: Annotated[
+        str | None, typer.Option(help="Its column whose value begins with orig for originals; else the first row of a set is it.")
+    ] = None,
+    text: Annotated[str | None, typer.Option(help="Its column with the text; guessed when not given.")] = None,
+    label: Annotated[str | None, typer.Option(help="Its column with the label; guessed when not given.")] = None,
     budget: Annotated[str, typer.Option(help="How long to ask: quick, standard or thorough.")] = "standard",
     fresh: Annotated[bool, typer.Option("--fresh", help="Forget the outcomes of earlier probes of this run.")] = False,
     lang: Annotated[str | None, typer.Option(help="en or zh; that of the run when not given.")] = None,
@@ -20,11 +31,16 @@ def verb(
     from veridical.cli._progress import shown
     from veridical.cli._result import language_of, probed
     from veridical.core.run_record import read
+    from veridical.pipeline.contrasting import contrast_run
     from veridical.pipeline.probing import probe_run, report_again
 
     chosen = language_of(read(run), lang)
     names = [name.strip() for name in only.split(",") if name.strip()]
     with shown(quiet=quiet, lang=chosen) as progress:
-        record = probe_run(run, only=names, budget=budget, fresh=fresh, progress=progress)
+        if contrast is None:
+            record = probe_run(run, only=names, budget=budget, fresh=fresh, progress=progress)
+        else:
+            columns = {"pair": contrast_pair, "variant": contrast_variant, "text": text, "label": label}
+            record = contrast_run(run, contrast, **columns, progress=progress)
     report_again(run)
     probed(record, folder=run, lang=chosen, json=json, quiet=quiet)

@@ -11,6 +11,8 @@ from veridical.core.estimate import Estimate
 
 FORMAT = 1
 FILE = "probes.json"
+REVISIONS = "contrast_file"
+"""Name of the outcome on revisions that someone has written; no budget limits it."""
 ProbeStatus = Literal["found", "not_detected", "described", "skipped"]
 MeasureStatus = Literal["found", "not_detected", "described"]
 Unit = Literal["share", "points", "nats", "ratio", "rows"]

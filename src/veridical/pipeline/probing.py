@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from veridical.core import probe_record, run_record
 from veridical.core.errors import InputError, UnknownName
-from veridical.core.probe_record import ProbeRecord
+from veridical.core.probe_record import REVISIONS, ProbeRecord
 from veridical.core.progress import Progress, silent
 from veridical.core.run_record import RunRecord
 from veridical.core.surroundings import threads, use_threads
@@ -45,7 +45,7 @@ def probe_run(
         found = run_probes(
             subject,
             only=only or None,
-            done=before.probes if before is not None and same else (),
+            done=[] if before is None else [outcome for outcome in before.probes if same or outcome.probe == REVISIONS],
             keep=lambda so_far: probe_record.save(_without_texts(so_far, record), run),
             progress=progress,
         )

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from time import perf_counter
+from typing import Any
 
 from veridical.core.errors import UnknownName
 from veridical.core.finding import Skipped
@@ -12,7 +13,7 @@ from veridical.core.plugins import get, names
 from veridical.core.probe_record import Counts, Measure, MeasureStatus, ProbeOutcome, ProbeRecord, ProbeStatus
 from veridical.core.progress import Progress, silent
 from veridical.core.randomness import stream
-from veridical.probe._contract import Probe
+from veridical.probe._contract import Measured, Probe
 from veridical.probe._subject import Subject
 
 FOLDER = "veridical.probe"
@@ -59,10 +60,16 @@ def run_probe(name: str, probe: Probe, *, subject: Subject) -> ProbeOutcome:
     seconds, counts = round(perf_counter() - start, 3), _spent(before, after)
     if isinstance(found, Skipped):
         return ProbeOutcome(name, "skipped", 0, "", found.why, (), (), (), params, counts, seconds)
+    found = replace(found, notes=(*found.notes, *_leaked(subject)))
+    return outcome_of(name, found, params=params, counts=counts, seconds=seconds)
+
+
+def outcome_of(name: str, found: Measured, *, params: dict[str, Any], counts: Counts, seconds: float) -> ProbeOutcome:
+    """What was measured, with the status of each measure and of the whole."""
     measures = decided(found.measures)
     return ProbeOutcome(
         name, _status(measures), found.n_rows, found.summary, "", measures, found.curves, found.examples, params,
-        counts, seconds, (*found.notes, *_leaked(subject)),
+        counts, seconds, found.notes,
     )  # fmt: skip
 
 

@@ -2,8 +2,8 @@
 
 What it measures: over pairs of unleaked test rows whose texts are near-duplicates and whose labels differ, how often the model is
 right on both, beyond what its accuracy on them would give if errors fell independently; how often it gives both the same answer;
-and how much accuracy these rows cost against all others. `consistency` measures the same on a set of originals and revisions that
-someone has written: accuracy on both, the drop between them, and the share of sets that are right as a whole.
+and how much accuracy these rows cost against all others. `veridical probe RUN --contrast FILE` measures the same on originals and
+revisions that someone has written: accuracy on both, the drop between them, and the share of sets that are right as a whole.
 Why it inflates a score: a model that reads what such texts share, and not what decides, is right where the shared part happens to
 go with the label, as it does in rows collected alike.
 How it errs: a pair under two labels may be one wrong label; pairs found in the data are few and not drawn at random; without
@@ -12,17 +12,15 @@ Source: Kaushik, Hovy and Lipton 2020, arXiv:1909.12434 (counterfactual pairs); 
 sets and their consistency).
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from veridical.core.errors import InputError
 from veridical.core.finding import Skipped
 from veridical.core.probe_record import Example, Measure
 from veridical.core.randomness import stream
 from veridical.dataset.rows import IntArray, Text
-from veridical.models.model import FloatArray, Model
+from veridical.models.model import FloatArray
 from veridical.probe import _clustered
 from veridical.probe._contract import Measured, Probe, Toys
 from veridical.probe._subject import Subject, subject_of
@@ -138,47 +136,6 @@ def _examples(subject: Subject, found: IntArray, same: FloatArray) -> tuple[Exam
 
 def _shown(text: Text) -> str:
     return text if isinstance(text, str) else " | ".join(text)
-
-
-def consistency(
-    model: Model,
-    originals: Sequence[tuple[Text, str]],
-    revised: Sequence[tuple[Text, str]],
-    *,
-    rng: np.random.Generator,
-    level: float = 0.95,
-) -> tuple[Measure, ...]:
-    """originals, revised: (input, label), the i-th revision made from the i-th original; an original with several revisions
-    stands there as often, and they form one set. Raises InputError on lists of unequal length or labels the model does not have.
-
-    Measures: accuracy on originals and on revisions, the drop between them (points, null 0), the share of pairs right on both
-    and of sets right as a whole.
-    """
-    if len(originals) != len(revised) or not originals:
-        raise InputError(
-            f"{len(originals)} originals and {len(revised)} revisions were given; each revision needs the original it was made "
-            "from. Give two lists of the same length, 1 or more."
-        )
-    codes = {label: code for code, label in enumerate(model.labels)}
-    unknown = sorted({label for _, label in (*originals, *revised)} - set(codes))
-    if unknown:
-        raise InputError(f"The label {unknown[0]!r} of a pair is none of the model's. Its labels: {', '.join(model.labels)}.")
-    sides = []
-    for side in (originals, revised):
-        answers = model.predict([text for text, _ in side]).argmax(axis=1)
-        sides.append((answers == np.array([codes[label] for _, label in side])).astype(np.float64))
-    known: dict[Text, int] = {}
-    sets = np.array([known.setdefault(text, len(known)) for text, _ in originals], np.int64)
-    whole = np.array([(sides[0] * sides[1])[sets == number].min() for number in range(len(known))])
-    params = Params(level=level)
-    drop = "Accuracy on originals minus that on their revisions."
-    return (
-        _clustered.paired_measure("drop", sides[0] - sides[1], sets, rng, unit="points", about=drop, level=level),
-        _share("original_accuracy", sides[0], sets, "Accuracy on the originals.", params),
-        _share("revised_accuracy", sides[1], sets, "Accuracy on the revisions.", params),
-        _share("both_right", sides[0] * sides[1], sets, "Share of pairs with original and revision right.", params),
-        _share("whole_set_right", whole, np.arange(len(known)), "Share of originals right with all of their revisions.", params),
-    )
 
 
 def toys() -> Toys:

@@ -7,10 +7,11 @@ from veridical.audit._made_up import dataset, nonsense
 from veridical.core.errors import InputError
 from veridical.core.finding import Skipped
 from veridical.core.power import minimum_detectable_effect
+from veridical.probe._revisions import consistency
 from veridical.probe._runner import run_probe
 from veridical.probe._subject import subject_of
 from veridical.probe._toys import ToyModel
-from veridical.probe.contrast_sets import Params, _beyond_chance, consistency, pairs, probe, run
+from veridical.probe.contrast_sets import Params, _beyond_chance, pairs, probe, run
 
 
 def _paired(n=40, alone=100):
