@@ -31,3 +31,5 @@ class Check:
     run: Callable[[Evidence, Any, np.random.Generator], Looked | Skipped]
     params: Any
     planted: Callable[[], Planted]
+    one_label: bool = False
+    """Whether it looks at labels as classes, so that it skips tasks whose answers are more than one label."""

@@ -7,7 +7,7 @@ from time import perf_counter
 from veridical.audit._contract import Check
 from veridical.audit._evidence import Evidence
 from veridical.core.errors import UnknownName
-from veridical.core.finding import AuditRecord, CheckRecord, Skipped, Status
+from veridical.core.finding import AuditRecord, CheckRecord, Looked, Skipped, Status
 from veridical.core.plugins import get, names
 from veridical.core.progress import Progress, silent
 from veridical.core.randomness import stream
@@ -34,8 +34,14 @@ def run_checks(evidence: Evidence, *, only: Sequence[str] | None = None, seed: i
 
 def run_check(name: str, check: Check, *, evidence: Evidence, seed: int) -> CheckRecord:
     """The outcome of one check. Data without a labelled row is never clean: every check skips it."""
-    start = perf_counter()
-    looked = Skipped(EMPTY) if not (evidence.data.codes >= 0).any() else check.run(evidence, check.params, stream(seed, name))
+    start, data = perf_counter(), evidence.data
+    structured = get("veridical.tasks", "task", data.task).structure is not None
+    if structured and check.one_label:
+        looked: Looked | Skipped = Skipped(f"Rows of task {data.task} do not have one label each, which this check looks at.")
+    elif not structured and not (data.codes >= 0).any():
+        looked = Skipped(EMPTY)
+    else:
+        looked = check.run(evidence, check.params, stream(seed, name))
     seconds, params = perf_counter() - start, asdict(check.params)
     if isinstance(looked, Skipped):
         return CheckRecord(name, "skipped", 0, 0, "", looked.why, {}, params, seconds)

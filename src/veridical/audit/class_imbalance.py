@@ -71,4 +71,4 @@ def planted() -> Planted:
     return Planted(dataset(kept), frozenset({""}), dataset(plain))
 
 
-check = Check(run, Params(), planted)
+check = Check(run, Params(), planted, one_label=True)

@@ -75,4 +75,4 @@ def planted() -> Planted:
     return Planted(dataset([*plain, *clash]), bad, dataset([*plain, *agree]))
 
 
-check = Check(run, Params(), planted)
+check = Check(run, Params(), planted, one_label=True)

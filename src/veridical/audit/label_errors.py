@@ -130,4 +130,4 @@ def planted() -> Planted:
     return Planted(dataset(flipped), bad, dataset(plain))
 
 
-check = Check(run, Params(), planted)
+check = Check(run, Params(), planted, one_label=True)

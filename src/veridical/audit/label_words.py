@@ -57,4 +57,4 @@ def planted() -> Planted:
     return Planted(dataset(cued), frozenset({""}), dataset(plain))
 
 
-check = Check(run, Params(), planted)
+check = Check(run, Params(), planted, one_label=True)

@@ -102,4 +102,4 @@ def planted() -> Planted:
     return Planted(dataset(longer), frozenset({""}), dataset(plain))
 
 
-check = Check(run, Params(), planted)
+check = Check(run, Params(), planted, one_label=True)

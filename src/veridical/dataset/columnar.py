@@ -39,8 +39,8 @@ def _arrow(path: Path) -> pa.Table:
             return pa.ipc.open_file(file).read_all()
 
 
-def read(path: Path, *, columns: list[str]) -> pa.Table:
-    """The named columns as bytes."""
+def read(path: Path, *, columns: list[str], lists: bool = False) -> pa.Table:
+    """The named columns as bytes; lists as JSON where they are allowed."""
     import pyarrow.parquet as pq
 
     try:
@@ -48,7 +48,22 @@ def read(path: Path, *, columns: list[str]) -> pa.Table:
     except (pa.ArrowInvalid, OSError) as error:
         raise _unreadable(path, error) from error
     classes = _class_names(_schema(path).metadata or {})
-    return pa.table({name: _bytes(table.column(name), classes.get(name), f"{path}: {name!r}") for name in columns})
+    made = {}
+    for name in columns:
+        column, known = table.column(name), classes.get(name)
+        nested = lists and pa.types.is_nested(column.type)
+        made[name] = _listed(column, known) if nested else _bytes(column, known, f"{path}: {name!r}")
+    return pa.table(made)
+
+
+def _listed(column: pa.ChunkedArray, classes: list[str] | None) -> pa.ChunkedArray:
+    """Lists and records as JSON; numbers of class labels become their names."""
+    cells: list[bytes | None] = []
+    for value in column.to_pylist():
+        if isinstance(value, list) and classes:
+            value = [classes[v] if isinstance(v, int) and 0 <= v < len(classes) else v for v in value]
+        cells.append(None if value is None else json.dumps(value, ensure_ascii=False).encode())
+    return pa.chunked_array([pa.array(cells, pa.binary())])
 
 
 def _class_names(metadata: dict[bytes, bytes]) -> dict[str, list[str]]:
@@ -57,7 +72,10 @@ def _class_names(metadata: dict[bytes, bytes]) -> dict[str, list[str]]:
         features = json.loads(metadata.get(b"huggingface", b"{}")).get("info", {}).get("features", {})
     except ValueError:
         return {}
-    return {name: kind["names"] for name, kind in features.items() if isinstance(kind, dict) and kind.get("names")}
+    # A list of class labels is {"feature": {"names": ...}}, in older files [{"names": ...}].
+    inner = {name: kind[0] if isinstance(kind, list) and kind else kind for name, kind in features.items()}
+    inner = {name: kind.get("feature", kind) if isinstance(kind, dict) else {} for name, kind in inner.items()}
+    return {name: kind["names"] for name, kind in inner.items() if isinstance(kind, dict) and kind.get("names")}
 
 
 def _bytes(column: pa.ChunkedArray, classes: list[str] | None, place: str) -> pa.ChunkedArray:

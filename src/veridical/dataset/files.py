@@ -97,8 +97,9 @@ def columns_in(files: list[Path]) -> list[str]:
     return delimited.header(path, encoding) if kind == "delimited" else json_rows.keys(path, encoding)
 
 
-def read_files(files: list[Path], *, columns: list[str], progress: Progress = silent) -> Read:
-    """The named columns of all files, one after another, in the order of `files`."""
+def read_files(files: list[Path], *, columns: list[str], lists: bool = False, progress: Progress = silent) -> Read:
+    """The named columns of all files, one after another, in the order of `files`. lists: cells may hold lists, which are given as
+    JSON."""
     tables, encodings = [], []
     for path in files:
         kind = _known_format(path)
@@ -106,15 +107,17 @@ def read_files(files: list[Path], *, columns: list[str], progress: Progress = si
         if absent is not None:
             raise UnknownName("column", absent, columns_in([path]), f"{path} must have the columns of {files[0].name} beside it.")
         if kind == "columnar":
-            tables.append(columnar.read(path, columns=columns))
+            tables.append(columnar.read(path, columns=columns, lists=lists))
             continue
         encoding = encoding_of(path)
         total = 0 if is_gzip(path) else path.stat().st_size
-        reader = delimited.read if kind == "delimited" else json_rows.read
 
         def tell(done: int, total: int = total) -> None:
             progress("load", done, total)
 
-        tables.append(reader(path, encoding, columns=columns, tell=tell))
+        if kind == "delimited":
+            tables.append(delimited.read(path, encoding, columns=columns, tell=tell))
+        else:
+            tables.append(json_rows.read(path, encoding, columns=columns, lists=lists, tell=tell))
         encodings += [encoding.codec] if encoding.announced else []
     return Read(pa.concat_tables(tables), encodings[0] if encodings else None)

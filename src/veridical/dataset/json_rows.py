@@ -26,13 +26,14 @@ def keys(path: Path, encoding: Encoding) -> list[str]:
     return list(names)
 
 
-def read(path: Path, encoding: Encoding, *, columns: list[str], tell: Callable[[int], None]) -> pa.Table:
-    """The named columns as bytes, null where a row lacks the key. Raises InputError naming the line that is not valid."""
+def read(path: Path, encoding: Encoding, *, columns: list[str], lists: bool, tell: Callable[[int], None]) -> pa.Table:
+    """The named columns as bytes, null where a row lacks the key; lists as JSON where they are allowed. Raises InputError naming
+    the line that is not valid."""
     cells: dict[str, list[bytes | None]] = {name: [] for name in columns}
     batches = []
     for count, (place, row) in enumerate(_rows(path, encoding, tell), start=1):
         for name in columns:
-            cells[name].append(_cell(row.get(name), name, place))
+            cells[name].append(_cell(row.get(name), name, place, lists=lists))
         if count % BATCH_ROWS == 0:
             batches.append(pa.table({name: pa.array(values, pa.binary()) for name, values in cells.items()}))
             cells = {name: [] for name in columns}
@@ -40,7 +41,7 @@ def read(path: Path, encoding: Encoding, *, columns: list[str], tell: Callable[[
     return pa.concat_tables(batches)
 
 
-def _cell(value: Any, name: str, place: str) -> bytes | None:
+def _cell(value: Any, name: str, place: str, *, lists: bool) -> bytes | None:
     """A cell as bytes. 1.0 becomes 1; a text that is no valid Unicode becomes bytes that are no valid UTF-8."""
     if isinstance(value, str):
         return value.encode("utf-8", "surrogatepass")
@@ -51,6 +52,8 @@ def _cell(value: Any, name: str, place: str) -> bytes | None:
     if isinstance(value, int | float):
         whole = isinstance(value, float) and value.is_integer()
         return str(int(value) if whole else value).encode()
+    if lists and isinstance(value, list | dict):
+        return json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")
     raise InputError(
         f"{place}: {name!r} holds {type(value).__name__}; a text, number or true/false is allowed. Flatten that column."
     )

@@ -1,6 +1,6 @@
 """Any file of rows -> Dataset: read, give roles, set unusable rows aside, split where no test was given, say what was assumed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from veridical.dataset.files import SPLIT_NAMES, columns_in, read_files, splits_
 from veridical.dataset.fingerprint import fingerprint
 from veridical.dataset.grouping import are_strata
 from veridical.dataset.roles import roles_of, said, split_column_of
+from veridical.dataset.row_shape import RowShape, in_one_notation, rewritten
 from veridical.dataset.rows import SCHEMA, SPLITS, Dataset, IntArray
 from veridical.dataset.splitting import drawn_test
 
@@ -44,12 +45,15 @@ def load(
     split: str = "clusters",
     test_share: float = 0.2,
     seed: int = 0,
+    shape: RowShape | None = None,
+    notation: str | None = None,
     progress: Progress = silent,
 ) -> Dataset:
     """Rows of a CSV, TSV, JSON, JSON lines, Parquet (text ones also .gz) or `datasets` folder, with train and test.
 
     Without `test`, a split column or a folder with splits, the rows are split: `clusters` keeps near-duplicates and groups on
-    one side, `random` does not, `folds` leaves all in train. Raises InputError for what the user can change.
+    one side, `random` does not, `folds` leaves all in train. shape: how rows stand where an answer is more than one label;
+    notation: how the file writes such answers, where it is declared. Raises InputError for what the user can change.
     """
     if split not in SPLIT_WAYS:
         raise UnknownName("split", split, SPLIT_WAYS)
@@ -60,18 +64,24 @@ def load(
     first = files.get("train", files.get("", []))
     columns = columns_in(first)
     column = split_column_of(first[0], columns, split_column, [name for name in given.values() if name]) if "" in files else None
-    roles = roles_of(first[0], [name for name in columns if name != column], given, needed=("text", "label"))
-    reading = _Reading(roles, given, progress)
+    free = [name for name in columns if name != column]
+    needed = shape.needed if shape else ("text", "label")
+    roles = roles_of(first[0], free, given, needed=needed, shape=shape)
+    reading = _Reading(roles, given, progress, shape)
     whole, how = reading.whole(files, split_column=column, chosen=split_column is not None)
-    data = _usable(reading, whole, task=task, how=how)
+    data = _usable(reading, whole, task=task, how=how, declared=notation)
     if how == "given":
-        data = _without_unseen(data)
+        data = _with_test(data) if shape else _without_unseen(data)
     else:
-        data = _split(data, split=split, test_share=test_share, seed=seed, progress=progress)
-    labels = label_names.class_names(_labels(data, "train"), column=roles["label"])
+        data = _split(data, split=split, test_share=test_share, seed=seed, classes=shape is None, progress=progress)
+    labels = (
+        shape.names(_labels(data, "train").drop_null().to_pylist())
+        if shape
+        else label_names.class_names(_labels(data, "train"), column=roles["label"])
+    )
     progress("load", 1, 1)
     warnings = (*data.warnings, *_doubts(data, roles))
-    return Dataset(task, data.table, labels, data.set_aside, data.roles, warnings, fingerprint(data.table), data.split_how)
+    return replace(data, labels=labels, warnings=warnings, fingerprint=fingerprint(data.table))
 
 
 def load_inputs(
@@ -81,17 +91,21 @@ def load_inputs(
     second: str | None = None,
     id: str | None = None,
     label: str | None = None,
+    task: str = "classification",
+    shape: RowShape | None = None,
+    notation: str | None = None,
     progress: Progress = silent,
 ) -> Dataset:
     """Rows to predict, all of split test; labels only where `label` names their column."""
     files = [file for group in splits_of(Path(path)).values() for file in group]
     given = {"text": text, "second": second, "label": label, "id": id, "group": None, "source": None, "time": None}
-    roles = roles_of(files[0], columns_in(files), given, needed=("text",))
+    needed = tuple(role for role in shape.needed if role != "label") if shape else ("text",)
+    roles = roles_of(files[0], columns_in(files), given, needed=needed, shape=shape)
     if label is None:
         roles.pop("label", None)
-    reading = _Reading(roles, given, progress)
+    reading = _Reading(roles, given, progress, shape)
     whole = reading.part(files, "test", made_as="row")
-    return _usable(reading, whole, task="classification", how="given", with_labels=False)
+    return _usable(reading, whole, task=task, how="given", declared=notation, with_labels=False)
 
 
 def _files(path: Path, *, test: Path | str | None, valid: Path | str | None) -> dict[str, list[Path]]:
@@ -131,6 +145,7 @@ class _Reading:
     roles: dict[str, str]
     given: dict[str, str | None]
     progress: Progress
+    shape: RowShape | None = None
 
     def __post_init__(self) -> None:
         sentence = said(self.roles, self.given)
@@ -181,7 +196,7 @@ class _Reading:
             self.warnings.append(
                 f"{len(paths)} files of {paths[0].parent} were read as one ({paths[0].name} to {paths[-1].name})."
             )
-        read = read_files(paths, columns=list(wanted), progress=self.progress)
+        read = read_files(paths, columns=list(wanted), lists=self.shape is not None, progress=self.progress)
         if read.encoding:
             self.warnings.append(f"{paths[0].name} is not UTF-8; it was read as {read.encoding}.")
         n_rows = read.table.num_rows
@@ -200,20 +215,30 @@ class _Reading:
         return _Whole(pa.table([columns.get(name, empty) for name in SCHEMA.names], schema=SCHEMA), damaged)
 
 
-def _usable(reading: _Reading, whole: _Whole, *, task: str, how: str, with_labels: bool = True) -> Dataset:
+def _usable(
+    reading: _Reading, whole: _Whole, *, task: str, how: str, declared: str | None = None, with_labels: bool = True
+) -> Dataset:
     """The rows that can be used, the others set aside; labels are those of all rows."""
-    table = whole.table.set_column(4, SCHEMA.field("label"), label_names.normalised(whole.table.column("label")))
-    reasons = setting_aside.reasons(table, damaged=whole.damaged, with_labels=with_labels)
+    shape, notation = reading.shape, ""
+    if shape:
+        table, unread = rewritten(whole.table, shape)
+    else:
+        table = whole.table.set_column(4, SCHEMA.field("label"), label_names.normalised(whole.table.column("label")))
+        unread = pa.nulls(table.num_rows, pa.string())
+    reasons = pc.coalesce(setting_aside.reasons(table, damaged=whole.damaged, with_labels=with_labels), unread)
     kept, aside = setting_aside.apart(table, reasons)
     if with_labels and kept.num_rows < 2:
         raise InputError(
             f"Only {kept.num_rows} of {table.num_rows} rows can be used ({_reasons(aside)}); at least 2 are needed. "
             "Check --text and --label, or add rows."
         )
-    labels = label_names.ordered(pc.unique(kept.column("label").drop_null()).to_pylist())
-    return Dataset(
-        task, kept, labels, aside, reading.roles, tuple(reading.warnings), fingerprint(kept) if not with_labels else "", how
-    )
+    if shape:
+        kept, notation = in_one_notation(kept, shape, declared=declared)
+        labels: tuple[str, ...] = ()
+    else:
+        labels = label_names.ordered(pc.unique(kept.column("label").drop_null()).to_pylist())
+    print_of = fingerprint(kept) if not with_labels else ""
+    return Dataset(task, kept, labels, aside, reading.roles, tuple(reading.warnings), print_of, how, notation)
 
 
 def _reasons(aside: pa.Table) -> str:
@@ -231,20 +256,23 @@ def _without_unseen(data: Dataset) -> Dataset:
     label_names.class_names(_labels(data, "train"), column=data.roles["label"])
     unseen = pc.invert(pc.is_in(data.table.column("label"), value_set=known))
     kept, aside = setting_aside.apart(data.table, pc.if_else(unseen, setting_aside.UNSEEN, pa.scalar(None, pa.string())))
-    if pc.sum(pc.equal(kept.column("split"), "test")).as_py() in (0, None):
-        every = pa.concat_tables([data.set_aside, aside])
-        got = _reasons(every.filter(pc.equal(every.column("split"), "test")))
+    return _with_test(replace(data, table=kept, set_aside=pa.concat_tables([data.set_aside, aside])))
+
+
+def _with_test(data: Dataset) -> Dataset:
+    """The same data, refused where no test row can be used."""
+    if pc.sum(pc.equal(data.table.column("split"), "test")).as_py() in (0, None):
+        got = _reasons(data.set_aside.filter(pc.equal(data.set_aside.column("split"), "test")))
         raise InputError(f"No test row can be used ({got}); at least 1 is needed. Check --test and --label.")
-    return Dataset(
-        data.task, kept, data.labels, pa.concat_tables([data.set_aside, aside]), data.roles, data.warnings, "", data.split_how
-    )
+    return data
 
 
-def _split(data: Dataset, *, split: str, test_share: float, seed: int, progress: Progress) -> Dataset:
-    """Draw the test rows of one file."""
+def _split(data: Dataset, *, split: str, test_share: float, seed: int, classes: bool, progress: Progress) -> Dataset:
+    """Draw the test rows of one file; where rows have classes, each class gets its share of them."""
     if split == "folds":
         return _with_split(data, np.zeros(len(data), dtype=bool), split, ())
-    label_names.class_names(data.table.column("label"), column=data.roles["label"])
+    if classes:
+        label_names.class_names(data.table.column("label"), column=data.roles["label"])
     from veridical.dataset.similarity import clusters, similar_pairs
 
     together = clusters(data, similar_pairs(data, progress=progress))
@@ -253,8 +281,9 @@ def _split(data: Dataset, *, split: str, test_share: float, seed: int, progress:
     if one_family:
         split = "random"  # there is no other way to have a test set; what it costs is said below
     units = together if split == "clusters" else singly
-    is_test = drawn_test(units, data.codes, test_share, seed)
-    unseen = is_test & ~np.isin(data.codes, data.codes[~is_test])
+    codes = data.codes if classes else np.zeros(len(data), np.int64)
+    is_test = drawn_test(units, codes, test_share, seed)
+    unseen = is_test & ~np.isin(codes, codes[~is_test])
     is_test &= ~np.isin(units, units[unseen])
     said = [] if is_test.any() else [f"{len(data)} rows are too few to draw a test set from; there is none."]
     if one_family:
@@ -275,7 +304,7 @@ def _cost_of_random(clusters: IntArray, is_test: npt.NDArray[np.bool_]) -> str:
 
 def _with_split(data: Dataset, is_test: npt.NDArray[np.bool_], how: str, said: tuple[str, ...]) -> Dataset:
     table = data.table.set_column(1, SCHEMA.field("split"), pc.if_else(pa.array(is_test), "test", "train"))
-    return Dataset(data.task, table, data.labels, data.set_aside, data.roles, (*data.warnings, *said), "", how)
+    return replace(data, table=table, warnings=(*data.warnings, *said), split_how=how)
 
 
 def _one_text(table: pa.Table) -> bool:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from veridical.core.errors import InputError, UnknownName
+from veridical.dataset.row_shape import RowShape
 
 ROLES = ("text", "second", "label", "id", "group", "source", "time")
 NAMES: dict[str, tuple[str, ...]] = {
@@ -46,7 +47,14 @@ PAIRS = (
 SPLIT_COLUMNS = ("split", "fold", "partition", "subset", "set", "划分", "数据集")
 
 
-def roles_of(path: Path, columns: list[str], given: dict[str, str | None], *, needed: tuple[str, ...]) -> dict[str, str]:
+def roles_of(
+    path: Path,
+    columns: list[str],
+    given: dict[str, str | None],
+    *,
+    needed: tuple[str, ...],
+    shape: RowShape | None = None,
+) -> dict[str, str]:
     """Role -> column. Raises InputError for a column that is not there and where a needed role has no or several candidates."""
     roles = {}
     for role, name in given.items():
@@ -59,11 +67,27 @@ def roles_of(path: Path, columns: list[str], given: dict[str, str | None], *, ne
     if twice:
         raise InputError(f"The column {roles[twice]!r} was given two roles; each role needs its own. Correct --{twice}.")
     free = {name.strip().lower(): name for name in columns if name not in roles.values()}
-    _guess_pair(roles, free)
+    if shape:
+        _guess_first(roles, free, shape)
+    else:
+        _guess_pair(roles, free)
     for role in ("label", "text", "id", "group", "source", "time"):
         if role not in roles:
-            _guess(role, roles, free, path, needed=role in needed)
+            _guess(role, roles, free, path, needed=role in needed, option=_option(role, shape))
     return {role: roles[role] for role in ROLES if role in roles}
+
+
+def _option(role: str, shape: RowShape | None) -> str:
+    """What the command line calls a role."""
+    return next((option for option, meant in (shape.options if shape else {}).items() if meant == role), role).replace("_", "-")
+
+
+def _guess_first(roles: dict[str, str], free: dict[str, str], shape: RowShape) -> None:
+    """The columns that the task's own names point at, the first that is there."""
+    for role, names in shape.guesses.items():
+        name = next((name for name in names if name in free), None)
+        if role not in roles and name is not None:
+            roles[role] = free.pop(name)
 
 
 def _guess_pair(roles: dict[str, str], free: dict[str, str]) -> None:
@@ -76,7 +100,7 @@ def _guess_pair(roles: dict[str, str], free: dict[str, str]) -> None:
             return
 
 
-def _guess(role: str, roles: dict[str, str], free: dict[str, str], path: Path, *, needed: bool) -> None:
+def _guess(role: str, roles: dict[str, str], free: dict[str, str], path: Path, *, needed: bool, option: str) -> None:
     found = [free[name] for name in NAMES[role] if name in free]
     if not found and not needed:
         return
@@ -89,10 +113,10 @@ def _guess(role: str, roles: dict[str, str], free: dict[str, str], path: Path, *
         return
     if found:
         candidates = " or ".join(repr(name) for name in found)
-        raise InputError(f"{path}: the {role} could be {candidates}; one is allowed. Choose with --{role} COLUMN.")
+        raise InputError(f"{path}: the {role} could be {candidates}; one is allowed. Choose with --{option} COLUMN.")
     there = ", ".join(free.values()) or "none"
     raise InputError(
-        f"{path}: no column is named like a {role}; columns left: {there} (CSV needs a header). Choose with --{role} COLUMN."
+        f"{path}: no column is named like a {role}; columns left: {there} (CSV needs a header). Choose with --{option} COLUMN."
     )
 
 

@@ -46,6 +46,8 @@ class Dataset:
     fingerprint: str = ""
     split_how: str = "given"
     """How train and test came about: given, random, clusters or folds."""
+    notation: str = ""
+    """How the files write answers of more than one label; empty where there is one way."""
 
     def __len__(self) -> int:
         return int(self.table.num_rows)
@@ -69,6 +71,11 @@ class Dataset:
         """Label codes, shape (N,); -1 where a label is missing or unknown."""
         found = pc.index_in(self.table.column("label"), value_set=pa.array(self.labels, pa.string()))
         return np.asarray(pc.fill_null(found, -1).to_numpy(), dtype=np.int64)
+
+    @cached_property
+    def answers(self) -> list[str | None]:
+        """Labels as they are stored, None where a row has none."""
+        return list(self.table.column("label").to_pylist())
 
     @cached_property
     def splits(self) -> npt.NDArray[Any]:

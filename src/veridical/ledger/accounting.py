@@ -13,15 +13,14 @@ from veridical.core import plugins
 from veridical.core.errors import UnknownName
 from veridical.core.estimate import Estimate
 from veridical.core.finding import AuditRecord
-from veridical.core.ledger_record import Component, ContractScore, Interaction, Ledger
-from veridical.core.randomness import stream
+from veridical.core.ledger_record import Component, ContractScore, Ledger
 from veridical.dataset.rows import IntArray
 from veridical.ledger import wording
+from veridical.ledger.bookkeeping import Books
 from veridical.ledger.borrowing import Borrowed, BorrowParams, borrowed
 from veridical.ledger.coalitions import ACTIVE, Coalitions
 from veridical.ledger.contract import Contract, Shortcut, refuse_absent
-from veridical.ledger.game import Coalition, Share, Value, coefficients, interactions, shapley
-from veridical.ledger.inference import LEVEL, POWER_FACTOR, Uncertainty, partially_identified, score_interval
+from veridical.ledger.game import Share, Value, coefficients, shapley
 from veridical.ledger.label_noise import undone
 from veridical.ledger.reuse import Chosen, chosen_among
 from veridical.ledger.review import UNSURE, Review, Reviewed, ReviewParams, apply_answers, frame
@@ -88,12 +87,13 @@ def account_tables(
     reviewed, shortcuts = game.reviewed, game.shortcuts
     helped = _borrowed(game, labels=labels, review=review)
     game = replace(game, borrowed=helped.borrowed)
-    account_of = _Account(game, game.uncertainty(), seed)
+    books = Books(tables.people.n, game.uncertainty(), game.worst, seed)
+    account_of = _Account(game, books)
     measurement = shapley(ACTIVE, game)
     empty, full = game(frozenset()), game(frozenset(ACTIVE))
     bounds = _noise_bounds(game, full) if reviewed is None else (0.0, 0.0)
     components = account_of.measurement(measurement, bounds=bounds)
-    found = account_of.interactions(ACTIVE, game)
+    found = books.interactions(ACTIVE, game)
     honest = empty.score - sum(c.points.value for c in components if c.points) / 100
     transfer: list[Component] = []
     scored = None
@@ -102,7 +102,7 @@ def account_tables(
     if contract and players:
         played = shapley(players, lambda c: game(frozenset(ACTIVE) | c))
         transfer = [*account_of.transfer(played, game), *transfer]
-        found += account_of.interactions(players, lambda c: game(frozenset(ACTIVE) | c))
+        found += books.interactions(players, lambda c: game(frozenset(ACTIVE) | c))
         last = game(frozenset(ACTIVE) | frozenset(players))
         under = honest - sum(c.points.value for c in transfer if c.points) / 100
         edits = game.if_edits_break_labels(frozenset(ACTIVE) | frozenset(players))
@@ -121,7 +121,7 @@ def account_tables(
         floors=floors,
         notes=_notes(game, review) + helped.notes,
         interactions=tuple(found),
-        variance=account_of.variance(full),
+        variance=books.variance(full),
     )
 
 
@@ -218,10 +218,6 @@ def _noise_bounds(game: Coalitions, full: Value) -> tuple[float, float]:
     return min(scores) - full.score, max(scores) - full.score
 
 
-RULE_OF_THREE = 3.0
-"""None among n rows means at most 3 / n of them at 95 %. Jovanovic and Levy 1997."""
-DUST = 1e-6
-"""Points under which a number is a rounding error."""
 TRANSFER_WORDS: dict[str, Callable[[Coalitions], wording.Said]] = {
     "groups": wording.groups,
     "fragility": wording.fragility,
@@ -232,14 +228,13 @@ TRANSFER_WORDS: dict[str, Callable[[Coalitions], wording.Said]] = {
 
 @dataclass(frozen=True, eq=False)
 class _Account:
-    """Turns values into estimates and components."""
+    """The components of a classifier's score and the words for them."""
 
     game: Coalitions
-    uncertainty: Uncertainty
-    seed: int
+    books: Books
 
     def reported(self, empty: Value) -> Estimate:
-        return self._share(empty, empty.score, (0.0, 0.0), "cluster bootstrap, rows as given")
+        return self.books.score(empty, empty.score, (0.0, 0.0), "cluster bootstrap, rows as given")
 
     def estimate(self, value: Value, score: float, bounds: tuple[float, float], which: str) -> Estimate:
         method = "calibrated to the population, clusters resampled"
@@ -247,32 +242,21 @@ class _Account:
             method += ", reviewed labels"
         elif bounds != (0.0, 0.0):
             method += ", label noise bounded (Imbens-Manski)"
-        return self._share(value, score, bounds, method if which == "honest" else f"{method}; under the contract")
-
-    def _share(self, value: Value, score: float, bounds: tuple[float, float], method: str) -> Estimate:
-        people = self.game.tables.people
-        error = self.uncertainty.standard_error(value)
-        n_clusters = self.uncertainty.n_clusters
-        wide = partially_identified(score + bounds[0], score + bounds[1], standard_error=error) if bounds != (0.0, 0.0) else None
-        critical = self.uncertainty.critical() if wide is None else wide * self.uncertainty.critical() / 1.96
-        worst = self.game.worst
-        low, _ = score_interval(score + bounds[0], error, worst=worst, critical=critical, n=n_clusters)
-        _, high = score_interval(score + bounds[1], error, worst=worst, critical=critical, n=n_clusters)
-        return Estimate(score, min(low, score), max(high, score), LEVEL, people.n, n_clusters, method)
+        return self.books.score(value, score, bounds, method if which == "honest" else f"{method}; under the contract")
 
     def measurement(self, shares: dict[str, Share], *, bounds: tuple[float, float]) -> tuple[Component, ...]:
-        critical = self._critical(shares)
+        books, critical = self.books, self.books.critical(shares)
         tables, reviewed = self.game.tables, self.game.reviewed
         return (
-            wording.protocol(tables, n_clusters=self.uncertainty.n_clusters),
-            self._component("leakage", "measurement", shares["leakage"], critical, wording.leakage(self.game), luck=self._luck()),
-            self._component("sample", "measurement", shares["sample"], critical, wording.sample(tables)),
-            self._component("noise", "measurement", shares["noise"], critical, wording.noise(tables, reviewed), bounds=bounds),
+            wording.protocol(tables, n_clusters=books.uncertainty.n_clusters),
+            books.component("leakage", "measurement", shares["leakage"], critical, wording.leakage(self.game), luck=self._luck()),
+            books.component("sample", "measurement", shares["sample"], critical, wording.sample(tables.people)),
+            books.component("noise", "measurement", shares["noise"], critical, wording.noise(tables, reviewed), bounds=bounds),
             wording.reuse(
                 self.chosen(),
-                self.uncertainty.standard_error(self.game(frozenset(ACTIVE))),
+                books.uncertainty.standard_error(self.game(frozenset(ACTIVE))),
                 n=tables.people.n,
-                n_clusters=self.uncertainty.n_clusters,
+                n_clusters=books.uncertainty.n_clusters,
             ),
         )
 
@@ -281,11 +265,11 @@ class _Account:
         tables = self.game.tables
         return chosen_among(
             tables.predicted, tables.looks, codes=tables.codes, cluster=tables.people.cluster, metric=self.game.metric,
-            n_classes=tables.elsewhere.shape[1], seed=self.seed,
+            n_classes=tables.elsewhere.shape[1], seed=self.books.seed,
         )  # fmt: skip
 
     def transfer(self, shares: dict[str, Share], game: Coalitions) -> list[Component]:
-        critical = self._critical(shares)
+        critical = self.books.critical(shares)
         positions = {player: k for k, (player, _) in enumerate(game.shortcuts)}
         listed = []
         for player, share in shares.items():
@@ -294,74 +278,9 @@ class _Account:
             else:
                 said = TRANSFER_WORDS[player](game)
             bounds = game.if_edits_break_labels(frozenset((*ACTIVE, player)))
-            listed.append(self._component(player, "transfer", share, critical, said, bounds=bounds))
+            listed.append(self.books.component(player, "transfer", share, critical, said, bounds=bounds))
         return listed
-
-    def interactions(self, players: Sequence[str], value: Callable[[Coalition], Value]) -> list[Interaction]:
-        """Pairs whose interaction's band, simultaneous over the pairs of the block, excludes 0."""
-        pairs = interactions(players, value)
-        critical = self.uncertainty.simultaneous_critical(list(pairs.values()), rng=stream(self.seed, "interactions"))
-        found = []
-        for (first, second), pair in pairs.items():
-            half, middle = 100 * critical * self.uncertainty.standard_error(pair), 100 * pair.score
-            if abs(middle) > max(half, DUST):
-                people = self.game.tables.people
-                points = Estimate(
-                    middle,
-                    middle - half,
-                    middle + half,
-                    LEVEL,
-                    people.n,
-                    self.uncertainty.n_clusters,
-                    "Shapley interaction index",
-                )
-                found.append(Interaction(first, second, points))
-        return found
-
-    def variance(self, value: Value) -> dict[str, float]:
-        """Shares of the honest score's variance, by source, summing to 1; empty where there is none."""
-        parts = self.uncertainty.parts(value)
-        total = sum(parts.values())
-        return {name: part / total for name, part in parts.items()} if total > 0 else {}
-
-    def _critical(self, shares: dict[str, Share]) -> float:
-        drops = [share.drop for share in shares.values()]
-        return self.uncertainty.simultaneous_critical(drops, rng=stream(self.seed, "bands"))
 
     def _luck(self) -> float:
         """`Coalitions.luck` averaged over the coalitions as Shapley does."""
         return sum(abs(weight) * self.game.luck(coalition) for coalition, weight in coefficients("leakage", ACTIVE))
-
-    def _component(
-        self,
-        name: str,
-        kind: str,
-        share: Share,
-        critical: float,
-        said: wording.Said,
-        *,
-        bounds: tuple[float, float] = (0.0, 0.0),
-        luck: float = 0.0,
-    ) -> Component:
-        """luck: a standard deviation that the rows' own residuals do not show, a share."""
-        error = float(np.hypot(self.uncertainty.standard_error(share.drop), luck))
-        value = 100 * share.drop.score
-        # A higher honest score means fewer points lost: the bounds change sides.
-        low = value - 100 * bounds[1] - 100 * critical * error
-        high = value - 100 * bounds[0] + 100 * critical * error
-        people = self.game.tables.people
-        # Where every row says the same there is no variance to read off: rule of three, one row in three hundredths of them.
-        slack = 100 * RULE_OF_THREE / max(self.uncertainty.n_clusters, 1) if said.slack is None else said.slack
-        unseen = 100 * error < DUST
-        if unseen:
-            low, high = min(low, value - slack), max(high, value + slack)
-        points = Estimate(value, low, high, LEVEL, people.n, self.uncertainty.n_clusters, said.method)
-        status = "measured" if low > 0 or high < 0 else "not_detected"
-        if bounds != (0.0, 0.0):
-            status = "bounded"
-        mde = slack if unseen else 100 * POWER_FACTOR * error
-        mde = max(mde, 50 * (bounds[1] - bounds[0]))  # an identified range hides effects up to half its width
-        return Component(
-            name=name, kind=kind, status=status, points=points, mde=mde, rows=said.rows, why=said.why,  # type: ignore[arg-type]
-            order_low=100 * share.order_low, order_high=100 * share.order_high, details=said.details,
-        )  # fmt: skip

@@ -86,12 +86,16 @@ class Population:
         return np.asarray((self.basis * vote[:, None]) @ np.linalg.pinv(gram, hermitian=True))
 
 
-def population(evidence: Evidence, *, votes: str, params: PopulationParams = PopulationParams()) -> Population:
-    """Describe all rows, find the leaked ones and decide whether train rows may vote. votes: `clusters` or `rows`."""
+def population(
+    evidence: Evidence, *, votes: str, columns: FloatArray | None = None, params: PopulationParams = PopulationParams()
+) -> Population:
+    """Describe all rows, find the leaked ones and decide whether train rows may vote. votes: `clusters` or `rows`. columns: what
+    describes each row where it has no one label, (N, k), most telling first."""
     data = evidence.data
     train, test = np.flatnonzero(data.splits != "test"), data.rows("test")
     leaked = np.isin(evidence.clusters[test], evidence.clusters[train])
-    basis = _describe(evidence, unleaked=test[~leaked], params=params)
+    described = columns if columns is not None else _columns(evidence, unleaked=test[~leaked], params=params)
+    basis = _centred(described, unleaked=test[~leaked], params=params)
     cluster = evidence.clusters[test]
     all_means, all_sizes, member = _per_cluster(basis, evidence.clusters)
     in_test = np.zeros(len(all_means), bool)
@@ -114,8 +118,8 @@ def population(evidence: Evidence, *, votes: str, params: PopulationParams = Pop
     )  # fmt: skip
 
 
-def _describe(evidence: Evidence, *, unleaked: IntArray, params: PopulationParams) -> FloatArray:
-    """The basis of all rows of the data set, (N, q); columns after the first are centred on the unleaked test rows."""
+def _columns(evidence: Evidence, *, unleaked: IntArray, params: PopulationParams) -> FloatArray:
+    """What describes each row of the data set, (N, k), most telling first."""
     folds, data = evidence.folds, evidence.data
     rows = np.arange(len(data))
     top = folds.probabilities.argmax(axis=1)
@@ -129,10 +133,14 @@ def _describe(evidence: Evidence, *, unleaked: IntArray, params: PopulationParam
     if len(frequent) == len(data.labels):
         frequent = frequent[1:]  # the intercept stands for the first
     columns += [(top == k).astype(float) for k in frequent[: params.max_class_columns]]
-    columns = columns[: max(len(unleaked) // params.rows_per_column, 1)]
-    basis = np.stack(columns, axis=1)
+    return np.stack(columns, axis=1)
+
+
+def _centred(columns: FloatArray, *, unleaked: IntArray, params: PopulationParams) -> FloatArray:
+    """The basis of all rows, (N, q): as many columns as the unleaked test rows can bear, centred on them after a first of 1."""
+    basis = columns[:, : max(len(unleaked) // params.rows_per_column, 1)]
     centre = basis[unleaked].mean(axis=0) if len(unleaked) else basis.mean(axis=0)
-    return np.concatenate([np.ones((len(data), 1)), basis - centre], axis=1)
+    return np.concatenate([np.ones((len(columns), 1)), basis - centre], axis=1)
 
 
 def _per_cluster(basis: FloatArray, clusters: IntArray) -> tuple[FloatArray, FloatArray, IntArray]:

@@ -5,6 +5,7 @@ resamples, of the chosen model's score there minus its score on all rows (Efron 
 bound is sigma sqrt(2 ln k) for k equal models).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -40,12 +41,17 @@ def chosen_among(
     same = (looks == predicted).all(axis=1)
     models = np.concatenate([predicted[None, :], np.unique(looks[~same], axis=0)])
     labels, collapse = np.eye(n_classes)[codes], collapses(metric)
-    scores, influences = np.zeros(len(models)), np.zeros((len(models), len(codes)))
-    for place, found in enumerate(models):
-        rows = statistics(labels, ((found, 1.0),), collapse=collapse).stacked()
+    tables = [statistics(labels, ((found, 1.0),), collapse=collapse).stacked() for found in models]
+    return best_of(tables, same=int(same.sum()), cluster=cluster, metric=metric, seed=seed)
+
+
+def best_of(tables: Sequence[FloatArray], *, same: int, cluster: IntArray, metric: Metric, seed: int) -> Chosen:
+    """tables: statistics (n, 3W) of every distinct model, this one first. same: looks that are equal to it. cluster: (n,)."""
+    scores, influences = np.zeros(len(tables)), np.zeros((len(tables), len(cluster)))
+    for place, rows in enumerate(tables):
         totals = rows.mean(axis=0)
         slope = rows @ gradient(metric, totals)
-        scores[place], influences[place] = value(metric, totals), (slope - slope.mean()) / len(codes)
+        scores[place], influences[place] = value(metric, totals), (slope - slope.mean()) / len(cluster)
     member = np.unique(cluster, return_inverse=True)[1]
     summed = np.stack([np.bincount(member, row) for row in influences], axis=1)  # (G, K)
     rng = stream(seed, "reuse")
@@ -53,9 +59,9 @@ def chosen_among(
     drawn: FloatArray = scores + (votes - 1.0) @ summed
     best = drawn.argmax(axis=1)
     optimism = float((drawn[np.arange(len(drawn)), best] - scores[best]).mean())
-    apart = [summed[:, b] - summed[:, a] for a, b in combinations(range(len(models)), 2)]
+    apart = [summed[:, b] - summed[:, a] for a, b in combinations(range(len(tables)), 2)]
     variances = [float(difference @ difference) for difference in apart]
     sigma = float(np.sqrt(np.mean(variances) / 2)) if variances else 0.0
     is_best = bool(scores[0] >= scores.max() - 1e-12)
-    bound = 100 * sigma * float(np.sqrt(2 * np.log(len(models))))
-    return Chosen(len(models), int(same.sum()), is_best, min(100 * max(optimism, 0.0), bound), bound)
+    bound = 100 * sigma * float(np.sqrt(2 * np.log(len(tables))))
+    return Chosen(len(tables), same, is_best, min(100 * max(optimism, 0.0), bound), bound)

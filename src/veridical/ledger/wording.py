@@ -12,6 +12,7 @@ from veridical.core.ledger_record import Component, ComponentStatus
 from veridical.ledger.borrowing import Borrowed, BorrowParams
 from veridical.ledger.contract import Shortcut
 from veridical.ledger.inference import POWER_FACTOR
+from veridical.ledger.population import Population
 from veridical.ledger.reuse import Chosen
 from veridical.ledger.review import Reviewed
 from veridical.ledger.tables import Tables
@@ -78,30 +79,35 @@ def _reused(chosen: Chosen, *, n: int, n_clusters: int) -> Component:
 
 
 def leakage(game: "Coalitions") -> Said:
-    people = game.tables.people
-    n_leaked = int(people.leaked.sum())
-    if not game.tables.has_train:
+    tables = game.tables
+    wrong = float(1 - (tables.predicted == tables.codes).mean())
+    return leakage_of(tables.people, has_train=tables.has_train, wrong=wrong, too_few=game.too_few_unleaked, stand_in=True)
+
+
+def leakage_of(people: Population, *, has_train: bool, wrong: float, too_few: bool, stand_in: bool) -> Said:
+    """wrong: share of the test rows, or of what was to be found in them, that the model gets wrong. stand_in: whether fold models
+    stand in where too few unleaked rows are left."""
+    n_leaked, n_clusters = int(people.leaked.sum()), len(np.unique(people.cluster))
+    if not has_train:
         return Said("No training rows were given, so nothing could be compared.", "none", 0, slack=100.0)
     share = 100 * n_leaked / people.n
     if n_leaked == 0:
         # Rule of three, twice: at most 3 / G of G clusters leak, and each buys at most the error rate, itself at least 3 / G.
-        n_clusters = len(np.unique(people.cluster))
         rare = min(3 / n_clusters, 1.0)
-        slack = 100 * rare * max(float(1 - (game.tables.predicted == game.tables.codes).mean()), rare)
-        slack = slack if n_clusters >= FEWEST_CLUSTERS else BLIND_POINTS
+        slack = 100 * rare * max(wrong, rare) if n_clusters >= FEWEST_CLUSTERS else BLIND_POINTS
         return Said(f"None of {people.n} test rows has an equal or near-equal text in train.", "rule of three", 0, slack=slack)
     details = {"leaked_rows": n_leaked, "unleaked_rows": people.n - n_leaked}
     found = f"{n_leaked} of {people.n} test rows ({share:.1f} %) have an equal or near-equal text in train"
-    if game.too_few_unleaked:
-        why = f"{found}; too few are left to judge by, so models trained without the twins stand in for this one."
-        blind = BLIND_POINTS if len(np.unique(people.cluster)) < FEWEST_CLUSTERS else None
-        return Said(why, "fold models", n_leaked, blind, details)
-    why = f"{found}; each was given the score this model gets on unleaked rows of the same difficulty."
-    return Said(why, "imputed from unleaked rows of equal out-of-fold margin", n_leaked, details=details)
+    if not too_few:
+        why = f"{found}; each was given the score this model gets on unleaked rows of the same difficulty."
+        return Said(why, "imputed from unleaked rows of equal out-of-fold margin", n_leaked, details=details)
+    if not stand_in:
+        return Said(f"{found}; too few are left to say what these buy.", "none", n_leaked, BLIND_POINTS, details)
+    why = f"{found}; too few are left to judge by, so models trained without the twins stand in for this one."
+    return Said(why, "fold models", n_leaked, BLIND_POINTS if n_clusters < FEWEST_CLUSTERS else None, details)
 
 
-def sample(tables: Tables) -> Said:
-    people = tables.people
+def sample(people: Population) -> Said:
     n_clusters = len(np.unique(people.cluster))
     if people.includes_train:
         why = (
@@ -116,6 +122,12 @@ def sample(tables: Tables) -> Said:
         )
     blind = BLIND_POINTS if n_clusters < FEWEST_CLUSTERS else None
     return Said(why, "calibration weights (generalised regression)", people.n, blind, {"shift_p": people.shift_p})
+
+
+def unreviewed() -> Component:
+    """Of a task whose answers are structures."""
+    why = "No label was reviewed, and errors in answers of more than one label have no model here: labels count as given."
+    return Component("noise", "measurement", "skipped", None, None, 0, why)
 
 
 def noise(tables: Tables, reviewed: Reviewed | None) -> Said:
@@ -273,11 +285,17 @@ def borrowing(found: Borrowed, *, gap: float, z: float) -> str:
 
 
 def notes(tables: Tables, reviewed: Reviewed | None) -> tuple[str, ...]:
-    people, found = tables.people, []
-    if people.n < FEW_ROWS:
-        few = "Only 1 test row" if people.n == 1 else f"Only {people.n} test rows"
-        seen = 100 * POWER_FACTOR * 0.5 / np.sqrt(len(np.unique(people.cluster)))
-        found.append(f"{few}: a difference under {seen:.1f} points cannot be seen (80 % power).")
-    if reviewed is None:
-        found.append("Test-label noise is an interval until labels are reviewed.")
-    return tuple(found)
+    unknown = ("Test-label noise is an interval until labels are reviewed.",) if reviewed is None else ()
+    return (*few_rows(tables.people), *unknown)
+
+
+def few_rows(people: Population) -> tuple[str, ...]:
+    """What a small test set can see."""
+    if people.n >= FEW_ROWS:
+        return ()
+    few = "Only 1 test row" if people.n == 1 else f"Only {people.n} test rows"
+    seen = 100 * POWER_FACTOR * 0.5 / np.sqrt(len(np.unique(people.cluster)))
+    return (f"{few}: a difference under {seen:.1f} points cannot be seen (80 % power).",)
+
+
+LABELS_AS_GIVEN = "The honest score holds for labels as they are given; wrong test labels may hide or add points."

@@ -14,6 +14,7 @@ from veridical.core.errors import InputError
 from veridical.core.progress import Progress, silent
 from veridical.core.randomness import stream
 from veridical.dataset.rows import IntArray
+from veridical.models.instances import Instances, marks_for
 from veridical.models.tokens import Tokens, cut_by_tokens
 
 Float32 = npt.NDArray[np.float32]
@@ -33,18 +34,61 @@ class EncoderClassifier(nn.Module):
             self.head.weight.copy_(torch.from_numpy(start))
             self.head.bias.zero_()
 
-    def pooled(self, ids: Tensor, mask: Tensor, types: Tensor | None) -> Tensor:
+    def states(self, ids: Tensor, mask: Tensor, types: Tensor | None) -> Tensor:
+        """Last hidden states, (B, T, D)."""
         segments = {} if types is None else {"token_type_ids": types}
-        hidden = self.encoder(input_ids=ids, attention_mask=mask, **segments).last_hidden_state  # (B, T, D)
+        hidden: Tensor = self.encoder(input_ids=ids, attention_mask=mask, **segments).last_hidden_state
+        return hidden
+
+    def pooled(self, ids: Tensor, mask: Tensor, types: Tensor | None) -> Tensor:
+        hidden = self.states(ids, mask, types)
         real = mask.to(torch.float32)
         total: Tensor = (hidden.float() * real.unsqueeze(-1)).sum(1)  # in float32: a bfloat16 sum of 256 tokens keeps 8 bits
         return total / real.sum(1, keepdim=True).clamp(min=1.0)  # (B, D)
 
-    def forward(self, ids: Tensor, mask: Tensor, types: Tensor | None) -> Tensor:
-        features = self.pooled(ids, mask, types)
+    def forward(self, ids: Tensor, mask: Tensor, types: Tensor | None, *marks: Tensor) -> Tensor:
+        """Logits (B, C). marks: what heads inside a row need to know of the batch, one logit row for each mark."""
+        return self.headed(self.pooled(ids, mask, types))
+
+    def headed(self, features: Tensor) -> Tensor:
         with torch.autocast(features.device.type, enabled=False):
-            logits: Tensor = self.head(features)  # (B, C)
+            logits: Tensor = self.head(features.float())
             return logits
+
+
+class WordTagger(EncoderClassifier):
+    """A class for every marked token. head: (C, D)."""
+
+    def forward(self, ids: Tensor, mask: Tensor, types: Tensor | None, *marks: Tensor) -> Tensor:
+        """Logits (M, C). marks: row and place of each marked token, both (M,)."""
+        row, at = marks
+        return self.headed(self.states(ids, mask, types)[row, at])
+
+
+class LabelSets(EncoderClassifier):
+    """Yes or no for every name. head: (C, D)."""
+
+    def forward(self, ids: Tensor, mask: Tensor, types: Tensor | None, *marks: Tensor) -> Tensor:
+        """Logits (B * C, 2) of no and yes; that of no is 0."""
+        yes = self.headed(self.pooled(ids, mask, types)).reshape(-1)
+        return torch.stack([torch.zeros_like(yes), yes], dim=1)
+
+
+class SpanFinder(EncoderClassifier):
+    """Where an answer begins and ends. head: (2, D)."""
+
+    def forward(self, ids: Tensor, mask: Tensor, types: Tensor | None, *marks: Tensor) -> Tensor:
+        """Logits (2 B, T): the start of row 0, its end, the start of row 1 and so on. marks: where an end may stand, (B, T)."""
+        (allowed,) = marks
+        logits = self.headed(self.states(ids, mask, types))  # (B, T, 2)
+        shut = logits.masked_fill(allowed.unsqueeze(-1) == 0, SHUT)
+        return shut.permute(0, 2, 1).reshape(-1, ids.shape[1])
+
+
+SHUT = -1e4
+"""Logit of a place where no answer can stand: probability 0, and still a number."""
+HEADS: dict[str, type[EncoderClassifier]] = {"words": WordTagger, "labels": LabelSets, "span": SpanFinder}
+"""Networks for tasks whose answer is more than one label, by `Structure.head`."""
 
 
 @contextmanager
@@ -164,3 +208,37 @@ def predict_logits(
     if outputs:
         result[order] = np.concatenate(outputs)
     return result
+
+
+def predict_marks(
+    network: EncoderClassifier, instances: Instances, rows: IntArray, *, dtype: str, progress: Progress = silent
+) -> list[npt.NDArray[np.float64]]:
+    """Logits of every mark of these windows, (marks, classes) each, in the order of `rows`. Batches sorted by length, longest
+    first."""
+    device, head = next(network.parameters()).device, head_of(network)
+    was_training = network.training
+    network.eval()
+    lengths = instances.tokens.lengths[rows]
+    order = np.argsort(-lengths, kind="stable")
+    found: list[npt.NDArray[np.float64]] = [np.zeros((0, 0))] * len(rows)
+    done, total = 0, int(lengths.sum())
+    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=dtype == "bfloat16"):
+        for run in cut_by_tokens(order, lengths[order], token_budget=PREDICT_TOKENS):
+            chosen = rows[run]
+            marks = [torch.from_numpy(array).to(device) for array in marks_for(instances, chosen, head)]
+            logits = network(*batch_tensors(instances.tokens, chosen, device), *marks).float().cpu().numpy().astype(np.float64)
+            if head == "words":
+                each = np.diff(instances.starts)[chosen]
+            else:
+                each = np.full(len(chosen), 2 if head == "span" else network.head.out_features)
+            for place, part in zip(run, np.split(logits, np.cumsum(each)[:-1]), strict=True):
+                found[place] = part
+            done += int(lengths[run].sum())
+            progress("predict", done, total)
+    network.train(was_training)
+    return found
+
+
+def head_of(network: EncoderClassifier) -> str:
+    """Its name in HEADS."""
+    return next(name for name, kind in HEADS.items() if isinstance(network, kind))

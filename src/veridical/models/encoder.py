@@ -83,7 +83,7 @@ def load_encoder_model(folder: Path) -> EncoderModel:
     network = EncoderClassifier(empty_encoder(folder, attention=about["attention"]), n_classes=len(labels), seed=0)
     beside = about.get("tuning")
     if beside is not None:
-        _prepare(network, beside["method"], beside["params"], about["max_length"])
+        prepare_beside(network, beside["method"], beside["params"], about["max_length"])
     try:
         network.load_state_dict(load_file(str(folder / "model.safetensors")))
     except (RuntimeError, FileNotFoundError) as error:
@@ -102,7 +102,7 @@ def load_encoder_model(folder: Path) -> EncoderModel:
     )
 
 
-def _prepare(network: Any, method: str, params: dict[str, Any], max_length: int) -> None:
+def prepare_beside(network: Any, method: str, params: dict[str, Any], max_length: int) -> None:
     """Put in what the tuning method adds, to be filled from the file. Methods are plug-ins of training, found by their name."""
     import torch
 

@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from veridical.core import plugins
 from veridical.core.errors import InputError, UnknownName
 from veridical.core.field_docs import plain_type
 from veridical.models.calls import Calls, is_address, refuse_address
 from veridical.train.config import METRICS, TrainConfig
 
 CHOICES = {
-    "task": ("classification",),
     "split": ("clusters", "random", "folds"),
     "budget": ("quick", "standard"),
     "lang": ("en", "zh"),
@@ -54,9 +54,22 @@ class RunConfig:
     test_share: float = 0.2
     """Share of the rows that become the test set when one file is split, 0..1."""
     task: str = "classification"
-    """The task."""
+    """The task: classification, ner, multilabel or qa."""
+    tokens: str | None = None
+    """Column with the tokens of a text: a list, or a text with spaces between them (task ner)."""
+    tags: str | None = None
+    """Column with one tag for every token (task ner)."""
+    tag_scheme: str | None = None
+    """How the tags are written: iob2, iob1, bioes or bilou; guessed from the tags when not given (task ner)."""
+    context: str | None = None
+    """Column with the text that holds the answer (task qa)."""
+    question: str | None = None
+    """Column with the question (task qa)."""
+    answers: str | None = None
+    """Column with the answers: a text, a list of texts, or records as SQuAD has them; empty where there is none (task qa)."""
     metric: str = "accuracy"
-    """The score that is reported: accuracy, macro_f1, weighted_f1, balanced_accuracy or mcc."""
+    """The score that is reported: accuracy, macro_f1, weighted_f1, balanced_accuracy or mcc; those of other tasks are in
+    docs/guide/tasks.md. When not given, the one that the task declares."""
     model: str = "linear"
     """linear, minilm, a folder, a hub id, pkg.module:function, or the http(s) address of an endpoint."""
     model_header: tuple[str, ...] = ()
@@ -123,6 +136,9 @@ def configured(given: dict[str, Any]) -> RunConfig:
         if name not in own and name not in training:
             raise UnknownName("setting", name, [*own, *training], "See: veridical run --help")
     chosen = {name: _as_declared((own | training)[name], value) for name, value in given.items()}
+    task = chosen.get("task", RunConfig.task)
+    if task in plugins.names("veridical.tasks"):  # an unknown one is refused below
+        chosen.setdefault("metric", plugins.get("veridical.tasks", "task", task).declared)
     metric = chosen.get("metric", RunConfig.metric)
     if metric in METRICS:  # an unknown one is refused by its own name
         chosen.setdefault("select_by", metric)
@@ -130,6 +146,8 @@ def configured(given: dict[str, Any]) -> RunConfig:
         **{name: value for name, value in chosen.items() if name in own},
         training=TrainConfig(**{name: value for name, value in chosen.items() if name in training}),
     )
+    if config.task not in plugins.names("veridical.tasks"):
+        raise UnknownName("task", config.task, plugins.names("veridical.tasks"))
     for name, allowed in CHOICES.items():
         if getattr(config, name) not in allowed:
             raise UnknownName(f"value for --{name}", getattr(config, name), allowed)

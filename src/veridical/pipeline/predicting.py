@@ -38,12 +38,14 @@ def predict(
     import numpy as np
 
     from veridical.dataset.loading import load_inputs
-    from veridical.models.stored import open_model
+    from veridical.models.stored import ANSWERING, kind_of, open_model
 
     refuse_other(out, made="predictions", ours=_is_ours)
+    if kind_of(model) in ANSWERING:
+        return _answers(model, source, out=out, text=text, second=second, id=id, progress=progress)
     opened = open_model(model)
     roles = _roles(model, source, text=text, second=second, id=id)
-    data = load_inputs(source, progress=progress, **roles)
+    data = load_inputs(source, text=roles["text"], second=roles["second"], id=roles["id"], progress=progress)
     labels = opened.labels
 
     def write(path: Path) -> None:
@@ -63,10 +65,45 @@ def predict(
     return Predicted(len(data), data.set_aside.num_rows, ids_made="id" not in data.roles, warnings=data.warnings)
 
 
+def _answers(
+    model: Path, source: Path, *, out: Path, text: str | None, second: str | None, id: str | None, progress: Progress
+) -> Predicted:
+    """Write one line {"id", "label", "confidence"} per usable row; a label is a list of tags or names, or an answer's text."""
+    import numpy as np
+
+    from veridical.core.plugins import get
+    from veridical.dataset.loading import load_inputs
+    from veridical.models.stored import open_answering
+
+    opened = open_answering(model)
+    structure = get("veridical.tasks", "task", opened.task).structure
+    roles = _roles(model, source, text=text, second=second, id=id)
+    stored = model / "roles.json"
+    notation = json.loads(stored.read_text(encoding="utf-8")).get("notation") if stored.is_file() else None
+    data = load_inputs(
+        source, text=roles["text"], second=roles["second"], id=roles["id"], task=opened.task, shape=structure.shape,
+        notation=notation or None, progress=progress,
+    )  # fmt: skip
+
+    def write(path: Path) -> None:
+        with path.open("w", encoding="utf-8") as lines:
+            for start in range(0, len(data), BATCH):
+                progress("predict", start, len(data))
+                rows = np.arange(start, min(start + BATCH, len(data)))
+                found = opened.answer(data.inputs(rows))
+                for at, said, sure in zip(rows, found.said, found.confidence, strict=True):
+                    label = structure.written(said, notation or "")
+                    record = {"id": data.ids[at], "label": label, "confidence": round(float(sure), 6)}
+                    lines.write(json.dumps(record, ensure_ascii=False) + "\n")
+
+    write_with(out, write)
+    return Predicted(len(data), data.set_aside.num_rows, ids_made="id" not in data.roles, warnings=data.warnings)
+
+
 def _is_ours(path: Path) -> bool:
     with path.open(encoding="utf-8") as file:
         first = file.readline()
-    return not first or {"id", "label", "probabilities"} == set(json.loads(first))
+    return not first or set(json.loads(first)) in ({"id", "label", "probabilities"}, {"id", "label", "confidence"})
 
 
 def _roles(model: Path, source: Path, *, text: str | None, second: str | None, id: str | None) -> dict[str, str | None]:

@@ -31,11 +31,14 @@ if TYPE_CHECKING:
     from veridical.dataset.rows import Dataset
     from veridical.ledger.tables import Tables
     from veridical.pipeline.looking import Looked
+    from veridical.tasks._contract import Structure
     from veridical.train.trained import Trained
 
 T = TypeVar("T")
 CHECKPOINT = "checkpoint"
 """Where training keeps its state while it lasts."""
+TASK_COLUMNS = ("tokens", "tags", "context", "question", "answers")
+"""Settings that name columns of single tasks."""
 STAGE_NAMES = ("load", "audit", "train", "account", "repair")
 
 
@@ -71,8 +74,25 @@ def run(
         use_threads(folder.machine["threads"])
         use_engine(config)
         if not folder.finished:
-            _Job(folder, source, config, progress).work()
+            _kind_of_job(config)(folder, source, config, progress).work()
         return Outcome(folder.path, run_record.read(folder.path), records.read_audit(folder.path))
+
+
+def _kind_of_job(config: RunConfig) -> "type[_Job]":
+    """The stages of rows with one label, or of tasks whose answers are structures."""
+    if structure_of(config.task) is None:
+        return _Job
+    from veridical.pipeline.structured_running import StructuredJob
+
+    return StructuredJob
+
+
+def structure_of(task: str) -> "Structure | None":
+    """What a task brings whose answer is more than one label, None for the others."""
+    from veridical.core.plugins import get
+
+    found: Structure | None = get("veridical.tasks", "task", task).structure
+    return found
 
 
 def use_engine(config: RunConfig) -> None:
@@ -332,7 +352,11 @@ def _check_names(config: RunConfig) -> None:
         for name in chosen:
             if name not in names(package):
                 raise UnknownName(kind, name, names(package), f"See: veridical list {kind}s")
-    if config.countermeasures or config.training.tuning != "full":
+    if task.structure is not None:
+        from veridical.pipeline.structured_running import check_structured
+
+        check_structured(config)
+    elif config.countermeasures or config.training.tuning != "full":
         from veridical.train.training import fitting
 
         fitting(config.countermeasures, model=config.model, config=config.training)
@@ -366,15 +390,23 @@ def _check_model(config: RunConfig) -> None:
 
 def load_as_configured(source: Path, config: RunConfig, progress: Progress) -> "Dataset":
     from veridical.dataset.loading import load
+    from veridical.dataset.row_shape import refuse_option
 
+    structure = structure_of(config.task)
+    shape = structure.shape if structure else None
+    own = {name: getattr(config, name) for name in TASK_COLUMNS}
+    refuse_option(shape, own, task=config.task)
+    roles = {shape.options[name]: column for name, column in own.items() if shape and column is not None}
     return load(
         source,
+        shape=shape,
+        notation=config.tag_scheme,
         test=config.test,
         valid=config.valid,
         task=config.task,
-        text=config.text,
-        second=config.second,
-        label=config.label,
+        text=roles.get("text", config.text),
+        second=roles.get("second", config.second),
+        label=roles.get("label", config.label),
         id=config.id,
         group=config.group,
         source=config.source,

@@ -27,6 +27,12 @@ def macro_f1(right: FloatArray, true: FloatArray, predicted: FloatArray) -> floa
     return float(_f1_per_class(right, true, predicted)[present].mean())
 
 
+def micro_f1(right: FloatArray, true: FloatArray, predicted: FloatArray) -> float:
+    """F1 of all names pooled: 2 right / (to be found + said)."""
+    total = float(true.sum() + predicted.sum())
+    return float(2 * right.sum()) / total if total > 0 else 0.0
+
+
 def weighted_f1(right: FloatArray, true: FloatArray, predicted: FloatArray) -> float:
     """Mean of the classes' F1, weighted by their true frequency."""
     return float((_f1_per_class(right, true, predicted) * true).sum() / true.sum())

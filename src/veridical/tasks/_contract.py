@@ -1,22 +1,74 @@
 """What a task is: its metrics, which one it declares, and the floors it must show."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from veridical.dataset.row_shape import RowShape
+from veridical.dataset.rows import Dataset
+
 FloatArray = npt.NDArray[np.float64]
 Metric = Callable[[FloatArray, FloatArray, FloatArray], float]
-"""metric(right, true, predicted) -> share; each argument has shape (C,): the diagonal, the row sums and the column sums of a
-weighted confusion matrix whose rows are true labels. All metrics of a classifier that veridical reports depend on these alone."""
+"""metric(right, true, predicted) -> share; each argument has shape (W,): what was right, what was to be found and what was
+said, summed over rows by weight. For a classifier W is the number of classes, and the three are the diagonal, the row sums and
+the column sums of its confusion matrix; for entities W is the number of types. All metrics reported depend on these alone."""
+
+
+@dataclass(frozen=True, eq=False)
+class Margins:
+    """Sufficient statistics of n rows; right, true, predicted: each (n, W)."""
+
+    right: FloatArray
+    true: FloatArray
+    predicted: FloatArray
+
+    def stacked(self) -> FloatArray:
+        """(n, 3W)."""
+        return np.concatenate([self.right, self.true, self.predicted], axis=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One way to score answers of more than one label.
+
+    margins: (right answers, given answers, names of what answers are made of) -> Margins. stands_for: the measure that belongs in
+    its place where this one counts what is no achievement; empty where it does not. why: what it counts, for the reader.
+    """
+
+    metric: Metric
+    margins: Callable[[Sequence[str], Sequence[str], tuple[str, ...]], Margins]
+    stands_for: str = ""
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Structure:
+    """What a task brings whose answer is more than one label. Answers are strings, as the label column stores them.
+
+    shape: how rows stand in a file. measures: by the name that --metric takes. head: what an encoder answers with: `words` (a
+    class for every word of the text), `labels` (yes or no for every name) or `span` (a part of the text). classes: names ->
+    classes of the head. floors: data -> what trivial rules answer on its test rows, learned on its train rows.
+    """
+
+    shape: RowShape
+    measures: Mapping[str, Measure]
+    head: str
+    classes: Callable[[tuple[str, ...]], tuple[str, ...]]
+    floors: Callable[[Dataset], Mapping[str, list[str]]]
+    written: Callable[[str, str], Any]
+    """(answer, notation of the files or empty) -> the answer as predictions are written: a list, or a text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """The record a task file ends with. `floors` has no default: a score without its floor is not shown."""
+    """The record a task file ends with. `floors` has no default: a score without its floor is not shown. structure: None where a
+    row has one label."""
 
     name: str
     metrics: Mapping[str, Metric]
     declared: str
     floors: tuple[str, ...]
+    structure: Structure | None = None

@@ -17,8 +17,33 @@ SMALLEST_BUDGET, LARGEST_BUDGET, WANTED_STEPS = 384, 1024, 200
 
 
 @dataclass(frozen=True, slots=True)
+class Marks:
+    """Where in a batch classes stand, for heads that answer inside a row. row: place in the batch of each mark, ascending, (M,).
+    codes: class of each, (M,). at: its token, (M,), or None. allowed: where an end of a span may stand, (B, T), or None."""
+
+    row: IntArray
+    codes: IntArray
+    at: IntArray | None = None
+    allowed: IntArray | None = None
+
+    def take(self, at: IntArray) -> "Marks":
+        """Those of the rows at these places of the batch, ascending."""
+        kept = np.flatnonzero(np.isin(self.row, at))
+        row = np.searchsorted(at, self.row[kept])
+        places = None if self.at is None else self.at[kept]
+        return Marks(row, self.codes[kept], places, None if self.allowed is None else self.allowed[at])
+
+    def for_network(self) -> tuple[IntArray, ...]:
+        """What the network is given beside the tokens."""
+        if self.allowed is not None:
+            return (self.allowed,)
+        return () if self.at is None else (self.row, self.at)
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
-    """Rows of one step. rows: (B,) positions in the data set. ids, mask, types: (B, T). codes: (B,). weights: (B,)."""
+    """Rows of one step. rows: (B,) positions in the data set. ids, mask, types: (B, T). codes: (B,). weights: (B,). marks: where
+    classes stand inside the rows; None where every row has one class, its code."""
 
     rows: IntArray
     ids: IntArray
@@ -26,6 +51,7 @@ class Batch:
     types: IntArray | None
     codes: IntArray
     weights: FloatArray
+    marks: Marks | None = None
 
     def pieces(self, n_pieces: int) -> list["Batch"]:
         """The same rows dealt to `n_pieces`; each has at least one row, if need be one of weight 0 and row -1."""
@@ -36,13 +62,14 @@ class Batch:
             first = self._take(np.zeros(1, np.int64))
             return replace(first, rows=np.full(1, -1), weights=np.zeros(1))
         types = None if self.types is None else self.types[at]
-        return Batch(self.rows[at], self.ids[at], self.mask[at], types, self.codes[at], self.weights[at])
+        marks = None if self.marks is None else self.marks.take(at)
+        return Batch(self.rows[at], self.ids[at], self.mask[at], types, self.codes[at], self.weights[at], marks)
 
 
-def make_batch(tokens: Tokens, rows: IntArray, *, codes: IntArray, weights: FloatArray) -> Batch:
-    """`codes` and `weights` are of all rows of the data set."""
+def make_batch(tokens: Tokens, rows: IntArray, *, codes: IntArray, weights: FloatArray, marks: Marks | None = None) -> Batch:
+    """`codes` and `weights` are of all rows of the data set, `marks` of these rows."""
     ids, mask, types = tokens.padded(rows)
-    return Batch(rows, ids, mask, types, codes[rows], weights[rows])
+    return Batch(rows, ids, mask, types, codes[rows], weights[rows], marks)
 
 
 def automatic_budget(lengths: IntArray, *, epochs: int) -> int:

@@ -41,6 +41,37 @@ def note(into: EpochDynamics, rows: IntArray, logits: Float32, codes: IntArray) 
     into.margin[rows] = logits[at, codes] - others.max(axis=1)
 
 
+def note_marks(into: EpochDynamics, rows: IntArray, logits: Float32, codes: IntArray, *, row: IntArray) -> None:
+    """The same where a row holds several classes: its mean loss, and the smallest of their margins, so that a row is right where
+    all of it is. row: place in `rows` of each of the logits (M, C)."""
+    kept = rows[row] >= 0
+    logits, codes, row = logits[kept], codes[kept], row[kept]
+    each = empty(len(codes))
+    note(each, np.arange(len(codes)), logits, codes)
+    counts = np.bincount(row, minlength=len(rows))
+    seen = np.flatnonzero((counts > 0) & (rows >= 0))
+    sums = np.bincount(row, each.loss.astype(np.float64), minlength=len(rows))
+    least = np.full(len(rows), np.inf, np.float32)
+    np.minimum.at(least, row, each.margin)
+    into.loss[rows[seen]] = sums[seen] / counts[seen]
+    into.margin[rows[seen]] = least[seen]
+
+
+def by_row(epoch: EpochDynamics, owner: IntArray, *, n_rows: int) -> EpochDynamics:
+    """Dynamics of windows as those of the rows they were cut from: mean loss, smallest margin."""
+    found = empty(n_rows)
+    seen = ~np.isnan(epoch.loss)
+    counts = np.bincount(owner[seen], minlength=n_rows)
+    some = counts > 0
+    found.loss[some] = (np.bincount(owner[seen], epoch.loss[seen].astype(np.float64), minlength=n_rows) / np.maximum(counts, 1))[
+        some
+    ]
+    least = np.full(n_rows, np.inf, np.float32)
+    np.minimum.at(least, owner[seen], epoch.margin[seen])
+    found.margin[some] = least[some]
+    return found
+
+
 def as_table(epochs: Sequence[EpochDynamics], *, ids: Sequence[str], valid: IntArray) -> pa.Table:
     """Columns row (id), epoch (from 1), part (train or valid), loss, margin, correct; rows of the data set in table order."""
     in_valid = np.isin(np.arange(len(ids)), valid)

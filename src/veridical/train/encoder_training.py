@@ -18,7 +18,7 @@ from veridical.core.errors import InputError
 from veridical.core.progress import Progress
 from veridical.core.randomness import stream
 from veridical.core.surroundings import threads as usable_threads
-from veridical.dataset.rows import Dataset, IntArray
+from veridical.dataset.rows import Dataset, IntArray, Text
 from veridical.models._encoder_network import EncoderClassifier, layers, open_encoder, open_tokenizer
 from veridical.models.encoder import EncoderModel
 from veridical.models.model import FloatArray
@@ -79,15 +79,17 @@ def train_encoder(request: Request) -> Trained:
     tokens = tokenise(tokenizer, data.inputs(), max_length=config.max_length)
     request.progress("tokenise", len(data), len(data))
     weights = np.zeros(len(data))
-    codes = data.codes[request.train]
-    weights[request.train] = combined_row_weights(request.countermeasures, codes, len(data.labels), request.row_weights)
-    countermeasures = prepared(request.countermeasures, codes, len(data.labels))
+    codes, n_classes = data.codes[request.train], len(data.labels)
+    weights[request.train] = combined_row_weights(request.countermeasures, codes, n_classes, request.row_weights)
+    countermeasures = prepared(request.countermeasures, codes, n_classes)
     identity, method = _identity(request, weights), config.method()
     with torch.random.fork_rng(devices=[]):
-        network = _network(request)
+        network = open_network(
+            request.weights, config, request.countermeasures, kind=EncoderClassifier, n_classes=n_classes, seed=request.seed
+        )
         network.to(accelerator.device)
         with threads_kept():
-            choices = _choices(request, network, tokens, accelerator, identity=identity)
+            choices = choices_of(config, network, tokens, request.train, accelerator, folder=folder, identity=identity)
             checkpoint = CheckpointFile(folder / "checkpoint.safetensors", identity) if folder else None
             job = Job(
                 network=network,
@@ -128,7 +130,6 @@ def train_encoder(request: Request) -> Trained:
 
 
 def _as_model(request: Request, network: EncoderClassifier, tokenizer: Any, choices: Choices) -> EncoderModel:
-    method = request.config.method()
     return EncoderModel(
         labels=request.data.labels,
         network=network,
@@ -138,10 +139,14 @@ def _as_model(request: Request, network: EncoderClassifier, tokenizer: Any, choi
         dtype=choices.dtype,
         attention=choices.attention,
         base=f"{request.weights.name} {request.weights.sha256}",
-        beside=(method.name, {**asdict(method.params), "frozen_layers": request.config.frozen_layers})
-        if method.tuning.beside
-        else None,
+        beside=beside_of(request.config),
     )
+
+
+def beside_of(config: TrainConfig) -> tuple[str, dict[str, Any]] | None:
+    """The tuning method and its params where its tensors stay beside the encoder's own."""
+    method = config.method()
+    return (method.name, {**asdict(method.params), "frozen_layers": config.frozen_layers}) if method.tuning.beside else None
 
 
 def check_length(max_length: int, tokenizer: Any) -> None:
@@ -150,22 +155,29 @@ def check_length(max_length: int, tokenizer: Any) -> None:
         raise InputError(f"train setting max_length = {max_length} is more than this encoder reads. Give at most {limit}.")
 
 
-def _network(request: Request) -> EncoderClassifier:
-    """The pre-trained encoder with a new head; parts that are to stay as they are do not ask for gradients."""
-    config = request.config
-    encoder = open_encoder(request.weights.folder, dropout=config.dropout, attention="eager")
+def open_network(
+    weights: Weights,
+    config: TrainConfig,
+    countermeasures: Named,
+    *,
+    kind: type[EncoderClassifier],
+    n_classes: int,
+    seed: int,
+) -> EncoderClassifier:
+    """The pre-trained encoder with a new head of a kind; parts that are to stay as they are do not ask for gradients."""
+    encoder = open_encoder(weights.folder, dropout=config.dropout, attention="eager")
     stack = layers(encoder)
     if config.frozen_layers > len(stack):
         raise InputError(
             f"train setting frozen_layers = {config.frozen_layers}, but the encoder has {len(stack)} layers. Give fewer."
         )
-    network = EncoderClassifier(encoder, n_classes=len(request.data.labels), seed=request.seed)
-    for name, countermeasure in request.countermeasures:
+    network = kind(encoder, n_classes=n_classes, seed=seed)
+    for name, countermeasure in countermeasures:
         if countermeasure.network:
-            countermeasure.network(network, countermeasure.params, stream(request.seed, name))
+            countermeasure.network(network, countermeasure.params, stream(seed, name))
     method = config.method()
     encoder.requires_grad_(requires_grad=False)
-    torch.manual_seed(int(stream(request.seed, "tuning").integers(2**62)))
+    torch.manual_seed(int(stream(seed, "tuning").integers(2**62)))
     method.tuning.prepare(network, method.params, Given(config.freeze_embeddings, config.frozen_layers, config.max_length))
     return network
 
@@ -176,9 +188,18 @@ def learned_share(network: EncoderClassifier, config: TrainConfig) -> Learned:
     return Learned(config.tuning, n_trained, sum(parameter.numel() for parameter in network.parameters()))
 
 
-def _choices(request: Request, network: EncoderClassifier, tokens: Tokens, accelerator: Accelerator, *, identity: str) -> Choices:
-    """Those stored in the folder, else chosen now and stored; threads and attention are set accordingly."""
-    path = request.folder / "choices.json" if request.folder else None
+def choices_of(
+    config: TrainConfig,
+    network: EncoderClassifier,
+    tokens: Tokens,
+    train: IntArray,
+    accelerator: Accelerator,
+    *,
+    folder: Path | None,
+    identity: str,
+) -> Choices:
+    """Those stored in the folder, else chosen now and stored; threads and attention are set accordingly. train: rows."""
+    path = folder / "choices.json" if folder else None
     if path is not None and path.is_file():
         stored = json.loads(path.read_text(encoding="utf-8"))
         if stored["identity"] != identity:
@@ -188,11 +209,11 @@ def _choices(request: Request, network: EncoderClassifier, tokens: Tokens, accel
         choices = Choices.from_json(stored["choices"])
         torch.set_num_threads(choices.threads)
     else:
-        config, lengths = request.config, tokens.lengths[request.train]
+        lengths = tokens.lengths[train]
         threads = config.threads or usable_threads()
         torch.set_num_threads(threads)
         budget = config.token_budget or automatic_budget(lengths, epochs=config.epochs)
-        clock = _Stopwatch(network, tokens, request.train[np.argsort(lengths, kind="stable")], budget, accelerator.device)
+        clock = _Stopwatch(network, tokens, train[np.argsort(lengths, kind="stable")], budget, accelerator.device)
         dtype, attention = tuned(config, on_cpu=accelerator.device.type == "cpu", seconds=clock.seconds)
         choices = Choices(threads, dtype, attention, budget)
         choices = _agreed(choices, accelerator)
@@ -238,10 +259,12 @@ class _Stopwatch:
             before = time.perf_counter()
             types = None if batch.types is None else torch.from_numpy(batch.types).to(self.device)
             with torch.autocast(self.device.type, torch.bfloat16, enabled=dtype == "bfloat16"):
-                logits = self.network(
-                    torch.from_numpy(batch.ids).to(self.device), torch.from_numpy(batch.mask).to(self.device), types
+                logits = self.network.headed(
+                    self.network.pooled(
+                        torch.from_numpy(batch.ids).to(self.device), torch.from_numpy(batch.mask).to(self.device), types
+                    )
                 )
-            logits.logsumexp(-1).sum().backward()
+            logits.logsumexp(-1).sum().backward()  # type: ignore[no-untyped-call]
             self.network.zero_grad()
             times.append(time.perf_counter() - before)
         return min(times[1:])
@@ -278,7 +301,12 @@ def _identity(request: Request, weights: FloatArray) -> str:
 
 
 def warnings_of(request: Request, tokens: Tokens, tokenizer: Any) -> tuple[str, ...]:
-    language = language_warning(request.weights, request.data.inputs())
+    return warnings_of_texts(request.weights, request.data.inputs(), tokens, tokenizer)
+
+
+def warnings_of_texts(weights: Weights, inputs: list[Text], tokens: Tokens, tokenizer: Any) -> tuple[str, ...]:
+    """What the user should know of an encoder that reads texts it was not made for."""
+    language = language_warning(weights, inputs)
     if language:
         return (language,)
     unknown = (
@@ -287,6 +315,6 @@ def warnings_of(request: Request, tokens: Tokens, tokenizer: Any) -> tuple[str, 
     if unknown < UNKNOWN_SHARE:
         return ()
     return (
-        f"{unknown:.0%} of the tokens are unknown to {request.weights.name}, so it reads these texts badly. "
+        f"{unknown:.0%} of the tokens are unknown to {weights.name}, so it reads these texts badly. "
         "Use --model linear (any language) or an encoder made for this language.",
     )

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -24,13 +24,25 @@ from veridical.models.model import FloatArray
 from veridical.models.tokens import Tokens
 from veridical.tasks._confusion_metrics import METRICS
 from veridical.train._contract import OF_ONE_PROCESS, Features, Named
-from veridical.train.batching import Batch, epoch_batches, make_batch
+from veridical.train.batching import Batch, Marks, epoch_batches, make_batch
 from veridical.train.checkpoint import CheckpointFile, State, trainable
 from veridical.train.config import TrainConfig
 from veridical.train.dynamics import EpochDynamics, empty, note
 from veridical.train.machine import Choices
 from veridical.train.optimizer import make_optimizer, rate_share
 from veridical.train.step import Stepper, word_unit
+
+
+class Lesson(Protocol):
+    """What is asked for inside the rows, and how well it is answered."""
+
+    def marks(self, rows: IntArray) -> Marks:
+        """Where classes stand in these rows."""
+        ...
+
+    def score(self, network: EncoderClassifier, rows: IntArray, *, dtype: str, into: EpochDynamics) -> float:
+        """The metric that picks the epoch, on these rows; their loss and margin are noted."""
+        ...
 
 
 class LossNotFinite(VeridicalError):
@@ -55,6 +67,8 @@ class Job:
     accelerator: Any
     checkpoint: CheckpointFile | None
     progress: Progress
+    lesson: Lesson | None = None
+    """Where a row holds several classes; every array above is then of windows of rows."""
 
 
 def fit(job: Job) -> State:
@@ -76,7 +90,7 @@ def fit(job: Job) -> State:
         for step in range(state.step, len(plan[state.epoch])):
             number = sum(len(epoch) for epoch in plan[: state.epoch]) + step
             rate = rate_share(number, n_steps=n_steps, warmup_share=job.config.warmup_share)
-            batch = _changed(make_batch(job.tokens, plan[state.epoch][step], codes=job.codes, weights=job.weights), job, number)
+            batch = _changed(_batch(job, plan[state.epoch][step]), job, number)
             batch = _weighed(batch, job, state)
             _take_step(job, stepper, optimizer, batch, rate=rate, number=number, state=state)
             _after_step(job, batch, state, optimizer, share=(number + 1) / n_steps)
@@ -95,6 +109,11 @@ def fit(job: Job) -> State:
         job.checkpoint.write(state, job.network, optimizer)
     job.accelerator.wait_for_everyone()
     return state
+
+
+def _batch(job: Job, rows: IntArray) -> Batch:
+    marks = None if job.lesson is None else job.lesson.marks(rows)
+    return make_batch(job.tokens, rows, codes=job.codes, weights=job.weights, marks=marks)
 
 
 def _alone(job: Job) -> bool:
@@ -211,10 +230,14 @@ def _put(network: nn.Module, tensors: Mapping[str, Tensor]) -> None:
 def _keep_best(job: Job, state: State) -> None:
     score = None
     if len(job.valid):
-        logits = predict_logits(job.network, job.tokens, job.valid, dtype=job.choices.dtype)
-        note(state.dynamics[-1], job.valid, logits, job.codes[job.valid])
+        if job.lesson is not None:
+            metric = job.lesson.score(job.network, job.valid, dtype=job.choices.dtype, into=state.dynamics[-1])
+        else:
+            logits = predict_logits(job.network, job.tokens, job.valid, dtype=job.choices.dtype)
+            note(state.dynamics[-1], job.valid, logits, job.codes[job.valid])
+            metric = _metric(job, logits)
         loss = state.dynamics[-1].loss[job.valid]
-        score = (_metric(job, logits), -float(loss.mean(dtype=np.float64)))
+        score = (metric, -float(np.nanmean(loss.astype(np.float64))))
     if score is None or state.best_score is None or score > state.best_score:
         state.best = {name: parameter.detach().clone() for name, parameter in trainable(job.network).items()}
         state.best_score, state.best_epoch = score, state.epoch

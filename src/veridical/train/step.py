@@ -16,7 +16,7 @@ from veridical.models._encoder_network import EncoderClassifier
 from veridical.train._contract import Named, Pass
 from veridical.train.batching import Batch
 from veridical.train.checkpoint import trainable
-from veridical.train.dynamics import EpochDynamics, note
+from veridical.train.dynamics import EpochDynamics, note, note_marks
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,8 +63,11 @@ class Stepper:
         total = loss.item()
         if here is not None and here.grad is not None:
             total += self._attacks(passes, here.grad)
-        rows = piece.rows >= 0
-        note(dynamics, piece.rows[rows], logits.detach().float().cpu().numpy()[rows], piece.codes[rows])
+        said, rows = logits.detach().float().cpu().numpy(), piece.rows >= 0
+        if piece.marks is not None:
+            note_marks(dynamics, piece.rows, said, piece.marks.codes, row=piece.marks.row)
+        else:
+            note(dynamics, piece.rows[rows], said[rows], piece.codes[rows])
         return total
 
     def _attacks(self, passes: "_Passes", gradient: Tensor) -> float:
@@ -133,10 +136,15 @@ class _Passes:
     weights: Tensor
     masks: Tensor
     """The state from which the dropout masks of the first pass are drawn."""
+    row: Tensor | None
+    """Place in the piece of each class that is asked for; None where a row has one."""
+    beside_tokens: tuple[Tensor, ...]
+    """What the network is given beside the tokens."""
 
     @classmethod
     def of(cls, stepper: Stepper, piece: Batch, number: int, factor: float) -> "_Passes":
-        device = stepper.accelerator.device
+        device, marks = stepper.accelerator.device, piece.marks
+        codes = piece.codes if marks is None else marks.codes
         return cls(
             stepper,
             piece,
@@ -145,9 +153,11 @@ class _Passes:
             ids=torch.from_numpy(piece.ids).to(device),
             mask=torch.from_numpy(piece.mask).to(device),
             types=None if piece.types is None else torch.from_numpy(piece.types).to(device),
-            codes=torch.from_numpy(piece.codes).to(device),
+            codes=torch.from_numpy(codes).to(device),
             weights=torch.from_numpy(piece.weights).to(device, torch.float32),
             masks=_random_state(device),
+            row=None if marks is None else torch.from_numpy(marks.row).to(device),
+            beside_tokens=() if marks is None else tuple(torch.from_numpy(array).to(device) for array in marks.for_network()),
         )
 
     @property
@@ -157,8 +167,12 @@ class _Passes:
     def no_shift(self) -> Tensor:
         return self.real.new_zeros((*self.mask.shape, _table(self.stepper.network).shape[1]))
 
-    def total(self, of_rows: Tensor) -> Tensor:
-        return (of_rows * self.weights).sum() * self.factor
+    def total(self, losses: Tensor) -> Tensor:
+        """The weighted sum over rows; a row's loss is the mean over the classes it holds."""
+        if self.row is not None:
+            counts = torch.bincount(self.row, minlength=len(self.weights)).clamp(min=1)
+            losses = losses.new_zeros(len(self.weights)).index_add(0, self.row, losses) / counts
+        return (losses * self.weights).sum() * self.factor
 
     def loss_of_rows(self, logits: Tensor) -> Tensor:
         """(B,), of the logits with every countermeasure's offsets added."""
@@ -174,9 +188,9 @@ class _Passes:
         with torch.autocast(self.ids.device.type, torch.bfloat16, enabled=stepper.bfloat16), _shifted(stepper.network, shift):
             mixed = stepper.mixed(self.number)  # anew in each pass, since a backward pass frees the graph of the mixing
             if mixed is None:
-                logits: Tensor = stepper.model(self.ids, self.mask, self.types)
+                logits: Tensor = stepper.model(self.ids, self.mask, self.types, *self.beside_tokens)
             else:
-                logits = functional_call(stepper.network, dict(mixed), (self.ids, self.mask, self.types))
+                logits = functional_call(stepper.network, dict(mixed), (self.ids, self.mask, self.types, *self.beside_tokens))
         return logits
 
     def again(self, shift: Tensor | None, *, same_masks: bool) -> Tensor:

@@ -1,0 +1,101 @@
+"""Values of the game as estimates and components: intervals, bands, smallest visible effects. One way for every task."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from veridical.core.estimate import Estimate
+from veridical.core.ledger_record import Component, Interaction
+from veridical.core.randomness import stream
+from veridical.ledger import wording
+from veridical.ledger.game import Coalition, Share, Value, interactions
+from veridical.ledger.inference import LEVEL, POWER_FACTOR, Uncertainty, partially_identified, score_interval
+
+RULE_OF_THREE = 3.0
+"""None among n rows means at most 3 / n of them at 95 %. Jovanovic and Levy 1997."""
+DUST = 1e-6
+"""Points under which a number is a rounding error."""
+
+
+@dataclass(frozen=True, eq=False)
+class Books:
+    """n: test rows. worst: what the metric gives where nothing is right."""
+
+    n: int
+    uncertainty: Uncertainty
+    worst: float
+    seed: int
+
+    def score(self, value: Value, score: float, bounds: tuple[float, float], method: str) -> Estimate:
+        error = self.uncertainty.standard_error(value)
+        n_clusters = self.uncertainty.n_clusters
+        wide = partially_identified(score + bounds[0], score + bounds[1], standard_error=error) if bounds != (0.0, 0.0) else None
+        critical = self.uncertainty.critical() if wide is None else wide * self.uncertainty.critical() / 1.96
+        worst = self.worst
+        low, _ = score_interval(score + bounds[0], error, worst=worst, critical=critical, n=n_clusters)
+        _, high = score_interval(score + bounds[1], error, worst=worst, critical=critical, n=n_clusters)
+        return Estimate(score, min(low, score), max(high, score), LEVEL, self.n, n_clusters, method)
+
+    def interactions(self, players: Sequence[str], value: Callable[[Coalition], Value]) -> list[Interaction]:
+        """Pairs whose interaction's band, simultaneous over the pairs of the block, excludes 0."""
+        pairs = interactions(players, value)
+        critical = self.uncertainty.simultaneous_critical(list(pairs.values()), rng=stream(self.seed, "interactions"))
+        found = []
+        for (first, second), pair in pairs.items():
+            half, middle = 100 * critical * self.uncertainty.standard_error(pair), 100 * pair.score
+            if abs(middle) > max(half, DUST):
+                points = Estimate(
+                    middle,
+                    middle - half,
+                    middle + half,
+                    LEVEL,
+                    self.n,
+                    self.uncertainty.n_clusters,
+                    "Shapley interaction index",
+                )
+                found.append(Interaction(first, second, points))
+        return found
+
+    def variance(self, value: Value) -> dict[str, float]:
+        """Shares of the honest score's variance, by source, summing to 1; empty where there is none."""
+        parts = self.uncertainty.parts(value)
+        total = sum(parts.values())
+        return {name: part / total for name, part in parts.items()} if total > 0 else {}
+
+    def critical(self, shares: dict[str, Share]) -> float:
+        drops = [share.drop for share in shares.values()]
+        return self.uncertainty.simultaneous_critical(drops, rng=stream(self.seed, "bands"))
+
+    def component(
+        self,
+        name: str,
+        kind: str,
+        share: Share,
+        critical: float,
+        said: wording.Said,
+        *,
+        bounds: tuple[float, float] = (0.0, 0.0),
+        luck: float = 0.0,
+    ) -> Component:
+        """luck: a standard deviation that the rows' own residuals do not show, a share."""
+        error = float(np.hypot(self.uncertainty.standard_error(share.drop), luck))
+        value = 100 * share.drop.score
+        # A higher honest score means fewer points lost: the bounds change sides.
+        low = value - 100 * bounds[1] - 100 * critical * error
+        high = value - 100 * bounds[0] + 100 * critical * error
+        # Where every row says the same there is no variance to read off: rule of three, one row in three hundredths of them.
+        slack = 100 * RULE_OF_THREE / max(self.uncertainty.n_clusters, 1) if said.slack is None else said.slack
+        unseen = 100 * error < DUST
+        if unseen:
+            low, high = min(low, value - slack), max(high, value + slack)
+        points = Estimate(value, low, high, LEVEL, self.n, self.uncertainty.n_clusters, said.method)
+        status = "measured" if low > 0 or high < 0 else "not_detected"
+        if bounds != (0.0, 0.0):
+            status = "bounded"
+        mde = slack if unseen else 100 * POWER_FACTOR * error
+        mde = max(mde, 50 * (bounds[1] - bounds[0]))  # an identified range hides effects up to half its width
+        return Component(
+            name=name, kind=kind, status=status, points=points, mde=mde, rows=said.rows, why=said.why,  # type: ignore[arg-type]
+            order_low=100 * share.order_low, order_high=100 * share.order_high, details=said.details,
+        )  # fmt: skip
