@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from veridical.core.errors import InputError, UnknownName
 from veridical.core.progress import Progress, silent
-from veridical.dataset import columnar, delimited, json_rows
+from veridical.dataset import columnar, delimited, json_rows, tagged_text
 from veridical.dataset.encodings import encoding_of, is_gzip
 
 FORMATS = {
@@ -21,6 +21,10 @@ FORMATS = {
     ".parquet": "columnar",
     ".pq": "columnar",
     ".arrow": "columnar",
+    ".conll": "tagged",
+    ".bio": "tagged",
+    ".iob": "tagged",
+    ".iob2": "tagged",
 }
 SPLIT_NAMES = {"train": "train", "training": "train", "test": "test", "testing": "test"}
 SPLIT_NAMES |= dict.fromkeys(("valid", "validation", "val", "dev", "eval", "development"), "valid")
@@ -94,6 +98,8 @@ def columns_in(files: list[Path]) -> list[str]:
     if kind == "columnar":
         return columnar.names(path)
     encoding = encoding_of(path)
+    if kind == "tagged":
+        return tagged_text.names(path, encoding)
     return delimited.header(path, encoding) if kind == "delimited" else json_rows.keys(path, encoding)
 
 
@@ -117,6 +123,8 @@ def read_files(files: list[Path], *, columns: list[str], lists: bool = False, pr
 
         if kind == "delimited":
             tables.append(delimited.read(path, encoding, columns=columns, tell=tell))
+        elif kind == "tagged":
+            tables.append(tagged_text.read(path, encoding, columns=columns, tell=tell))
         else:
             tables.append(json_rows.read(path, encoding, columns=columns, lists=lists, tell=tell))
         encodings += [encoding.codec] if encoding.announced else []

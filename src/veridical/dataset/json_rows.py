@@ -1,6 +1,7 @@
-"""JSON lines, and JSON that is a list of objects."""
+"""JSON lines, JSON that is a list of objects, and that list under the key `data`; the nested files of SQuAD made flat."""
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from veridical.dataset.encodings import Encoding, as_utf8
 
 BATCH_ROWS = 50_000
 LINE_SUFFIXES = (".jsonl", ".ndjson")
+WRAPPED = re.compile(rb'\s*\{\s*("version"\s*:\s*("[^"]*"|[\d.]+)\s*,\s*)?"data"\s*:\s*\[')
+"""How a file begins that holds its rows under the key `data`."""
 PEEK_ROWS = 1000
 """Rows whose keys name the columns. Ours; no source."""
 
@@ -61,8 +64,11 @@ def _cell(value: Any, name: str, place: str, *, lists: bool) -> bytes | None:
 
 def _rows(path: Path, encoding: Encoding, tell: Callable[[int], None]) -> Iterator[tuple[str, dict[str, Any]]]:
     with as_utf8(path, encoding, tell) as file:
-        if _is_list(path, file.peek(1 << 16)):
+        head = file.peek(1 << 16)
+        if _is_list(path, head):
             yield from _listed(path, file.read())
+        elif WRAPPED.match(head):
+            yield from _wrapped(path, file.read())
         else:
             yield from _lines(path, file)
 
@@ -77,15 +83,47 @@ def _is_list(path: Path, head: bytes) -> bool:
     return not (lines_by_name and rest.strip() and first.rstrip().endswith(b"]"))
 
 
-def _listed(path: Path, content: bytes) -> Iterator[tuple[str, dict[str, Any]]]:
+def _wrapped(path: Path, content: bytes) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Rows under the key `data`; where they are articles with paragraphs, a row for every question."""
+    for place, row in _objects(path, _parsed(path, content)["data"]):
+        if "paragraphs" in row:
+            yield from _questions(place, row)
+        else:
+            yield place, row
+
+
+def _questions(place: str, article: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Rajpurkar et al. 2016, 2018: an article's paragraphs and their questions; a question without an answer keeps none."""
     try:
-        rows = json.loads(content.decode("utf-8", "surrogateescape"))
+        for paragraph in article["paragraphs"]:
+            for asked in paragraph["qas"]:
+                impossible = bool(asked.get("is_impossible"))
+                answers = [] if impossible else asked.get("answers", [])
+                row = {"id": asked.get("id"), "title": article.get("title"), "context": paragraph["context"]}
+                yield place, {**row, "question": asked["question"], "answers": answers}
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"{place}: an article needs paragraphs with a context and questions (qas), as SQuAD has them. Correct it, or write "
+            "one question a row."
+        ) from error
+
+
+def _listed(path: Path, content: bytes) -> Iterator[tuple[str, dict[str, Any]]]:
+    yield from _objects(path, _parsed(path, content))
+
+
+def _parsed(path: Path, content: bytes) -> Any:
+    try:
+        return json.loads(content.decode("utf-8", "surrogateescape"))
     except json.JSONDecodeError as error:
         raise InputError(
             f"{path}, line {error.lineno}: not valid JSON ({_detail(error)}). Correct that line or save the file again."
         ) from error
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is not valid JSON ({_detail(error)}). Save it as a list of flat objects.") from error
+
+
+def _objects(path: Path, rows: Any) -> Iterator[tuple[str, dict[str, Any]]]:
     for number, row in enumerate(rows, start=1):
         if not isinstance(row, dict):
             raise InputError(
