@@ -250,7 +250,7 @@ class _Account:
         return (
             wording.protocol(tables, n_clusters=books.uncertainty.n_clusters),
             books.component("leakage", "measurement", shares["leakage"], critical, wording.leakage(self.game), luck=self._luck()),
-            books.component("sample", "measurement", shares["sample"], critical, wording.sample(tables.people)),
+            books.component("sample", "measurement", shares["sample"], critical, wording.sample(tables.people), drawn=True),
             books.component("noise", "measurement", shares["noise"], critical, wording.noise(tables, reviewed), bounds=bounds),
             wording.reuse(
                 self.chosen(),

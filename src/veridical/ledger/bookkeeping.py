@@ -77,9 +77,11 @@ class Books:
         *,
         bounds: tuple[float, float] = (0.0, 0.0),
         luck: float = 0.0,
+        drawn: bool = False,
     ) -> Component:
-        """luck: a standard deviation that the rows' own residuals do not show, a share."""
-        error = float(np.hypot(self.uncertainty.standard_error(share.drop), luck))
+        """luck: a standard deviation that the rows' own residuals do not show, a share. drawn: the player is the luck of the
+        draw: what these very rows scored is known, and all of its doubt is that of the score without that luck."""
+        error = float(np.hypot(self.uncertainty.standard_error(share.left if drawn else share.drop), luck))
         value = 100 * share.drop.score
         # A higher honest score means fewer points lost: the bounds change sides.
         low = value - 100 * bounds[1] - 100 * critical * error

@@ -40,9 +40,11 @@ def combine(values: Sequence[Value], shares: Sequence[float]) -> Value:
 
 @dataclass(frozen=True, eq=False)
 class Share:
-    """A player's part of the gap: drop > 0 means the score falls when its illusion is taken away. low/high over all orders."""
+    """A player's part of the gap: drop > 0 means the score falls when its illusion is taken away. low/high over all orders.
+    left: the mean score with the player, over the coalitions that the drop is a mean of."""
 
     drop: Value
+    left: Value
     order_low: float
     order_high: float
 
@@ -62,12 +64,11 @@ def shapley(players: Sequence[str], value: Callable[[Coalition], Value]) -> dict
     table = {frozenset(c): value(frozenset(c)) for k in range(len(players) + 1) for c in combinations(players, k)}
     shares = {}
     for player in players:
-        terms, weights = [], []
-        for chosen, weight in coefficients(player, players):
-            terms += [table[chosen], table[chosen | {player}]]
-            weights += [weight, -weight]
+        chosen, weights = zip(*coefficients(player, players), strict=True)
+        left = combine([table[c | {player}] for c in chosen], weights)
+        drop = combine([combine([table[c] for c in chosen], weights), left], [1.0, -1.0])
         marginals = _marginals(player, players, table)
-        shares[player] = Share(combine(terms, weights), min(marginals), max(marginals))
+        shares[player] = Share(drop, left, min(marginals), max(marginals))
     return shares
 
 

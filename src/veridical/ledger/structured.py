@@ -177,7 +177,7 @@ def account_structured(
     components = (
         _protocol(game, metric, books.component("protocol", "measurement", shares["protocol"], critical, _counted(game, metric))),
         books.component("leakage", "measurement", shares["leakage"], critical, _leakage(game, has_train=has_train), luck=luck),
-        books.component("sample", "measurement", shares["sample"], critical, wording.sample(game.people)),
+        books.component("sample", "measurement", shares["sample"], critical, wording.sample(game.people), drawn=True),
         wording.unreviewed(),
         wording.reuse(chosen, uncertainty.standard_error(full), n=game.people.n, n_clusters=uncertainty.n_clusters),
     )
