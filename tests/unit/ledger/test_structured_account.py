@@ -88,7 +88,8 @@ def test_what_leaked_rows_bought_is_taken_away() -> None:
     assert all(next(c.status for c in run.ledger.components if c.name == "leakage") == "measured" for run in runs)
     off = np.array([run.ledger.honest.value - TRUTH for run in runs])
     assert abs(off.mean()) < 3 * off.std() / np.sqrt(len(runs))
-    assert np.mean([run.ledger.honest.low <= TRUTH <= run.ledger.honest.high for run in runs]) >= 0.9
+    # 250 draws gave a coverage of .944; of 30, fewer than 25 would be a chance of 1 in 300.
+    assert sum(run.ledger.honest.low <= TRUTH <= run.ledger.honest.high for run in runs) >= 25
 
 
 def test_nothing_is_found_where_nothing_leaked() -> None:
@@ -102,7 +103,7 @@ def test_the_luck_of_the_draw_lies_in_the_interval_of_sample() -> None:
         run = drawn(1000 + seed)
         _, low, high = points(run.ledger, "sample")
         covered.append(low <= 100 * (run.realised - TRUTH) <= high)
-    assert 0.91 <= np.mean(covered) <= 1.0
+    assert np.mean(covered) >= 0.9
 
 
 def test_what_counting_padding_bought_is_the_protocol() -> None:
