@@ -39,12 +39,29 @@ class Arm:
 
 
 @dataclass(frozen=True, slots=True)
+class RoutedArm:
+    """One countermeasure tried on the locked fold because it is known to answer a component that was diagnosed.
+
+    arm: its verdict; `repair` is the countermeasure's name. component: what it answers. endpoint: `locked`, or the contract under
+    which the fold was asked; empty where it was skipped. elsewhere: gain in points on the fold as it is, where the endpoint is a
+    contract. models: how many were trained of each kind, in words.
+    """
+
+    arm: Arm
+    component: str
+    endpoint: str
+    elsewhere: Estimate | None
+    models: str
+
+
+@dataclass(frozen=True, slots=True)
 class RepairRecord:
     """What was tried, and what the locked fold said. `skipped` holds the reason when nothing could be tested.
 
     looks: every time an arm was scored on the locked fold, in order. combination: the accepted training repairs applied together,
     where there are several. one_fit: the seed does not change the model, so that each arm is one fit and its verdict holds for
-    this train set.
+    this train set. routed: countermeasures tried on top of the repairs that won; chosen: the one that the repaired model is
+    trained with, None where none won.
     """
 
     arms: tuple[Arm, ...] = ()
@@ -58,6 +75,8 @@ class RepairRecord:
     looks: tuple[str, ...] = ()
     combination: Arm | None = None
     one_fit: bool = False
+    routed: tuple[RoutedArm, ...] = ()
+    chosen: str | None = None
 
     def names(self, outcome: str) -> list[str]:
         return [arm.repair for arm in self.arms if arm.outcome == outcome]
@@ -84,6 +103,13 @@ class RepairRecord:
         return cls(
             arms=tuple(arm(found) for found in record["arms"]),
             combination=arm(record["combination"]) if record.get("combination") else None,
+            routed=tuple(
+                RoutedArm(
+                    **{**r, "arm": arm(r["arm"]), "elsewhere": Estimate.from_json(r["elsewhere"]) if r["elsewhere"] else None}
+                )
+                for r in record.get("routed", ())
+            ),
+            chosen=record.get("chosen"),
             one_fit=record.get("one_fit", False),
             seeds=tuple(record["seeds"]),
             looks=tuple(record.get("looks", ())),

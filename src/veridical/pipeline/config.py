@@ -13,7 +13,7 @@ from veridical.train.config import METRICS, TrainConfig
 
 CHOICES = {
     "split": ("clusters", "random", "folds"),
-    "budget": ("quick", "standard"),
+    "budget": ("quick", "standard", "thorough"),
     "lang": ("en", "zh"),
     "engine": ("local", "ray"),
 }
@@ -94,7 +94,8 @@ class RunConfig:
     repairs: tuple[str, ...] = ()
     """Repairs to try, separated by commas; all when not given. See: veridical list repairs."""
     budget: str = "quick"
-    """quick: one retraining of the winner, or standard: every repair arm is a full training."""
+    """quick: one retraining of the winner; standard: every arm of an encoder is a full training, and up to 4 countermeasures are
+    tried for each diagnosed component; thorough: all that are known to answer it."""
     no_text: bool = False
     """Write no texts into the run folder."""
     lang: str = "en"

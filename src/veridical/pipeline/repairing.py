@@ -1,11 +1,13 @@
 """The repair stage: try the arms on the locked fold, apply what was accepted, retrain on the repaired data, write it all down."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from veridical.core.atomic_write import write_json
 from veridical.core.finding import AuditRecord
+from veridical.core.ledger_record import Ledger
 from veridical.core.plugins import get, names
 from veridical.core.progress import Progress
 from veridical.core.run_record import RepairRecord
@@ -29,12 +31,12 @@ def repaired(
     *,
     evidence: "Evidence",
     audit: AuditRecord,
-    votes: str,
+    ledger: Ledger,
     config: RunConfig,
     progress: Progress,
 ) -> RepairRecord:
     """The verdicts. Writes edits.parquet, repaired.parquet, certificate.json with the arms' answers, and model_repaired/ where a
-    repair was accepted."""
+    repair or a countermeasure was accepted."""
     from veridical.dataset.storage import save
     from veridical.repair._edit_log import write_edits
     from veridical.repair._runner import repair
@@ -42,11 +44,11 @@ def repaired(
     from veridical.verify.locked_fold import locked_fold
     from veridical.verify.winners import winners
 
-    data = evidence.data
+    data, votes = evidence.data, ledger.votes
     locked = locked_fold(data, evidence.clusters, fixed=trained.external)
     if trained.model is None:
         why = "A file of predictions answers no other row and cannot be trained again, so no repair could be tested."
-        found = Tried(RepairRecord(skipped=why, rows_in=len(data), rows_kept=len(data)), None, ())
+        found = Tried(RepairRecord(skipped=why, rows_in=len(data), rows_kept=len(data)), None, (), None)
     else:
         found = _tried(
             folder, trained, evidence=evidence, audit=audit, locked=locked, votes=votes, config=config, progress=progress
@@ -62,9 +64,51 @@ def repaired(
     write_edits(edits, folder / "edits.parquet")
     if not config.no_text:
         save(better, folder / "repaired.parquet")
-    if accepted and not trained.external:
-        _train_again(folder, better, edits, evidence=evidence, config=config, progress=progress)
+    if found.court is not None and not trained.external:
+        record = _with_routed(
+            record, found, accepted, trained=trained, audit=audit, ledger=ledger, config=config, progress=progress
+        )
+    if (accepted or record.chosen) and not trained.external:
+        _train_again(folder, better, edits, chosen=record.chosen, evidence=evidence, config=config, progress=progress)
     return with_edits(record, data=data, repaired=better, edits=edits)
+
+
+def _with_routed(
+    record: RepairRecord,
+    found: "Tried",
+    accepted: "tuple[str, ...]",
+    *,
+    trained: "Trained",
+    audit: AuditRecord,
+    ledger: Ledger,
+    config: RunConfig,
+    progress: Progress,
+) -> RepairRecord:
+    """The record with the countermeasures that were tried on top of the accepted repairs."""
+    from veridical.pipeline.routing import routed
+    from veridical.repair._runner import repair
+    from veridical.verify.countermeasure_arms import best
+
+    court = found.court
+    assert court is not None
+    assert found.looked is not None
+    rows, edits = repair(
+        court.opened.data, audit=found.looked, repairs=accepted, seed=config.seed, evidence=court.opened, params=None
+    )
+    arms = routed(
+        rows,
+        whole=court.data,
+        clusters=court.clusters,
+        opened_clusters=_kept(court.clusters, court.data.ids, set_of=rows.ids),
+        locked=court.locked,
+        weights=_weights(edits, set(rows.take(rows.rows("train")).ids)),
+        ledger=ledger,
+        audit=audit,
+        kind=trained.kind,
+        config=config,
+        progress=progress,
+    )
+    return replace(record, routed=arms, chosen=best(arms))
 
 
 def _tried(
@@ -88,16 +132,24 @@ def _tried(
 
 
 def _train_again(
-    folder: Path, better: "Dataset", edits: "tuple[Edit, ...]", *, evidence: "Evidence", config: RunConfig, progress: Progress
+    folder: Path,
+    better: "Dataset",
+    edits: "tuple[Edit, ...]",
+    *,
+    chosen: str | None,
+    evidence: "Evidence",
+    config: RunConfig,
+    progress: Progress,
 ) -> None:
-    """model_repaired/: the model of the run, trained on the repaired rows."""
+    """model_repaired/: the model of the run, trained on the repaired rows, with the countermeasure that won."""
+    from veridical.pipeline.routing import with_chosen
     from veridical.train.training import train
 
     data = evidence.data
     model = train(
         better,
         model=config.model,
-        countermeasures=config.countermeasures,
+        countermeasures=with_chosen(config, chosen),
         config=config.training,
         seed=config.seed,
         folder=folder / "checkpoint" / "repaired",
@@ -165,12 +217,12 @@ def _weights(edits: "tuple[Edit, ...]", train: set[str]) -> dict[str, float] | N
 
 
 def fit_of(folder: Path, *, kind: str, evidence: "Evidence", config: RunConfig, progress: Progress) -> "Fit":
-    """How the arms are trained: the linear model itself; of an encoder the head alone, or all of it with --budget standard."""
+    """How the arms are trained: the linear model itself; of an encoder the head alone, or all of it beyond --budget quick."""
     if kind == "linear":
         from veridical.verify.fitting import linear_fit
 
         return linear_fit(evidence.folds.features, evidence.data.labels)
-    if config.budget == "standard":
+    if config.budget != "quick":
         return _full_fit(evidence, config=config)
     return _head_fit(folder, evidence=evidence, config=config, progress=progress)
 

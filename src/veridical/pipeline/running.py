@@ -248,7 +248,7 @@ class _Job:
             trained,
             evidence=evidence,
             audit=audit,
-            votes=ledger.votes,
+            ledger=ledger,
             config=self.config,
             progress=self.progress,
         )

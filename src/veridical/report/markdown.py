@@ -84,7 +84,21 @@ def _repairs(repair: RepairRecord | None, said: Words) -> list[str]:
     columns = ("column.repair", "column.outcome", "against_untouched", "against_placebo")
     table = ["", "| " + " | ".join(said(name) for name in columns) + " |", "|---|---|---:|---:|"]
     notes = ["", said("repairs_one_fit")] if repair.one_fit else []
-    return table + [_arm(arm, said) for arm in arms_shown(repair)] + notes
+    return table + [_arm(arm, said) for arm in arms_shown(repair)] + notes + _routed(repair, said)
+
+
+def _routed(repair: RepairRecord, said: Words) -> list[str]:
+    """Countermeasures that were tried on the locked fold."""
+    if not repair.routed:
+        return []
+    columns = (said("routed_title"), said("column.outcome"), said("against_untouched"), said("routed_as_it_is"))
+    lines = ["", f"**{said('routed_title')}**", "", "| " + " | ".join(columns) + " |", "|---|---|---:|---:|"]
+    for routed in repair.routed:
+        gains = (routed.arm.gain_over_untouched, routed.elsewhere)
+        shown = [f"{figures.points(e.value)} {figures.band(e)}" if e else "–" for e in gains]
+        outcome = said.name("outcome", routed.arm.outcome)
+        lines.append(f"| {literal(routed.arm.repair)} | {outcome} | {shown[0]} | {shown[1]} |")
+    return [*lines, *(["", said("routed_chosen", name=literal(repair.chosen))] if repair.chosen else [])]
 
 
 def _arm(arm: Arm, said: Words) -> str:

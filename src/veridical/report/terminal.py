@@ -172,6 +172,15 @@ class _Page:
                 self.line(" · ".join(named), first=first, indent=2, style=STYLES[outcome])
         if not repair.arms:
             self.listed("repairs", [self.words("repairs_none")])
+        self.routed(repair)
+
+    def routed(self, repair: RepairRecord) -> None:
+        """Countermeasures that were tried, and the one that the repaired model is trained with."""
+        for outcome in ("accepted", "harmless", "rejected"):
+            named = [self.arm(routed.arm) for routed in repair.routed if routed.arm.outcome == outcome]
+            if named:
+                said = self.words("routed_outcome", outcome=self.words(f"outcome.{outcome}"))
+                self.line(" · ".join(named), first=f"{said}{self.words_colon()}", indent=2, style=STYLES[outcome])
 
     def arm(self, arm: Arm) -> str:
         gain = arm.gain_over_untouched

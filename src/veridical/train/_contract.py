@@ -150,6 +150,9 @@ class Countermeasure:
     """Params with which training ends as without it, bit for bit; required of every file in the folder."""
     needs_groups: bool = False
     """Without a group column it is refused before any work."""
+    answers: tuple[str, ...] = ()
+    """Components that it is known to answer, so that `veridical run` tries it where they are diagnosed: noise, imbalance,
+    shortcut, groups, fragility."""
     needs_epochs: bool = False
     """Model linear, which is fitted at once, is refused."""
     study: Callable[[Study, Any], Any] | None = None

@@ -55,11 +55,13 @@ Look = Callable[[Evidence, Sequence[str]], AuditRecord]
 
 @dataclass(frozen=True, eq=False)
 class Tried:
-    """The verdicts, and what they rest on: the court (None where nothing was tried) and each arm's figures without correction."""
+    """The verdicts, and what they rest on: the court and what the checks found without the locked rows (both None where nothing
+    was tried), and each arm's figures without correction."""
 
     record: RepairRecord
     court: "Court | None"
     figures: tuple[Figures, ...]
+    looked: AuditRecord | None
 
 
 def tried_repairs(
@@ -88,7 +90,7 @@ def tried_repairs(
         raise InputError(f"Got {len(set(seeds))} training seeds; repairs are tested over at least {MIN_SEEDS}. Name more seeds.")
     if locked.skipped:
         nothing = RepairRecord(n_locked=len(locked.rows), skipped=locked.skipped, rows_in=len(data), rows_kept=len(data))
-        return Tried(nothing, None, ())
+        return Tried(nothing, None, (), None)
     opened = _opened(evidence, locked)
     wanted = sorted({check for name in repairs for check in get(FOLDER, NOUN, name).answers if audit.check(check)})
     found = (look or _checks_again(seed, progress))(opened, wanted)
@@ -116,7 +118,7 @@ def tried_repairs(
         combination=combination,
         one_fit=court.deterministic,
     )
-    return Tried(with_edits(record, data=data, repaired=data, edits=()), court, tuple(court.figures))
+    return Tried(with_edits(record, data=data, repaired=data, edits=()), court, tuple(court.figures), found)
 
 
 def with_edits(record: RepairRecord, *, data: Dataset, repaired: Dataset, edits: Sequence[Edit]) -> RepairRecord:

@@ -1,0 +1,143 @@
+"""Each diagnosed component proposes the countermeasures known to answer it; they are tried on the locked fold, on top of the
+repairs that won."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from veridical.core.errors import InputError
+from veridical.core.finding import AuditRecord
+from veridical.core.ledger_record import Ledger
+from veridical.core.plugins import get, names
+from veridical.core.progress import Progress
+from veridical.core.run_record import RoutedArm
+from veridical.pipeline.config import RunConfig
+
+if TYPE_CHECKING:
+    from veridical.dataset.rows import Dataset, IntArray
+    from veridical.train._contract import Countermeasure
+    from veridical.verify.countermeasure_arms import Answers, Proposal, Taught
+
+PACKAGE = "veridical.train.countermeasures"
+FOUND_BY = {"noise": "label_errors", "imbalance": "class_imbalance"}
+"""Component of what is learned from -> the check whose finding diagnoses it."""
+TRANSFER = ("shortcut", "groups", "fragility")
+"""Components of a contract, diagnosed where the ledger measured that they cost points."""
+TRIED = {"quick": 2, "standard": 4, "thorough": 100}
+"""Budget -> countermeasures tried for each component, at most; the cheapest first."""
+NEEDS_TRAINING = (
+    "Trying a countermeasure on an encoder takes five full trainings, which --budget quick does not do. Use --budget standard."
+)
+
+
+def routed(
+    opened: "Dataset",
+    *,
+    whole: "Dataset",
+    clusters: "IntArray",
+    opened_clusters: "IntArray",
+    locked: "IntArray",
+    weights: dict[str, float] | None,
+    ledger: Ledger,
+    audit: AuditRecord,
+    kind: str,
+    config: RunConfig,
+    progress: Progress,
+) -> tuple[RoutedArm, ...]:
+    """The verdicts on every countermeasure proposed. opened: the rows that are not locked, with the winning repairs applied."""
+    from veridical.ledger.accounting import metric_of
+    from veridical.ledger.contract import read_contract
+    from veridical.verify.countermeasure_arms import tried_countermeasures
+
+    proposed = proposals(ledger, audit, kind=kind, config=config)
+    if not proposed:
+        return ()
+    return tried_countermeasures(
+        whole,
+        clusters=clusters,
+        locked=locked,
+        proposals=proposed,
+        teach=_teacher(opened, weights=weights, clusters=opened_clusters, config=config),
+        metric=metric_of(config.task, config.metric)[1],
+        votes=ledger.votes,
+        contract=read_contract(Path(config.contract)) if config.contract else None,
+        transfer=TRANSFER,
+        seed=config.seed,
+        progress=progress,
+    )
+
+
+def diagnosed(ledger: Ledger, audit: AuditRecord) -> tuple[str, ...]:
+    """Components that cost points, or whose cause stands among the train rows."""
+    found = []
+    for component, name in FOUND_BY.items():
+        check = audit.check(name)
+        if check is not None and check.status == "found":
+            found.append(component)
+    for part in ledger.components:
+        player = part.name.split(":")[0]
+        costs = part.kind == "transfer" and part.points is not None and part.status != "not_detected" and part.points.value > 0
+        if costs and player in TRANSFER and player not in found:
+            found.append(player)
+    return tuple(found)
+
+
+def proposals(ledger: Ledger, audit: AuditRecord, *, kind: str, config: RunConfig) -> "list[Proposal]":
+    """A proposal for each diagnosed component and countermeasure that answers it, within the budget; cheapest first."""
+    from veridical.verify.countermeasure_arms import Proposal
+
+    known: dict[str, Countermeasure] = {name: get(PACKAGE, "countermeasure", name) for name in names(PACKAGE)}
+    found: list[Proposal] = []
+    taken = {name.partition(":")[0] for name in config.countermeasures}
+    for component in diagnosed(ledger, audit):
+        answering = [name for name in known if component in known[name].answers and name not in taken]
+        answering.sort(key=lambda name: (price(known[name]), name))
+        unfit = {name: _unfit(name, kind=kind, config=config) for name in answering}
+        fit = [name for name in answering if not unfit[name]]
+        tried = fit[: TRIED[config.budget]]
+        found += [Proposal(name, component, unfit[name]) for name in answering if name in tried or (unfit[name] and not fit)]
+        taken |= set(tried)
+    return found
+
+
+def price(countermeasure: "Countermeasure") -> int:
+    """About how many times plain training it costs: 3 with passes of its own, 2 with a training before, else 1."""
+    if countermeasure.attack or countermeasure.beside:
+        return 3
+    return 2 if countermeasure.study else 1
+
+
+def _unfit(name: str, *, kind: str, config: RunConfig) -> str:
+    """Why a countermeasure cannot be tried, empty where it can."""
+    from veridical.train.training import fitting
+
+    try:
+        fitting([*config.countermeasures, name], model=config.model, config=config.training)
+    except InputError as refused:
+        return str(refused)
+    return NEEDS_TRAINING if kind == "encoder" and config.budget == "quick" else ""
+
+
+def _teacher(opened: "Dataset", *, weights: dict[str, float] | None, clusters: "IntArray", config: RunConfig) -> "Taught":
+    """Trainings on the rows that are not locked."""
+    from veridical.train.training import train
+
+    def teach(name: str, seed: int) -> "Answers":
+        model = train(
+            opened,
+            model=config.model,
+            countermeasures=[*config.countermeasures, *([name] if name else [])],
+            config=config.training,
+            seed=seed,
+            clusters=clusters,
+            weights=weights,
+        ).model
+        assert model is not None
+        return model.predict
+
+    return teach
+
+
+def with_chosen(config: RunConfig, chosen: str | None) -> Sequence[str]:
+    """The countermeasures that the repaired model is trained with."""
+    return [*config.countermeasures, *([chosen] if chosen else [])]

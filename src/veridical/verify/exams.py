@@ -1,0 +1,146 @@
+"""What a trained model is asked about the locked fold: its rows as they are, or as a contract says that they will arrive.
+
+Under a contract every row may be asked in several versions (with and without a cue, edited), each with its share of the row's
+vote, and rows are weighted so that groups have the contract's shares. A target is left out: its rows are not in the fold.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from veridical.dataset.cue import holds
+from veridical.dataset.rows import Dataset, IntArray, Text
+from veridical.ledger.contract import Contract, Perturbation, Shortcut
+from veridical.ledger.tables import cue_texts
+from veridical.ledger.transfer import edited_texts, group_codes
+from veridical.models.model import FloatArray
+from veridical.tasks._contract import Metric
+from veridical.verify.scoring import Yardstick, yardstick
+
+RAKING_ROUNDS = 50
+"""Rounds in which several margins are brought to their shares. Ours: two margins settle to 1e-9 within 20."""
+FEWEST_OF_GROUP = 20
+"""Locked rows of a group below which its share would hang on a handful of them. Ours; no source."""
+
+
+@dataclass(frozen=True, eq=False)
+class Exam:
+    """inputs: what is asked, E of them. row: place among the locked rows of each, (E,). share: of its row's vote, (E,); a row's
+    shares sum to its weight, and the weights of all rows to their number."""
+
+    inputs: list[Text]
+    row: IntArray
+    share: FloatArray
+
+    def ruler(self, base: Yardstick) -> Yardstick:
+        """The yardstick of the locked rows, for the answers to this exam."""
+        votes = base.votes[self.row] * self.share
+        return Yardstick(
+            base.rows[self.row],
+            base.codes[self.row],
+            base.clusters[self.row],
+            votes,
+            base.n_clusters,
+            base.n_classes,
+            base.metric,
+        )
+
+
+def as_it_is(data: Dataset, locked: IntArray) -> Exam:
+    """Each locked row once."""
+    n = len(locked)
+    return Exam(data.inputs(locked), np.arange(n, dtype=np.int64), np.ones(n))
+
+
+def base_ruler(data: Dataset, locked: IntArray, clusters: IntArray, *, metric: Metric, votes: str) -> Yardstick:
+    """The yardstick of the labelled locked rows."""
+    return yardstick(locked, data.codes, clusters, n_classes=len(data.labels), metric=metric, votes=votes)
+
+
+def under_contract(data: Dataset, locked: IntArray, contract: Contract, *, seed: int) -> Exam | None:
+    """The locked rows as the contract says that rows arrive; None where it says nothing that the fold can show."""
+    if contract.groups and _thin_group(data, locked, contract):
+        contract = Contract(contract.name, contract.votes, contract.shortcuts, contract.sha256, (), contract.perturbation)
+    if not (contract.shortcuts or contract.groups or contract.perturbation):
+        return None
+    cues = np.stack([holds(data.inputs(locked), s.word) for s in contract.shortcuts], axis=1) if contract.shortcuts else None
+    versions = _cue_versions(data, locked, contract.shortcuts, cues, seed=seed)
+    versions = _edited(versions, contract.perturbation, seed=seed)
+    weight = _row_weights(data, locked, contract, cues)
+    n = len(locked)
+    inputs = [text for texts, _ in versions for text in texts]
+    share = np.concatenate([part * weight for _, part in versions])
+    row = np.tile(np.arange(n, dtype=np.int64), len(versions))
+    asked = np.flatnonzero(share > 0)
+    return Exam([inputs[place] for place in asked], row[asked], share[asked])
+
+
+Version = tuple[list[Text], FloatArray]
+"""A text for every locked row, and the share of each row's vote that it has, (L,)."""
+
+
+def _cue_versions(
+    data: Dataset, locked: IntArray, shortcuts: Sequence[Shortcut], cues: np.ndarray | None, *, seed: int
+) -> list[Version]:
+    """Every combination of the cues that are put in or taken out; one that is only reweighted stays as it stands."""
+    n = len(locked)
+    movable = [position for position, shortcut in enumerate(shortcuts) if shortcut.op != "reweight"]
+    if not movable or cues is None:
+        return [(data.inputs(locked), np.ones(n))]
+    texts = cue_texts(data, locked, tuple(shortcuts), seed=seed)
+    found = []
+    for column in range(2 ** len(shortcuts)):
+        if any(column >> position & 1 for position in range(len(shortcuts)) if position not in movable):
+            continue
+        share = np.ones(n)
+        for position in movable:
+            rate = _rate(shortcuts[position], cues[:, position])
+            share = share * (rate if column >> position & 1 else 1 - rate)
+        found.append((texts[column], share))
+    return found
+
+
+def _rate(shortcut: Shortcut, held: np.ndarray) -> float:
+    """The contract's rate of a cue, by default its rate in the fold."""
+    if shortcut.op == "remove":
+        return 0.0
+    return float(held.mean()) if shortcut.rate is None else shortcut.rate
+
+
+def _edited(versions: list[Version], perturbation: Perturbation | None, *, seed: int) -> list[Version]:
+    """Each version as it is and in the contract's edits, by its rate."""
+    if perturbation is None:
+        return versions
+    found = [(texts, share * (1 - perturbation.rate)) for texts, share in versions]
+    for draw in range(perturbation.draws):
+        for texts, share in versions:
+            edits = edited_texts(texts, perturbation, draw=draw, seed=seed)
+            found.append((edits, share * perturbation.rate / perturbation.draws))
+    return found
+
+
+def _row_weights(data: Dataset, locked: IntArray, contract: Contract, cues: np.ndarray | None) -> FloatArray:
+    """Weights of mean 1 that give groups the contract's shares, and make reweighted cues independent of the label, (L,)."""
+    weights, margins = np.ones(len(locked)), list[tuple[IntArray, FloatArray]]()
+    if contract.groups:
+        code = group_codes(data, locked, contract)
+        margins.append((np.where(code < 0, len(contract.groups), code), np.array([*(s for _, s in contract.groups), 0.0])))
+    for position, shortcut in enumerate(contract.shortcuts):
+        if shortcut.op == "reweight" and cues is not None:
+            held, c = cues[:, position].astype(np.int64), len(data.labels)
+            cell = held * c + np.maximum(data.codes[locked], 0)
+            joint = np.bincount(cell, minlength=2 * c).reshape(2, c) / len(locked)
+            rate = joint.sum(axis=1) if shortcut.rate is None else np.array([1 - shortcut.rate, shortcut.rate])
+            margins.append((cell, np.outer(rate, joint.sum(axis=0)).ravel()))
+    for _ in range(RAKING_ROUNDS if len(margins) > 1 else len(margins)):
+        for cell, wanted in margins:
+            mass = np.bincount(cell, weights, minlength=len(wanted)) / weights.sum()
+            weights = weights * (wanted / np.maximum(mass, 1e-12))[cell]
+    return np.asarray(weights * len(weights) / weights.sum())
+
+
+def _thin_group(data: Dataset, locked: IntArray, contract: Contract) -> bool:
+    """Whether a group with a share has too few locked rows to be weighted."""
+    code = group_codes(data, locked, contract)
+    return any(share > 0 and int((code == k).sum()) < FEWEST_OF_GROUP for k, (_, share) in enumerate(contract.groups))
