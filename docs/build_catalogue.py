@@ -1,5 +1,6 @@
 """Write docs/catalogue/*.md from the docstrings of the plug-ins and their parameters: python docs/build_catalogue.py"""
 
+import dataclasses
 from pathlib import Path
 
 from veridical.core.field_docs import field_docs
@@ -22,9 +23,11 @@ def page(title: str) -> str:
     for name in names(package):
         first, *rest = (module(package, name).__doc__ or "").strip().split("\n")
         params = get(package, noun, name).params
+        filled_in = {field.name for field in dataclasses.fields(params) if not field.repr}
         lines += [f"## {name}", "", first, "", *rest[1:], ""]
         for field, text in field_docs(type(params)).items():
-            lines.append(f"- `{field}` (default `{getattr(params, field)!r}`): {text}")
+            if field not in filled_in:
+                lines.append(f"- `{field}` (default `{getattr(params, field)!r}`): {text}")
         lines.append("")
     return "\n".join(lines).rstrip() + "\n"
 

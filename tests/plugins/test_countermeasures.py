@@ -8,6 +8,8 @@ import pytest
 from tiny_encoder import TINY, same
 from veridical.core.errors import VeridicalError
 from veridical.core.plugins import get, module, names
+from veridical.train._contract import Countermeasure
+from veridical.train._knobs import knobs, refuse_outside
 from veridical.train.training import train
 
 PACKAGE = "veridical.train.countermeasures"
@@ -24,7 +26,10 @@ def name(request) -> str:
 
 @pytest.fixture
 def countermeasure(name):
-    return get(PACKAGE, "countermeasure", name)
+    """The record; with the params of its toy where its defaults lack what only a user can name."""
+    found = get(PACKAGE, "countermeasure", name)
+    needed = found.toy().params
+    return found if needed is None else replace(found, params=needed)
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +51,13 @@ def test_every_parameter_is_explained(countermeasure):
     source = inspect.getsource(type(countermeasure.params))
     for field in fields(countermeasure.params):
         assert source.split(f"    {field.name}:")[1].split("\n", 1)[1].lstrip().startswith('"""')
+
+
+def test_every_number_among_its_knobs_declares_its_range(countermeasure):
+    for field in knobs(countermeasure.params):
+        assert field.type not in (int, float) or field.metadata["low"] <= getattr(countermeasure.params, field.name), field.name
+    refuse_outside("it", countermeasure.params)
+    refuse_outside("it", countermeasure.off)
 
 
 def test_row_weights_sum_to_the_number_of_rows(countermeasure):
@@ -133,12 +145,13 @@ def test_its_toy_is_in_less_trouble_with_it(countermeasure, tiny_bert, trained_o
     toy = countermeasure.toy()
     settings = {"epochs": 6, "token_budget": 200, "validation_share": 0.0, **(toy.settings or {})}
     config = replace(TINY, **settings)
+    planted = [] if toy.encoder is None else [Countermeasure(None, countermeasure.toy, network=lambda n, _p, _r: toy.encoder(n))]
     gains = []
     for seed in SEEDS:
-        key = (str(toy.data.table.to_pylist()), str(settings), seed)
+        key = (str(toy.data.table.to_pylist()), str(settings), toy.encoder, seed)
         if key not in trained_once:
-            trained_once[key] = train(toy.data, model=tiny_bert, config=config, seed=seed).probabilities
-        given = train(toy.data, model=tiny_bert, config=config, seed=seed, countermeasures=[countermeasure])
+            trained_once[key] = train(toy.data, model=tiny_bert, config=config, seed=seed, countermeasures=planted).probabilities
+        given = train(toy.data, model=tiny_bert, config=config, seed=seed, countermeasures=[*planted, countermeasure])
         gains.append(toy.trouble(trained_once[key], toy.data) - toy.trouble(given.probabilities, toy.data))
     assert np.mean(gains) > 0.02, gains
     assert min(gains) >= 0, gains

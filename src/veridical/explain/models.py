@@ -6,7 +6,6 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from veridical.core import plugins
 from veridical.core.explain_record import Validation
 from veridical.core.progress import Progress
 from veridical.core.randomness import stream
@@ -18,8 +17,9 @@ from veridical.models.encoder import EncoderModel
 from veridical.models.linear import LinearModel, LinearParams, fit_linear, weighted
 from veridical.models.model import FloatArray
 from veridical.models.text_features import hashed
+from veridical.train._knobs import called
 from veridical.train.config import TrainConfig
-from veridical.train.training import PACKAGE, cut_validation, linear_weights
+from veridical.train.training import cut_validation, linear_weights
 
 FEWEST_CLUSTERS = 20
 """Clusters of train from which leaving out a twentieth of them leaves out at least one. Ours; no source."""
@@ -57,7 +57,7 @@ class TracedLinear:
         mine, theirs = np.arange(len(train)), np.arange(len(train), features.matrix.shape[0])
         columns = np.searchsorted(features.hashes, self.model.hashes)
         seen = weighted(features.matrix[:, columns], self.model.idf).astype(np.float64)
-        named = tuple((name, plugins.get(PACKAGE, "countermeasure", name)) for name in self.countermeasures)
+        named = tuple(called(text) for text in self.countermeasures)
         found = linear_weights(self.data, train, named, given=None, seed=seed)
         whole = np.ones(len(train)) if found is None else found
         fitted = Logistic(seen[mine], codes, whole, self.model.weights.astype(np.float64), self.model.bias, LinearParams().c)

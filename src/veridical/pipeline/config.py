@@ -105,7 +105,8 @@ class RunConfig:
     engine_address: str | None = None
     """Address of a running Ray cluster; without it, --engine ray starts one on this machine."""
     countermeasures: tuple[str, ...] = ()
-    """Countermeasures to train with, separated by commas. See: veridical list countermeasures."""
+    """Countermeasures to train with, separated by commas, each with knobs where wanted: gce:power=0.5,fgm. See: veridical list
+    countermeasures."""
     training: TrainConfig = field(default_factory=TrainConfig)
     """How an encoder is trained; its fields are options of their own."""
 

@@ -321,8 +321,11 @@ def identity_of(verb: str, source: Path, config: RunConfig) -> dict[str, Any]:
 
     Raises InputError for what cannot be read, and for an address or a header that must not be written down.
     """
+    from veridical.train._knobs import files_named
+
     calls_of(config)
     named = {"TRAIN": source, **{f"--{name}": Path(getattr(config, name)) for name in FILES if getattr(config, name)}}
+    named |= {f"--countermeasures {what}": path for what, path in files_named(config.countermeasures).items()}
     if config.model not in ("linear", "minilm") and Path(config.model).is_dir():
         named["--model"] = Path(config.model)
     if config.contract:
@@ -341,17 +344,15 @@ def identity_of(verb: str, source: Path, config: RunConfig) -> dict[str, Any]:
 def _check_names(config: RunConfig) -> None:
     """Refuse unknown names before any long work."""
     from veridical.core.plugins import get, names
+    from veridical.train._knobs import files_named
 
     task = get("veridical.tasks", "task", config.task)
     if config.metric not in task.metrics:
         raise UnknownName("metric", config.metric, task.metrics)
-    for kind, package, chosen in (
-        ("repair", "veridical.repair", config.repairs),
-        ("countermeasure", "veridical.train.countermeasures", config.countermeasures),
-    ):
-        for name in chosen:
-            if name not in names(package):
-                raise UnknownName(kind, name, names(package), f"See: veridical list {kind}s")
+    for name in config.repairs:
+        if name not in names("veridical.repair"):
+            raise UnknownName("repair", name, names("veridical.repair"), "See: veridical list repairs")
+    files_named(config.countermeasures)
     if task.structure is not None:
         from veridical.pipeline.structured_running import check_structured
 

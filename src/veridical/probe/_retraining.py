@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from veridical.core import plugins
 from veridical.core.errors import VeridicalError
 from veridical.dataset.rows import Dataset, IntArray
 from veridical.models.linear import fit_linear
 from veridical.models.model import FloatArray
 from veridical.models.text_features import HashedText, hashed
 from veridical.probe._subject import Recipe, Subject
-from veridical.train.training import PACKAGE, linear_weights
+from veridical.train._knobs import called
+from veridical.train.training import linear_weights
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +32,7 @@ class LinearAgain:
     def predict(self, train: IntArray, on: IntArray, *, seed: int, times: IntArray | None = None) -> FloatArray:
         """Probabilities (len(on), C) after training on the rows `train`, in this order, each counted `times` times."""
         codes = self.data.codes[train]
-        named = tuple((name, plugins.get(PACKAGE, "countermeasure", name)) for name in self.recipe.countermeasures)
+        named = tuple(called(text) for text in self.recipe.countermeasures)
         given = None if times is None else times.astype(np.float64)
         weights = linear_weights(self.data, train, named, given=given, seed=seed)
         model = fit_linear(self._features.rows(train), codes, labels=self.data.labels, weights=weights, seed=seed)

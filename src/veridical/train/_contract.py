@@ -4,7 +4,7 @@ docs/decisions/0006-joints-of-training.md lists the joints and says why these. A
 to be written down there.
 """
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from veridical.core.errors import InputError
 from veridical.dataset.grouping import GroupParams, are_strata
-from veridical.dataset.rows import Dataset, IntArray
+from veridical.dataset.rows import Dataset, IntArray, Text
 from veridical.models.model import FloatArray
 from veridical.train.batching import Batch
 from veridical.train.trained import Trained
@@ -20,6 +20,7 @@ from veridical.train.trained import Trained
 JOINTS = (
     "row_weights",
     "network",
+    "rates",
     "change_batch",
     "weigh",
     "offsets",
@@ -52,6 +53,18 @@ class Toy:
     data: Dataset
     trouble: Callable[[FloatArray, Dataset], float]
     settings: Mapping[str, Any] | None = None
+    params: Any = None
+    """Params of the countermeasure on this toy, where its defaults lack what only a user can name."""
+    encoder: Callable[[Any], None] | None = None
+    """Plants something in the encoder before training, with the countermeasure and without."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Read:
+    """What the network makes of rows, with its graph: states (B, D) as its head gets them, and logits (B, C)."""
+
+    states: Any
+    logits: Any
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -71,6 +84,36 @@ class Pass:
     noise: Callable[[], Any]
     rows: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
     """(B,) positions in the data set; -1 on a row that only fills a piece."""
+    states: Any = None
+    """(B, D), of which the head made the logits."""
+    codes: Any = None
+    """(B,) classes as they are written down."""
+    losses: Any = None
+    """(B,) what the step learns from these rows without what stands beside, row weights not applied."""
+    loss: Any = None
+    """(logits (B, C), codes (B,)) -> (B,), as the row loss but without offsets."""
+    head: Any = None
+    """states (B, D) -> logits (B, C)."""
+    read_rows: Any = None
+    """(positions in the data set (n,)) -> Read of those rows, under new dropout masks."""
+    read_texts: Any = None
+    """(positions among the texts that the countermeasure brought (n,)) -> Read."""
+    streams: Any = None
+    """() -> a random stream for each row (B,), the same in whichever piece a row is computed."""
+    own: dict[str, Any] = field(default_factory=dict)
+    """The countermeasure's own tensors, saved with the state; those that the whole step changes are changed in `after_step`."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Start:
+    """The network before the first step, without dropout. parameters: what learns, by name. read_rows, read_texts: as in Pass.
+    train: positions of the training rows. rng: a stream of the countermeasure's own."""
+
+    parameters: Mapping[str, Any]
+    read_rows: Callable[[IntArray], Read]
+    read_texts: Callable[[IntArray], Read]
+    train: IntArray
+    rng: np.random.Generator
 
 
 class First(Protocol):
@@ -126,6 +169,9 @@ class Countermeasure:
     """The record a countermeasure file ends with. At least one joint; what is None is left as it is. Tensors are torch's.
 
     prepare: (codes (N,) of the training rows, number of classes, params) -> params that the other joints get.
+    texts: (params) -> inputs, as many as wanted, that `beside` and `begin` may read; tokenised once.
+    begin: (Start, params) -> params that the joints of steps get; made anew when a training resumes.
+    rates: (EncoderClassifier, params) -> factor on the step size of tensors that learn, by name; 1 where not named.
     row_weights: (codes (N,) of the training rows, number of classes, params) -> weights (N,) with mean 1.
     network: (EncoderClassifier before training, params, random stream); changes it in place, and twice is as once.
     change_batch: (batch, params, random stream) -> batch with the same rows.
@@ -157,6 +203,9 @@ class Countermeasure:
     """Model linear, which is fitted at once, is refused."""
     study: Callable[[Study, Any], Any] | None = None
     prepare: Callable[[IntArray, int, Any], Any] | None = None
+    texts: Callable[[Any], Sequence[Text]] | None = None
+    begin: Callable[[Start, Any], Any] | None = None
+    rates: Callable[[Any, Any], Mapping[str, float]] | None = None
     row_weights: Callable[[IntArray, int, Any], FloatArray] | None = None
     network: Callable[[Any, Any, np.random.Generator], None] | None = None
     change_batch: Callable[[Batch, Any, np.random.Generator], Batch] | None = None

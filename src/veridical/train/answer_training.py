@@ -15,7 +15,7 @@ from veridical.train.answered import Answered
 from veridical.train.config import DEFAULTS, TrainConfig
 from veridical.train.training import cut_validation, fitting
 
-ALLOWED = ("network", "mixed", "loss", "beside", "attack", "penalty", "after_step", "scored", "after")
+ALLOWED = ("network", "rates", "mixed", "loss", "beside", "attack", "penalty", "after_step", "scored", "after")
 """Joints of countermeasures that work on classes inside rows; the others weigh or study rows by the one label they have."""
 LINEAR_HEADS = ("words", "labels")
 """Heads for which there is a linear model."""
@@ -64,7 +64,8 @@ def fitting_answers(countermeasures: Sequence[str | Countermeasure], *, task: st
     named = fitting(countermeasures, model=model, config=config)
     for name, countermeasure in named:
         unfit = [joint for joint in countermeasure.joints() if joint not in ALLOWED]
-        if unfit or countermeasure.study or countermeasure.prepare or (head == "span" and countermeasure.loss):
+        learns = countermeasure.study or countermeasure.prepare or countermeasure.texts or countermeasure.begin
+        if unfit or learns or (head == "span" and countermeasure.loss):
             raise InputError(f"{name} works on rows with one label each, which task {task} does not have. Leave it out.")
     if config.tuning == "head":
         raise InputError(f"--tuning head solves for one label a row, which task {task} does not have. Use last_layers.")

@@ -105,6 +105,7 @@ def train_encoder(request: Request) -> Trained:
                 accelerator=accelerator,
                 checkpoint=checkpoint,
                 progress=request.progress,
+                texts=texts_of(countermeasures, tokenizer, max_length=config.max_length),
             )
             state, learned = fit(job), learned_share(network, config)
             if method.tuning.merge:
@@ -127,6 +128,12 @@ def train_encoder(request: Request) -> Trained:
         warnings=warnings_of(request, tokens, tokenizer),
         learned=learned,
     )
+
+
+def texts_of(countermeasures: Named, tokenizer: Any, *, max_length: int) -> dict[str, Tokens]:
+    """What each countermeasure brings to be read, by its name."""
+    brought = {name: list(c.texts(c.params)) for name, c in countermeasures if c.texts}
+    return {name: tokenise(tokenizer, texts, max_length=max_length) for name, texts in brought.items()}
 
 
 def _as_model(request: Request, network: EncoderClassifier, tokenizer: Any, choices: Choices) -> EncoderModel:
@@ -166,16 +173,15 @@ def open_network(
 ) -> EncoderClassifier:
     """The pre-trained encoder with a new head of a kind; parts that are to stay as they are do not ask for gradients."""
     encoder = open_encoder(weights.folder, dropout=config.dropout, attention="eager")
-    stack = layers(encoder)
-    if config.frozen_layers > len(stack):
-        raise InputError(
-            f"train setting frozen_layers = {config.frozen_layers}, but the encoder has {len(stack)} layers. Give fewer."
-        )
     network = kind(encoder, n_classes=n_classes, seed=seed)
     for name, countermeasure in countermeasures:
         if countermeasure.network:
             countermeasure.network(network, countermeasure.params, stream(seed, name))
-    method = config.method()
+    n_layers, method = len(layers(encoder)), config.method()
+    if config.frozen_layers > n_layers:
+        raise InputError(
+            f"train setting frozen_layers = {config.frozen_layers}, but the encoder has {n_layers} layers. Give fewer."
+        )
     encoder.requires_grad_(requires_grad=False)
     torch.manual_seed(int(stream(seed, "tuning").integers(2**62)))
     method.tuning.prepare(network, method.params, Given(config.freeze_embeddings, config.frozen_layers, config.max_length))

@@ -7,7 +7,7 @@ For each epoch, for each step: cut a batch of about equal lengths, let counterme
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -30,6 +30,7 @@ from veridical.train.config import TrainConfig
 from veridical.train.dynamics import EpochDynamics, empty, note
 from veridical.train.machine import Choices
 from veridical.train.optimizer import make_optimizer, rate_share
+from veridical.train.reading import Reader, begun
 from veridical.train.step import Stepper, word_unit
 
 
@@ -69,17 +70,21 @@ class Job:
     progress: Progress
     lesson: Lesson | None = None
     """Where a row holds several classes; every array above is then of windows of rows."""
+    texts: Mapping[str, Tokens] = field(default_factory=dict)
+    """What each countermeasure brought to be read, by its name."""
 
 
 def fit(job: Job) -> State:
     """Train to the end, or from the saved state to the end; the best tensors are in the network and in the state returned."""
     _refuse_many_processes(job)
-    optimizer = make_optimizer(job.network, job.config)
+    reader = Reader(job.network, job.tokens, job.texts, job.choices.dtype == "bfloat16")
+    job = replace(job, countermeasures=begun(job.countermeasures, reader, train=job.train, seed=job.seed))
+    optimizer = make_optimizer(job.network, job.config, factors=_rates(job))
     unit = word_unit(job.network)
     start = {name: tensor.detach().clone() for name, tensor in trainable(job.network).items()}
     state = job.checkpoint.read(job.network, optimizer) if job.checkpoint else State()
     model = job.accelerator.prepare(job.network) if job.accelerator.num_processes > 1 else job.network
-    stepper = _stepper(job, model, start, unit)
+    stepper = _stepper(job, model, start, unit, reader=reader, state=state)
     lengths, budget = job.tokens.lengths[job.train], job.choices.token_budget
     plan = [epoch_batches(job.train, lengths, token_budget=budget, seed=job.seed, epoch=e) for e in range(job.config.epochs)]
     n_steps, saved = sum(len(epoch) for epoch in plan), time.monotonic()
@@ -136,7 +141,17 @@ def _weighed(batch: Batch, job: Job, state: State) -> Batch:
     return batch
 
 
-def _stepper(job: Job, model: nn.Module, start: Mapping[str, Tensor], unit: float) -> Stepper:
+def _rates(job: Job) -> Mapping[str, float]:
+    """Factors on the step size, by name of the tensor: the product over countermeasures."""
+    factors: dict[str, float] = {}
+    for _, countermeasure in job.countermeasures:
+        if countermeasure.rates:
+            for name, factor in countermeasure.rates(job.network, countermeasure.params).items():
+                factors[name] = factors.get(name, 1.0) * factor
+    return factors
+
+
+def _stepper(job: Job, model: nn.Module, start: Mapping[str, Tensor], unit: float, *, reader: Reader, state: State) -> Stepper:
     return Stepper(
         network=job.network,
         model=model,
@@ -147,6 +162,8 @@ def _stepper(job: Job, model: nn.Module, start: Mapping[str, Tensor], unit: floa
         bfloat16=job.choices.dtype == "bfloat16",
         accumulation=job.config.accumulation,
         seed=job.seed,
+        reader=reader,
+        kept=state.kept,
     )
 
 

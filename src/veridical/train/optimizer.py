@@ -1,5 +1,8 @@
 """AdamW and the course of its step size."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 import torch
 from torch import nn
 
@@ -7,16 +10,26 @@ from veridical.train.checkpoint import trainable
 from veridical.train.config import TrainConfig
 
 
-def make_optimizer(network: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
-    """AdamW: no decay on biases and layer norms (tensors of one axis), a faster head, the rate that the tuning method wants."""
-    groups, rate = [], config.method().params.rate
-    for of_head in (False, True):
-        for decays in (False, True):
-            chosen = [p for n, p in trainable(network).items() if n.startswith("head.") == of_head and (p.ndim > 1) == decays]
-            base = config.learning_rate * (config.head_rate if of_head else rate)
-            if chosen:
-                groups.append({"params": chosen, "weight_decay": config.weight_decay if decays else 0.0, "base": base})
-    return torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
+def make_optimizer(
+    network: nn.Module, config: TrainConfig, *, factors: Mapping[str, float] = MappingProxyType({})
+) -> torch.optim.Optimizer:
+    """AdamW: no decay on biases and layer norms (tensors of one axis), a faster head, the rate that the tuning method wants.
+
+    factors: on the step size of tensors, by name; 1 where not named.
+    """
+    rate = config.method().params.rate
+    groups: dict[tuple[bool, bool, float], list[nn.Parameter]] = {}
+    for name, parameter in trainable(network).items():
+        groups.setdefault((name.startswith("head."), parameter.ndim > 1, factors.get(name, 1.0)), []).append(parameter)
+    settings = [
+        {
+            "params": groups[of_head, decays, factor],
+            "weight_decay": config.weight_decay if decays else 0.0,
+            "base": config.learning_rate * (config.head_rate if of_head else rate) * factor,
+        }
+        for of_head, decays, factor in sorted(groups)
+    ]
+    return torch.optim.AdamW(settings, lr=config.learning_rate, fused=True)
 
 
 def rate_share(number: int, *, n_steps: int, warmup_share: float) -> float:

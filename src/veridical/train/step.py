@@ -8,15 +8,16 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 from torch.nn.functional import cross_entropy
 
 from veridical.core.randomness import stream
+from veridical.dataset.rows import IntArray
 from veridical.models._encoder_network import EncoderClassifier
-from veridical.train._contract import Named, Pass
+from veridical.train._contract import Named, Pass, Read
 from veridical.train.batching import Batch
 from veridical.train.checkpoint import trainable
 from veridical.train.dynamics import EpochDynamics, note, note_marks
+from veridical.train.reading import Reader
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +34,9 @@ class Stepper:
     bfloat16: bool
     accumulation: int
     seed: int
+    reader: Reader
+    kept: dict[str, dict[str, Tensor]]
+    """What countermeasures keep from step to step, by name."""
 
     def gradients(self, batch: Batch, number: int, dynamics: EpochDynamics) -> float:
         """Leaves in the parameters the gradient of the mean row loss by weight, computed in pieces; returns that loss."""
@@ -53,12 +57,12 @@ class Stepper:
         passes = _Passes.of(self, piece, number, factor)
         attacked = any(c.attack for _, c in self.countermeasures)
         here = passes.no_shift().requires_grad_() if attacked else None
-        logits = passes.forward(here)
-        loss = passes.total(passes.loss_of_rows(logits))
+        read = passes.forward(here)
+        logits, losses = read.logits, passes.loss_of_rows(read.logits)
+        loss = passes.total(losses)
         for name, countermeasure in self.countermeasures:
             if countermeasure.beside:
-                seen = Pass(logits, passes.real, self.unit, passes.again, passes.noise(name), piece.rows)
-                loss = loss + passes.total(countermeasure.beside(seen, countermeasure.params))
+                loss = loss + passes.total(countermeasure.beside(passes.seen(name, read, losses), countermeasure.params))
         loss.backward()  # type: ignore[no-untyped-call]
         total = loss.item()
         if here is not None and here.grad is not None:
@@ -183,31 +187,59 @@ class _Passes:
                     logits = logits + torch.from_numpy(offsets).to(logits.device, logits.dtype)
         return self.stepper.loss_of_rows()(logits, self.codes)
 
-    def forward(self, shift: Tensor | None) -> Tensor:
-        stepper = self.stepper
-        with torch.autocast(self.ids.device.type, torch.bfloat16, enabled=stepper.bfloat16), _shifted(stepper.network, shift):
-            mixed = stepper.mixed(self.number)  # anew in each pass, since a backward pass frees the graph of the mixing
-            if mixed is None:
-                logits: Tensor = stepper.model(self.ids, self.mask, self.types, *self.beside_tokens)
-            else:
-                logits = functional_call(stepper.network, dict(mixed), (self.ids, self.mask, self.types, *self.beside_tokens))
-        return logits
+    def forward(self, shift: Tensor | None) -> Read:
+        with _shifted(self.stepper.network, shift):
+            return self.read(self.ids, self.mask, self.types, *self.beside_tokens)
+
+    def read(self, *inputs: Tensor | None) -> Read:
+        """What the tensors of this step make of other inputs."""
+        mixed = self.stepper.mixed(self.number)  # anew in each pass, since a backward pass frees the graph of the mixing
+        return self.stepper.reader.read(*inputs, model=self.stepper.model, tensors=mixed)
+
+    def seen(self, name: str, read: Read, losses: Tensor) -> Pass:
+        """The pass just made, as the countermeasure `name` sees it."""
+        stepper, reader = self.stepper, self.stepper.reader
+
+        def texts(at: IntArray) -> Read:
+            return self.read(*reader.of_texts(name, at))
+
+        return Pass(
+            read.logits,
+            self.real,
+            stepper.unit,
+            self.again,
+            self.noise(name),
+            self.piece.rows,
+            states=read.states,
+            codes=self.codes,
+            losses=losses,
+            loss=stepper.loss_of_rows(),
+            head=stepper.network.headed,
+            read_rows=lambda rows: self.read(*reader.of_rows(rows)),
+            read_texts=texts,
+            streams=lambda: self.streams(name),
+            own=stepper.kept.setdefault(name, {}),
+        )
 
     def again(self, shift: Tensor | None, *, same_masks: bool) -> Tensor:
         """Another pass. Under the same masks it leaves the random state as it found it, so that later pieces draw as ever."""
         if not same_masks:
-            return self.forward(shift)
+            unlike: Tensor = self.forward(shift).logits
+            return unlike
         ahead = _random_state(self.ids.device)
         _set_random_state(self.ids.device, self.masks)
-        logits = self.forward(shift)
+        logits: Tensor = self.forward(shift).logits
         _set_random_state(self.ids.device, ahead)
         return logits
 
+    def streams(self, name: str) -> list[np.random.Generator]:
+        """One of each row."""
+        return [stream(self.stepper.seed, f"{name}/{self.number}/{row}") for row in self.piece.rows]
+
     def noise(self, name: str) -> Callable[[], Tensor]:
         def noise() -> Tensor:
-            stepper, shape = self.stepper, self.no_shift().shape[1:]
-            streams = [stream(stepper.seed, f"{name}/{self.number}/{row}") for row in self.piece.rows]
-            drawn = np.stack([rng.standard_normal(shape, np.float32) for rng in streams])
+            shape = self.no_shift().shape[1:]
+            drawn = np.stack([rng.standard_normal(shape, np.float32) for rng in self.streams(name)])
             return torch.from_numpy(drawn).to(self.ids.device) * self.real
 
         return noise

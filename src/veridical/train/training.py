@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 
-from veridical.core import plugins
 from veridical.core.errors import InputError
 from veridical.core.progress import Progress, silent
 from veridical.core.randomness import stream
@@ -22,10 +21,10 @@ from veridical.train._contract import (
     refuse_without_groups,
     studied,
 )
+from veridical.train._knobs import PACKAGE, called, refuse_outside
 from veridical.train.config import DEFAULTS, TrainConfig
 from veridical.train.trained import Trained
 
-PACKAGE = "veridical.train.countermeasures"
 FOLDS = 5
 """Parts of the train rows, each answered by a linear model of the others, where a countermeasure asks for answers. Ours."""
 FEWEST_VALID = 10
@@ -46,10 +45,11 @@ def train(
 ) -> Trained:
     """Train `model` on the train rows and predict every row.
 
-    model: linear, or what `models.weights.resolve` understands. countermeasures: names of files in train/countermeasures, or
-    records with changed params. folder: where an encoder keeps its state; the same call with the same folder goes on where it
-    was interrupted and ends identical. clusters: (N,) cluster of each row; whole clusters go to the validation part that is cut
-    from train when the data has no valid rows. weights: row id -> weight, 1 where not named; of train rows only.
+    model: linear, or what `models.weights.resolve` understands. countermeasures: names of files in train/countermeasures, with
+    knobs where wanted (gce:power=0.5), or records with changed params. folder: where an encoder keeps its state; the same call
+    with the same folder goes on where it was interrupted and ends identical. clusters: (N,) cluster of each row; whole clusters
+    go to the validation part that is cut from train when the data has no valid rows. weights: row id -> weight, 1 where not
+    named; of train rows only.
     """
     named = fitting(countermeasures, model=model, config=config)
     refuse_without_groups(named, data)
@@ -119,9 +119,11 @@ def _named(countermeasures: Sequence[str | Countermeasure]) -> Named:
     named = []
     for place, countermeasure in enumerate(countermeasures):
         if isinstance(countermeasure, str):
-            named.append((countermeasure, plugins.get(PACKAGE, "countermeasure", countermeasure)))
+            named.append(called(countermeasure))
         else:
-            named.append((_origin(countermeasure) or f"countermeasure {place + 1}", countermeasure))
+            name = _origin(countermeasure) or f"countermeasure {place + 1}"
+            refuse_outside(name, countermeasure.params)
+            named.append((name, countermeasure))
     return tuple(named)
 
 

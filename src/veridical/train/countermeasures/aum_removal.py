@@ -18,6 +18,7 @@ from veridical.core.randomness import stream
 from veridical.dataset.rows import Dataset, IntArray
 from veridical.models.model import FloatArray
 from veridical.train._contract import Countermeasure, Study
+from veridical.train._knobs import between
 from veridical.train.countermeasures._toys import learned_by_heart
 
 MADE_UP = "\x00 no class"
@@ -28,9 +29,9 @@ MADE_UP = "\x00 no class"
 class Params:
     """Settings of aum_removal."""
 
-    percentile: float = 99.0
+    percentile: float = field(default=99.0, metadata=between(0, 100))
     """Percentile of the made-up rows' margins below which a row is left out, 0..100; 0 is off. Pleiss et al. 2020 use 99."""
-    epochs: int = 6
+    epochs: int = field(default=6, metadata=between(1))
     """Epochs of a first training, >= 1, at most those of the training. Ours: later epochs learn wrong labels by heart."""
     removed: npt.NDArray[np.bool_] | None = field(default=None, repr=False, compare=False)
     """Which training rows are left out; None: from two first trainings."""

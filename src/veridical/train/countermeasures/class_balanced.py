@@ -6,13 +6,14 @@ How it errs: rare rows with wrong labels count more too, and probabilities no lo
 Source: Cui et al. 2019, arXiv:1901.05555.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from veridical.dataset.rows import IntArray
 from veridical.models.model import FloatArray
 from veridical.train._contract import Countermeasure, Toy
+from veridical.train._knobs import between
 from veridical.train.countermeasures._toys import missed_rare, rare_class
 
 
@@ -20,7 +21,7 @@ from veridical.train.countermeasures._toys import missed_rare, rare_class
 class Params:
     """Settings of class_balanced."""
 
-    overlap: float = 0.999
+    overlap: float = field(default=0.999, metadata=between(0, 1 - 1e-9))
     """Chance that a further row adds nothing new, 0..1 without 1; 0 leaves all rows alike (off), near 1 is weighting by inverse
     frequency. Cui et al. 2019 use 0.9 to 0.9999."""
 

@@ -6,7 +6,7 @@ How it errs: rare rows with wrong labels count more too, and probabilities no lo
 Source: King and Zeng 2001, Logistic Regression in Rare Events Data; power < 1 is ours.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
@@ -14,13 +14,14 @@ import pyarrow as pa
 from veridical.dataset.rows import SCHEMA, Dataset, IntArray
 from veridical.models.model import FloatArray
 from veridical.train._contract import Countermeasure, Toy
+from veridical.train._knobs import between
 
 
 @dataclass(frozen=True)
 class Params:
     """Settings of class_weights."""
 
-    power: float = 1.0
+    power: float = field(default=1.0, metadata=between(0, 1))
     """0 leaves all rows alike, 1 gives every class the same total weight, 0..1. King and Zeng 2001 use 1."""
 
 

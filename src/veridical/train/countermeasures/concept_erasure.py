@@ -13,6 +13,7 @@ import numpy as np
 from veridical.dataset.rows import IntArray
 from veridical.models.model import FloatArray
 from veridical.train._contract import Countermeasure, Features, Study
+from veridical.train._knobs import between
 from veridical.train.countermeasures._head import balancing, fitted_head
 from veridical.train.countermeasures._toys import cue_that_misleads
 
@@ -28,7 +29,7 @@ class Params:
     """False is off."""
     balanced: bool = True
     """Rows are weighed so that group and label are independent, so that what tells of the label alone stays. Ours."""
-    c: float = 0.1
+    c: float = field(default=0.1, metadata=between(1e-9))
     """Inverse L2 strength of the head's logistic regression, > 0. Ours, as in dfr."""
     groups: IntArray | None = field(default=None, repr=False, compare=False)
     """Group of every row; None: looked up in the data."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from veridical.dataset.rows import IntArray
 from veridical.models.model import FloatArray
 from veridical.train._contract import Countermeasure, Features, Study
+from veridical.train._knobs import between
 from veridical.train.countermeasures._head import balancing, fitted_head
 from veridical.train.countermeasures._toys import cue_that_misleads
 
@@ -20,9 +21,9 @@ from veridical.train.countermeasures._toys import cue_that_misleads
 class Params:
     """Settings of dfr."""
 
-    share: float = 1.0
+    share: float = field(default=1.0, metadata=between(0, 1))
     """Share of the new head in a mix with the trained one, 0..1; 0 is off. Kirichenko et al. 2023 use the new head alone."""
-    c: float = 0.1
+    c: float = field(default=0.1, metadata=between(1e-9))
     """Inverse L2 strength of the logistic regression, > 0. Kirichenko et al. 2023 search 0.01 to 10 for L1."""
     cells: IntArray | None = field(default=None, repr=False, compare=False)
     """Group x label of every row; None: counted from the data."""

@@ -7,10 +7,11 @@ Source: Polyak and Juditsky 1992; the start-up of the decay as in TensorFlow's E
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from veridical.train._contract import Countermeasure
+from veridical.train._knobs import between
 from veridical.train.countermeasures._toys import restless
 
 COUNT = "number of steps"
@@ -20,9 +21,9 @@ COUNT = "number of steps"
 class Params:
     """Settings of ema."""
 
-    decay: float = 0.98
+    decay: float = field(default=0.98, metadata=between(0, 1))
     """Share of the average that is kept in a step, 0..1; 0 is off. Ours: an average over about 50 steps of a few hundred."""
-    slow_start: float = 10.0
+    slow_start: float = field(default=10.0, metadata=between(1))
     """In step t the decay is at most (1 + t) / (slow_start + t), so that the first weights are soon left behind, >= 1."""
 
 

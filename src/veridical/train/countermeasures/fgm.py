@@ -6,10 +6,11 @@ How it errs: moves in embedding space are no words, so robustness to typing slip
 Source: Miyato et al. 2017, arXiv:1605.07725; the clean loss is kept beside it, as there.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from veridical.train._contract import Countermeasure, Pass, Shifts
+from veridical.train._knobs import between
 from veridical.train.countermeasures._smoothness import of_length
 from veridical.train.countermeasures._toys import learned_by_heart
 
@@ -18,7 +19,7 @@ from veridical.train.countermeasures._toys import learned_by_heart
 class Params:
     """Settings of fgm."""
 
-    size: float = 0.5
+    size: float = field(default=0.5, metadata=between(0))
     """Length of the move of a whole row, in mean lengths of a word embedding, >= 0; 0 is off. Ours: on rows of four words 1.0 let
     nothing be learned, 0.5 did."""
 

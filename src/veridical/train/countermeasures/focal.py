@@ -6,10 +6,11 @@ How it errs: rows with wrong labels are never easy, so they count more; answers 
 Source: Lin et al. 2017, arXiv:1708.02002, without class weights (join it with class_balanced for those).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from veridical.train._contract import Countermeasure, Toy
+from veridical.train._knobs import between
 from veridical.train.countermeasures._toys import missed_rare, rare_class
 
 
@@ -17,7 +18,7 @@ from veridical.train.countermeasures._toys import missed_rare, rare_class
 class Params:
     """Settings of focal."""
 
-    power: float = 2.0
+    power: float = field(default=2.0, metadata=between(0))
     """0 is cross-entropy (off), >= 0. Lin et al. 2017 use 2."""
 
 

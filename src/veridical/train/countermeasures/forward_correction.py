@@ -6,11 +6,12 @@ How it errs: it needs the rate; above the true one it makes answers surer than t
 Source: Patrini et al. 2017, arXiv:1609.03683, with the rate given in place of estimated.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from veridical.core.errors import InputError
 from veridical.train._contract import Countermeasure, Toy
+from veridical.train._knobs import between
 from veridical.train.countermeasures._toys import loss_on_test, wrong_labels
 
 
@@ -18,7 +19,7 @@ from veridical.train.countermeasures._toys import loss_on_test, wrong_labels
 class Params:
     """Settings of forward_correction."""
 
-    rate: float = 0.2
+    rate: float = field(default=0.2, metadata=between(0, 1 - 1e-9))
     """Share of labels that are wrong, the wrong ones spread evenly over the other classes, 0..1 without 1; 0 is off. Ours: give
     what a review of labels found."""
     transition: tuple[tuple[float, ...], ...] | None = None

@@ -6,10 +6,11 @@ How it errs: as fgm. Users of the authors' code saw clean accuracy fall on SST-2
 Source: Zhu et al. 2020, arXiv:1909.11764; started at the embeddings themselves, so the clean pass is the first of the climb.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from veridical.train._contract import Countermeasure, Pass, Shifts
+from veridical.train._knobs import between
 from veridical.train.countermeasures._smoothness import of_length, within
 from veridical.train.countermeasures._toys import learned_by_heart
 
@@ -18,11 +19,11 @@ from veridical.train.countermeasures._toys import learned_by_heart
 class Params:
     """Settings of freelb."""
 
-    step: float = 0.25
+    step: float = field(default=0.25, metadata=between(0))
     """Length of one move of a row, in mean lengths of a word embedding, >= 0; 0 is off. Ours."""
-    steps: int = 2
+    steps: int = field(default=2, metadata=between(1))
     """Moves, >= 1; the loss at each is added. Zhu et al. 2020 use 2 to 3."""
-    size: float = 0.5
+    size: float = field(default=0.5, metadata=between(1e-9))
     """Radius of the ball that the climb stays in, in the same unit, > 0. Ours."""
 
 

@@ -6,10 +6,11 @@ How it errs: rare and hard rows look like wrong ones and are learned late or nev
 Source: Zhang and Sabuncu 2018, arXiv:1805.07836, without the truncated variant.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from veridical.train._contract import Countermeasure, Toy
+from veridical.train._knobs import between
 from veridical.train.countermeasures._toys import loss_on_test, wrong_labels
 
 
@@ -17,7 +18,7 @@ from veridical.train.countermeasures._toys import loss_on_test, wrong_labels
 class Params:
     """Settings of gce."""
 
-    power: float = 0.7
+    power: float = field(default=0.7, metadata=between(0, 1))
     """0 is cross-entropy (off), 1 the mean absolute error, 0..1. Zhang and Sabuncu 2018 use 0.7."""
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from veridical.dataset.rows import IntArray
 from veridical.models.model import FloatArray
 from veridical.train._contract import Countermeasure, Study
+from veridical.train._knobs import between
 from veridical.train.countermeasures._toys import cue_that_misleads
 
 
@@ -22,7 +23,7 @@ from veridical.train.countermeasures._toys import cue_that_misleads
 class Params:
     """Settings of group_dro."""
 
-    step: float = 0.01
+    step: float = field(default=0.01, metadata=between(0))
     """Step of the group weights in each training step, >= 0; 0 is off (rows then count alike). Sagawa et al. 2020 use 0.01."""
     cells: IntArray | None = field(default=None, repr=False, compare=False)
     """Group x label of every row; None: counted from the data."""

@@ -14,6 +14,7 @@ import numpy as np
 from veridical.dataset.rows import IntArray
 from veridical.models.model import FloatArray
 from veridical.train._contract import Countermeasure, Study
+from veridical.train._knobs import between
 from veridical.train.countermeasures._toys import cue_that_misleads
 
 
@@ -21,10 +22,10 @@ from veridical.train.countermeasures._toys import cue_that_misleads
 class Params:
     """Settings of jtt."""
 
-    factor: float = 6.0
+    factor: float = field(default=6.0, metadata=between(1))
     """How much a row that was answered wrongly counts, others 1, >= 1; 1 is off. Liu et al. 2021 search 4 to 100; 6 on
     MultiNLI."""
-    epochs: int = 2
+    epochs: int = field(default=2, metadata=between(1))
     """Epochs of the first training, >= 1. Liu et al. 2021 use 1 or 2 on text."""
     wrong: FloatArray | None = field(default=None, repr=False, compare=False)
     """1 for each training row answered wrongly, else 0; None: from a first training."""

@@ -7,10 +7,11 @@ Source: Li et al. 2018, arXiv:1802.01483. The head, which starts from nothing, k
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from veridical.train._contract import Countermeasure, Toy
+from veridical.train._knobs import between
 from veridical.train.countermeasures._toys import against_the_word, wrong_labels
 
 
@@ -18,7 +19,7 @@ from veridical.train.countermeasures._toys import against_the_word, wrong_labels
 class Params:
     """Settings of l2_sp."""
 
-    strength: float = 0.1
+    strength: float = field(default=0.1, metadata=between(0))
     """Factor on half the squared distance, >= 0; 0 is off. Li et al. 2018 search 0.001 to 0.1."""
 
 

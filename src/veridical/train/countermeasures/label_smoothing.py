@@ -6,7 +6,7 @@ How it errs: where labels are right, it makes sure predictions look unsure, and 
 Source: Szegedy et al. 2016, arXiv:1512.00567, section 7; with noisy labels: Lukasik et al. 2020, arXiv:2003.02819.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
@@ -15,13 +15,14 @@ from veridical.core.randomness import stream
 from veridical.dataset.rows import SCHEMA, Dataset
 from veridical.models.model import FloatArray
 from veridical.train._contract import Countermeasure, Toy
+from veridical.train._knobs import between
 
 
 @dataclass(frozen=True)
 class Params:
     """Settings of label_smoothing."""
 
-    share: float = 0.1
+    share: float = field(default=0.1, metadata=between(0, 1))
     """Share of the target that is spread over all classes, 0..1. Szegedy et al. 2016."""
 
 

@@ -6,13 +6,14 @@ How it errs: where the frequencies of use are those of training, accuracy falls 
 Source: Menon et al. 2021, arXiv:2007.07314, the adjusted loss.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from veridical.dataset.rows import IntArray
 from veridical.train._contract import Countermeasure, Toy
+from veridical.train._knobs import between
 from veridical.train.countermeasures._toys import missed_rare, rare_class
 
 
@@ -20,7 +21,7 @@ from veridical.train.countermeasures._toys import missed_rare, rare_class
 class Params:
     """Settings of logit_adjustment."""
 
-    strength: float = 1.0
+    strength: float = field(default=1.0, metadata=between(0))
     """Factor on the logarithm of the share, >= 0; 0 is off. Menon et al. 2021 use 1."""
     shares: tuple[float, ...] | None = None
     """Share of each class, in the order of the labels, > 0; None: counted from the training rows, unweighted."""

@@ -7,12 +7,13 @@ Source: Lee et al. 2020, arXiv:1909.11299; on matrices of the encoder, as there 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from veridical.train._contract import Countermeasure
+from veridical.train._knobs import between
 from veridical.train.countermeasures._toys import learned_by_heart
 
 MATRIX_AXES = 2
@@ -22,7 +23,7 @@ MATRIX_AXES = 2
 class Params:
     """Settings of mixout."""
 
-    share: float = 0.7
+    share: float = field(default=0.7, metadata=between(0, 1 - 1e-9))
     """Share of the weights that are put back in a step, 0..1 without 1; 0 is off. Lee et al. 2020 use 0.7 to 0.9."""
 
 

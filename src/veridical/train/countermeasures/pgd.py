@@ -6,10 +6,11 @@ How it errs: as fgm; every further step costs one more pass forwards and backwar
 Source: Madry et al. 2018, arXiv:1706.06083, the ball being around a row's embeddings as a whole, started at its centre.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from veridical.train._contract import Countermeasure, Pass, Shifts
+from veridical.train._knobs import between
 from veridical.train.countermeasures._smoothness import of_length, within
 from veridical.train.countermeasures._toys import learned_by_heart
 
@@ -18,11 +19,11 @@ from veridical.train.countermeasures._toys import learned_by_heart
 class Params:
     """Settings of pgd."""
 
-    size: float = 0.5
+    size: float = field(default=0.5, metadata=between(0))
     """Radius of the ball around a row, in mean lengths of a word embedding, >= 0; 0 is off. Ours."""
-    step: float = 0.25
+    step: float = field(default=0.25, metadata=between(1e-9))
     """Length of one move, in the same unit, > 0. Ours: two moves reach the edge."""
-    steps: int = 3
+    steps: int = field(default=3, metadata=between(1))
     """Moves, >= 1; only the last is learned from. Field practice."""
 
 

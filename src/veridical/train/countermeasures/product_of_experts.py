@@ -20,6 +20,7 @@ from veridical.models.floors import one_word, opening, presence
 from veridical.models.model import FloatArray
 from veridical.models.word_bayes import fit_word_bayes
 from veridical.train._contract import Countermeasure, Study
+from veridical.train._knobs import between
 from veridical.train.countermeasures._toys import cue_that_misleads
 
 FOLDS = 5
@@ -31,7 +32,7 @@ CHEATS = ("one_word", "partial_input", "bag_of_words")
 class Params:
     """Settings of product_of_experts."""
 
-    weight: float = 1.0
+    weight: float = field(default=1.0, metadata=between(0))
     """Factor on the cheat's log-probabilities, >= 0; 0 is off. Clark et al. 2019 use 1."""
     cheat: Literal["one_word", "partial_input", "bag_of_words"] = "one_word"
     """What the cheat reads: whether the word that helps most is there; the second text of a pair, or the first words; which

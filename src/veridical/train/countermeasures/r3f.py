@@ -6,10 +6,11 @@ How it errs: in many dimensions random noise seldom points where the model is st
 Source: Aghajanyan et al. 2021, arXiv:2008.03156, on word embeddings, normal noise.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from veridical.train._contract import Countermeasure, Pass
+from veridical.train._knobs import between
 from veridical.train.countermeasures._smoothness import both_ways, of_length
 from veridical.train.countermeasures._toys import learned_by_heart
 
@@ -18,9 +19,9 @@ from veridical.train.countermeasures._toys import learned_by_heart
 class Params:
     """Settings of r3f."""
 
-    weight: float = 1.0
+    weight: float = field(default=1.0, metadata=between(0))
     """Factor on the divergence in nats, >= 0; 0 is off. Aghajanyan et al. 2021 use 0.1 to 5."""
-    size: float = 3.0
+    size: float = field(default=3.0, metadata=between(1e-9))
     """Length of the noise of a whole row, in mean lengths of a word embedding, > 0. Ours: on the toy 1.0 did nothing, 3.0 did;
     noise of 1e-5, as in the paper, is below what bfloat16 resolves."""
 

@@ -6,12 +6,13 @@ How it errs: it needs dropout and switches it on, which is slower on CPU; a stro
 Source: Liang et al. 2021, arXiv:2106.14448; the loss of the second pass is not added, so the row loss keeps its scale.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from veridical.train._contract import Countermeasure, Pass
+from veridical.train._knobs import between
 from veridical.train.countermeasures._smoothness import both_ways
 from veridical.train.countermeasures._toys import learned_by_heart
 
@@ -20,9 +21,9 @@ from veridical.train.countermeasures._toys import learned_by_heart
 class Params:
     """Settings of r_drop."""
 
-    weight: float = 1.0
+    weight: float = field(default=1.0, metadata=between(0))
     """Factor on half the divergence of both ways, in nats, >= 0; 0 is off. Liang et al. 2021 use 1 to 5."""
-    dropout: float = 0.1
+    dropout: float = field(default=0.1, metadata=between(0, 0.99))
     """Dropout where the training settings have none, 0..1. Liang et al. 2021 use 0.1."""
 
 

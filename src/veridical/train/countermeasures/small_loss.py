@@ -15,6 +15,7 @@ import numpy as np
 from veridical.dataset.rows import IntArray
 from veridical.models.model import FloatArray
 from veridical.train._contract import Countermeasure, Study
+from veridical.train._knobs import between
 from veridical.train.countermeasures._toys import learned_by_heart
 
 FEWEST = 20
@@ -25,9 +26,9 @@ FEWEST = 20
 class Params:
     """Settings of small_loss."""
 
-    strength: float = 1.0
+    strength: float = field(default=1.0, metadata=between(0, 1))
     """Share of the weight that the mixture decides, 0..1; 0 is off. Ours; the sources leave rows out altogether."""
-    warm_up: int = 1
+    warm_up: int = field(default=1, metadata=between(1))
     """Epochs in which all rows count alike, >= 1. Qiao et al. 2022 use 1 to 2."""
     train: IntArray | None = field(default=None, repr=False, compare=False)
     """Positions of the training rows; None: those of the data."""

@@ -8,10 +8,11 @@ Source: Izmailov et al. 2018, arXiv:1803.05407, over steps in place of epochs.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from veridical.train._contract import Countermeasure
+from veridical.train._knobs import between
 from veridical.train.countermeasures._toys import restless
 
 COUNT = "number of steps"
@@ -21,7 +22,7 @@ COUNT = "number of steps"
 class Params:
     """Settings of swa."""
 
-    share: float = 0.5
+    share: float = field(default=0.5, metadata=between(0, 1))
     """Share of all steps, the last ones, that are averaged, 0..1; 0 is off. Izmailov et al. 2018 average the last quarter or
     half."""
 

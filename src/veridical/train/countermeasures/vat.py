@@ -6,10 +6,11 @@ How it errs: it needs no label, so it holds wrong answers in place too; where on
 Source: Jiang et al. 2020 (SMART), arXiv:1911.03437, its smoothness term in one direction; Miyato et al. 2018, arXiv:1704.03976.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from veridical.train._contract import Countermeasure, Pass
+from veridical.train._knobs import between
 from veridical.train.countermeasures._smoothness import divergence, of_length
 from veridical.train.countermeasures._toys import learned_by_heart
 
@@ -18,11 +19,11 @@ from veridical.train.countermeasures._toys import learned_by_heart
 class Params:
     """Settings of vat."""
 
-    weight: float = 1.0
+    weight: float = field(default=1.0, metadata=between(0))
     """Factor on the divergence in nats, >= 0; 0 is off. Jiang et al. 2020 use 1 to 5."""
-    size: float = 1.0
+    size: float = field(default=1.0, metadata=between(1e-9))
     """Length of the move of a whole row, in mean lengths of a word embedding, > 0. Ours."""
-    look: float = 0.1
+    look: float = field(default=0.1, metadata=between(1e-9))
     """Length of the random move from which the steepest direction is taken, in the same unit, > 0. Ours."""
 
 

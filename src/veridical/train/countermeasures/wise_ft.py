@@ -7,10 +7,11 @@ Source: Wortsman et al. 2022, arXiv:2109.01903 (found on image models with a zer
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from veridical.train._contract import Countermeasure
+from veridical.train._knobs import between
 from veridical.train.countermeasures._toys import learned_by_heart
 
 
@@ -18,7 +19,7 @@ from veridical.train.countermeasures._toys import learned_by_heart
 class Params:
     """Settings of wise_ft."""
 
-    share: float = 0.5
+    share: float = field(default=0.5, metadata=between(0, 1))
     """Share of the fine-tuned weights in the mix, 0..1; 1 is off. Wortsman et al. 2022: 0.5 where nothing is known."""
 
 
