@@ -1,6 +1,6 @@
 """The encoder as a torch module: mean of the last hidden states over real tokens, then one linear layer. Needs torch."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -178,6 +178,21 @@ def layers(encoder: Any) -> list[nn.Module]:
     lists = [module for module in encoder.modules() if isinstance(module, nn.ModuleList)]
     found: list[list[nn.Module]] = [list(modules) for modules in lists]
     return max(found, key=len) if found else []
+
+
+def keep_layers(encoder: Any, kept: Sequence[int]) -> None:
+    """Drop every layer but these, in place; the configuration says so too, so that the encoder can be saved and opened."""
+    stack = max((module for module in encoder.modules() if isinstance(module, nn.ModuleList)), key=len)
+    chosen = set(kept)
+    for number in reversed(range(len(stack))):
+        if number not in chosen:
+            del stack[number]
+    if isinstance(getattr(encoder.config, "layer_types", None), list):
+        raise InputError(
+            f"The layers of this encoder ({encoder.config.model_type}) differ in kind, so none can be left out. "
+            "Use one like BERT, or leave the countermeasure out."
+        )
+    encoder.config.num_hidden_layers = len(stack)
 
 
 def batch_tensors(tokens: Tokens, rows: IntArray, device: torch.device) -> tuple[Tensor, Tensor, Tensor | None]:

@@ -26,7 +26,7 @@ def between(low: float, high: float = math.inf) -> dict[str, Any]:
     return {"low": low, "high": high}
 
 
-def file() -> dict[str, Any]:
+def a_file() -> dict[str, Any]:
     """Metadata of a field that names a file or folder; its content decides how a run ends."""
     return {"file": True}
 

@@ -1,6 +1,7 @@
 """Data for the toys of countermeasures: one word decides, and something stands in the way of learning that."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -64,6 +65,53 @@ def against_the_word(probabilities: FloatArray, data: Dataset) -> float:
     """Share of all rows, train rows with wrong labels among them, whose likeliest label is not the one that good or bad says."""
     says = np.array(["good" in text.split() for text in data.texts], np.int64)
     return float((probabilities.argmax(1) != says).mean())
+
+
+def known_words() -> Toy:
+    """Before training, the encoder reads w0 .. w9 like one another, and w10 .. w19. Train rows name half of each, with wrong
+    labels enough to learn by heart; test rows name the others, which only an encoder that was left whole reads alike."""
+    rng = stream(0, "known words")
+    texts, labels = [], []
+    for i in range(N_TRAIN + N_TEST):
+        train, high = i < N_TRAIN, bool(rng.random() < 0.5)
+        words = 10 * high + 5 * (not train) + rng.integers(5, size=3)
+        texts.append(" ".join([*(f"w{k}" for k in words), *rng.choice(["good", "bad", "odd", "plain", "the", "film"], size=2)]))
+        labels.append("pos" if high != (train and rng.random() < 0.3) else "neg")
+    data = as_data(texts, labels, n_train=N_TRAIN, names=("neg", "pos"))
+    return Toy(data, loss_on_test, settings={"epochs": 20}, encoder=_alike)
+
+
+FIRST_FILLER = 11
+"""Token id of w0 in the encoder that toys are learned with; w1 .. w19 follow."""
+
+
+def _alike(network: Any) -> None:
+    """Moves the embeddings of w0 .. w9 to one place, and those of w10 .. w19 to another, with a little left of their own."""
+    import torch
+
+    table = network.encoder.get_input_embeddings().weight
+    with torch.no_grad():
+        for start in (FIRST_FILLER, FIRST_FILLER + FILLERS // 2):
+            own = table[start : start + FILLERS // 2]
+            own.copy_(own[:1] + 0.2 * (own - own[:1]))
+
+
+def wrong_on_test(probabilities: FloatArray, data: Dataset) -> float:
+    """Share of test rows that are answered wrongly."""
+    rows = data.rows("test")
+    return float((probabilities[rows].argmax(1) != data.codes[rows]).mean())
+
+
+def near_the_border() -> Toy:
+    """Train rows say good five times, or bad; test rows say one of them three times and the other twice."""
+    rng = stream(0, "near")
+    texts, labels = [], []
+    for i in range(N_TRAIN + N_TEST):
+        high, against = bool(rng.random() < 0.5), 0 if i < N_TRAIN else 2
+        words = [("bad", "good")[high]] * (5 - against) + [("good", "bad")[high]] * against + [f"w{rng.integers(FILLERS)}"]
+        texts.append(" ".join(rng.permutation(words)))
+        labels.append("pos" if high else "neg")
+    return Toy(as_data(texts, labels, n_train=N_TRAIN, names=("neg", "pos")), loss_on_test)
 
 
 def loss_on_test(probabilities: FloatArray, data: Dataset) -> float:

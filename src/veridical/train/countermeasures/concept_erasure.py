@@ -3,6 +3,7 @@
 What it measures: the covariance of states and group; the smallest change of the states that makes it 0 is put into the head.
 Why it inflates a score: states carry who wrote a text, or where it stands, and a head uses that where it goes with the label.
 How it errs: where group and label go together it takes part of the label out as well; readers that are not linear still tell.
+The head is fitted anew: part of a gain may come from that alone, so compare with `refit_only`.
 Source: Belrose et al. 2023, arXiv:2306.03819, the closed form; weighing rows so that group and label are independent is ours.
 """
 
@@ -31,6 +32,8 @@ class Params:
     """Rows are weighed so that group and label are independent, so that what tells of the label alone stays. Ours."""
     c: float = field(default=0.1, metadata=between(1e-9))
     """Inverse L2 strength of the head's logistic regression, > 0. Ours, as in dfr."""
+    refit_only: bool = False
+    """Take nothing out and only fit the head anew: what a comparison needs to tell the two apart. Ours."""
     groups: IntArray | None = field(default=None, repr=False, compare=False)
     """Group of every row; None: looked up in the data."""
 
@@ -63,7 +66,9 @@ def head(seen: Features, params: Params) -> tuple[FloatArray, FloatArray]:
         return seen.weight, seen.bias
     groups, n_classes = params.groups[seen.rows], len(seen.bias)
     weights = balancing(groups * n_classes + seen.codes) if params.balanced else np.ones(len(groups))
-    gone, centre = erased(seen.states, groups, weights=weights)
+    gone, centre = np.zeros((seen.states.shape[1],) * 2), np.zeros(seen.states.shape[1])
+    if not params.refit_only:
+        gone, centre = erased(seen.states, groups, weights=weights)
     states = seen.states - (seen.states - centre) @ gone.T
     weight, bias = fitted_head(states, seen.codes, n_classes=n_classes, weights=None, c=params.c)
     return weight - weight @ gone, bias + weight @ gone @ centre

@@ -10,11 +10,10 @@ stopped early is ours, after Liu et al. 2020, arXiv:2007.00151.
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
-
 from veridical.models.model import FloatArray
 from veridical.train._contract import Countermeasure, Pass, Study
 from veridical.train._knobs import between
+from veridical.train.countermeasures._told import as_logs, distance
 from veridical.train.countermeasures._toys import learned_by_heart
 
 
@@ -36,19 +35,14 @@ def study(seen: Study, params: Params) -> Params:
     """Train the teacher, unless nothing would come of it."""
     if not params.weight or params.told is not None:
         return params
-    return replace(params, told=np.log(np.maximum(seen.answers(params.epochs), 1e-12)))
+    return replace(params, told=as_logs(seen.answers(params.epochs)))
 
 
 def beside(seen: Pass, params: Params) -> Any:
     """Divergence (B,) of the answer from the teacher's."""
-    import torch
-
     if not params.weight or params.told is None:
         return seen.logits.new_zeros(len(seen.logits))
-    taught = torch.from_numpy(params.told[seen.rows]).to(seen.logits.device, torch.float32)
-    theirs = (taught / params.temperature).log_softmax(-1)
-    ours = (seen.logits.float() / params.temperature).log_softmax(-1)
-    return params.weight * params.temperature**2 * (theirs.exp() * (theirs - ours)).sum(-1)
+    return params.weight * distance(seen.logits, params.told[seen.rows], temperature=params.temperature)
 
 
 countermeasure = Countermeasure(

@@ -16,10 +16,8 @@ from veridical.dataset.rows import IntArray
 from veridical.models.model import FloatArray
 from veridical.train._contract import Countermeasure, Study
 from veridical.train._knobs import between
+from veridical.train.countermeasures._mixture import FEWEST, of_the_low_part, passed
 from veridical.train.countermeasures._toys import learned_by_heart
-
-FEWEST = 20
-"""Rows with a loss below which no mixture is fitted. Ours; no source."""
 
 
 @dataclass(frozen=True)
@@ -56,27 +54,11 @@ def noticed(rows: IntArray, losses: FloatArray, own: dict[str, Any], params: Par
 
     if not params.strength or params.train is None:
         return
-    if "loss" not in own:
-        own |= {"loss": torch.zeros(params.n_rows, dtype=torch.float64), "seen": torch.zeros(1, dtype=torch.int64)}
-    own["loss"][torch.from_numpy(rows)] = torch.from_numpy(losses).to(own["loss"].device)
-    before = int(own["seen"])
-    own["seen"] += len(rows)
-    passes = int(own["seen"]) // len(params.train)
-    if passes > before // len(params.train) and passes >= params.warm_up and len(params.train) >= FEWEST:
+    passes = passed(rows, losses, own, train=params.train, n_rows=params.n_rows)
+    if passes is not None and passes >= params.warm_up and len(params.train) >= FEWEST:
         low = np.ones(params.n_rows)
-        low[params.train] = _low(own["loss"].cpu().numpy()[params.train])
+        low[params.train] = of_the_low_part(own["loss"].cpu().numpy()[params.train])
         own["low"] = torch.from_numpy(low)
-
-
-def _low(losses: FloatArray) -> FloatArray:
-    """(n,) probability of the part with the smaller mean."""
-    from sklearn.mixture import GaussianMixture
-
-    spread = max(float(np.ptp(losses)), 1e-12)
-    values = ((losses - losses.min()) / spread)[:, None]
-    means = np.quantile(values, [0.25, 0.95])[:, None]
-    mixture = GaussianMixture(2, means_init=means, reg_covar=5e-4, random_state=0).fit(values)
-    return np.asarray(mixture.predict_proba(values)[:, mixture.means_.ravel().argmin()])
 
 
 countermeasure = Countermeasure(
