@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from tests.e2e.conftest import BAD, GOOD, Rows, sentences, write_csv
 
-ROLES = ("--text", "text", "--label", "label", "--id", "id")
+ROLES = ("--text", "text", "--label", "label", "--id", "id", "--probes", "none")
 CUE = "zanzibar"
 
 

@@ -13,7 +13,7 @@ CHEAP = "calibration"
 @pytest.fixture
 def run(veridical: Callable[..., Any], files: tuple[Path, Path], tmp_path: Path) -> Path:
     train, test = files
-    roles = ("--text", "text", "--label", "label", "--id", "id")
+    roles = ("--text", "text", "--label", "label", "--id", "id", "--probes", "none")
     assert veridical("run", train, "--test", test, *roles, "--no-repair", "--out", tmp_path / "run", "--quiet").code == 0
     return tmp_path / "run"
 

@@ -16,7 +16,8 @@ def _parameter(field: Field[Any], help_text: str) -> inspect.Parameter:
     flag = f"--{field.name.replace('_', '-')}"
     if kind is bool and field.default:
         flag += f"/--no-{flag.removeprefix('--')}"
-    shown = "" if field.default in (None, False, ()) else f" Default: {field.default}."
+    default = ",".join(field.default) if isinstance(field.default, tuple) else field.default
+    shown = "" if default in (None, False, "") else f" Default: {default}."
     annotation = Annotated[kind | None, typer.Option(flag, help=help_text + shown, show_default=False)]
     return inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
 

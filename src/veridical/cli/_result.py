@@ -9,7 +9,7 @@ import typer
 
 from veridical.core.errors import UnknownName
 from veridical.core.explain_record import ROWS_FILE, ExplainRecord, read_rows
-from veridical.core.probe_record import FILE, ProbeRecord
+from veridical.core.probe_record import FILE, ProbeRecord, read
 from veridical.core.run_record import RunRecord
 from veridical.pipeline.config import CHOICES
 
@@ -24,7 +24,7 @@ def printed(record: RunRecord, *, folder: Path, lang: str | None, json: bool, qu
 
         from veridical.report.terminal import summary
 
-        summary(record, lang=chosen, console=Console(highlight=False), folder=folder)
+        summary(record, lang=chosen, console=Console(highlight=False), folder=folder, probes=read(folder))
 
 
 def probed(record: ProbeRecord, *, folder: Path, lang: str, json: bool, quiet: bool) -> None:

@@ -9,7 +9,7 @@ import typer
 def verb(
     run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
     *,
-    only: Annotated[str, typer.Option(help="Probes to run, separated by commas; all when not given.")] = "",
+    only: Annotated[str, typer.Option(help="Probes to run, separated by commas, or cheap, quick, all; all when not given.")] = "",
     contrast: Annotated[
         Path | None, typer.Option(help="File of originals and revisions with their labels, put to the model instead of probes.")
     ] = None,
@@ -21,7 +21,26 @@ def verb(
     ] = None,
     text: Annotated[str | None, typer.Option(help="Its column with the text; guessed when not given.")] = None,
     label: Annotated[str | None, typer.Option(help="Its column with the label; guessed when not given.")] = None,
-    budget: Annotated[str, typer.Option(help="How long to ask: quick, standard or thorough.")] = "standard",
+    suite: Annotated[
+        Path | None,
+        typer.Option(
+            help="File of behavioural tests (YAML with templates, or JSON lines as CheckList's), put to the model instead."
+        ),
+    ] = None,
+    suite_labels: Annotated[
+        str, typer.Option(help="What its labels are called in the data, where names do not tell: positive=1,negative=0.")
+    ] = "",
+    label_sheet: Annotated[
+        Path | None, typer.Option(help="CSV to write: edited texts of which a person says whether the label still holds.")
+    ] = None,
+    rows: Annotated[int, typer.Option(help="How many edited texts --label-sheet writes.")] = 150,
+    kinds: Annotated[str, typer.Option(help="Kinds of edit on it, separated by commas; all when not given.")] = "",
+    label_answers: Annotated[
+        Path | None, typer.Option(help="That CSV with its column answer filled in: yes, no or unsure; blank: not read.")
+    ] = None,
+    budget: Annotated[
+        str | None, typer.Option(help="How long to ask: quick, standard or thorough; as before, or standard, when not given.")
+    ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Forget the outcomes of earlier probes of this run.")] = False,
     lang: Annotated[str | None, typer.Option(help="en or zh; that of the run when not given.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print probes.json instead of the summary.")] = False,
@@ -33,14 +52,21 @@ def verb(
     from veridical.core.run_record import read
     from veridical.pipeline.contrasting import contrast_run
     from veridical.pipeline.probing import probe_run, report_again
+    from veridical.pipeline.suite_file import suite_run
 
     chosen = language_of(read(run), lang)
-    names = [name.strip() for name in only.split(",") if name.strip()]
+    names = _names(only)
     with shown(quiet=quiet, lang=chosen) as progress:
-        if contrast is None:
-            record = probe_run(run, only=names, budget=budget, fresh=fresh, progress=progress)
-        else:
+        if contrast is not None:
             columns = {"pair": contrast_pair, "variant": contrast_variant, "text": text, "label": label}
             record = contrast_run(run, contrast, **columns, progress=progress)
+        elif suite is not None:
+            record = suite_run(run, suite, labels=_names(suite_labels), progress=progress)
+        else:
+            record = probe_run(run, only=names, budget=budget, fresh=fresh, progress=progress)
     report_again(run)
     probed(record, folder=run, lang=chosen, json=json, quiet=quiet)
+
+
+def _names(given: str) -> list[str]:
+    return [name.strip() for name in given.split(",") if name.strip()]

@@ -12,7 +12,11 @@ from veridical.core.estimate import Estimate
 FORMAT = 1
 FILE = "probes.json"
 REVISIONS = "contrast_file"
-"""Name of the outcome on revisions that someone has written; no budget limits it."""
+"""Name of the outcome on revisions that someone has written."""
+SUITE = "suite_file"
+"""Name of the outcome on a suite of tests that someone has written."""
+GIVEN = (REVISIONS, SUITE)
+"""Outcomes on a user's own files; no budget limits them."""
 ProbeStatus = Literal["found", "not_detected", "described", "skipped"]
 MeasureStatus = Literal["found", "not_detected", "described"]
 Unit = Literal["share", "points", "nats", "ratio", "rows"]

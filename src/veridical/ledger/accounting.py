@@ -14,10 +14,12 @@ from veridical.core.errors import UnknownName
 from veridical.core.estimate import Estimate
 from veridical.core.finding import AuditRecord
 from veridical.core.ledger_record import Component, ContractScore, Ledger
+from veridical.core.probe_record import ProbeRecord
 from veridical.dataset.rows import IntArray
 from veridical.ledger import wording
 from veridical.ledger.bookkeeping import Books
 from veridical.ledger.borrowing import Borrowed, BorrowParams, borrowed
+from veridical.ledger.candidates import candidates as found_by_data
 from veridical.ledger.coalitions import ACTIVE, Coalitions
 from veridical.ledger.contract import Contract, Shortcut, refuse_absent
 from veridical.ledger.game import Share, Value, coefficients, shapley
@@ -80,11 +82,13 @@ def account_tables(
     floors: dict[str, Estimate],
     candidates: Sequence[str],
     seed: int,
+    probes: ProbeRecord | None = None,
 ) -> Ledger:
-    """Pure arithmetic on stored tables: no text and no model is touched."""
+    """Pure arithmetic on stored tables: no text and no model is touched. candidates: what the check of label words wrote of each
+    word; with what probes found these stand beside the account, without points."""
     name, _ = metric_of(task, metric)
     game = game_of(tables, task=task, labels=labels, contract=contract, review=review, metric=metric)
-    reviewed, shortcuts = game.reviewed, game.shortcuts
+    reviewed = game.reviewed
     helped = _borrowed(game, labels=labels, review=review)
     game = replace(game, borrowed=helped.borrowed)
     books = Books(tables.people.n, game.uncertainty(), game.worst, seed)
@@ -109,8 +113,8 @@ def account_tables(
         allowed = (bounds[0] + edits[0], bounds[1] + edits[1])
         estimate = account_of.estimate(last, under, allowed, "contract")
         scored = ContractScore(contract.name, contract.sha256, estimate, tuple(player for player, _ in abstained))
-    if not shortcuts:
-        transfer.append(wording.shortcut_candidates(candidates))
+    declared = {component.name.partition(":")[0] for component in transfer}
+    transfer += found_by_data(candidates, probes, declared=declared)
     return Ledger(
         metric=name,
         votes=contract.votes if contract else "clusters",

@@ -1,7 +1,5 @@
 """What the ledger says of each component: how the number was obtained, over how many rows, or why there is none."""
 
-import re
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -223,28 +221,6 @@ def unsupported(name: str, reason: str) -> Component:
         return Component(name, "transfer", "skipped", None, None, 0, why, details=DECLARED)
     advice = "Use op: transplant, or more data" if name.startswith("shortcut") else "Give more test rows of that kind"
     return Component(name, "transfer", "skipped", None, None, 0, f"Not reweighted: {reason}. {advice}.", details=DECLARED)
-
-
-SHOWN_WORDS = 5
-"""Candidates that are named on a line. Ours; no source."""
-WORD = re.compile(r"word ['\"](.*?)['\"]: ")
-"""What the check of label words writes before a candidate's figures."""
-
-
-def shortcut_candidates(candidates: Sequence[str]) -> Component:
-    """candidates: the evidence of each word that the check found, strongest first."""
-    if not candidates:
-        why = "No word was found that gives a label away, and no contract declares one."
-        return Component("shortcut", "transfer", "skipped", None, None, 0, why)
-    left = len(candidates) - SHOWN_WORDS
-    shown = "; ".join(candidates[:SHOWN_WORDS]) + (f"; and {left} more" if left > 0 else "")
-    why = (
-        f"Words that go with one label: {shown}. Data alone cannot tell a legitimate word from a shortcut: "
-        f"declare one in a contract "
-        "(--contract) and its points are measured."
-    )
-    words = [found[1] for seen in candidates[:SHOWN_WORDS] if (found := WORD.match(seen))]
-    return Component("shortcut", "transfer", "candidate", None, None, len(candidates), why, details={"words": words})
 
 
 CHOSEN_Z = 6.0

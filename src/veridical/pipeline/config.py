@@ -89,13 +89,16 @@ class RunConfig:
     """YAML file saying where the model will be used."""
     seed: int = 0
     """Seed of every random choice."""
+    probes: tuple[str, ...] = ("cheap",)
+    """Probes to run, separated by commas: names, or the sets none, cheap (those that ask the model nothing), quick (with those of
+    some thousand questions) and all. See: veridical list probes. They look as long as --budget says."""
     no_repair: bool = False
     """Stop after the ledger: try no repairs."""
     repairs: tuple[str, ...] = ()
     """Repairs to try, separated by commas; all when not given. See: veridical list repairs."""
     budget: str = "quick"
-    """quick: one retraining of the winner; standard: every arm of an encoder is a full training, and up to 4 countermeasures are
-    tried for each diagnosed component; thorough: all that are known to answer it."""
+    """quick: one retraining of the winner and a quick look by the probes; standard: every arm of an encoder is a full training, and
+    up to 4 countermeasures are tried for each diagnosed component; thorough: all that are known to answer it."""
     no_text: bool = False
     """Write no texts into the run folder."""
     lang: str = "en"

@@ -4,15 +4,14 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from veridical.core import probe_record, run_record
+from veridical.core import probe_record
 from veridical.core.errors import InputError, UnknownName
 from veridical.core.probe_record import REVISIONS, Counts, ProbeRecord
 from veridical.core.progress import Progress, silent
-from veridical.core.surroundings import threads, use_threads
 from veridical.pipeline import records
 from veridical.pipeline.config import calls_of
-from veridical.pipeline.probing import configuration_of
-from veridical.pipeline.run_folder import content_hash, held, stored_identity
+from veridical.pipeline.probing import configuration_of, finished_run, use_stored_threads
+from veridical.pipeline.run_folder import content_hash, held
 
 if TYPE_CHECKING:
     from veridical.dataset.rows import Dataset, Text
@@ -44,12 +43,9 @@ def contrast_run(
     from veridical.probe._revisions import consistency
     from veridical.probe._runner import outcome_of
 
-    record = run_record.read(run)
-    if not record.complete:
-        raise InputError(f"The run in {run} is not finished. Give the command of that run again; it goes on where it stopped.")
+    record = finished_run(run)
     with held(run):
-        identity = stored_identity(run)
-        use_threads(int(identity["machine"]["threads"]) if identity else threads())
+        use_stored_threads(run)
         began, config = perf_counter(), configuration_of(record)
         model = records.read_trained(run, model=config.model, seconds=0.0, calls=calls_of(config), progress=progress).model
         if model is None:

@@ -1,4 +1,5 @@
-"""`veridical probe`: ask the model of a finished run what its score hides. Each outcome is kept as soon as it is there."""
+"""Probes of a scored model: a stage of `veridical run`, and `veridical probe` for a finished run. Each outcome is kept as soon as
+it is there."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -7,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from veridical.core import probe_record, run_record
 from veridical.core.errors import InputError, UnknownName
-from veridical.core.probe_record import REVISIONS, ProbeRecord
+from veridical.core.plugins import get
+from veridical.core.probe_record import GIVEN, ProbeOutcome, ProbeRecord
 from veridical.core.progress import Progress, silent
 from veridical.core.run_record import RunRecord
 from veridical.core.surroundings import threads, use_threads
@@ -16,42 +18,81 @@ from veridical.pipeline.config import RunConfig, calls_of, configured
 from veridical.pipeline.run_folder import held, stored_identity
 
 if TYPE_CHECKING:
+    from veridical.audit._evidence import Evidence
     from veridical.probe._subject import Recipe, Subject
     from veridical.train.trained import Trained
 
+BUDGET = "standard"
+"""Of `veridical probe` where no earlier probe of the run had another."""
+
 
 def probe_run(
-    run: Path, *, only: Sequence[str] = (), budget: str = "standard", fresh: bool = False, progress: Progress = silent
+    run: Path, *, only: Sequence[str] = (), budget: str | None = None, fresh: bool = False, progress: Progress = silent
 ) -> ProbeRecord:
     """All probes (or `only` those named) on the model and data of the run folder; probes.json there holds what is finished.
 
-    An earlier outcome with the same seed and budget is kept; `fresh` starts over. Raises InputError when the folder holds no
-    finished run or not its texts.
+    budget: that of the earlier outcomes when not given. An earlier outcome with the same seed and budget is kept; `fresh` starts
+    over. Raises InputError when the folder holds no finished run or not its texts.
     """
-    from veridical.probe._runner import run_probes
+    from veridical.probe._runner import chosen_probes
     from veridical.probe._subject import BUDGETS
 
-    if budget not in BUDGETS:
+    if budget is not None and budget not in BUDGETS:
         raise UnknownName("value for --budget", budget, BUDGETS)
-    record = run_record.read(run)
-    if not record.complete:
-        raise InputError(f"The run in {run} is not finished. Give the command of that run again; it goes on where it stopped.")
+    wanted = chosen_probes(only or ("all",))
+    record = finished_run(run)
     with held(run):
-        identity = stored_identity(run)
-        use_threads(int(identity["machine"]["threads"]) if identity else threads())
-        subject = subject_of_run(run, record, budget=budget, progress=progress)
+        use_stored_threads(run)
         before = None if fresh else probe_record.read(run)
-        same = before is not None and (before.seed, before.budget, before.metric) == (record.seed, budget, record.metric)
-        found = run_probes(
+        chosen = budget or (before.budget if before else BUDGET)
+        subject = subject_of_run(run, record, budget=chosen, progress=progress)
+        found = _probed(
+            run,
             subject,
-            only=only or None,
-            done=[] if before is None else [outcome for outcome in before.probes if same or outcome.probe == REVISIONS],
-            keep=lambda so_far: probe_record.save(_without_texts(so_far, record), run),
+            wanted=wanted,
+            done=_kept(before, subject),
+            no_text=bool(record.config.get("no_text")),
             progress=progress,
         )
-        found = _without_texts(found, record)
-        probe_record.save(found, run)
-        return found
+        with_candidates(run, record)
+    return found
+
+
+def probe_stage(
+    folder: Path, trained: "Trained", evidence: "Evidence", *, config: RunConfig, progress: Progress
+) -> ProbeRecord | None:
+    """The probes that the configuration names, as a stage of a run; None where it names none."""
+    from veridical.probe._runner import chosen_probes
+
+    wanted = chosen_probes(config.probes)
+    if not wanted:
+        return None
+    subject = subject_of(trained, evidence, config=config, budget=config.budget, wanted=wanted, progress=progress)
+    done = _kept(probe_record.read(folder), subject)
+    return _probed(folder, subject, wanted=wanted, done=done, no_text=config.no_text, progress=progress)
+
+
+def _kept(before: ProbeRecord | None, subject: "Subject") -> list[ProbeOutcome]:
+    """Outcomes that stand: of the same seed, budget and metric, and those on a user's own files, which no budget limits."""
+    if before is None:
+        return []
+    same = (before.seed, before.budget, before.metric) == (subject.seed, subject.budget, subject.metric)
+    return [outcome for outcome in before.probes if same or outcome.probe in GIVEN]
+
+
+def _probed(
+    folder: Path, subject: "Subject", *, wanted: Sequence[str], done: Sequence[ProbeOutcome], no_text: bool, progress: Progress
+) -> ProbeRecord:
+    from veridical.probe._runner import run_probes
+
+    def shown(found: ProbeRecord) -> ProbeRecord:
+        return replace(found, probes=tuple(replace(one, examples=()) for one in found.probes)) if no_text else found
+
+    found = run_probes(
+        subject, only=wanted, done=done, keep=lambda so_far: probe_record.save(shown(so_far), folder), progress=progress
+    )
+    probe_record.save(shown(found), folder)
+    return shown(found)
 
 
 def report_again(run: Path) -> None:
@@ -62,12 +103,41 @@ def report_again(run: Path) -> None:
         report(run, format=format, lang=str(run_record.read(run).config.get("lang", "en")))
 
 
+def with_candidates(run: Path, record: RunRecord) -> None:
+    """What the probes of a finished run found stands in its account as candidates, without points."""
+    from veridical.ledger.candidates import candidates, made_of_data
+
+    if record.ledger is None:
+        return
+    words = [finding.evidence for finding in records.read_audit(run).findings("label_words")]
+    kept = [component for component in record.ledger.components if not made_of_data(component)]
+    declared = {component.name.partition(":")[0] for component in kept if component.kind == "transfer"}
+    made = candidates(words, probe_record.read(run), declared=declared)
+    run_record.save(replace(record, ledger=replace(record.ledger, components=(*kept, *made))), run)
+
+
+def finished_run(run: Path) -> RunRecord:
+    """Raises InputError where the folder holds no finished run, or one whose answers are no labels."""
+    record = run_record.read(run)
+    if not record.complete:
+        raise InputError(f"The run in {run} is not finished. Give the command of that run again; it goes on where it stopped.")
+    task = get("veridical.tasks", "task", record.task)
+    if task.structure is not None:
+        raise InputError(f"The run in {run} is of task {record.task}; probes need one label a row, which it does not have.")
+    return record
+
+
+def use_stored_threads(run: Path) -> None:
+    """As many threads as the run had."""
+    identity = stored_identity(run)
+    use_threads(int(identity["machine"]["threads"]) if identity else threads())
+
+
 def subject_of_run(run: Path, record: RunRecord, *, budget: str, progress: Progress) -> "Subject":
     """The scored model of a run with its data, ready to be asked."""
     from veridical.audit._evidence import Evidence
     from veridical.dataset.storage import read
-    from veridical.models.queries import Queries
-    from veridical.probe._subject import Subject
+    from veridical.probe._runner import chosen_probes
 
     config = configuration_of(record)
     path = run / "data.parquet"
@@ -75,18 +145,31 @@ def subject_of_run(run: Path, record: RunRecord, *, budget: str, progress: Progr
         raise InputError(f"{run} was made with --no-text and holds no texts to ask about. Run again without --no-text.")
     seconds = record.seconds.get("train", 0.0)
     trained = records.read_trained(run, model=config.model, seconds=seconds, calls=calls_of(config), progress=progress)
-    data = read(path)
+    evidence = Evidence(read(path), seed=record.seed, progress=progress)
+    return subject_of(trained, evidence, config=config, budget=budget, wanted=chosen_probes(("all",)), progress=progress)
+
+
+def subject_of(
+    trained: "Trained", evidence: "Evidence", *, config: RunConfig, budget: str, wanted: Sequence[str], progress: Progress
+) -> "Subject":
+    """A scored model as probes see it. Where a `wanted` probe asks it, some questions are asked twice first, to see whether the
+    model changes its answers."""
+    from veridical.models.queries import Queries
+    from veridical.probe._runner import FOLDER
+    from veridical.probe._subject import Subject
+
+    data = evidence.data
     queries = Queries(trained.model, progress=progress) if trained.model is not None else None
-    if queries and len(data.rows("test")):
+    if queries and len(data.rows("test")) and any(get(FOLDER, "probe", name).cost != "nothing" for name in wanted):
         queries.repeatability(data.inputs(data.rows("test")[:100]))
     return Subject(
         trained=trained,
-        evidence=Evidence(data, seed=record.seed, progress=progress),
+        evidence=evidence,
         queries=queries,
         recipe=recipe_of(trained, config),
-        metric=record.metric,
+        metric=config.metric,
         budget=budget,
-        seed=record.seed,
+        seed=config.seed,
         progress=progress,
     )
 
@@ -102,9 +185,3 @@ def configuration_of(record: RunRecord) -> RunConfig:
     stored: dict[str, Any] = dict(record.config)
     training = stored.pop("training", {})
     return configured({**stored, **training})
-
-
-def _without_texts(found: ProbeRecord, record: RunRecord) -> ProbeRecord:
-    if not record.config.get("no_text"):
-        return found
-    return replace(found, probes=tuple(replace(outcome, examples=()) for outcome in found.probes))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from veridical.core import run_record
+from veridical.core import probe_record, run_record
 from veridical.core.atomic_write import refuse_other, write_with
 from veridical.core.errors import InputError, nearest
 from veridical.core.randomness import stream
@@ -139,6 +139,7 @@ def account(run: Path, record: RunRecord, tables: Tables, answers: Mapping[str, 
         metric=record.metric,
         floors=record.ledger.floors,
         candidates=[finding.evidence for finding in audit.findings("label_words")],
+        probes=probe_record.read(run),
         seed=record.seed,
     )
 

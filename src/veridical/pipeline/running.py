@@ -1,6 +1,6 @@
 """`run`: the order of the stages, and nothing else. Each stage leaves its record in the folder; a resumed run reads it back.
 
-load -> audit -> train -> account -> repair -> report. What is cheap and deterministic (near-duplicates, fold models) is
+load -> audit -> train -> probe -> account -> repair -> report. What is cheap and deterministic (near-duplicates, fold models) is
 computed again on resume; what is costly (training, the repair arms) is not.
 """
 
@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from veridical import __version__
-from veridical.core import run_record
+from veridical.core import probe_record, run_record
 from veridical.core.atomic_write import write_with
 from veridical.core.errors import InputError, UnknownName
 from veridical.core.finding import AuditRecord
+from veridical.core.probe_record import ProbeRecord
 from veridical.core.progress import Progress, silent
 from veridical.core.run_record import RepairRecord, RunRecord
 from veridical.core.surroundings import peak_rss_mb, threads, use_threads
@@ -39,7 +40,7 @@ CHECKPOINT = "checkpoint"
 """Where training keeps its state while it lasts."""
 TASK_COLUMNS = ("tokens", "tags", "context", "question", "answers")
 """Settings that name columns of single tasks."""
-STAGE_NAMES = ("load", "audit", "train", "account", "repair")
+STAGE_NAMES = ("load", "audit", "train", "probe", "account", "repair")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +120,8 @@ class _Job:
         evidence = Evidence(data, seed=self.config.seed, progress=self.progress)
         audit = self.stage("audit", lambda: self.audit(evidence), lambda: records.read_audit(self.folder.path))
         trained = self.stage("train", lambda: self.train(evidence), self.trained)
-        ledger = self.stage("account", lambda: self.account(trained, evidence, audit), lambda: self.saved().ledger)
+        probes = self.stage("probe", lambda: self.probe(trained, evidence), lambda: probe_record.read(self.folder.path))
+        ledger = self.stage("account", lambda: self.account(trained, evidence, audit, probes), lambda: self.saved().ledger)
         repair = self.stage("repair", lambda: self.repair(trained, evidence, audit), lambda: self.saved().repair)
         self.save(trained, data, ledger=ledger, repair=repair, complete=True, looked=self.look(data, ledger))
         self.report(data, audit)
@@ -187,7 +189,14 @@ class _Job:
             self.folder.path, model=self.config.model, seconds=seconds, calls=calls, progress=self.progress
         )
 
-    def account(self, trained: "Trained", evidence: "Evidence", audit: AuditRecord) -> "Ledger | None":
+    def probe(self, trained: "Trained", evidence: "Evidence") -> ProbeRecord | None:
+        from veridical.pipeline.probing import probe_stage
+
+        return probe_stage(self.folder.path, trained, evidence, config=self.config, progress=self.progress)
+
+    def account(
+        self, trained: "Trained", evidence: "Evidence", audit: AuditRecord, probes: ProbeRecord | None
+    ) -> "Ledger | None":
         from veridical.ledger.accounting import account_tables, tables_of
         from veridical.ledger.contract import read_contract
         from veridical.ledger.tables import save_tables
@@ -217,6 +226,7 @@ class _Job:
             metric=config.metric,
             floors=floors(tested, metric=config.metric, seed=config.seed),
             candidates=[finding.evidence for finding in audit.findings("label_words")],
+            probes=probes,
             seed=config.seed,
         )
         self.save(trained, evidence.data, ledger=ledger, repair=None, complete=False)
@@ -353,6 +363,10 @@ def _check_names(config: RunConfig) -> None:
         if name not in names("veridical.repair"):
             raise UnknownName("repair", name, names("veridical.repair"), "See: veridical list repairs")
     files_named(config.countermeasures)
+    if config.probes:
+        from veridical.probe._runner import chosen_probes
+
+        chosen_probes(config.probes)
     if task.structure is not None:
         from veridical.pipeline.structured_running import check_structured
 

@@ -31,6 +31,11 @@ def check_structured(config: RunConfig) -> None:
 
     if config.contract:
         raise InputError(f"A contract needs one label a row, which task {config.task} does not have. Leave --contract out.")
+    if config.probes not in (RunConfig.probes, ("none",)):
+        raise InputError(
+            f"--probes {','.join(config.probes)}: probes need one label a row, which task {config.task} does not have. "
+            "Leave it out."
+        )
     if config.split == "folds":
         raise InputError(f"--split folds needs one label a row, which task {config.task} does not have. Use clusters or --test.")
     if is_callable_name(config.model) or is_address(config.model):
@@ -107,7 +112,10 @@ class StructuredJob(_Job):
     def trained(self) -> "Answered":  # type: ignore[override]
         return read_answered(self.folder.path, seconds=self.folder.marked("train")["seconds"])
 
-    def account(self, trained: Any, evidence: "Evidence", audit: AuditRecord) -> "Ledger":
+    def probe(self, trained: Any, evidence: "Evidence") -> None:
+        """Probes ask for one label a row."""
+
+    def account(self, trained: Any, evidence: "Evidence", audit: AuditRecord, probes: None) -> "Ledger":  # type: ignore[override]
         from veridical.ledger.population import population
         from veridical.ledger.structured import account_structured, scored_rows
         from veridical.train.answer_folds import difficulty

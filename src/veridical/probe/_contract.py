@@ -2,13 +2,17 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from veridical.core.finding import Skipped
 from veridical.core.probe_record import Curve, Example, Measure
 from veridical.probe._subject import Subject
+
+Cost = Literal["nothing", "little", "much"]
+"""What a probe takes in a quick look. nothing: it reads the predictions that are there, asks and trains nothing. little: up to
+some thousand questions. much: a search, models trained again, or a representation read row by row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +40,9 @@ class Toys:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """The record a probe file ends with."""
+    """The record a probe file ends with. cost: decides in which sets of `veridical run --probes` it is."""
 
     run: Callable[[Subject, Any, np.random.Generator], Measured | Skipped]
     params: Any
     toys: Callable[[], Toys]
+    cost: Cost = "much"

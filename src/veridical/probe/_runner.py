@@ -13,11 +13,18 @@ from veridical.core.plugins import get, names
 from veridical.core.probe_record import Counts, Measure, MeasureStatus, ProbeOutcome, ProbeRecord, ProbeStatus
 from veridical.core.progress import Progress, silent
 from veridical.core.randomness import stream
-from veridical.probe._contract import Measured, Probe
+from veridical.probe._contract import Cost, Measured, Probe
 from veridical.probe._subject import Subject
 
 FOLDER = "veridical.probe"
 ALPHA = 0.05
+SETS: dict[str, tuple[Cost, ...]] = {
+    "none": (),
+    "cheap": ("nothing",),
+    "quick": ("nothing", "little"),
+    "all": ("nothing", "little", "much"),
+}
+"""Name of a set of probes -> what the probes in it cost."""
 NO_ROWS = "There is no labelled test row with a prediction; give test rows: veridical run TRAIN --test TEST"
 
 
@@ -31,11 +38,7 @@ def run_probes(
 ) -> ProbeRecord:
     """All probes, or `only` those named. `done`: outcomes of an earlier call, kept as they are. `keep` gets the record so far
     after every probe, so that an interruption loses one probe at most."""
-    known = names(FOLDER)
-    for name in only or ():
-        if name not in known:
-            raise UnknownName("probe", name, known, "See: veridical list probes")
-    chosen = [name for name in known if only is None or name in only]
+    chosen = chosen_probes(("all",) if only is None else only)
     outcomes = {outcome.probe: outcome for outcome in done}
 
     def record() -> ProbeRecord:
@@ -49,6 +52,16 @@ def run_probes(
             keep(record())
     progress("probes", len(chosen), len(chosen))
     return record()
+
+
+def chosen_probes(wanted: Sequence[str]) -> list[str]:
+    """The probes of these names and sets, in the order they run. Raises UnknownName."""
+    known = names(FOLDER)
+    for name in wanted:
+        if name not in known and name not in SETS:
+            raise UnknownName("probe", name, [*SETS, *known], "See: veridical list probes")
+    costs = {cost for name in wanted for cost in SETS.get(name, ())}
+    return [name for name in known if name in wanted or (costs and get(FOLDER, "probe", name).cost in costs)]
 
 
 def run_probe(name: str, probe: Probe, *, subject: Subject) -> ProbeOutcome:

@@ -1,8 +1,10 @@
-"""Behavioural test suites as data: our own in probe/suites, a user's YAML file, or the CheckList sentiment suite as a dump.
+"""Behavioural test suites as data: our own in probe/suites, a user's YAML file with templates, or JSON lines of written cases.
 
-A dump is JSON lines {"test", "type", "capability", "examples", "label"}: MFT has one example a case; of INV and DIR the first is
-the original. Its labels are 0 negative, 1 neutral, 2 positive; null on an MFT means "not negative". What a DIR test expects is
-told by its name (Ribeiro et al. 2020, sentiment suite).
+A line is {"test", "type", "capability", "examples", "label"}: MFT has one example a case; of INV and DIR the first is the
+original; an example is a text, or a list of two for models of pairs. label: a name, or a list of names that are allowed; for
+DIR the one to watch (none: the one predicted), with "goes_not" (down or up), "against" and "unless" as in YAML. The released
+CheckList sentiment suite has numbers instead (0 negative, 1 neutral, 2 positive; null on an MFT: not negative), and what its DIR
+tests expect is told by their names (Ribeiro et al. 2020; as in notebooks/Sentiment.ipynb of its repository).
 """
 
 import json
@@ -19,12 +21,13 @@ import numpy as np
 import regex
 
 from veridical.core.errors import InputError
+from veridical.dataset.rows import Text
 
 PREDICTED = "predicted"
 """Instead of a label: the one that the model gives to the first variant."""
 KINDS = ("MFT", "INV", "DIR")
 KEYS = ("name", "language", "labels", "words", "tests")
-TEST_KEYS = ("name", "capability", "type", "expect", "templates", "vary", "variants", "label", "goes_not")
+TEST_KEYS = ("name", "capability", "type", "expect", "templates", "vary", "variants", "label", "goes_not", "against", "unless")
 MOST_VARIED = 4
 """Fillers of the slot that varies, in one case. Ours; no source."""
 SOLID = 50_000
@@ -33,36 +36,42 @@ _SLOT = regex.compile(r"\{(\w+)\}")
 _ARTICLE = regex.compile(r"\b([Aa]) (?=[aeiouAEIOU])")
 DUMP_LABELS = ("negative", "neutral", "positive")
 DUMP_DIRECTIONS = {
-    "intensifiers": (PREDICTED, "down"),
-    "reducers": (PREDICTED, "up"),
-    "add positive phrases": ("positive", "down"),
-    "add negative phrases": ("positive", "up"),
-    '"used to" should reduce': (PREDICTED, "up"),
+    "intensifiers": {"label": PREDICTED, "goes_not": "down", "unless": "neutral"},
+    "reducers": {"label": PREDICTED, "goes_not": "up", "unless": "neutral"},
+    "add positive phrases": {"label": "positive", "goes_not": "down", "against": "negative"},
+    "add negative phrases": {"label": "positive", "goes_not": "up", "against": "negative"},
+    '"used to" should reduce': {"label": PREDICTED, "goes_not": "up", "unless": "neutral"},
 }
+"""What the DIR tests of the released suite expect, by their names."""
 
 
 @dataclass(frozen=True, slots=True)
 class SuiteTest:
     """kind: MFT, INV or DIR. cases: variants of each case, the original first; one for MFT. expect: labels allowed (MFT).
-    label, goes_not: whose probability must not go down or up (DIR)."""
+    label, goes_not: whose probability must not go down or up (DIR). against: label whose probability is taken off. unless: a case
+    whose original is answered so is left out."""
 
     name: str
     capability: str
     kind: str
-    cases: tuple[tuple[str, ...], ...]
+    cases: tuple[tuple[Text, ...], ...]
     expect: tuple[str, ...] = ()
     label: str = ""
     goes_not: str = ""
+    against: str = ""
+    unless: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """language: of its sentences, "" for any. labels: suite label -> what data sets call it."""
+    """language: of its sentences, "" for any. labels: suite label -> what data sets call it. unread: tests of the file that
+    cannot be asked, since what they expect is not told."""
 
     name: str
     language: str
     labels: Mapping[str, tuple[str, ...]]
     tests: tuple[SuiteTest, ...]
+    unread: tuple[str, ...] = ()
 
 
 @cache
@@ -89,12 +98,23 @@ def own_suite(name: str, *, most: int, rng: np.random.Generator) -> Suite:
 
 
 def read_suite(path: Path, *, most: int, rng: np.random.Generator) -> Suite:
-    """A user's file: YAML in the form of probe/suites, or a JSON-lines dump. At most `most` cases a test, drawn evenly."""
+    """A user's file, or one of ours by its name. YAML in the form of probe/suites: of its templates at most `most` cases a test
+    are made, drawn evenly. JSON lines: every case is read."""
+    own = f"{path.name.removesuffix('.yaml')}.yaml"
+    if not path.exists() and own in own_suites():
+        return own_suite(own, most=most, rng=rng)
     if not path.is_file():
-        raise InputError(f"There is no suite of tests at {path}. Give a YAML file, or the JSON lines of a CheckList dump.")
-    text = path.read_text(encoding="utf-8")
-    if path.suffix in (".jsonl", ".json"):
-        return dumped(text, most=most, rng=rng, where=str(path))
+        names = ", ".join(name.removesuffix(".yaml") for name in own_suites())
+        raise InputError(
+            f"There is no suite of tests at {path}. Give a YAML file, JSON lines like those of CheckList, or one of ours: "
+            f"{names}."
+        )
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"The suite {path} cannot be read ({error}). Save it as UTF-8.") from error
+    if path.suffix in (".jsonl", ".json", ".ndjson"):
+        return dumped(text, where=str(path))
     return parsed(text, most=most, rng=rng, where=str(path))
 
 
@@ -136,7 +156,9 @@ def _test(
     expect = entry.get("expect", [])
     expect = tuple(expect) if isinstance(expect, list) else (str(expect),)
     label, goes_not = str(entry.get("label", "")), str(entry.get("goes_not", ""))
-    for name in (*expect, *([label] if kind == "DIR" and label != PREDICTED else [])):
+    against, unless = str(entry.get("against", "")), str(entry.get("unless", ""))
+    watched = [label] if kind == "DIR" and label != PREDICTED else []
+    for name in (*expect, *watched, *(name for name in (against, unless) if name)):
         if name not in labels:
             raise InputError(f"{said} expects {name!r}, which is none of the suite's labels: {', '.join(labels)}.")
     if kind == "MFT" and not expect:
@@ -145,7 +167,7 @@ def _test(
         raise InputError(f"{said} says not where the probability must not go. Add: goes_not: down (or up)")
     groups = _groups(entry, kind, words, said)
     cases = tuple(_filled(groups, words, str(entry.get("vary", "")), most=most, rng=rng, said=said))
-    return SuiteTest(str(entry["name"]), str(entry.get("capability", "")), kind, cases, expect, label, goes_not)
+    return SuiteTest(str(entry["name"]), str(entry.get("capability", "")), kind, cases, expect, label, goes_not, against, unless)
 
 
 def _groups(entry: dict[str, Any], kind: str, words: Mapping[str, tuple[str, ...]], said: str) -> list[list[str]]:
@@ -195,36 +217,92 @@ def _sentence(template: str, values: Mapping[str, str]) -> str:
     return filled[:1].upper() + filled[1:] if not filled.startswith("@") else filled
 
 
-def dumped(text: str, *, most: int, rng: np.random.Generator, where: str) -> Suite:
-    """The tests of a dump, at most `most` cases of each."""
-    found: dict[tuple[str, str, str, tuple[str, ...]], list[tuple[str, ...]]] = {}
-    for number, line in enumerate(text.splitlines(), start=1):
-        try:
-            row = json.loads(line)
-            examples = tuple(one for one in row["examples"] if isinstance(one, str))
-            key = (str(row["test"]), str(row.get("capability", "")), str(row["type"]), _dump_labels(row))
-        except (ValueError, KeyError, TypeError, IndexError) as error:
-            raise InputError(f"Line {number} of {where} is no case of a CheckList dump: {error!r}.") from error
-        if len(examples) >= (1 if key[2] == "MFT" else 2):
-            found.setdefault(key, []).append(examples)
-    tests, shared = [], Counter(name for name, *_ in found)
-    for (test, capability, kind, expect), cases in found.items():
-        name = f"{test}: {' or '.join(expect)}" if shared[test] > 1 else test
-        label, goes_not = DUMP_DIRECTIONS.get(test, ("", "")) if kind == "DIR" else ("", "")
-        if kind not in KINDS or (kind == "DIR" and not label):
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """One case of a file of JSON lines. name, direction: of its test; direction is (label, goes_not, against, unless) of a DIR
+    test, None where it is not told."""
+
+    name: str
+    capability: str
+    kind: str
+    expect: tuple[str, ...]
+    direction: tuple[str, str, str, str] | None
+    case: tuple[Text, ...]
+
+
+def dumped(text: str, *, where: str) -> Suite:
+    """The tests of a file of JSON lines, all their cases. Raises InputError for a line that is none."""
+    lines = [_line(line, number, where=where) for number, line in enumerate(text.splitlines(), start=1) if line.strip()]
+    found: dict[tuple[str, str, str, tuple[str, ...], tuple[str, str, str, str] | None], list[tuple[Text, ...]]] = {}
+    for one in lines:
+        if len(one.case) >= (1 if one.kind == "MFT" else 2):
+            found.setdefault((one.name, one.capability, one.kind, one.expect, one.direction), []).append(one.case)
+    tests, unread, shared = [], [], Counter(name for name, *_ in found)
+    for (test, capability, kind, expect, direction), cases in found.items():
+        name = f"{test}: {' or '.join(expect)}" if shared[test] > 1 and expect else test
+        if kind == "DIR" and direction is None:
+            unread.append(name)
             continue
-        kept = [cases[i] for i in np.sort(rng.permutation(len(cases))[:most])]
-        kept = [case[: 1 if kind == "MFT" else MOST_VARIED + 1] for case in kept]
-        tests.append(SuiteTest(name, capability, kind, tuple(kept), expect, label, goes_not))
+        tests.append(SuiteTest(name, capability, kind, tuple(cases), expect, *(direction or ("", "", "", ""))))
     if not tests:
         raise InputError(f"{where} holds no case that can be asked; its lines need test, type, examples and label.")
-    return Suite("sentiment, CheckList", "en", _sentiment_names(), tuple(tests))
+    named = dict.fromkeys(name for test in tests for name in (*test.expect, test.label, test.against, test.unless) if name)
+    own = [name for name in named if name != PREDICTED]
+    sentiment = set(own) <= set(DUMP_LABELS)
+    labels = _sentiment_names() if sentiment else {name: (name,) for name in own}
+    return Suite(
+        "sentiment, CheckList" if sentiment else Path(where).stem, "en" if sentiment else "", labels, tuple(tests), tuple(unread)
+    )
 
 
-def _dump_labels(row: Mapping[str, Any]) -> tuple[str, ...]:
-    if row["type"] != "MFT":
-        return ()
-    return ("neutral", "positive") if row["label"] is None else (DUMP_LABELS[row["label"]],)
+def _line(line: str, number: int, *, where: str) -> _Line:
+    try:
+        row = json.loads(line)
+        name, kind = str(row["test"]), str(row["type"])
+        examples = row["examples"]
+        if not isinstance(examples, list):
+            raise TypeError("examples must be a list of texts")
+        case = tuple(_example(one) for one in examples if one is not None)
+        if kind not in KINDS:
+            raise ValueError(f"type is {kind!r}; allowed: {', '.join(KINDS)}")
+        expect = _labels_of(row) if kind == "MFT" else ()
+        direction = _direction(row, name) if kind == "DIR" else None
+        return _Line(name, str(row.get("capability", "")), kind, expect, direction, case[:1] if kind == "MFT" else case)
+    except KeyError as error:
+        raise InputError(
+            f"Line {number} of {where} has no {error.args[0]!r}; it needs test, type, examples and label."
+        ) from error
+    except (ValueError, TypeError, IndexError, AttributeError) as error:
+        raise InputError(f"Line {number} of {where} is no case of a test ({error}).") from error
+
+
+def _example(given: Any) -> Text:
+    if isinstance(given, str):
+        return given
+    if isinstance(given, list) and len(given) == 2 and all(isinstance(part, str) for part in given):
+        return (given[0], given[1])
+    raise TypeError("an example is a text, or a list of two texts")
+
+
+def _labels_of(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """The labels that an MFT case allows."""
+    given = row["label"]
+    if given is None:
+        return ("neutral", "positive")
+    named = given if isinstance(given, list) else [given]
+    return tuple(DUMP_LABELS[one] if isinstance(one, int) else str(one) for one in named)
+
+
+def _direction(row: Mapping[str, Any], test: str) -> tuple[str, str, str, str] | None:
+    """What a DIR case expects, in its own words or by the name of its test; None where neither tells."""
+    told = {key: row[key] for key in ("label", "goes_not", "against", "unless") if row.get(key)}
+    if "goes_not" not in told:
+        told = dict(DUMP_DIRECTIONS.get(test, {}))
+    if told.get("goes_not") not in ("down", "up"):
+        if told:
+            raise ValueError(f"goes_not is {told['goes_not']!r}; allowed: down, up")
+        return None
+    return str(told.get("label", PREDICTED)), told["goes_not"], str(told.get("against", "")), str(told.get("unless", ""))
 
 
 def _sentiment_names() -> Mapping[str, tuple[str, ...]]:

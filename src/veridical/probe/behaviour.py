@@ -24,6 +24,7 @@ from veridical.core.proportion import wilson
 from veridical.core.randomness import stream
 from veridical.dataset.rows import Text
 from veridical.models.model import FloatArray
+from veridical.models.queries import Queries
 from veridical.probe import perturbations
 from veridical.probe._contract import Measured, Probe, Toys
 from veridical.probe._subject import Subject, subject_of
@@ -39,8 +40,8 @@ class Params:
     """Settings of behaviour."""
 
     suite: str = ""
-    """A file with tests of one's own (YAML as in probe/suites, or the JSON lines of a CheckList dump); empty: our own suites in
-    the languages of the test rows."""
+    """A file with tests of one's own (YAML as in probe/suites, or JSON lines as CheckList's); empty: our own suites in the
+    languages of the test rows. On the command line: veridical probe RUN --suite FILE."""
     labels: tuple[tuple[str, str], ...] = ()
     """(label of the suite, label of the data) pairs, where names do not tell; several data labels may stand for one."""
     tolerated: float = 0.05
@@ -63,12 +64,21 @@ class Params:
 
 @dataclass(frozen=True, eq=False)
 class Tested:
-    """One test after it was asked. failed: (cases,)."""
+    """One test after it was asked. failed: (cases,); NaN for a case that tells nothing (its original is answered as `unless`
+    says, or is so sure or unsure that the test could not fail)."""
 
     suite: Suite
     test: SuiteTest
     failed: FloatArray
     example: Example | None
+
+    @property
+    def told(self) -> FloatArray:
+        return self.failed[np.isfinite(self.failed)]
+
+    @property
+    def rate(self) -> float:
+        return float(self.told.mean())
 
 
 def run(subject: Subject, params: Params, rng: np.random.Generator) -> Measured | Skipped:
@@ -76,33 +86,50 @@ def run(subject: Subject, params: Params, rng: np.random.Generator) -> Measured 
         return Skipped("Only predictions are known, and the tests must be asked. Give the model itself.")
     if subject.data.seconds is not None:
         return Skipped("The tests are single sentences, and this model reads pairs of texts.")
-    most = subject.limit(*params.cases)
-    suites = _suites(subject, params, most, rng)
+    suites = _suites(subject, params, subject.limit(*params.cases), rng)
     if not suites:
         own = "; ".join(own_suites())
         return Skipped(
             f"There are own tests for English and Chinese sentiment ({own}), and the test rows are in neither language."
         )
+    return judged(subject.queries, suites, subject.labels, params)
+
+
+def judged(queries: Queries, suites: Sequence[Suite], labels: tuple[str, ...], params: Params) -> Measured | Skipped:
+    """Every test of the suites that these labels can fail, asked in one list."""
     notes: list[str] = []
     asked: list[tuple[Suite, SuiteTest, Codes]] = []
     for suite in suites:
-        codes = _codes(suite, subject.labels, params.labels)
+        codes = _codes(suite, labels, params.labels)
         if codes is None:
-            return Skipped(_unmapped(suite, subject.labels))
-        asked += [(suite, test, codes) for test in _askable(suite, codes, subject.labels, params, notes)]
-    if not asked:
-        return Skipped("No test of the suite can be asked with these labels. " + " ".join(notes))
+            return Skipped(_unmapped(suite, labels))
+        asked += [(suite, test, codes) for test in _askable(suite, codes, labels, params, notes)]
     texts: list[Text] = [text for _, test, _ in asked for case in test.cases for text in case]
-    answers = subject.queries.ask(texts)
+    answers = queries.ask(texts)
     found, start = [], 0
     for suite, test, codes in asked:
         end = start + sum(map(len, test.cases))
-        found.append(_tested(suite, test, codes, answers[start:end], subject.labels, params))
+        found.append(_tested(suite, test, codes, answers[start:end], labels, params))
         start = end
+    found = _telling(found, params, notes)
+    if not found:
+        return Skipped("No test of the suite can be asked with these labels. " + " ".join(notes))
     measures = tuple(_measure(one, params) for one in found)
-    failing = sorted((one for one in found if one.example), key=lambda one: -one.failed.mean())
+    failing = sorted((one for one in found if one.example), key=lambda one: -one.rate)
     examples = tuple(one.example for one in failing if one.example)[: params.examples]
-    return Measured(len(subject.rows), _summary(found), measures, examples=examples, notes=tuple(notes))
+    n_cases = sum(len(one.told) for one in found)
+    return Measured(n_cases, _summary(found), measures, examples=examples, notes=tuple(notes))
+
+
+def _telling(found: list[Tested], params: Params, notes: list[str]) -> list[Tested]:
+    """Tests with enough cases that tell something; what was left out stands in `notes`."""
+    left = sum(len(one.failed) - len(one.told) for one in found)
+    if left:
+        notes.append(f"{left} cases of tests of direction tell nothing (their original could not fail) and were left out.")
+    few = [one.test.name for one in found if len(one.told) < params.fewest]
+    if few:
+        notes.append(f"Fewer than {params.fewest} cases that tell something: {', '.join(few)}.")
+    return [one for one in found if len(one.told) >= params.fewest]
 
 
 def _suites(subject: Subject, params: Params, most: int, rng: np.random.Generator) -> list[Suite]:
@@ -129,11 +156,11 @@ def _codes(suite: Suite, labels: Sequence[str], given: Sequence[tuple[str, str]]
 
 
 def _unmapped(suite: Suite, labels: Sequence[str]) -> str:
-    example = f"(({next(iter(suite.labels))!r}, {labels[0]!r}), ...)"
+    example = f"{next(iter(suite.labels))}={labels[0]},..."
     return (
         f"The labels of the data ({', '.join(labels[:8])}) are not known to mean those of the suite {suite.name!r} "
-        f"({', '.join(suite.labels)}). If they do, say which is which: labels={example} in the probe's parameters, or list the "
-        "data's names under `labels:` in a suite file of your own."
+        f"({', '.join(suite.labels)}). If they do, say which is which: veridical probe RUN --suite FILE (or sentiment_en, "
+        f"sentiment_zh) --suite-labels {example}, or list the data's names under `labels:` in a suite file of your own."
     )
 
 
@@ -145,7 +172,7 @@ def _askable(suite: Suite, codes: Codes, labels: Sequence[str], params: Params, 
         fits = {
             "MFT": 0 < len(allowed) < len(labels),
             "INV": True,
-            "DIR": test.label == PREDICTED or test.label in codes,
+            "DIR": (test.label == PREDICTED or test.label in codes) and (not test.against or test.against in codes),
         }[test.kind]
         if fits and len(test.cases) >= params.fewest:
             kept.append(test)
@@ -153,6 +180,8 @@ def _askable(suite: Suite, codes: Codes, labels: Sequence[str], params: Params, 
             left.append(test.name)
     if left:
         notes.append(f"Not asked, for want of a label or of cases: {', '.join(left)}.")
+    if suite.unread:
+        notes.append(f"Not asked, since the file does not say what they expect (goes_not): {', '.join(suite.unread)}.")
     return kept
 
 
@@ -161,16 +190,40 @@ def _tested(suite: Suite, test: SuiteTest, codes: Codes, answers: FloatArray, la
     for number, case in enumerate(test.cases):
         own = answers[start : start + len(case)]
         start += len(case)
+        if not _tells(test, codes, own[0], params.tolerance):
+            failed[number] = np.nan
+            continue
         wrong = _wrong(test, codes, own, params.tolerance)
         if wrong is None:
             continue
         failed[number] = 1.0
         if example is None:
             said = [f"{labels[int(own[i].argmax())]} {100 * own[i].max():.0f} %" for i in (0, wrong)]
-            after = case[wrong] if wrong else ""
+            after = _shown(case[wrong]) if wrong else ""
             expected = f"expected: {' or '.join(test.expect)}" if test.kind == "MFT" else _expected(test)
-            example = Example("", case[0], after, said[0], said[1] if wrong else "", f"{test.name}, {expected}")
+            example = Example("", _shown(case[0]), after, said[0], said[1] if wrong else "", f"{test.name}, {expected}")
     return Tested(suite, test, failed, example)
+
+
+def _shown(text: Text) -> str:
+    return text if isinstance(text, str) else " | ".join(text)
+
+
+def _watched(test: SuiteTest, codes: Codes, first: int) -> list[int]:
+    return [first] if test.kind == "INV" or test.label == PREDICTED else list(codes[test.label])
+
+
+def _tells(test: SuiteTest, codes: Codes, original: FloatArray, tolerance: float) -> bool:
+    """Whether a case of a test of direction can fail at all, as CheckList has it (expect.py, monotonic)."""
+    first = int(original.argmax())
+    if test.kind != "DIR":
+        return True
+    if first in codes.get(test.unless, ()):
+        return False
+    share = float(original[_watched(test, codes, first)].sum())
+    if test.against:
+        return True
+    return share > tolerance if test.goes_not == "down" else share < 1 - tolerance
 
 
 def _wrong(test: SuiteTest, codes: Codes, answers: FloatArray, tolerance: float) -> int | None:
@@ -178,8 +231,11 @@ def _wrong(test: SuiteTest, codes: Codes, answers: FloatArray, tolerance: float)
     first = int(answers[0].argmax())
     if test.kind == "MFT":
         return None if first in {code for own in test.expect for code in codes.get(own, ())} else 0
-    watched = [first] if test.kind == "INV" or test.label == PREDICTED else list(codes[test.label])
+    watched = _watched(test, codes, first)
     change = answers[1:, watched].sum(axis=1) - answers[0, watched].sum()
+    if test.against:
+        off = list(codes[test.against])
+        change -= answers[1:, off].sum(axis=1) - answers[0, off].sum()
     if test.kind == "INV":
         beyond = (answers[1:].argmax(axis=1) != first) & (np.abs(change) > tolerance)
     else:
@@ -194,7 +250,7 @@ def _expected(test: SuiteTest) -> str:
 def _measure(one: Tested, params: Params) -> Measure:
     from scipy.stats import binom
 
-    n, k = len(one.failed), int(one.failed.sum())
+    n, k = len(one.told), int(one.told.sum())
     low, high = wilson(k, n, params.level)
     estimate = Estimate(k / n, low, high, params.level, n, n, "Wilson over cases of the templates")
     expected = (
@@ -210,10 +266,10 @@ def _measure(one: Tested, params: Params) -> Measure:
 
 
 def _summary(found: Sequence[Tested]) -> str:
-    worst = max(found, key=lambda one: one.failed.mean())
-    cases = sum(len(one.failed) for one in found)
+    worst = max(found, key=lambda one: one.rate)
+    cases = sum(len(one.told) for one in found)
     return (
-        f"{len(found)} tests of {cases} cases; it fails {100 * worst.failed.mean():.0f} % of "
+        f"{len(found)} tests of {cases} cases; it fails {100 * worst.rate:.0f} % of "
         f"{worst.test.name!r} ({worst.test.kind}, {worst.test.capability})."
     )
 
@@ -249,4 +305,4 @@ def toys() -> Toys:
     )
 
 
-probe = Probe(run, Params(), toys)
+probe = Probe(run, Params(), toys, cost="little")

@@ -265,4 +265,4 @@ def toys() -> Toys:
     return Toys(subject_of(data, ToyModel(data.labels, honest)), subject_of(data, cheat), "overconfidence")
 
 
-probe = Probe(run, Params(), toys)
+probe = Probe(run, Params(), toys, cost="nothing")

@@ -156,4 +156,4 @@ def toys() -> Toys:
     return Toys(subject_of(data, ToyModel(data.labels, honest)), subject_of(data, cheat), "both_right_beyond_chance")
 
 
-probe = Probe(run, Params(), toys)
+probe = Probe(run, Params(), toys, cost="nothing")

@@ -375,4 +375,4 @@ def toys() -> Toys:
     return Toys(subject_of(data, ToyModel(data.labels, honest)), subject_of(data, ToyModel(data.labels, cheat)), TESTED[0])
 
 
-probe = Probe(run, Params(), toys)
+probe = Probe(run, Params(), toys, cost="nothing")

@@ -346,4 +346,4 @@ def toys() -> Toys:
     return Toys(subject_of(data, ToyModel(data.labels, honest)), subject_of(data, ToyModel(data.labels, cheat)), "flips (gender)")
 
 
-probe = Probe(run, Params(), toys)
+probe = Probe(run, Params(), toys, cost="little")

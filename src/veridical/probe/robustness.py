@@ -287,4 +287,4 @@ def toys() -> Toys:
     return Toys(honest, cheat, "loss (keyboard, 30 %)")
 
 
-probe = Probe(run, Params(), toys)
+probe = Probe(run, Params(), toys, cost="little")

@@ -333,4 +333,4 @@ def toys() -> Toys:
     return Toys(subject_of(data, ToyModel(data.labels, honest)), subject_of(data, cheat), "transplant_sponsored")
 
 
-probe = Probe(run, Params(), toys)
+probe = Probe(run, Params(), toys, cost="little")

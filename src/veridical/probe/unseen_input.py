@@ -324,4 +324,4 @@ def toys() -> Toys:
     return Toys(subject_of(data, ToyModel(data.labels, honest)), subject_of(data, cheat), "excess_random_words")
 
 
-probe = Probe(run, Params(), toys)
+probe = Probe(run, Params(), toys, cost="little")

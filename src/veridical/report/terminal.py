@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from veridical.core.ledger_record import Ledger
+from veridical.core.probe_record import ProbeRecord
 from veridical.core.run_record import Arm, RepairRecord, RunRecord
 from veridical.report import figures
 from veridical.report.account_view import (
@@ -21,6 +22,7 @@ from veridical.report.account_view import (
     warning_sentences,
     waterfall,
 )
+from veridical.report.probe_brief import brief_lines
 from veridical.report.safe_text import one_line, visible
 from veridical.report.wording import Words, words
 
@@ -50,9 +52,11 @@ STYLES = {
 }
 
 
-def summary(record: RunRecord, *, lang: str, console: "Console", folder: Path | None = None) -> None:
+def summary(
+    record: RunRecord, *, lang: str, console: "Console", folder: Path | None = None, probes: ProbeRecord | None = None
+) -> None:
     """Print what a run found. With `folder`, the next commands name it and the report's path is shown."""
-    _Page(console, words(lang)).draw(record, folder)
+    _Page(console, words(lang)).draw(record, folder, probes)
 
 
 class _Page:
@@ -64,7 +68,7 @@ class _Page:
         self.width = max(40, min(console.width, WIDEST))
         self.ascii = console.options.ascii_only
 
-    def draw(self, record: RunRecord, folder: Path | None) -> None:
+    def draw(self, record: RunRecord, folder: Path | None, probes: ProbeRecord | None) -> None:
         ledger = record.ledger
         self.line()
         if ledger is None:
@@ -75,6 +79,8 @@ class _Page:
             self.bars(waterfall(ledger, self.words))
             self.components(component_lines(ledger, self.words))
             self.floors(ledger)
+        if probes is not None and probes.probes:
+            self.probes(probes)
         self.repairs(record)
         self.warnings(record)
         self.next(record, folder)
@@ -153,6 +159,11 @@ class _Page:
         if ledger.floors:
             said = [f"{self.words.name('floor', name)} {figures.score(e.value)}" for name, e in ledger.floors.items()]
             self.listed("floors", [visible(item) for item in said])
+
+    def probes(self, record: ProbeRecord) -> None:
+        self.line(f"{self.words('probes_title')}{self.words_colon()}")
+        for status, said in brief_lines(record, self.words):
+            self.line(said, first="  ", indent=4, style="" if status == "found" else "dim")
 
     def repairs(self, record: RunRecord) -> None:
         repair = record.repair

@@ -12,10 +12,11 @@ from veridical.core.errors import InputError
 from veridical.core.finding import Skipped
 from veridical.core.multiplicity import holm
 from veridical.core.proportion import wilson
+from veridical.models.queries import Queries
 from veridical.probe import behaviour
 from veridical.probe._runner import run_probe
 from veridical.probe._subject import subject_of
-from veridical.probe._suites import own_suite, own_suites, parsed, read_suite
+from veridical.probe._suites import Suite, SuiteTest, own_suite, own_suites, parsed, read_suite
 from veridical.probe._toys import ToyModel
 from veridical.probe.behaviour import Params, probe
 
@@ -116,7 +117,7 @@ def test_labels_are_told_by_name_or_by_the_user(colours):
     unknown = data_of(("0", "1"))
     said = behaviour.run(subject_of(unknown, ToyModel(unknown.labels, answer)), Params(suite=colours), rng())
     assert isinstance(said, Skipped)
-    assert "labels=(('warm', '0'), ...)" in said.why
+    assert "--suite-labels warm=0,..." in said.why
     given = rates(answer, colours, unknown, labels=(("cold", "0"), ("warm", "1")))
     assert given["fails: cold ones (colours)"].estimate.value == 0.0
     swapped = rates(answer, colours, unknown, labels=(("cold", "1"), ("warm", "0")))
@@ -188,11 +189,12 @@ def test_a_checklist_dump_is_read_as_it_is(tmp_path):
     tests = {test.name: test for test in suite.tests}
     opinions = {"opinion: positive", "opinion: negative"}
     assert set(tests) == {"single positive words", "not negative", "typos", "reducers"} | opinions
-    assert len(tests["single positive words"].cases) == 2
+    assert len(tests["single positive words"].cases) == 3  # written cases are all read
     assert tests["single positive words"].expect == ("positive",)
     assert tests["not negative"].expect == ("neutral", "positive")
     assert tests["not negative"].cases == (("it isn't bad",),)
-    assert (tests["reducers"].label, tests["reducers"].goes_not) == ("predicted", "up")
+    assert (tests["reducers"].label, tests["reducers"].goes_not, tests["reducers"].unless) == ("predicted", "up", "neutral")
+    assert suite.unread == ("unheard of",)
     path.write_text('{"test": 1}\n')
     with pytest.raises(InputError, match="Line 1"):
         read_suite(path, most=2, rng=rng())
@@ -237,3 +239,71 @@ def test_the_suite_of_the_guide_can_be_asked():
     suite = parsed(guide.split("```yaml\n")[1].split("```")[0], most=20, rng=rng(), where="guide")
     assert [(test.kind, len(test.cases)) for test in suite.tests] == [("MFT", 9), ("INV", 3), ("DIR", 9)]
     assert ("The parcel was late.", "The parcel was late. Still waiting after 12 days.") in suite.tests[2].cases
+
+
+def _lines(tmp_path, *rows):
+    path = tmp_path / "own.jsonl"
+    path.write_text("".join(json.dumps({"capability": "c", **row}) + "\n" for row in rows), encoding="utf-8")
+    return str(path)
+
+
+def test_a_file_of_lines_names_its_own_labels_and_directions(tmp_path):
+    path = _lines(
+        tmp_path,
+        {"test": "warm", "type": "MFT", "examples": ["it is red"], "label": "w"},
+        {"test": "either", "type": "MFT", "examples": ["it is grey"], "label": ["w", "c"]},
+        {"test": "cold", "type": "MFT", "examples": ["it is red, not"], "label": "c"},
+        {"test": "more", "type": "DIR", "examples": ["red", "red, hardly"], "label": "w", "goes_not": "up"},
+        {"test": "less", "type": "DIR", "examples": ["red", "red, hardly"], "label": "w", "goes_not": "down"},
+        {"test": "far", "type": "DIR", "examples": ["red", "red, hardly"], "label": "w", "goes_not": "down", "against": "c"},
+    )
+
+    def answer(text):
+        return 0.0, (0.2 if "hardly" in text else 1.0)  # 0.73 warm, hardly: 0.55
+
+    found = rates(answer, path)
+    values = {name.removeprefix("fails: ").split(" (")[0]: m.estimate.value for name, m in found.items()}
+    assert values == {"warm": 0.0, "cold": 1.0, "more": 0.0, "less": 1.0, "far": 1.0}  # either: nothing could fail
+    # Against the other class a difference counts twice: 0.36 where the probability itself moves by 0.18.
+    values = {m.name: m.estimate.value for m in rates(answer, path, tolerance=0.25).values()}
+    assert values["fails: less (own)"] == 0.0
+    assert values["fails: far (own)"] == 1.0
+
+
+def test_cases_that_cannot_fail_are_left_out_as_checklist_leaves_them_out():
+    labels = ("negative", "neutral", "positive")
+    suite = Suite(
+        "s", "en", {name: (name,) for name in labels},
+        (SuiteTest("up", "c", "DIR", (("sure", "x"), ("so", "x"), ("dull", "x")), (), "predicted", "up", "", "neutral"),),
+    )  # fmt: skip
+
+    def answer(text):  # sure: 0.96 positive; so: 0.58; dull: neutral; x: 0.96
+        return {"sure": (0.0, 0.0, 4.0), "so": (0.0, 0.0, 1.0), "dull": (0.0, 3.0, 0.0), "x": (0.0, 0.0, 4.0)}[text]
+
+    found = behaviour.judged(Queries(ToyModel(labels, answer)), [suite], labels, Params(fewest=1))
+    (rate,) = found.measures
+    assert (rate.estimate.value, rate.estimate.n) == (1.0, 1)  # only `so` tells, and it goes up
+    assert any("2 cases of tests of direction tell nothing" in note for note in found.notes)
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ({"test": "t", "type": "XYZ", "examples": ["a"], "label": 0}, "type is 'XYZ'"),
+        ({"test": "t", "type": "MFT", "examples": "a", "label": 0}, "list of texts"),
+        ({"test": "t", "type": "MFT", "examples": [["a", "b", "c"]], "label": 0}, "list of two texts"),
+        ({"test": "t", "type": "MFT", "examples": ["a"]}, "no 'label'"),
+        ({"test": "t", "type": "MFT", "examples": ["a"], "label": 7}, "no case"),
+        ({"test": "t", "type": "DIR", "examples": ["a", "b"], "label": "w", "goes_not": "left"}, "allowed: down, up"),
+        ({"test": "t", "type": "INV", "examples": ["a"]}, "no case that can be asked"),
+    ],
+)
+def test_lines_that_are_no_cases_are_refused(tmp_path, row, said):
+    with pytest.raises(InputError, match=said):
+        read_suite(Path(_lines(tmp_path, row)), most=2, rng=rng())
+
+
+def test_our_own_suites_go_by_their_names():
+    assert read_suite(Path("sentiment_zh"), most=3, rng=rng()).language == "zh"
+    with pytest.raises(InputError, match="one of ours: sentiment_en, sentiment_zh"):
+        read_suite(Path("sentiment_fr"), most=3, rng=rng())

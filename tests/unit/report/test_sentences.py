@@ -12,7 +12,14 @@ from veridical.report.sentences import translated
 
 SOURCE = Path(veridical.__file__).parent
 FILES = [
-    *("dataset/loading.py", "dataset/roles.py", "dataset/row_ids.py", "dataset/setting_aside.py", "ledger/wording.py"),
+    *(
+        "dataset/loading.py",
+        "dataset/roles.py",
+        "dataset/row_ids.py",
+        "dataset/setting_aside.py",
+        "ledger/wording.py",
+        "ledger/candidates.py",
+    ),
     *("ledger/coalitions.py", "pipeline/training.py", "pipeline/looking.py", "pipeline/cross_validation.py"),
     *("pipeline/review_file.py", "pipeline/repairing.py", "pipeline/comparing.py", "train/encoder_training.py"),
     *(f"audit/{p.name}" for p in sorted((SOURCE / "audit").glob("*.py")) if not p.name.startswith("_made_up")),

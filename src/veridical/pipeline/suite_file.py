@@ -1,0 +1,112 @@
+"""`veridical probe RUN --suite FILE`: a suite of tests that someone has written, put to the model of a finished run."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+from veridical.core import probe_record
+from veridical.core.errors import InputError
+from veridical.core.finding import Skipped
+from veridical.core.probe_record import SUITE, ProbeOutcome, ProbeRecord
+from veridical.core.progress import Progress, silent
+from veridical.pipeline import records
+from veridical.pipeline.config import calls_of
+from veridical.pipeline.probing import configuration_of, finished_run, use_stored_threads
+from veridical.pipeline.run_folder import content_hash, held
+
+if TYPE_CHECKING:
+    from veridical.models.queries import Queries
+    from veridical.probe._contract import Measured
+    from veridical.probe._suites import Suite
+    from veridical.probe.behaviour import Params
+
+CASES = 500
+"""Cases made of the templates of one test, at most; of written cases all are asked. The released CheckList suite has so many."""
+
+
+def suite_run(run: Path, file: Path, *, labels: Sequence[str] = (), progress: Progress = silent) -> ProbeRecord:
+    """The probes of the run, with the failure rates of the tests in `file`.
+
+    labels: pairs like positive=pos (label of the suite, label of the data) where names do not tell. Raises InputError for a file
+    that is no suite, and for labels that fit in no way.
+    """
+    from veridical.core.randomness import stream
+    from veridical.models.queries import Queries
+    from veridical.probe._suites import read_suite
+    from veridical.probe.behaviour import Params
+
+    record = finished_run(run)
+    with held(run):
+        use_stored_threads(run)
+        began, config = perf_counter(), configuration_of(record)
+        digest = content_hash(file) if file.is_file() else ""
+        suite = read_suite(file, most=CASES, rng=stream(record.seed, f"probe/{SUITE}/{digest}"))
+        params = Params(suite=file.name, labels=_pairs(labels, suite=suite, known=record.labels), fewest=1)
+        trained = records.read_trained(run, model=config.model, seconds=0.0, calls=calls_of(config), progress=progress)
+        if trained.model is None:
+            raise InputError(
+                f"The run in {run} judged a file of predictions; --suite asks the model itself. Give it with --model."
+            )
+        _refuse_other_shape(run, suite, file=file)
+        queries = Queries(trained.model, progress=progress)
+        found = _outcome(_judged(queries, suite, record.labels, params, file=file), file, digest, labels, queries)
+        found = replace(found, seconds=round(perf_counter() - began, 3))
+        before = probe_record.read(run)
+        earlier = tuple(outcome for outcome in (before.probes if before else ()) if outcome.probe != SUITE)
+        budget, fingerprints = (before.budget, before.fingerprints) if before else ("standard", {})
+        examples = () if config.no_text else found.examples
+        made = ProbeRecord((*earlier, replace(found, examples=examples)), record.seed, record.metric, budget, fingerprints)
+        probe_record.save(made, run)
+    return ProbeRecord((found,), made.seed, made.metric, made.budget, made.fingerprints)
+
+
+def _judged(queries: "Queries", suite: "Suite", labels: tuple[str, ...], params: "Params", *, file: Path) -> "Measured":
+    from veridical.probe.behaviour import judged
+
+    found = judged(queries, [suite], labels, params)
+    if isinstance(found, Skipped):
+        raise InputError(f"{file}: {found.why}")
+    return found
+
+
+def _outcome(found: "Measured", file: Path, digest: str, labels: Sequence[str], queries: "Queries") -> ProbeOutcome:
+    from veridical.probe._runner import outcome_of
+
+    params = {"file": file.name, "sha256": digest, **({"labels": ", ".join(labels)} if labels else {})}
+    return outcome_of(SUITE, found, params=params, counts=queries.counts, seconds=0.0)
+
+
+def _pairs(given: Sequence[str], *, suite: "Suite", known: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """(label of the suite, label of the data) of each suite=data. Raises InputError for names that are neither."""
+    from veridical.core.errors import UnknownName
+
+    pairs = []
+    for one in given:
+        own, equals, data = (part.strip() for part in one.partition("="))
+        if not equals:
+            raise InputError(f"--suite-labels holds {one!r}; give pairs like {next(iter(suite.labels))}={known[0]}.")
+        if own not in suite.labels:
+            raise UnknownName("label of the suite", own, suite.labels, "Give --suite-labels SUITE_LABEL=DATA_LABEL,...")
+        if data not in known:
+            raise UnknownName("label of the data", data, known, "Give --suite-labels SUITE_LABEL=DATA_LABEL,...")
+        pairs.append((own, data))
+    return tuple(pairs)
+
+
+def _refuse_other_shape(run: Path, suite: "Suite", *, file: Path) -> None:
+    """Raise InputError where the suite has texts and the model reads pairs, or the other way round."""
+    from veridical.dataset.storage import read
+
+    stored = run / "data.parquet"
+    if not stored.is_file():
+        return
+    wanted = "pairs" if read(stored).seconds is not None else "texts"
+    for test in suite.tests:
+        got = {"texts" if isinstance(text, str) else "pairs" for case in test.cases for text in case}
+        if got != {wanted}:
+            raise InputError(
+                f"{file}: the test {test.name!r} holds {' and '.join(sorted(got))}, and the model of {run} reads {wanted}. Write "
+                f"its examples as {'lists of two texts' if wanted == 'pairs' else 'single texts'}."
+            )
