@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from veridical.core.errors import InputError
+
 
 def verb(
     run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
@@ -51,17 +53,29 @@ def verb(
     from veridical.cli._result import language_of, probed
     from veridical.core.run_record import read
     from veridical.pipeline.contrasting import contrast_run
+    from veridical.pipeline.edit_sheet import take_answers
     from veridical.pipeline.probing import probe_run, report_again
     from veridical.pipeline.suite_file import suite_run
 
     chosen = language_of(read(run), lang)
     names = _names(only)
+    _one_of({"--contrast": contrast, "--suite": suite, "--label-sheet": label_sheet, "--label-answers": label_answers})
+    if label_sheet is not None:
+        from veridical.pipeline.edit_sheet import write_sheet
+
+        with shown(quiet=quiet, lang=chosen) as progress:
+            n = write_sheet(run, rows=rows, out=label_sheet, only=names, kinds=_names(kinds), budget=budget, progress=progress)
+        if not quiet:
+            _said(run, label_sheet, n=n, lang=chosen)
+        return
     with shown(quiet=quiet, lang=chosen) as progress:
         if contrast is not None:
             columns = {"pair": contrast_pair, "variant": contrast_variant, "text": text, "label": label}
             record = contrast_run(run, contrast, **columns, progress=progress)
         elif suite is not None:
             record = suite_run(run, suite, labels=_names(suite_labels), progress=progress)
+        elif label_answers is not None:
+            record = take_answers(run, answers=label_answers, progress=progress)
         else:
             record = probe_run(run, only=names, budget=budget, fresh=fresh, progress=progress)
     report_again(run)
@@ -70,3 +84,18 @@ def verb(
 
 def _names(given: str) -> list[str]:
     return [name.strip() for name in given.split(",") if name.strip()]
+
+
+def _one_of(given: dict[str, Path | None]) -> None:
+    """Raise InputError where more than one of these was given."""
+    both = [name for name, value in given.items() if value is not None]
+    if len(both) > 1:
+        raise InputError(f"{' and '.join(both)} exclude each other; give one of them.")
+
+
+def _said(run: Path, sheet: Path, *, n: int, lang: str) -> None:
+    from veridical.report.short import label_sheet_lines
+    from veridical.report.wording import words
+
+    for line in label_sheet_lines(run, out=sheet, n_rows=n, words=words(lang)):
+        typer.echo(line)

@@ -27,13 +27,21 @@ BUDGET = "standard"
 
 
 def probe_run(
-    run: Path, *, only: Sequence[str] = (), budget: str | None = None, fresh: bool = False, progress: Progress = silent
+    run: Path,
+    *,
+    only: Sequence[str] = (),
+    budget: str | None = None,
+    fresh: bool = False,
+    again: bool = False,
+    progress: Progress = silent,
 ) -> ProbeRecord:
     """All probes (or `only` those named) on the model and data of the run folder; probes.json there holds what is finished.
 
     budget: that of the earlier outcomes when not given. An earlier outcome with the same seed and budget is kept; `fresh` starts
-    over. Raises InputError when the folder holds no finished run or not its texts.
+    over, `again` does those of `only` again and keeps the others. Raises InputError when the folder holds no finished run or not
+    its texts.
     """
+    from veridical.pipeline.edit_review_file import reviewed_edits
     from veridical.probe._runner import chosen_probes
     from veridical.probe._subject import BUDGETS
 
@@ -46,14 +54,10 @@ def probe_run(
         before = None if fresh else probe_record.read(run)
         chosen = budget or (before.budget if before else BUDGET)
         subject = subject_of_run(run, record, budget=chosen, progress=progress)
-        found = _probed(
-            run,
-            subject,
-            wanted=wanted,
-            done=_kept(before, subject),
-            no_text=bool(record.config.get("no_text")),
-            progress=progress,
-        )
+        subject = replace(subject, reviewed=reviewed_edits(run))
+        done = [outcome for outcome in _kept(before, subject) if not (again and outcome.probe in wanted)]
+        no_text = bool(record.config.get("no_text"))
+        found = _probed(run, subject, wanted=wanted, done=done, no_text=no_text, progress=progress)
         with_candidates(run, record)
     return found
 

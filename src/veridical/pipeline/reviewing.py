@@ -1,8 +1,6 @@
 """`veridical review`: which labels to read, and the account after they were read. Works on the tables of a finished run alone."""
 
-import csv
 import dataclasses
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from veridical.core import probe_record, run_record
-from veridical.core.atomic_write import refuse_other, write_with
+from veridical.core.atomic_write import refuse_other
 from veridical.core.errors import InputError, nearest
 from veridical.core.randomness import stream
 from veridical.core.run_record import RunRecord
@@ -22,15 +20,14 @@ from veridical.ledger.tables import Tables, read_tables
 from veridical.pipeline import records
 from veridical.pipeline.review_file import StoredReview, doubts, drawn_sheet, read_review, write_review
 from veridical.pipeline.run_folder import held
+from veridical.pipeline.sheet_file import ANSWER, as_written, is_unanswered, read_lines, write_lines
 
 if TYPE_CHECKING:
     from veridical.core.ledger_record import Ledger
     from veridical.dataset.rows import IntArray
     from veridical.models.model import FloatArray
 
-COLUMNS = ("id", "text", "label", "answer")
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""Beginnings of a cell that a spreadsheet runs as a formula."""
+COLUMNS = ("id", "text", "label", ANSWER)
 IMAGINED = 5
 """Imagined rounds of answers from which the width that a review would buy is averaged. Ours; no source."""
 
@@ -73,7 +70,7 @@ def write_sheet(run: Path, *, rows: int, out: Path, train: bool = False) -> tupl
 
     train: rows of train instead of the test set. How the rows were drawn is stored in the run first.
     """
-    refuse_other(out, made="a review sheet without answers", ours=_is_unanswered)
+    refuse_other(out, made="a review sheet without answers", ours=lambda path: is_unanswered(path, columns=COLUMNS))
     _refuse_unfinished(run)
     with held(run):
         record, tables = _finished(run)
@@ -91,7 +88,7 @@ def write_sheet(run: Path, *, rows: int, out: Path, train: bool = False) -> tupl
         drawn = drawn_sheet(side.name, side.strata, ids=side.ids, given=given, chosen=chosen, done=done)
         if drawn not in stored.sheets:
             write_review(run, StoredReview(stored.answers, (*stored.sheets, drawn)))
-        _write_sheet(lines, out)
+        write_lines(lines, out, columns=COLUMNS)
     widths = [
         account(run, record, tables, {**stored.answers, **_imagined(side, chosen, record=record, round=k)}).honest.width
         for k in range(IMAGINED)
@@ -152,8 +149,8 @@ def read_sheet(path: Path, *, ids: set[str], labels: tuple[str, ...]) -> dict[st
     """Row id -> answer; blank answers left out. Raises InputError for ids and labels that the run does not have."""
     known = {label.casefold(): label for label in labels}
     found: dict[str, str] = {}
-    for row in _sheet_rows(path):
-        answer, row_id = _as_written((row["answer"] or "").strip()), _as_written(row["id"] or "")
+    for row in read_lines(path, columns=COLUMNS, made_by="veridical review", option="--answers"):
+        answer, row_id = as_written(row[ANSWER].strip()), as_written(row["id"])
         if not answer:
             continue
         if row_id not in ids:
@@ -170,47 +167,6 @@ def read_sheet(path: Path, *, ids: set[str], labels: tuple[str, ...]) -> dict[st
             raise InputError(f"{path} answers row {row_id!r} twice: {found[row_id]!r} and {answer!r}. Keep one of them.")
         found[row_id] = answer
     return found
-
-
-def _sheet_rows(path: Path) -> list[dict[str, str]]:
-    """The lines of a sheet as a spreadsheet may have saved it: commas, semicolons or tabs, in UTF-8, UTF-16 or GB 18030."""
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"The sheet {path} cannot be read ({error.strerror}). Check --answers.") from error
-    text = next((found for codec in _codecs(content) if (found := _decoded(content, codec)) is not None), "")
-    header = text.partition("\n")[0]
-    delimiter = max(",;\t", key=header.count)
-    try:
-        sheet = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
-        columns = sheet.fieldnames or []
-        for needed in ("id", "answer"):
-            if needed not in columns:
-                raise InputError(
-                    f"{path} has no column {needed!r}; it must be a sheet that veridical review wrote, with the columns "
-                    f"{', '.join(COLUMNS)}."
-                )
-        return [{name: value or "" for name, value in row.items() if isinstance(value, str | None)} for row in sheet]
-    except csv.Error as error:
-        raise InputError(f"The sheet {path} cannot be read ({error}). Save it as CSV in UTF-8.") from error
-
-
-def _codecs(content: bytes) -> tuple[str, ...]:
-    return ("utf-16",) if content[:2] in (b"\xff\xfe", b"\xfe\xff") else ("utf-8-sig", "gb18030")
-
-
-def _decoded(content: bytes, codec: str) -> str | None:
-    try:
-        return content.decode(codec)
-    except UnicodeDecodeError:
-        return None
-
-
-def _is_unanswered(path: Path) -> bool:
-    """Whether a file is a sheet into which nobody has written."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        sheet = csv.DictReader(file)
-        return tuple(sheet.fieldnames or ()) == COLUMNS and not any((row["answer"] or "").strip() for row in sheet)
 
 
 def _refuse_unfinished(run: Path) -> RunRecord:
@@ -246,26 +202,5 @@ def _sheet_lines(run: Path, ids: list[str]) -> list[tuple[str, str, str, str]]:
     for row in ids:
         at = position[row]
         text = data.texts[at] if data.seconds is None else f"{data.texts[at]} ||| {data.seconds[at]}"
-        lines.append((_inert(row), _inert(text), _inert(data.labels[data.codes[at]]), ""))
+        lines.append((row, text, data.labels[data.codes[at]], ""))
     return lines
-
-
-def _inert(cell: str) -> str:
-    """What a spreadsheet would run as a formula starts with an apostrophe (OWASP, CSV injection)."""
-    return f"'{cell}" if cell.startswith(FORMULA) else cell
-
-
-def _as_written(cell: str) -> str:
-    """`_inert` undone."""
-    return cell[1:] if cell.startswith("'") and cell[1:].startswith(FORMULA) else cell
-
-
-def _write_sheet(lines: list[tuple[str, str, str, str]], out: Path) -> None:
-    def write(path: Path) -> None:
-        # With a byte order mark spreadsheets read it as UTF-8.
-        with path.open("w", encoding="utf-8-sig", newline="") as file:
-            sheet = csv.writer(file)
-            sheet.writerow(COLUMNS)
-            sheet.writerows(lines)
-
-    write_with(out, write)

@@ -8,6 +8,7 @@ import numpy as np
 
 from veridical.core.finding import Skipped
 from veridical.core.probe_record import Curve, Example, Measure
+from veridical.probe._edit_review import EditedText
 from veridical.probe._subject import Subject
 
 Cost = Literal["nothing", "little", "much"]
@@ -40,9 +41,11 @@ class Toys:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """The record a probe file ends with. cost: decides in which sets of `veridical run --probes` it is."""
+    """The record a probe file ends with. cost: decides in which sets of `veridical run --probes` it is. edits: the edited texts
+    that `run` judges with the same stream of random numbers, where a person can say whether their labels hold."""
 
     run: Callable[[Subject, Any, np.random.Generator], Measured | Skipped]
     params: Any
     toys: Callable[[], Toys]
     cost: Cost = "much"
+    edits: Callable[[Subject, Any, np.random.Generator], list[EditedText]] | None = None

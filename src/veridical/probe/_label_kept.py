@@ -1,14 +1,11 @@
-"""Does an edited text keep its right label? Estimated by a torch-free reference model or from reviewed edits, never assumed."""
+"""Does an edited text keep its right label? Estimated by a torch-free reference model where no person has read edits."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from veridical.core.errors import InputError
-from veridical.core.estimate import Estimate
 from veridical.core.probe_record import Measure
-from veridical.core.proportion import wilson
 from veridical.dataset.rows import IntArray, Text
 from veridical.models.linear import LinearModel, fit_linear
 from veridical.models.model import FloatArray
@@ -17,9 +14,6 @@ from veridical.models.word_bayes import WordBayes, fit_word_bayes
 from veridical.probe import _clustered
 from veridical.probe._share import share_estimate
 from veridical.probe._subject import Subject
-
-ANSWERS = ("yes", "no", "unsure")
-"""What a reviewer may say to "is the label still right?"; blank is no answer."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,48 +77,3 @@ def kept_by_reference(name: str, reference: Reference, edits: Sequence[tuple[int
     )
     spread = _clustered.mean(kept, clusters[at], votes=np.ones(len(at)))
     return Measure(f"label kept, reference ({name})", share_estimate(spread, level=level), "share", about)
-
-
-@dataclass(frozen=True, slots=True)
-class EditedRow:
-    """One line of the sheet to review: is `label` still right for `after`? answer: one of ANSWERS, or blank."""
-
-    row: str
-    kind: str
-    strength: float
-    before: Text
-    after: Text
-    label: str
-    answer: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Reviewed:
-    """What reviewers said of the edits of one kind."""
-
-    kind: str
-    kept: int
-    changed: int
-    unsure: int
-
-
-def reviewed(sheet: Iterable[EditedRow]) -> tuple[Reviewed, ...]:
-    """The answers of a sheet, by kind. Raises InputError for an answer that is none of ANSWERS."""
-    counts: dict[str, list[int]] = {}
-    for line in sheet:
-        said = line.answer.strip().casefold()
-        if said and said not in ANSWERS:
-            raise InputError(f"The answer for row {line.row} is {line.answer!r}; write yes, no or unsure, or leave it blank.")
-        if said:
-            counts.setdefault(line.kind, [0, 0, 0])[ANSWERS.index(said)] += 1
-    return tuple(Reviewed(kind, *found) for kind, found in counts.items())
-
-
-def kept_by_review(found: Reviewed, *, level: float) -> Measure:
-    """The share of reviewed edits whose label is still right; unsure answers widen the interval on both sides."""
-    n = found.kept + found.changed + found.unsure
-    low, high = wilson(found.kept, n, level)[0], wilson(found.kept + found.unsure, n, level)[1]
-    value = (found.kept + found.unsure / 2) / n
-    estimate = Estimate(value, min(low, value), max(high, value), level, n, n, "Wilson; unsure counts both ways")
-    about = f"Share of {n} reviewed edits whose label is still right, as reviewers said ({found.kind})."
-    return Measure(f"label kept, reviewed ({found.kind})", estimate, "share", about)

@@ -12,6 +12,7 @@ from veridical.core.progress import Progress, silent
 from veridical.dataset.rows import Dataset, IntArray, Text
 from veridical.models.model import FloatArray, Model
 from veridical.models.queries import Queries
+from veridical.probe._edit_review import Reviewed
 from veridical.tasks._contract import Metric, Task
 from veridical.train.config import DEFAULTS, TrainConfig
 from veridical.train.trained import Trained
@@ -33,7 +34,8 @@ class Recipe:
 @dataclass(frozen=True, eq=False)
 class Subject:
     """trained: the scored model with its probabilities for every row. queries: None where only predictions are known. recipe:
-    None for a model that veridical did not train. budget: quick, standard or thorough; a probe scales its sample by it.
+    None for a model that veridical did not train. budget: quick, standard or thorough; a probe scales its sample by it. reviewed:
+    what people said of edited texts, by kind of edit.
 
     Test rows of clusters that stand in train are left out of `rows`: what survives of a score is asked on rows the model has
     not seen, unless too few are left (then all test rows, and `n_leaked` says how many of them do).
@@ -46,6 +48,7 @@ class Subject:
     metric: str = "accuracy"
     budget: str = "standard"
     seed: int = 0
+    reviewed: tuple[Reviewed, ...] = ()
     progress: Progress = field(default=silent)
 
     @property

@@ -23,6 +23,7 @@ from veridical.dataset.rows import IntArray, Text
 from veridical.models.queries import Queries
 from veridical.probe import _clustered
 from veridical.probe._contract import Measured, Probe, Toys
+from veridical.probe._edit_review import EditedText, turned_by_review
 from veridical.probe._label_kept import kept_by_reference, reference_of
 from veridical.probe._share import share_estimate
 from veridical.probe._subject import Subject
@@ -84,16 +85,7 @@ class Sample:
 def run(subject: Subject, params: Params, rng: np.random.Generator) -> Measured | Skipped:
     if subject.queries is None:
         return Skipped("Only predictions are known, and an attack must ask the model. Give the model itself.")
-    places = subject.sample(subject.limit(*params.rows), rng)
-    ids = [subject.data.ids[i] for i in subject.rows[places]]
-    sample = Sample(subject, places, [subject.inputs[i] for i in places], ids, subject.codes[places], subject.clusters[places])
-    budgets = tuple(b for b in params.budgets if subject.budget != "quick" or b <= params.quick_budget)
-    seed = int(rng.integers(2**31))
-    found, notes = [], list[str]()
-    for name in params.recipes:
-        attacked = _attacked(name, sample, subject.queries, params, budget=budgets[-1], seed=seed, notes=notes)
-        if attacked is not None:
-            found.append(attacked)
+    sample, budgets, found, notes = _tried(subject, subject.queries, params, rng)
     if not found:
         return Skipped(" ".join(notes) or "No recipe was named.")
     level = 1 - (1 - params.level) / len(found)
@@ -105,6 +97,36 @@ def run(subject: Subject, params: Params, rng: np.random.Generator) -> Measured 
     return Measured(
         len(sample.codes), _summary(measures[: len(found)], budgets[-1]), tuple(measures), curves, examples, tuple(notes)
     )
+
+
+def _tried(
+    subject: Subject, queries: Queries, params: Params, rng: np.random.Generator
+) -> tuple[Sample, tuple[int, ...], list[Attacked], list[str]]:
+    """(the rows, the budgets of the curve, every recipe that fits, why the others do not)."""
+    places = subject.sample(subject.limit(*params.rows), rng)
+    ids = [subject.data.ids[i] for i in subject.rows[places]]
+    sample = Sample(subject, places, [subject.inputs[i] for i in places], ids, subject.codes[places], subject.clusters[places])
+    budgets = tuple(b for b in params.budgets if subject.budget != "quick" or b <= params.quick_budget)
+    seed = int(rng.integers(2**31))
+    found, notes = [], list[str]()
+    for name in params.recipes:
+        attacked = _attacked(name, sample, queries, params, budget=budgets[-1], seed=seed, notes=notes)
+        if attacked is not None:
+            found.append(attacked)
+    return sample, budgets, found, notes
+
+
+def edits(subject: Subject, params: Params, rng: np.random.Generator) -> list[EditedText]:
+    """The texts that turned an answer."""
+    if subject.queries is None:
+        return []
+    sample, _, found, _ = _tried(subject, subject.queries, params, rng)
+    return [
+        EditedText(sample.ids[i], one.name, outcome.original, outcome.changed, subject.labels[int(sample.codes[i])], right=False)
+        for one in found
+        for i, outcome in enumerate(one.outcomes)
+        if outcome.status == "turned"
+    ]
 
 
 def _attacked(
@@ -155,12 +177,22 @@ def _described(one: Attacked, sample: Sample, params: Params, rng: np.random.Gen
     spread = _clustered.mean(shares, sample.clusters[at], votes=np.ones(len(at)))
     about = "Share of the words it could change that were changed where the answer was turned."
     measures = [Measure(f"words changed ({one.name})", share_estimate(spread, level=params.level), "share", about)]
+    reviewed = next((found for found in sample.subject.reviewed if found.kind == one.name), None)
+    if reviewed is not None:
+        held, gone = (_share_of(one, sample, status) for status in ("held", "turned"))
+        return [*measures, *turned_by_review(reviewed, held, gone, level=params.level, rng=rng)]
     reference = reference_of(sample.subject, sample.places, most=params.reference_rows, rng=rng)
     if reference is not None:
-        edits = [(i, one.outcomes[i].changed) for i in turned]
-        kept = kept_by_reference(one.name, reference, edits, sample.codes, sample.clusters, level=params.level)
+        changed = [(i, one.outcomes[i].changed) for i in turned]
+        kept = kept_by_reference(one.name, reference, changed, sample.codes, sample.clusters, level=params.level)
         measures += [kept] if kept else []
     return measures
+
+
+def _share_of(one: Attacked, sample: Sample, status: str) -> _clustered.Spread:
+    """Of all rows attacked."""
+    values = np.array([outcome.status == status for outcome in one.outcomes], np.float64)
+    return _clustered.mean(values, sample.clusters, votes=np.ones(len(values)))
 
 
 def _curve(one: Attacked, sample: Sample, budgets: tuple[int, ...], params: Params) -> Curve:
@@ -202,4 +234,4 @@ def toys() -> Toys:
     return Toys(honest, cheat, "turned (deepwordbug)")
 
 
-probe = Probe(run, Params(), toys)
+probe = Probe(run, Params(), toys, edits=edits)

@@ -12,7 +12,7 @@ Wang et al. 2021, arXiv:2103.11441 (kinds of edit). Tables are ours.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -25,7 +25,8 @@ from veridical.models.model import FloatArray
 from veridical.models.queries import Queries
 from veridical.probe import _back_translation, _clustered, perturbations
 from veridical.probe._contract import Measured, Probe, Toys
-from veridical.probe._label_kept import EditedRow, Reviewed, kept_by_reference, kept_by_review, reference_of
+from veridical.probe._edit_review import EditedText, kept_by_review
+from veridical.probe._label_kept import kept_by_reference, reference_of
 from veridical.probe._share import paired_estimate, share_estimate
 from veridical.probe._subject import Subject
 from veridical.probe._toys import one_spelling
@@ -47,8 +48,6 @@ class Params:
     """Clusters in which a kind of edit must find a place, else it is not judged. Ours; no source."""
     reference_rows: int = 5000
     """Train rows the reference model is fitted on, at most. Ours; no source."""
-    reviewed: tuple[Reviewed, ...] = ()
-    """Answers of reviewers to the sheet of edited rows (`sheet`), by kind; where given they replace the reference model."""
     examples: int = 8
     """Answers turned by an edit that are shown. Ours; no source."""
     level: float = 0.95
@@ -88,13 +87,7 @@ def run(subject: Subject, params: Params, rng: np.random.Generator) -> Measured 
     sample = sample_of(subject, subject.queries, params, rng)
     kinds, notes = _kinds(sample)
     made = asked(sample, subject.queries, (*kinds, *perturbations.LABEL_CHANGING), params, rng)
-    judged, thin = {}, []
-    for kind in dict.fromkeys(edits.kind for edits in made):
-        own = [edits for edits in made if edits.kind == kind and len(edits.at)]
-        if own and min(len(np.unique(sample.clusters[edits.at])) for edits in own) >= params.fewest:
-            judged[kind] = own
-        else:
-            thin.append(kind)
+    judged, thin = _judged(sample, made, params)
     forgiven = [kind for kind in judged if kind not in perturbations.LABEL_CHANGING]
     if not forgiven:
         return Skipped(f"No kind of edit finds a place in {params.fewest} different test texts. Give more test rows.")
@@ -103,10 +96,22 @@ def run(subject: Subject, params: Params, rng: np.random.Generator) -> Measured 
     kept = _kept(sample, [judged[kind][-1] for kind in forgiven], params, rng)
     if thin:
         notes.append(f"Too few texts have a place for: {', '.join(thin)}.")
-    notes.append(_reading(kept, reviewed={found.kind for found in params.reviewed}))
+    notes.append(_reading(kept))
     examples = tuple(_examples(sample, [judged[kind][0] for kind in forgiven], params.examples))
     curves = tuple(_curve(sample, judged[kind], params) for kind in forgiven)
     return Measured(len(sample.codes), _summary(losses), (*losses, *flips, *kept), curves, examples, tuple(notes))
+
+
+def _judged(sample: Sample, made: list[Edits], params: Params) -> tuple[dict[str, list[Edits]], list[str]]:
+    """(the edits of each kind that finds a place in enough clusters, the kinds that do not)."""
+    judged, thin = dict[str, list[Edits]](), list[str]()
+    for kind in dict.fromkeys(edits.kind for edits in made):
+        own = [edits for edits in made if edits.kind == kind and len(edits.at)]
+        if own and min(len(np.unique(sample.clusters[edits.at])) for edits in own) >= params.fewest:
+            judged[kind] = own
+        else:
+            thin.append(kind)
+    return judged, thin
 
 
 def sample_of(subject: Subject, queries: Queries, params: Params, rng: np.random.Generator) -> Sample:
@@ -197,13 +202,15 @@ def _flips(sample: Sample, edits: Edits, params: Params) -> Measure:
 
 
 def _kept(sample: Sample, made: list[Edits], params: Params, rng: np.random.Generator) -> list[Measure]:
-    """How often an edit keeps the label: by review where there is one, else by the reference model."""
-    known = {found.kind: found for found in params.reviewed}
+    """How often an edit keeps the label: by review, with the accuracy among those that do, else by the reference model."""
+    known = {found.kind: found for found in sample.subject.reviewed}
     reference = reference_of(sample.subject, sample.places, most=params.reference_rows, rng=rng)
-    measures = []
+    measures: list[Measure] = []
     for edits in made:
-        if edits.kind in known:
-            measures.append(kept_by_review(known[edits.kind], level=params.level))
+        if _named(edits) in known:
+            rows, right = _over_draws(np.asarray(edits.said == sample.codes[edits.at], np.float64), edits.at)
+            accuracy = _clustered.mean(right, sample.clusters[rows])
+            measures += kept_by_review(known[_named(edits)], accuracy, level=params.level, rng=rng)
         elif reference is not None:
             pairs = list(zip(edits.at.tolist(), edits.texts, strict=True))
             found = kept_by_reference(_named(edits), reference, pairs, sample.codes, sample.clusters, level=params.level)
@@ -211,15 +218,17 @@ def _kept(sample: Sample, made: list[Edits], params: Params, rng: np.random.Gene
     return measures
 
 
-def _reading(kept: list[Measure], *, reviewed: set[str]) -> str:
+def _reading(measures: list[Measure]) -> str:
+    kept = [measure for measure in measures if measure.name.startswith("label kept")]
     if not kept:
         return "How often an edit keeps the label is not known: the reference model needs train rows of two classes."
     lowest = min(kept, key=lambda m: m.estimate.low)
     lost = 100 * (1 - lowest.estimate.low)
-    how = f"reviewed for {', '.join(sorted(reviewed))}, else by a reference model" if reviewed else "by a reference model alone"
+    reviewed = sum(", reviewed (" in measure.name for measure in kept)
+    how = f"reviewed for {reviewed} kinds, else by a reference model" if reviewed else "by a reference model alone"
     return (
         f"Labels kept ({how}): lowest for {lowest.name}, at least {100 * lowest.estimate.low:.0f} %; up to {lost:.0f} points of "
-        "that loss could be labels that the edit changed."
+        "that loss could be labels that the edit changed. Reviewing edits tells: veridical probe RUN --label-sheet FILE."
     )
 
 
@@ -257,28 +266,19 @@ def _summary(losses: list[Measure]) -> str:
     return f"{len(losses)} edits tried; the largest is {worst.name}: {e.value:.1f} points [{e.low:.1f}, {e.high:.1f}]."
 
 
-def sheet(
-    subject: Subject, *, n: int, rng: np.random.Generator, params: Params = Params(), kinds: tuple[str, ...] = ()
-) -> list[EditedRow]:
-    """n edited test rows for a person to say whether the label is still right; kinds (default: all usable) in turn, at the
-    largest strength of `params`. Rows are drawn at random, so what reviewers find speaks for all test rows."""
-    places = subject.sample(n * 4, rng)
-    texts = [subject.inputs[i] for i in places]
-    chosen = kinds or perturbations.usable(texts)
-    lines: list[EditedRow] = []
-    for turn, i in enumerate(rng.permutation(places).tolist()):
-        before = subject.inputs[i]
-        for step in range(len(chosen)):
-            kind = chosen[(turn + step) % len(chosen)]
-            after = perturbations.edited(before, kind, rng, strength=params.strengths[-1])
-            if after != before:
-                label = subject.labels[int(subject.codes[i])]
-                row = subject.data.ids[int(subject.rows[i])]
-                lines.append(EditedRow(row, kind, params.strengths[-1], before, after, label))
-                break
-        if len(lines) == n:
-            break
-    return lines
+def edits(subject: Subject, params: Params, rng: np.random.Generator) -> list[EditedText]:
+    """The edits at the largest strength, with what the model says of them."""
+    if subject.queries is None:
+        return []
+    sample = sample_of(subject, subject.queries, params, rng)
+    strongest = replace(params, strengths=params.strengths[-1:])
+    made = asked(sample, subject.queries, _kinds(sample)[0], strongest, rng)
+    ids, labels = [subject.data.ids[i] for i in subject.rows[sample.places]], subject.labels
+    return [
+        EditedText(ids[i], _named(own), sample.inputs[i], text, labels[int(sample.codes[i])], bool(said == sample.codes[i]))
+        for (own,) in _judged(sample, made, params)[0].values()
+        for i, text, said in zip(own.at.tolist(), own.texts, own.said.tolist(), strict=True)
+    ]
 
 
 def toys() -> Toys:
@@ -287,4 +287,4 @@ def toys() -> Toys:
     return Toys(honest, cheat, "loss (keyboard, 30 %)")
 
 
-probe = Probe(run, Params(), toys, cost="little")
+probe = Probe(run, Params(), toys, cost="little", edits=edits)

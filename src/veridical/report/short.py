@@ -41,6 +41,14 @@ def sheet_lines(run: Path, *, out: Path, n_rows: int, before: float, after: floa
     ]
 
 
+def label_sheet_lines(run: Path, *, out: Path, n_rows: int, words: Words) -> list[str]:
+    """Where the edited texts to read went."""
+    return [
+        words("label_sheet_written", n=figures.count(n_rows), out=str(out)),
+        words("sheet_next", command=f"veridical probe {run} --label-answers {out}"),
+    ]
+
+
 def claim_line(name: str, why: str, *, holds: bool | None, words: Words) -> str:
     """What became of one claim of a certificate. holds: None where it cannot be checked."""
     outcome = {True: words("claim_holds"), False: words("claim_fails"), None: words("claim_open")}[holds]

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from veridical.audit._made_up import dataset, nonsense
-from veridical.core.errors import InputError, SurroundingsError
+from veridical.core.errors import SurroundingsError
 from veridical.core.finding import Skipped
 from veridical.probe import _back_translation, perturbations, robustness
 from veridical.probe._clustered import mean
-from veridical.probe._label_kept import EditedRow, Reviewed, kept_by_reference, kept_by_review, reference_of, reviewed
+from veridical.probe._edit_review import drawn, tallied
+from veridical.probe._label_kept import kept_by_reference, reference_of
 from veridical.probe._runner import run_probe
 from veridical.probe._share import paired_estimate, share_estimate
 from veridical.probe._subject import subject_of
@@ -146,28 +147,24 @@ def test_without_train_rows_there_is_no_reference(data):
     assert "not known" in found.notes[-1]
 
 
-def test_reviewed_answers_replace_the_reference(data):
+def test_reviewed_answers_replace_the_reference_and_correct_the_accuracy(data):
     subject = subject_of(data, ToyModel(data.labels, spelt))
-    lines = robustness.sheet(subject, n=40, rng=np.random.default_rng(1))
-    assert len(lines) == 40
-    assert all(line.before != line.after and line.label in data.labels for line in lines)
-    assert lines == robustness.sheet(subject, n=40, rng=np.random.default_rng(1))
-    assert len({line.kind for line in lines}) > 3
-    answered = [replace(line, answer=("yes", "no", "")[n % 3]) for n, line in enumerate(lines) if line.kind == "ocr"]
-    counted = reviewed(answered)
-    assert [one.kind for one in counted] == ["ocr"]
-    names = [m.name for m in run(subject, reviewed=counted).measures]
-    assert "label kept, reviewed (ocr)" in names
-    assert "label kept, reference (ocr, 30 %)" not in names
-
-
-def test_unsure_answers_widen_and_unknown_ones_are_refused():
-    sure, unsure = (kept_by_review(Reviewed("ocr", 18, 2, n), level=0.95).estimate for n in (0, 10))
-    assert sure.value == pytest.approx(0.9)
-    assert unsure.low < sure.low
-    assert unsure.high > 0.9
-    with pytest.raises(InputError, match="yes, no or unsure"):
-        reviewed([EditedRow("1", "ocr", 0.3, "a", "b", "pos", "perhaps")])
+    pool = robustness.edits(subject, Params(), np.random.default_rng(0))
+    ocr = [one for one in pool if one.kind == "ocr, 30 %"]
+    assert {one.kind for one in pool} > {"ocr, 30 %", "keyboard, 30 %"}
+    assert all(one.before != one.after and one.label in data.labels for one in pool)
+    # Planted: a reader cannot make out the word in any edit that turned the answer.
+    answers = [(one.kind, one.right, "yes" if one.right else "no") for one in drawn(ocr, n=60, rng=np.random.default_rng(1))]
+    found = {m.name: m for m in run(replace(subject, reviewed=tallied(answers))).measures}
+    wrong = sum(not one.right for one in ocr) / len(ocr)
+    assert 0.1 < wrong < 0.9
+    assert found["label kept, reviewed (ocr, 30 %)"].estimate.value == pytest.approx(1 - wrong, abs=0.03)
+    assert found["accuracy, label kept (ocr, 30 %)"].estimate.value == 1.0
+    assert "label kept, reference (ocr, 30 %)" not in found
+    assert "label kept, reference (keyboard, 30 %)" in found
+    plain = {m.name: m for m in run(subject).measures}
+    assert plain["loss (ocr, 30 %)"] == found["loss (ocr, 30 %)"]  # the sheet holds the very edits that were judged
+    assert 100 * wrong == pytest.approx(plain["loss (ocr, 30 %)"].estimate.value, abs=6)
 
 
 def test_shares_keep_a_width_where_nothing_differs():
