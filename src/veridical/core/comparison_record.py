@@ -150,7 +150,7 @@ class ComparisonRecord:
     runs: tuple[ComparedRun, ...]
     pairs: tuple[Pair, ...]
     ranks: tuple[tuple[float, ...], ...]
-    stability: tuple[Stability, ...]
+    stability: tuple[Stability, ...] | None
     selection: Selection
     notes: tuple[str, ...] = ()
 
@@ -176,7 +176,9 @@ class ComparisonRecord:
                 "runs": runs,
                 "pairs": tuple(Pair.from_json(pair) for pair in record["pairs"]),
                 "ranks": tuple(tuple(row) for row in record["ranks"]),
-                "stability": tuple(Stability(**{**s, "best": tuple(s["best"])}) for s in record["stability"]),
+                "stability": None
+                if record["stability"] is None
+                else tuple(Stability(**{**s, "best": tuple(s["best"])}) for s in record["stability"]),
                 "selection": Selection(**record["selection"]),
                 "notes": tuple(record["notes"]),
             }

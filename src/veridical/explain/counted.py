@@ -9,6 +9,7 @@ import numpy.typing as npt
 from veridical.dataset.rows import IntArray
 from veridical.ledger.coalitions import ACTIVE, Coalitions
 from veridical.ledger.game import Coalition, coefficients
+from veridical.ledger.population import Population
 from veridical.models.model import FloatArray
 
 SMALLEST = 1e-9
@@ -35,10 +36,16 @@ def leakage_rows(game: Coalitions, clusters: IntArray, *, is_train: npt.NDArray[
     spread over the leaked rows by their votes. A test row's points are divided equally among the rows of its cluster that
     are not in the test set. clusters, is_train: of every row of the data set, (N,). The points sum to `component`, in points.
     """
-    people = game.tables.people
+    bought = 100 * sum_over(game, "leakage", game.bought) if game.tables.people.leaked.any() else np.zeros(0)
+    return leaking_rows(game.tables.people, bought, clusters, is_train=is_train, component=component)
+
+
+def leaking_rows(
+    people: Population, by_row: FloatArray, clusters: IntArray, *, is_train: npt.NDArray[np.bool_], component: float
+) -> Carried:
+    """The same from what each test row was found to have bought, points, (n,)."""
     if not people.leaked.any():
         return nothing()
-    by_row = 100 * sum_over(game, "leakage", game.bought)
     left = component - float(by_row.sum())
     votes = np.where(people.leaked, people.vote, 0.0)
     by_row = by_row + left * votes / votes.sum()

@@ -93,6 +93,16 @@ class StructuredGame:
         _, member = np.unique(people.cluster[people.leaked], return_inverse=True)
         return float(np.sqrt((np.bincount(member, np.abs(weights[people.leaked]) * spread) ** 2).sum()))
 
+    def bought(self, coalition: Coalition) -> FloatArray:
+        """What each leaked row adds to the value of a coalition without leakage beyond what a fresh row like it would, (n,)."""
+        people, scored = self.people, self.declared if "protocol" in coalition else self.reported
+        if self.too_few_unleaked or not people.leaked.any():
+            return np.zeros(people.n)
+        weights = self._projection[False] @ people.target if "sample" in coalition else np.full(people.n, 1.0 / people.n)
+        fresh = _Filled(people, scored.rows).rows
+        slopes = gradient(scored.measure.metric, weights @ scored.stacked)
+        return np.where(people.leaked, weights * ((scored.stacked - fresh) @ slopes), 0.0)
+
     def uncertainty(self) -> Uncertainty:
         people = self.people
         return Uncertainty(people.cluster, people.target_covariance, people.basis.shape[1])

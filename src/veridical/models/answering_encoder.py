@@ -130,17 +130,20 @@ def decoded(
 
 def _spans(logits: list[FloatArray], instances: Instances, inputs: Sequence[Text], *, abstains: bool) -> Answers:
     said, sure = [""] * len(inputs), np.zeros(len(inputs))
-    best, none = np.full(len(inputs), -np.inf), np.full(len(inputs), np.inf)
+    best, none, sure_none = np.full(len(inputs), -np.inf), np.full(len(inputs), np.inf), np.zeros(len(inputs))
     for window, owner in enumerate(instances.owner.tolist()):
         begin, end = int(instances.tokens.starts[window]), int(instances.tokens.starts[window + 1])
         found = logits[window][:, : end - begin]
         first, last, score, nothing = best_span(found, instances.spans[begin:end])
-        none[owner] = min(none[owner], nothing)
+        top = found.max(axis=1)
+        log_sum = float((top + np.log(np.exp(found - top[:, None]).sum(axis=1))).sum())
+        if nothing < none[owner]:  # the window that would rather answer than any other
+            none[owner], sure_none[owner] = nothing, float(np.exp(nothing - log_sum))
         if score > best[owner]:
             best[owner], said[owner] = score, str(inputs[owner][0])[first:last] if first >= 0 else ""
-            peaks = found - found.max(axis=1, keepdims=True)
-            sure[owner] = float(np.exp(score - found.max(axis=1).sum()) / np.exp(peaks).sum(axis=1).prod())
+            sure[owner] = float(np.exp(score - log_sum))
     if abstains:
+        sure = np.where(none > best, sure_none, sure)
         said = ["" if nothing > score else answer for answer, score, nothing in zip(said, best, none, strict=True)]
     return Answers([said_as(answer) for answer in said], sure)
 

@@ -73,6 +73,21 @@ def read_answered(folder: Path, *, seconds: float) -> "Answered":
     )
 
 
+def read_answers(folder: Path, *, ids: list[str]) -> tuple[list[str], list[str]]:
+    """(labels, answers) that a run's predictions.parquet holds for the rows `ids`."""
+    import pyarrow.parquet as pq
+
+    path = folder / "predictions.parquet"
+    if not path.is_file():
+        raise InputError(f"{path} is missing, so the run's answers are not known. Run again with --fresh.")
+    table = pq.read_table(path, columns=["id", "label", "predicted"])
+    told = {row: (label, said) for row, label, said in zip(*(table.column(i).to_pylist() for i in range(3)), strict=True)}
+    absent = [row for row in ids if row not in told]
+    if absent:
+        raise InputError(f"{path} lacks {len(absent)} of the run's test rows, first {absent[0]!r}. Run again with --fresh.")
+    return [str(told[row][0]) for row in ids], [str(told[row][1] or "") for row in ids]
+
+
 def read_said(path: Path, *, data: "Dataset", structure: "Structure") -> list[str | None]:
     """Answers of a file of JSON lines of id and label, for the rows of `data`; None for rows that are not in it. A label is what
     the label column may hold. Raises InputError for what cannot be read, and where a test row is missing."""

@@ -14,12 +14,16 @@ from veridical.core.errors import InputError
 from veridical.core.run_record import RunRecord
 from veridical.ledger.accounting import metric_of
 from veridical.ledger.review import UNSURE, ReviewParams, frame
+from veridical.ledger.structured_tables import read_people
 from veridical.ledger.tables import Tables, read_tables
+from veridical.ledger.wording import LABELS_AS_GIVEN
 from veridical.pipeline.looking import run_hash
 from veridical.pipeline.reviewing import stored_answers
+from veridical.pipeline.running import structure_of
 from veridical.verify import comparison
+from veridical.verify.answered_rows import answered_rows
 from veridical.verify.label_draws import Truth, under_review, within
-from veridical.verify.paired_terms import Rows
+from veridical.verify.paired_terms import Paired, Rows
 
 if TYPE_CHECKING:
     from veridical.core.bootstrap import FloatArray, IntArray
@@ -31,20 +35,21 @@ FEW_CLUSTERS = 30
 
 @dataclass(frozen=True, eq=False)
 class _Run:
-    """One run folder. texts: test id -> what the model read; None where the run keeps none."""
+    """One run folder. ids, labelled: of its n test rows, (n,). said: what it answered them, (n,). texts: test id -> what the
+    model read; None where the run keeps none. tables: None where an answer is more than one label."""
 
     name: str
     folder: Path
     record: RunRecord
-    tables: Tables
+    ids: list[str]
+    labelled: list[str]
+    said: list[str]
+    people: "Population"
+    tables: Tables | None
     texts: dict[str, tuple[str, str | None]] | None
 
-    @property
-    def ids(self) -> list[str]:
-        return [str(row) for row in self.tables.ids]
-
     def label_of(self) -> dict[str, str]:
-        return {row: self.record.labels[code] for row, code in zip(self.ids, self.tables.codes, strict=True)}
+        return dict(zip(self.ids, self.labelled, strict=True))
 
 
 def compare(
@@ -62,33 +67,21 @@ def compare(
     """
     if margin is not None and not 0 < margin <= 100:
         raise InputError(f"--margin is {margin:g}; it must be above 0 and at most 100 points, for example 1.")
-    opened = _opened([Path(run) for run in runs])
-    task = _same(opened, "task", [run.record.task for run in opened], "Compare runs of one task.")
-    declared = metric or _same(opened, "metric", [run.record.metric for run in opened], "Choose one for all with --metric NAME.")
-    name, function = metric_of(task, declared)
+    folders = [Path(run) for run in runs]
+    opened = _opened(folders)
+    task = opened[0].record.task
+    declared = metric or _same(folders, "metric", [run.record.metric for run in opened], "Choose one for all with --metric NAME.")
+    name, _ = metric_of(task, declared)
     kept, notes = _rows_in_common(opened, shared=shared)
-    labels = tuple(sorted({label for run in opened for label in run.record.labels}))
-    aligned = [_Aligned(run, kept, labels) for run in opened]
-    leaked = np.stack([one.leaked for one in aligned])
-    rows = Rows(
-        codes=aligned[0].codes,
-        predicted=np.stack([one.predicted for one in aligned]),
-        clusters=joined([one.clusters for one in aligned]),
-        n_classes=len(labels),
-        metric=function,
-        people=None,
-    )
-    rows = replace(rows, people=aligned[0].people(np.asarray(leaked.any(axis=0)), rows.clusters))
-    reviewed, said = _reviewed(aligned, rows)
+    rows, leaked, known, said = _paired(opened, kept, metric=name)
     seen, not_ours = _looks(opened)
     found = comparison.compare(
-        rows, transitions=within(opened[0].tables.noise, n_classes=len(labels)), reviewed=reviewed, margin=margin,
-        looks=len(seen), seed=seed,
-    )  # fmt: skip
+        rows, transitions=known.transitions, reviewed=known.reviewed, margin=margin, looks=len(seen), seed=seed
+    )
     honest = found.honest or (None,) * len(opened)
     return ComparisonRecord(
         veridical=__version__, task=task, metric=name, terms=found.terms, level=comparison.LEVEL, seed=seed,
-        n=len(rows.codes), n_clusters=found.n_clusters, pairs=found.pairs, ranks=found.ranks, stability=found.stability,
+        n=rows.n, n_clusters=found.n_clusters, pairs=found.pairs, ranks=found.ranks, stability=found.stability,
         runs=tuple(
             ComparedRun(
                 run.name, str(run.folder), run.record.model, run.record.seed, run.record.n_train, int(own.sum()), plain, true
@@ -100,6 +93,44 @@ def compare(
     )  # fmt: skip
 
 
+@dataclass(frozen=True, eq=False)
+class _Known:
+    """What is known of wrong labels: see `comparison.compare`."""
+
+    transitions: "Sequence[FloatArray] | None" = None
+    reviewed: Truth | None = None
+
+
+def _paired(
+    opened: Sequence[_Run], kept: Sequence[str], *, metric: str
+) -> "tuple[Paired, np.typing.NDArray[np.bool_], _Known, list[str]]":
+    """(the rows compared, which of them each run has in train (K, n), what is known of wrong labels, notes)."""
+    task = opened[0].record.task
+    labels = tuple(sorted({label for run in opened for label in run.record.labels}))
+    structure = structure_of(task)
+    aligned = [_Aligned(run, kept, labels) for run in opened] if structure is None else []
+    shared = [_Shared(run, kept) for run in opened]
+    leaked, clusters = np.stack([one.leaked for one in shared]), joined([one.clusters for one in shared])
+    people = shared[0].people(np.asarray(leaked.any(axis=0)), clusters)
+    if structure is not None:
+        gold = tuple(shared[0].of(opened[0].labelled))
+        said = tuple(tuple(one.of(run.said)) for one, run in zip(shared, opened, strict=True))
+        if structure.head == "words":
+            labels = tuple(sorted({*labels, *structure.shape.names([*gold, *(answer for one in said for answer in one)])}))
+        rows = answered_rows(structure, gold=gold, said=said, names=labels, metric=metric, clusters=clusters, people=people)
+        return rows, leaked, _Known(), [LABELS_AS_GIVEN]
+    plain = Rows(
+        codes=aligned[0].codes,
+        predicted=np.stack([one.predicted for one in aligned]),
+        clusters=clusters,
+        n_classes=len(labels),
+        metric=metric_of(task, metric)[1],
+        people=people,
+    )
+    reviewed, notes = _reviewed(aligned, plain)
+    return plain, leaked, _Known(within(aligned[0].tables.noise, n_classes=len(labels)), reviewed), notes
+
+
 def _opened(folders: Sequence[Path]) -> list[_Run]:
     if len(folders) < 2:
         raise InputError(f"A comparison needs at least two runs; {len(folders)} was given. Name another run folder.")
@@ -109,14 +140,34 @@ def _opened(folders: Sequence[Path]) -> list[_Run]:
             raise InputError(f"The run {folders[at]} is named twice; name each run once, two different ones at least.")
     short = [folder.resolve().name for folder in folders]
     names = [name if short.count(name) == 1 else str(folder) for name, folder in zip(short, folders, strict=True)]
-    return [_open(name, folder) for name, folder in zip(names, folders, strict=True)]
+    finished = [_finished(folder) for folder in folders]
+    _same(folders, "task", [record.task for record in finished], "Compare runs of one task.")
+    return [_open(name, folder, record) for name, folder, record in zip(names, folders, finished, strict=True)]
 
 
-def _open(name: str, folder: Path) -> _Run:
+def _finished(folder: Path) -> RunRecord:
     record = run_record.read(folder)
     if not record.complete or record.ledger is None:
         raise InputError(f"The run in {folder} is not finished, so it has no score to compare. Give its command again first.")
-    return _Run(name, folder, record, read_tables(folder / "tables.npz"), _texts(folder))
+    return record
+
+
+def _open(name: str, folder: Path, record: RunRecord) -> _Run:
+    if structure_of(record.task) is not None:
+        return _answered(name, folder, record)
+    tables = read_tables(folder / "tables.npz")
+    labelled, said = ([record.labels[code] for code in codes] for codes in (tables.codes, tables.predicted))
+    return _Run(name, folder, record, [str(row) for row in tables.ids], labelled, said, tables.people, tables, _texts(folder))
+
+
+def _answered(name: str, folder: Path, record: RunRecord) -> _Run:
+    """A run whose answers are more than one label."""
+    from veridical.pipeline.answer_records import read_answers
+
+    found = read_people(folder)
+    ids = [str(row) for row in found.ids]
+    labelled, said = read_answers(folder, ids=ids)
+    return _Run(name, folder, record, ids, labelled, said, found.people, None, _texts(folder))
 
 
 def _texts(folder: Path) -> dict[str, tuple[str, str | None]] | None:
@@ -130,10 +181,10 @@ def _texts(folder: Path) -> dict[str, tuple[str, str | None]] | None:
     return {row: (text, second) for row, text, second in zip(*columns, strict=True)}
 
 
-def _same(opened: Sequence[_Run], what: str, found: Sequence[str], next_step: str) -> str:
-    for run, value in zip(opened, found, strict=True):
+def _same(folders: Sequence[Path], what: str, found: Sequence[str], next_step: str) -> str:
+    for folder, value in zip(folders, found, strict=True):
         if value != found[0]:
-            raise InputError(f"{opened[0].folder} has the {what} {found[0]!r}, {run.folder} has {value!r}. {next_step}")
+            raise InputError(f"{folders[0]} has the {what} {found[0]!r}, {folder} has {value!r}. {next_step}")
     return found[0]
 
 
@@ -177,41 +228,52 @@ def _differ(first: _Run, run: _Run, *, both: int, relabelled: int, reworded: int
     )
 
 
-class _Aligned:
-    """One run's test rows in the common order, label codes in the common label set."""
+class _Shared:
+    """One run's test rows in the common order."""
 
-    def __init__(self, run: _Run, kept: Sequence[str], labels: tuple[str, ...]) -> None:
+    def __init__(self, run: _Run, kept: Sequence[str]) -> None:
         position = {row: at for at, row in enumerate(run.ids)}
-        code = {label: at for at, label in enumerate(labels)}
-        recode = np.array([code[label] for label in run.record.labels], dtype=np.int64)
-        self.run, self.ids, self.labels = run, list(kept), labels
+        self.run, self.ids = run, list(kept)
         self.at = np.array([position[row] for row in kept], dtype=np.int64)
-        self.recode = recode
-        tables = run.tables
-        self.codes: IntArray = recode[tables.codes[self.at]]
-        self.predicted: IntArray = recode[tables.predicted[self.at]]
-        self.clusters: IntArray = tables.people.cluster[self.at]
-        self.leaked = tables.people.leaked[self.at]
+        self.clusters: IntArray = run.people.cluster[self.at]
+        self.leaked = run.people.leaked[self.at]
+
+    def of(self, values: Sequence[str]) -> list[str]:
+        return [values[at] for at in self.at]
 
     def people(self, leaked: "np.typing.NDArray[np.bool_]", clusters: "IntArray") -> "Population":
         """The run's population on the common rows, with `leaked` those that any run has in train."""
-        own = self.run.tables.people
+        own = self.run.people
         vote = own.vote[self.at]
         return replace(
             own, rows=own.rows[self.at], cluster=clusters, leaked=leaked, basis=own.basis[self.at], vote=vote / vote.sum()
         )
 
+
+class _Aligned(_Shared):
+    """With label codes in the common label set."""
+
+    def __init__(self, run: _Run, kept: Sequence[str], labels: tuple[str, ...]) -> None:
+        super().__init__(run, kept)
+        assert run.tables is not None
+        code = {label: at for at, label in enumerate(labels)}
+        recode = np.array([code[label] for label in run.record.labels], dtype=np.int64)
+        self.labels, self.recode = labels, recode
+        self.tables = tables = run.tables
+        self.codes: IntArray = recode[tables.codes[self.at]]
+        self.predicted: IntArray = recode[tables.predicted[self.at]]
+
     @property
     def expected(self) -> "FloatArray":
         """p(label | text) over the common label set, (n, C)."""
         wide = np.zeros((len(self.at), len(self.labels)))
-        wide[:, self.recode] = self.run.tables.noise.expected[self.at]
+        wide[:, self.recode] = self.tables.noise.expected[self.at]
         return wide
 
     @property
     def strata(self) -> "IntArray":
         """The strata in which this run's review was drawn."""
-        tables = self.run.tables
+        tables = self.tables
         drawn = frame(
             tables.noise, ids=self.run.ids, codes=tables.codes, predicted=tables.predicted, leaked=tables.people.leaked,
             params=ReviewParams(),
@@ -279,7 +341,7 @@ def _looks(opened: Sequence[_Run]) -> tuple[set[str], int]:
     return own | found, sum(log.not_ours for log in logs)
 
 
-def _basis(opened: Sequence[_Run], rows: Rows, leaked: "np.typing.NDArray[np.bool_]", found: comparison.Compared) -> list[str]:
+def _basis(opened: Sequence[_Run], rows: Paired, leaked: "np.typing.NDArray[np.bool_]", found: comparison.Compared) -> list[str]:
     """What the honest differences rest on, or why there are none."""
     assert rows.people is not None
     said, any_leaked = [], np.asarray(leaked.any(axis=0))

@@ -10,6 +10,7 @@ from veridical.core.probe_record import REVISIONS, Counts, ProbeRecord
 from veridical.core.progress import Progress, silent
 from veridical.pipeline import records
 from veridical.pipeline.config import calls_of
+from veridical.pipeline.one_label import need_one_label
 from veridical.pipeline.probing import configuration_of, finished_run, use_stored_threads
 from veridical.pipeline.run_folder import content_hash, held
 
@@ -44,6 +45,10 @@ def contrast_run(
     from veridical.probe._runner import outcome_of
 
     record = finished_run(run)
+    need_one_label(
+        run, record, verb="--contrast", why="compares the label of an original with that of its revision",
+        instead="Probe it without --contrast.",
+    )  # fmt: skip
     with held(run):
         use_stored_threads(run)
         began, config = perf_counter(), configuration_of(record)

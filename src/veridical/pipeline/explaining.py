@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from veridical.core import explain_record, run_record
 from veridical.core.errors import InputError, UnknownName
 from veridical.core.explain_record import ExplainedComponent, ExplainRecord
@@ -12,7 +14,9 @@ from veridical.core.run_record import RunRecord
 from veridical.core.surroundings import threads, use_threads
 from veridical.pipeline import records
 from veridical.pipeline.config import calls_of
+from veridical.pipeline.explaining_answers import LEAKED, NONE_LEAKED, attributed_answers
 from veridical.pipeline.run_folder import held, stored_identity
+from veridical.pipeline.running import structure_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -30,11 +34,6 @@ NOT_OURS = (
     "The model was not trained by veridical, so no training row can be followed into its predictions; leaked rows and labels can."
 )
 MANY_MODELS = "There is no test set: each row was predicted by a model of its own fold, so there is no one training to follow."
-NONE_LEAKED = "No test row has a near-duplicate in train."
-LEAKED = (
-    "Counted: the rows whose near-duplicates are in the test set, with what these test rows score beyond fresh rows like them, "
-    "shared equally among the twins."
-)
 REVIEWED = "Test labels: reviewed rows count with the answer given, the others with their modelled chance of another label."
 MODELLED = "Test labels, before any review: each row with its modelled chance of another label; points need not add up."
 NO_NOISE = "No wrong label is expected under the noise model, so there is no row to name."
@@ -52,7 +51,8 @@ def explain_run(run: Path, *, fresh: bool = False, progress: Progress = silent) 
             return before
         identity = stored_identity(run)
         use_threads(int(identity["machine"]["threads"]) if identity else threads())
-        found, data = _attributed(run, record, record.ledger, progress=progress)
+        attributed = _attributed if structure_of(record.task) is None else attributed_answers
+        found, data = attributed(run, record, record.ledger, progress=progress)
         made = ExplainRecord(
             components=tuple(_summary(one) for one in found),
             metric=record.metric,
@@ -178,6 +178,14 @@ def _summary(found: "Attributed") -> ExplainedComponent:
     )
 
 
+def _label(data: "Dataset", row: int) -> str:
+    structure = structure_of(data.task)
+    if structure is None:
+        return data.labels[int(data.codes[row])] if data.codes[row] >= 0 else ""
+    answer = data.answers[row]
+    return "" if answer is None else structure.shown(data.inputs(np.array([row]))[0], answer)
+
+
 def _table(found: Sequence["Attributed"], data: "Dataset") -> "pa.Table":
     """One line a row and component, by rank."""
     import pyarrow as pa
@@ -189,9 +197,7 @@ def _table(found: Sequence["Attributed"], data: "Dataset") -> "pa.Table":
         for rank, at in enumerate(ranked(one), start=1):
             row = int(one.rows[at])
             text = data.texts[row] if data.seconds is None else f"{data.texts[row]} ||| {data.seconds[row]}"
-            code = int(data.codes[row])
-            label = data.labels[code] if code >= 0 else ""
-            line = (one.component.name, data.ids[row], data.splits[row], float(one.points[at]), rank, one.kinds[at], label)
+            line = (one.component.name, data.ids[row], data.splits[row], float(one.points[at]), rank, one.kinds[at], _label(data, row))
             for name, value in zip(explain_record.COLUMNS, (*line, text[:EXCERPT]), strict=True):
                 lines[name].append(value)
     kinds = {"points": pa.float64(), "rank": pa.int64()}

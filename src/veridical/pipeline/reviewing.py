@@ -18,6 +18,7 @@ from veridical.ledger.contract import read_contract
 from veridical.ledger.review import UNSURE, Frame, Review, ReviewParams, allocation, draw, frame
 from veridical.ledger.tables import Tables, read_tables
 from veridical.pipeline import records
+from veridical.pipeline.one_label import need_one_label
 from veridical.pipeline.review_file import StoredReview, doubts, drawn_sheet, read_review, write_review
 from veridical.pipeline.run_folder import held
 from veridical.pipeline.sheet_file import ANSWER, as_written, is_unanswered, read_lines, write_lines
@@ -173,6 +174,10 @@ def _refuse_unfinished(run: Path) -> RunRecord:
     record = run_record.read(run)
     if not record.complete or record.ledger is None:
         raise InputError(f"The run in {run} is not finished. Give the same command again, then review it.")
+    need_one_label(
+        run, record, verb="review", why="draws rows by the chance that their label is wrong",
+        instead="Read the rows of the findings in report.html, correct them in the file, and run again.",
+    )  # fmt: skip
     return record
 
 

@@ -30,7 +30,7 @@ OURS = (
     *("run.json", "audit.json", "report.html", "report.md", "traceback.txt", STAGES, "model", "model_repaired", "checkpoint"),
     *("findings.parquet", "rows.parquet", "edits.parquet", "predictions.parquet", "dynamics.parquet", "data.parquet"),
     *("repaired.parquet", "tables.npz", "review.json", "contract.yaml", "probes.json", "explain.json", "explain.parquet"),
-    *("certificate.json", "arms.parquet", "tuning.json", "methods", "edits_review.json"),
+    *("certificate.json", "arms.parquet", "tuning.json", "methods", "edits_review.json", "population.npz"),
 )
 """What --fresh removes; anything else in the folder stays."""
 

@@ -118,11 +118,13 @@ class StructuredJob(_Job):
     def account(self, trained: Any, evidence: "Evidence", audit: AuditRecord, probes: None) -> "Ledger":  # type: ignore[override]
         from veridical.ledger.population import population
         from veridical.ledger.structured import account_structured, scored_rows
+        from veridical.ledger.structured_tables import AnsweredPeople, save_people
         from veridical.train.answer_folds import difficulty
 
         data, config, structure = evidence.data, self.config, self.structure
         columns = difficulty(data, structure, clusters=evidence.clusters, seed=config.seed, progress=self.progress)
         people = population(evidence, votes="clusters", columns=columns)
+        save_people(AnsweredPeople(np.array(data.ids, dtype=np.str_)[people.rows], people), self.folder.path)
         said = [answer or "" for answer in trained.said]
         looks, same = self.looks(data, said=[said[row] for row in people.rows], rows=people.rows)
         ledger = account_structured(

@@ -172,6 +172,8 @@ def _details(record: ComparisonRecord, pair: Pair, words: Words) -> list[str]:
 
 
 def _robust(record: ComparisonRecord, words: Words) -> list[str]:
+    if record.stability is None:
+        return [words("compare.stability.unknown")]
     if not record.stability:
         return [words("compare.stability.none")]
     return [_stable(one, words) for one in record.stability]

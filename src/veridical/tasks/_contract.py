@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from veridical.dataset.row_shape import RowShape
-from veridical.dataset.rows import Dataset
+from veridical.dataset.rows import Dataset, Text
 
 FloatArray = npt.NDArray[np.float64]
 Metric = Callable[[FloatArray, FloatArray, FloatArray], float]
@@ -60,6 +60,8 @@ class Structure:
     floors: Callable[[Dataset], Mapping[str, list[str]]]
     written: Callable[[str, str], Any]
     """(answer, notation of the files or empty) -> the answer as predictions are written: a list, or a text."""
+    shown: Callable[[Text, str], str]
+    """(input, answer) -> the answer as a reader sees it beside its row, on one line; empty where it says that there is nothing."""
 
 
 @dataclass(frozen=True, slots=True)

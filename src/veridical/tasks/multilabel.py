@@ -114,5 +114,6 @@ task = Task(
         classes=lambda names: names,
         floors=_rules,
         written=lambda answer, notation: json.loads(answer),
+        shown=lambda text, answer: ", ".join(json.loads(answer or "[]")),
     ),
 )

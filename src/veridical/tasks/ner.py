@@ -11,7 +11,7 @@ import numpy as np
 
 from veridical.core.errors import InputError, UnknownName
 from veridical.dataset.row_shape import RowShape
-from veridical.dataset.rows import Dataset
+from veridical.dataset.rows import Dataset, Text
 from veridical.tasks import _cells
 from veridical.tasks._confusion_metrics import accuracy, macro_f1, micro_f1
 from veridical.tasks._contract import Margins, Measure, Structure, Task
@@ -49,6 +49,12 @@ def _written(answer: str, notation: str) -> list[str]:
     """Tags in the scheme of the files."""
     tags = answer.split(" ")
     return tags if notation in ("", "iob2") else convert(tags, source="iob2", target=notation)
+
+
+def _shown(text: Text, answer: str) -> str:
+    """Entities with their types, in the order of the text."""
+    words, tags = str(text).split(" "), answer.split(" ") if answer else []
+    return "; ".join(f"{' '.join(words[start:end])} [{kind}]" for start, end, kind in spans(tags, scheme="iob2"))
 
 
 def types(labels: Sequence[str]) -> tuple[str, ...]:
@@ -172,5 +178,6 @@ task = Task(
         classes=lambda names: (OUTSIDE, *(f"{part}-{name}" for name in names for part in "BI")),
         floors=_most_frequent_tag,
         written=_written,
+        shown=_shown,
     ),
 )

@@ -128,5 +128,6 @@ task = Task(
         classes=lambda names: ("start", "end"),
         floors=_rules,
         written=lambda answer, notation: text_of(answer),
+        shown=lambda text, answer: " / ".join(dict.fromkeys(found for found, _ in json.loads(answer or "[]"))),
     ),
 )

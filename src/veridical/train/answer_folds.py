@@ -57,11 +57,19 @@ def _out_of_fold(
         if not len(inside) or len(outside) < 2:
             continue
         found = fit_linear_answering(data, outside, structure=structure, seed=seed).answer(data.inputs(inside))
-        sure[inside] = np.clip(found.confidence, 1e-6, 1.0)
+        sure[inside] = np.clip(_a_word(found.confidence, data, inside, structure), 1e-6, 1.0)
         for row, answer in zip(inside.tolist(), found.said, strict=True):
             said[row] = answer
     progress("fold models", N_FOLDS, N_FOLDS)
     return sure, said
+
+
+def _a_word(confidence: FloatArray, data: Dataset, rows: IntArray, structure: Structure) -> FloatArray:
+    """How sure a model is of one word of its answer, where every word has one: long texts are not hard for being long."""
+    if structure.head != "words":
+        return confidence
+    n_words = np.array([data.texts[row].count(" ") + 1 for row in rows], np.float64)
+    return np.asarray(confidence ** (1 / n_words))
 
 
 def _asked(data: Dataset) -> list[FloatArray]:

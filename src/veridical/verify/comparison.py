@@ -26,7 +26,7 @@ from veridical.ledger.inference import partially_identified, score_interval
 from veridical.ledger.label_noise import undone
 from veridical.ledger.score_table import worst
 from veridical.verify.label_draws import DrawParams, Truth, under_transition
-from veridical.verify.paired_terms import Rows, Terms, drawn_scores, honest_terms, reported_terms, softened
+from veridical.verify.paired_terms import Paired, Rows, Terms, drawn_scores, honest_terms, reported_terms, softened
 
 LEVEL = 0.95
 LABEL_DRAWS = 500
@@ -37,7 +37,8 @@ UNSEEN = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """What a comparison found, before the runs' names are put to it. reported, honest: one estimate a run."""
+    """What a comparison found, before the runs' names are put to it. reported, honest: one estimate a run. stability: None where
+    wrong labels have no model."""
 
     terms: str
     n_clusters: int
@@ -45,12 +46,12 @@ class Compared:
     honest: tuple[Estimate, ...] | None
     pairs: tuple[Pair, ...]
     ranks: tuple[tuple[float, ...], ...]
-    stability: tuple[Stability, ...]
+    stability: tuple[Stability, ...] | None
     selection: Selection
 
 
 def compare(
-    rows: Rows,
+    rows: Paired,
     *,
     transitions: Sequence[FloatArray] | None = None,
     reviewed: Truth | None = None,
@@ -62,8 +63,8 @@ def compare(
     given. reviewed: the truth after a review, which replaces them. margin: points, for non-inferiority. looks: distinct runs
     known to have scored this test set; at least the K compared are counted."""
     plain = reported_terms(rows)
-    truths = _truths(rows, transitions) if transitions is not None and reviewed is None else []
-    fitted = reviewed or (truths[0] if truths else _as_given(rows))
+    truths = _truths(rows, transitions) if isinstance(rows, Rows) and transitions is not None and reviewed is None else []
+    fitted = reviewed or (truths[0] if truths else None)
     honest = honest_terms(rows, fitted)
     main = honest or plain
     drawn = {terms.name: terms.draws(stream(seed, f"compare/{terms.name}")) for terms in (plain, honest) if terms}
@@ -77,13 +78,9 @@ def compare(
         honest=told["honest"].scores() if honest else None,
         pairs=pairs,
         ranks=ranks(drawn[main.name]),
-        stability=tuple(_stability(rows, main, truth, seed) for truth in drawable if truth.rate > 0),
+        stability=tuple(_stability(rows, main, t, seed) for t in drawable if t.rate > 0) if isinstance(rows, Rows) else None,
         selection=selection(plain.scores, drawn["reported"], looks=looks),
     )
-
-
-def _as_given(rows: Rows) -> Truth:
-    return under_transition(np.eye(rows.n_classes), codes=rows.codes, predicted=rows.predicted, source="fitted")
 
 
 def _truths(rows: Rows, transitions: Sequence[FloatArray]) -> list[Truth]:
@@ -151,7 +148,7 @@ class _Family:
             else "calibrated to the first run's population, clusters resampled"
         )
         found = []
-        lowest = worst(self.terms.rows.metric, len(self.terms.rows.classes))
+        lowest = worst(self.terms.metric, self.terms.rows.width)
         for run, at in enumerate(self.terms.scores):
             shown = min(float(at), 1.0)
             around = [0.0, *self.bounds[:, run]] if len(self.bounds) else [0.0]
@@ -160,7 +157,7 @@ class _Family:
             least, most = min(shown + min(around), 1.0), min(shown + max(around), 1.0)
             low, _ = score_interval(least, error, worst=lowest, critical=critical, n=self.n_clusters)
             _, high = score_interval(most, error, worst=lowest, critical=critical, n=self.n_clusters)
-            n = len(self.terms.rows.codes)
+            n = self.terms.rows.n
             found.append(Estimate(shown, min(low, shown), max(high, shown), LEVEL, n, self.n_clusters, method))
         return tuple(found)
 
@@ -216,7 +213,7 @@ class _Family:
         if holds_zero:
             low, high = min(low, 0.0), max(high, 0.0)
         low, high = max(low, -1.0 - abs(at)), min(high, 1.0 + abs(at))
-        n = len(self.terms.rows.codes)
+        n = self.terms.rows.n
         low, high = float(min(low, at)), float(max(high, at))
         return Estimate(100 * at, 100 * low, 100 * high, LEVEL, n, self.n_clusters, method)
 
@@ -238,7 +235,7 @@ class _Family:
         return float(stats.t.sf(t, max(self.n_clusters - self.terms.n_parameters, 2)))
 
 
-def _pairs(rows: Rows, reported: _Family, honest: _Family | None, *, margin: float | None) -> tuple[Pair, ...]:
+def _pairs(rows: Paired, reported: _Family, honest: _Family | None, *, margin: float | None) -> tuple[Pair, ...]:
     as_reported = reported.differences()
     as_honest = honest.differences() if honest else [None] * len(as_reported)
     noninferior = _noninferior(honest or reported, margin) if margin is not None else [None] * len(as_reported)
@@ -261,12 +258,12 @@ def _noninferior(family: _Family, margin: float) -> list[NonInferiority]:
     return found
 
 
-def discordance(rows: Rows, first: int, second: int) -> Discordance:
+def discordance(rows: Paired, first: int, second: int) -> Discordance:
     """McNemar's exact test (1947) on rows: right by the label as given."""
-    a, b = rows.predicted[first] == rows.codes, rows.predicted[second] == rows.codes
+    a, b = rows.right(first), rows.right(second)
     only_a, only_b = int((a & ~b).sum()), int((b & ~a).sum())
     p = float(stats.binomtest(only_a, only_a + only_b, 0.5).pvalue) if only_a + only_b else 1.0
-    return Discordance(only_a, only_b, p, independent=len(np.unique(rows.clusters)) == len(rows.codes))
+    return Discordance(only_a, only_b, p, independent=len(np.unique(rows.clusters)) == rows.n)
 
 
 def ranks(drawn: FloatArray) -> tuple[tuple[float, ...], ...]:

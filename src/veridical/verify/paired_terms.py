@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import sqrt
 from statistics import NormalDist
+from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from veridical.core.bootstrap import FloatArray, IntArray, cluster_totals, resampled_counts
 from veridical.core.paired_test import sign_flip_p, swap_p
@@ -30,10 +32,47 @@ BLOCK_CELLS = 4_000_000
 """Drawn counts held at once, so that memory does not grow with R x G."""
 
 
+class Paired(Protocol):
+    """What the runs are compared on: n rows, K runs. clusters: (n,), rows that hang together in any run. people: the first run's
+    population with the rows leaked that any run has in train; None where there is none."""
+
+    @property
+    def n(self) -> int: ...
+
+    @property
+    def k(self) -> int: ...
+
+    @property
+    def width(self) -> int:
+        """Classes, or what else a metric averages over."""
+        ...
+
+    @property
+    def clusters(self) -> IntArray: ...
+
+    @property
+    def people(self) -> Population | None: ...
+
+    def metric_of(self, terms: str) -> Metric:
+        """The metric of these terms, `reported` or `honest`."""
+        ...
+
+    def counted(self, run: int, labels: FloatArray | None, *, terms: str) -> tuple[FloatArray, FloatArray]:
+        """(statistics of each row (n, 3W), expected correctness (n,)). labels: distributions over the truth, None: as given."""
+        ...
+
+    def alike(self, first: int, second: int) -> bool:
+        """Whether two runs answer every row the same."""
+        ...
+
+    def right(self, run: int) -> npt.NDArray[np.bool_]:
+        """Rows answered exactly as labelled, (n,)."""
+        ...
+
+
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """What the runs are compared on. codes: labels as given (n,). predicted: (K, n). clusters: (n,), rows that hang together in
-    any run. people: the first run's population with the rows leaked that any run has in train; None where there is none."""
+    """Rows with one label. codes: labels as given (n,). predicted: (K, n). The rest as in `Paired`."""
 
     codes: IntArray
     predicted: IntArray
@@ -47,6 +86,30 @@ class Rows:
         """Classes that occur as label or prediction: averages over classes are over these."""
         return np.unique(np.concatenate([self.codes, self.predicted.ravel()]))
 
+    @property
+    def n(self) -> int:
+        return len(self.codes)
+
+    @property
+    def k(self) -> int:
+        return len(self.predicted)
+
+    @property
+    def width(self) -> int:
+        return len(self.classes)
+
+    def metric_of(self, terms: str) -> Metric:
+        return self.metric
+
+    def counted(self, run: int, labels: FloatArray | None, *, terms: str) -> tuple[FloatArray, FloatArray]:
+        return _stacked(self, np.eye(self.n_classes)[self.codes] if labels is None else labels, self.predicted[run])
+
+    def alike(self, first: int, second: int) -> bool:
+        return np.array_equal(self.predicted[first], self.predicted[second])
+
+    def right(self, run: int) -> npt.NDArray[np.bool_]:
+        return np.asarray(self.predicted[run] == self.codes)
+
 
 @dataclass(frozen=True, eq=False)
 class Terms:
@@ -56,7 +119,7 @@ class Terms:
     standard deviations with sign from reviewing a sample of labels, (K, H)."""
 
     name: str
-    rows: Rows
+    rows: Paired
     weights: FloatArray
     right: FloatArray
     totals: FloatArray
@@ -67,10 +130,14 @@ class Terms:
     n_clusters: int
     n_parameters: int
 
+    @property
+    def metric(self) -> Metric:
+        return self.rows.metric_of(self.name)
+
     @cached_property
     def scores(self) -> FloatArray:
         """The metric of each run, (K,)."""
-        return np.array([score(self.rows.metric, totals) for totals in self.totals])
+        return np.array([score(self.metric, totals) for totals in self.totals])
 
     def draws(self, rng: np.random.Generator) -> FloatArray:
         """The metric of each run in R resamples of the clusters, the same resamples for all, (R, K)."""
@@ -92,14 +159,14 @@ class Terms:
             else:
                 moved = scale * rng.standard_normal((size, k * width)) @ normal.T
             shifted = np.einsum("rq,kqw->rkw", rng.standard_normal((size, q)) @ root.T, self.slopes)
-            found[start : start + size] = _scores(self.rows.metric, self.totals + moved.reshape(size, k, width) + shifted)
+            found[start : start + size] = _scores(self.metric, self.totals + moved.reshape(size, k, width) + shifted)
         return found + rng.standard_normal((REPLICATES, self.review.shape[1])) @ self.review.T
 
     def p(self, first: int, second: int, rng: np.random.Generator) -> float:
         """Two-sided p of no difference: were the two runs exchangeable within clusters."""
-        if np.array_equal(self.rows.predicted[first], self.rows.predicted[second]):
+        if self.rows.alike(first, second):
             return 1.0
-        metric = self.rows.metric
+        metric = self.metric
         if collapses(metric):
             difference = self.weights * (self.right[second] - self.right[first])
             return sign_flip_p(difference, self.rows.clusters, rng, side="two-sided")
@@ -131,13 +198,12 @@ def _scores(metric: Metric, totals: FloatArray) -> FloatArray:
     return np.array([[score(metric, one) for one in row] for row in totals])
 
 
-def reported_terms(rows: Rows) -> Terms:
+def reported_terms(rows: Paired) -> Terms:
     """One vote a row, labels as given."""
-    n = len(rows.codes)
-    labels = np.eye(rows.n_classes)[rows.codes]
+    n = rows.n
     tables, right = [], []
-    for predicted in rows.predicted:
-        stacked, correct = _stacked(rows, labels, predicted)
+    for run in range(rows.k):
+        stacked, correct = rows.counted(run, None, terms="reported")
         tables.append(cluster_totals(stacked, rows.clusters))
         right.append(correct)
     by_cluster = np.stack(tables)
@@ -149,8 +215,9 @@ def reported_terms(rows: Rows) -> Terms:
     )  # fmt: skip
 
 
-def honest_terms(rows: Rows, truth: Truth) -> Terms | None:
-    """Rows that no run has in train, weighted to the population, labels as far as they are known. None where too few are left."""
+def honest_terms(rows: Paired, truth: Truth | None) -> Terms | None:
+    """Rows that no run has in train, weighted to the population, labels as far as they are known (truth None: as given). None
+    where too few are left."""
     people = rows.people
     if people is None or not readable(people):
         return None
@@ -158,8 +225,8 @@ def honest_terms(rows: Rows, truth: Truth) -> Terms | None:
     projection = people.projection(among)
     weights = projection @ people.target
     totals, tables, resampled, slopes, right, review = [], [], [], [], [], []
-    for predicted in rows.predicted:
-        stacked, correct = _stacked(rows, truth.labels, predicted)
+    for run in range(rows.k):
+        stacked, correct = rows.counted(run, None if truth is None else truth.labels, terms="honest")
         totals.append(weights @ stacked)
         weighted = weights[:, None] * stacked
         fitted = projection.T @ stacked  # (q, 3W)
@@ -167,7 +234,7 @@ def honest_terms(rows: Rows, truth: Truth) -> Terms | None:
         resampled.append(cluster_totals(weights[:, None] * (stacked - people.basis @ fitted), rows.clusters))
         slopes.append(fitted)
         right.append(correct)
-        review.append(_review(rows, truth, predicted, weights=weights, totals=totals[-1]))
+        review.append(_review(rows, truth, run, weights=weights, totals=totals[-1]))
     return Terms(
         name="honest", rows=rows, weights=weights, right=np.stack(right), totals=np.stack(totals), tables=np.stack(tables),
         resampled=np.stack(resampled), slopes=np.stack(slopes), review=np.stack(review),
@@ -190,17 +257,17 @@ def _stacked(rows: Rows, labels: FloatArray, predicted: IntArray) -> tuple[Float
     return np.concatenate(kept, axis=1), made.correctness
 
 
-def _review(rows: Rows, truth: Truth, predicted: IntArray, *, weights: FloatArray, totals: FloatArray) -> FloatArray:
+def _review(rows: Paired, truth: Truth | None, run: int, *, weights: FloatArray, totals: FloatArray) -> FloatArray:
     """What each review cell's standard error moves the run's score by, (H,)."""
-    if truth.cell is None or truth.spread is None or truth.change is None:
+    if truth is None or truth.cell is None or truth.spread is None or truth.change is None:
         return np.zeros(0)
-    moved = _change_of(rows, truth.change, predicted) @ gradient(rows.metric, totals)
+    moved = _change_of(rows, truth.change, run) @ gradient(rows.metric_of("honest"), totals)
     return np.asarray(np.bincount(truth.cell, weights * moved, minlength=len(truth.spread)) * truth.spread)
 
 
-def _change_of(rows: Rows, change: FloatArray, predicted: IntArray) -> FloatArray:
+def _change_of(rows: Paired, change: FloatArray, run: int) -> FloatArray:
     """Statistics are linear in the labels but for the predicted part, which a change of labels leaves alone."""
-    stacked, _ = _stacked(rows, change, predicted)
+    stacked, _ = rows.counted(run, change, terms="honest")
     width = stacked.shape[1] // 3
     stacked[:, 2 * width :] = 0.0
     return stacked

@@ -1,0 +1,60 @@
+"""`veridical explain` where an answer is more than one label: the train rows that stand in the test set, and what they bought."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from veridical.core.errors import InputError
+from veridical.core.progress import Progress, silent
+from veridical.core.run_record import RunRecord
+from veridical.pipeline.answer_records import read_answers
+from veridical.pipeline.running import structure_of
+
+if TYPE_CHECKING:
+    from veridical.core.ledger_record import Ledger
+    from veridical.dataset.rows import Dataset
+    from veridical.explain.attribution import Attributed
+
+NONE_LEAKED = "No test row has a near-duplicate in train."
+LEAKED = (
+    "Counted: the rows whose near-duplicates are in the test set, with what these test rows score beyond fresh rows like them, "
+    "shared equally among the twins."
+)
+NO_INFLUENCE = (
+    "Training rows are followed into predictions of one label a row, which this task does not have; the rows that leaked are named."
+)
+
+
+def attributed_answers(
+    run: Path, record: RunRecord, ledger: "Ledger", *, progress: Progress = silent
+) -> tuple[list["Attributed"], "Dataset"]:
+    """The rows of every component, in the order of the ledger."""
+    from veridical.audit._evidence import Evidence
+    from veridical.dataset.storage import read
+    from veridical.explain.attribution import attributed_exactly, without_rows
+    from veridical.explain.counted import leaking_rows, nothing
+    from veridical.ledger.game import coefficients
+    from veridical.ledger.structured import PLAYERS, scored_rows
+    from veridical.ledger.structured_tables import read_people
+
+    path, structure = run / "data.parquet", structure_of(record.task)
+    assert structure is not None
+    if not path.is_file():
+        raise InputError(f"{run} was made with --no-text and holds no texts to trace. Run again without --no-text.")
+    data, people = read(path), read_people(run).people
+    evidence = Evidence(data, seed=record.seed, progress=progress)
+    said = read_answers(run, ids=list(data.ids))[1]
+    game = scored_rows(data, structure, people, said=said, metric=record.metric)
+    found = []
+    for component in ledger.components:
+        why, lost = without_rows(component), component.points
+        if why or lost is None or component.name != "leakage":
+            found.append(attributed_exactly(component, nothing(), why=why or NO_INFLUENCE))
+            continue
+        bought = np.zeros(people.n)
+        for coalition, weight in coefficients("leakage", PLAYERS):
+            bought += 100 * weight * game.bought(coalition)
+        rows = leaking_rows(people, bought, evidence.clusters, is_train=data.splits == "train", component=lost.value)
+        found.append(attributed_exactly(component, rows, why=LEAKED if len(rows.rows) else NONE_LEAKED))
+    return found, data
