@@ -12,10 +12,11 @@ from veridical.ledger.contract import Contract, Shortcut
 from veridical.ledger.game import Coalition, Value, combine
 from veridical.ledger.inference import Uncertainty
 from veridical.ledger.review import Reviewed
-from veridical.ledger.score_table import Predictions, Statistics, collapses, gradient, imputed, statistics, value, worst
+from veridical.ledger.score_table import Predictions, Statistics, collapses, imputed, statistics, worst
 from veridical.ledger.tables import Tables, cue_number
 from veridical.models.model import FloatArray
 from veridical.tasks._contract import Metric
+from veridical.tasks._totals import gradient, value
 
 ACTIVE = ("leakage", "sample", "noise")
 """Players that change the score here. Protocol is 0 for classifiers (the metric reported is the metric declared); reuse needs a

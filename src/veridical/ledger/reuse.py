@@ -13,9 +13,10 @@ import numpy as np
 
 from veridical.core.randomness import stream
 from veridical.dataset.rows import IntArray
-from veridical.ledger.score_table import collapses, gradient, statistics, value
+from veridical.ledger.score_table import collapses, statistics
 from veridical.models.model import FloatArray
 from veridical.tasks._contract import Metric
+from veridical.tasks._totals import gradient, value
 
 REPLICATES = 1000
 """Resamples of the clusters. Ours; no source."""

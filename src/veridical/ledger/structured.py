@@ -19,9 +19,9 @@ from veridical.ledger.game import Coalition, Value, coefficients, shapley
 from veridical.ledger.inference import Uncertainty
 from veridical.ledger.population import BoolArray, Population
 from veridical.ledger.reuse import best_of
-from veridical.ledger.score_table import gradient, value
 from veridical.models.model import FloatArray
 from veridical.tasks._contract import Margins, Measure, Structure
+from veridical.tasks._totals import gradient, value
 
 PLAYERS = ("protocol", "leakage", "sample")
 NO_REVIEW = np.zeros(2)

@@ -97,8 +97,8 @@ class RunConfig:
     repairs: tuple[str, ...] = ()
     """Repairs to try, separated by commas; all when not given. See: veridical list repairs."""
     budget: str = "quick"
-    """quick: one retraining of the winner and a quick look by the probes; standard: every arm of an encoder is a full training, and
-    up to 4 countermeasures are tried for each diagnosed component; thorough: all that are known to answer it."""
+    """quick: one retraining of the winner and a quick look by the probes; standard: every arm of an encoder is a full training,
+    and up to 4 countermeasures are tried for each diagnosed component; thorough: all that are known to answer it."""
     no_text: bool = False
     """Write no texts into the run folder."""
     lang: str = "en"

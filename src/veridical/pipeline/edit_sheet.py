@@ -15,6 +15,7 @@ from veridical.core.plugins import get
 from veridical.core.probe_record import ProbeRecord
 from veridical.core.progress import Progress, silent
 from veridical.pipeline.edit_review_file import Drawn, EditReview, read_review, write_review
+from veridical.pipeline.one_label import need_one_label
 from veridical.pipeline.probing import BUDGET, finished_run, probe_run, subject_of_run, use_stored_threads
 from veridical.pipeline.run_folder import held
 from veridical.pipeline.sheet_file import ANSWER, as_written, is_unanswered, read_lines, write_lines
@@ -35,16 +36,21 @@ def write_sheet(
     """Write edits to read, as many as there are up to `rows`; how many. only, kinds: of these probes and kinds alone."""
     from veridical.core.randomness import stream
     from veridical.probe._edit_review import drawn
+    from veridical.probe._subject import Subject
 
     refuse_other(out, made="a label sheet without answers", ours=lambda path: is_unanswered(path, columns=COLUMNS))
     if rows < 1:
         raise InputError(f"--rows is {rows}; it must be 1 or more, for example 150.")
     record = finished_run(run)
+    need_one_label(
+        run, record, verb="--label-sheet", why="asks whether an edited text keeps its label", instead="Probe it without."
+    )
     names = _with_edits(only)
     with held(run):
         use_stored_threads(run)
         before, stored = probe_record.read(run), read_review(run)
         subject = subject_of_run(run, record, budget=budget or (before.budget if before else BUDGET), progress=progress)
+        assert isinstance(subject, Subject)
         if subject.queries is None:
             raise InputError(
                 f"The run in {run} judged a file of predictions; edits must be put to a model. Give it with --model."

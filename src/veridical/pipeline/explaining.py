@@ -197,7 +197,15 @@ def _table(found: Sequence["Attributed"], data: "Dataset") -> "pa.Table":
         for rank, at in enumerate(ranked(one), start=1):
             row = int(one.rows[at])
             text = data.texts[row] if data.seconds is None else f"{data.texts[row]} ||| {data.seconds[row]}"
-            line = (one.component.name, data.ids[row], data.splits[row], float(one.points[at]), rank, one.kinds[at], _label(data, row))
+            line = (
+                one.component.name,
+                data.ids[row],
+                data.splits[row],
+                float(one.points[at]),
+                rank,
+                one.kinds[at],
+                _label(data, row),
+            )
             for name, value in zip(explain_record.COLUMNS, (*line, text[:EXCERPT]), strict=True):
                 lines[name].append(value)
     kinds = {"points": pa.float64(), "rank": pa.int64()}

@@ -21,9 +21,7 @@ LEAKED = (
     "Counted: the rows whose near-duplicates are in the test set, with what these test rows score beyond fresh rows like them, "
     "shared equally among the twins."
 )
-NO_INFLUENCE = (
-    "Training rows are followed into predictions of one label a row, which this task does not have; the rows that leaked are named."
-)
+NO_INFLUENCE = "Training rows are followed into predictions of one label a row only; of this task the rows that leaked are named."
 
 
 def attributed_answers(

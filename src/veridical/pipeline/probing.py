@@ -20,6 +20,8 @@ from veridical.pipeline.run_folder import held, stored_identity
 if TYPE_CHECKING:
     from veridical.audit._evidence import Evidence
     from veridical.probe._subject import Recipe, Subject
+    from veridical.probe.answers._subject import AnswerSubject
+    from veridical.train.answered import Answered
     from veridical.train.trained import Trained
 
 BUDGET = "standard"
@@ -41,7 +43,6 @@ def probe_run(
     over, `again` does those of `only` again and keeps the others. Raises InputError when the folder holds no finished run or not
     its texts.
     """
-    from veridical.pipeline.edit_review_file import reviewed_edits
     from veridical.probe._runner import chosen_probes
     from veridical.probe._subject import BUDGETS
 
@@ -53,8 +54,7 @@ def probe_run(
         use_stored_threads(run)
         before = None if fresh else probe_record.read(run)
         chosen = budget or (before.budget if before else BUDGET)
-        subject = subject_of_run(run, record, budget=chosen, progress=progress)
-        subject = replace(subject, reviewed=reviewed_edits(run))
+        subject = with_review(subject_of_run(run, record, budget=chosen, progress=progress), run)
         done = [outcome for outcome in _kept(before, subject) if not (again and outcome.probe in wanted)]
         no_text = bool(record.config.get("no_text"))
         found = _probed(run, subject, wanted=wanted, done=done, no_text=no_text, progress=progress)
@@ -62,21 +62,34 @@ def probe_run(
     return found
 
 
+def with_review(subject: "Subject | AnswerSubject", run: Path) -> "Subject | AnswerSubject":
+    """The subject with what people said of edited texts, where rows have one label."""
+    from veridical.pipeline.edit_review_file import reviewed_edits
+    from veridical.probe._subject import Subject
+
+    return replace(subject, reviewed=reviewed_edits(run)) if isinstance(subject, Subject) else subject
+
+
 def probe_stage(
-    folder: Path, trained: "Trained", evidence: "Evidence", *, config: RunConfig, progress: Progress
+    folder: Path, trained: "Trained | Answered", evidence: "Evidence", *, config: RunConfig, progress: Progress
 ) -> ProbeRecord | None:
     """The probes that the configuration names, as a stage of a run; None where it names none."""
     from veridical.probe._runner import chosen_probes
+    from veridical.train.trained import Trained
 
     wanted = chosen_probes(config.probes)
     if not wanted:
         return None
-    subject = subject_of(trained, evidence, config=config, budget=config.budget, wanted=wanted, progress=progress)
+    subject: Subject | AnswerSubject
+    if isinstance(trained, Trained):
+        subject = subject_of(trained, evidence, config=config, budget=config.budget, wanted=wanted, progress=progress)
+    else:
+        subject = answer_subject_of(trained, evidence, config=config, budget=config.budget, wanted=wanted, progress=progress)
     done = _kept(probe_record.read(folder), subject)
     return _probed(folder, subject, wanted=wanted, done=done, no_text=config.no_text, progress=progress)
 
 
-def _kept(before: ProbeRecord | None, subject: "Subject") -> list[ProbeOutcome]:
+def _kept(before: ProbeRecord | None, subject: "Subject | AnswerSubject") -> list[ProbeOutcome]:
     """Outcomes that stand: of the same seed, budget and metric, and those on a user's own files, which no budget limits."""
     if before is None:
         return []
@@ -85,7 +98,13 @@ def _kept(before: ProbeRecord | None, subject: "Subject") -> list[ProbeOutcome]:
 
 
 def _probed(
-    folder: Path, subject: "Subject", *, wanted: Sequence[str], done: Sequence[ProbeOutcome], no_text: bool, progress: Progress
+    folder: Path,
+    subject: "Subject | AnswerSubject",
+    *,
+    wanted: Sequence[str],
+    done: Sequence[ProbeOutcome],
+    no_text: bool,
+    progress: Progress,
 ) -> ProbeRecord:
     from veridical.probe._runner import run_probes
 
@@ -121,13 +140,10 @@ def with_candidates(run: Path, record: RunRecord) -> None:
 
 
 def finished_run(run: Path) -> RunRecord:
-    """Raises InputError where the folder holds no finished run, or one whose answers are no labels."""
+    """Raises InputError where the folder holds no finished run."""
     record = run_record.read(run)
     if not record.complete:
         raise InputError(f"The run in {run} is not finished. Give the command of that run again; it goes on where it stopped.")
-    task = get("veridical.tasks", "task", record.task)
-    if task.structure is not None:
-        raise InputError(f"The run in {run} is of task {record.task}; probes need one label a row, which it does not have.")
     return record
 
 
@@ -137,20 +153,22 @@ def use_stored_threads(run: Path) -> None:
     use_threads(int(identity["machine"]["threads"]) if identity else threads())
 
 
-def subject_of_run(run: Path, record: RunRecord, *, budget: str, progress: Progress) -> "Subject":
+def subject_of_run(run: Path, record: RunRecord, *, budget: str, progress: Progress) -> "Subject | AnswerSubject":
     """The scored model of a run with its data, ready to be asked."""
     from veridical.audit._evidence import Evidence
     from veridical.dataset.storage import read
+    from veridical.pipeline.answer_records import read_answered
+    from veridical.pipeline.running import structure_of
     from veridical.probe._runner import chosen_probes
 
-    config = configuration_of(record)
-    path = run / "data.parquet"
-    if not path.is_file():
-        raise InputError(f"{run} was made with --no-text and holds no texts to ask about. Run again without --no-text.")
+    config, wanted = configuration_of(record), chosen_probes(("all",))
+    evidence = Evidence(read(_data_of(run)), seed=record.seed, progress=progress)
     seconds = record.seconds.get("train", 0.0)
+    if structure_of(record.task) is not None:
+        answered = read_answered(run, seconds=seconds)
+        return answer_subject_of(answered, evidence, config=config, budget=budget, wanted=wanted, progress=progress)
     trained = records.read_trained(run, model=config.model, seconds=seconds, calls=calls_of(config), progress=progress)
-    evidence = Evidence(read(path), seed=record.seed, progress=progress)
-    return subject_of(trained, evidence, config=config, budget=budget, wanted=chosen_probes(("all",)), progress=progress)
+    return subject_of(trained, evidence, config=config, budget=budget, wanted=wanted, progress=progress)
 
 
 def subject_of(
@@ -159,12 +177,11 @@ def subject_of(
     """A scored model as probes see it. Where a `wanted` probe asks it, some questions are asked twice first, to see whether the
     model changes its answers."""
     from veridical.models.queries import Queries
-    from veridical.probe._runner import FOLDER
     from veridical.probe._subject import Subject
 
     data = evidence.data
     queries = Queries(trained.model, progress=progress) if trained.model is not None else None
-    if queries and len(data.rows("test")) and any(get(FOLDER, "probe", name).cost != "nothing" for name in wanted):
+    if queries and len(data.rows("test")) and _asked(wanted):
         queries.repeatability(data.inputs(data.rows("test")[:100]))
     return Subject(
         trained=trained,
@@ -178,7 +195,44 @@ def subject_of(
     )
 
 
-def recipe_of(trained: "Trained", config: RunConfig) -> "Recipe | None":
+def _asked(wanted: Sequence[str]) -> bool:
+    """Whether a wanted probe asks the model."""
+    from veridical.probe._runner import FOLDER
+
+    return any(get(FOLDER, "probe", name).cost != "nothing" for name in wanted)
+
+
+def answer_subject_of(
+    answered: "Answered", evidence: "Evidence", *, config: RunConfig, budget: str, wanted: Sequence[str], progress: Progress
+) -> "AnswerSubject":
+    """The same where an answer is more than one label."""
+    from veridical.models.answer_queries import AnswerQueries
+    from veridical.probe.answers._subject import AnswerSubject
+
+    data = evidence.data
+    queries = AnswerQueries(answered.model, progress=progress) if answered.model is not None else None
+    if queries and len(data.rows("test")) and _asked(wanted):
+        queries.repeatability(data.inputs(data.rows("test")[:100]))
+    return AnswerSubject(
+        answered=answered,
+        evidence=evidence,
+        queries=queries,
+        recipe=recipe_of(answered, config),
+        metric=config.metric,
+        budget=budget,
+        seed=config.seed,
+        progress=progress,
+    )
+
+
+def _data_of(run: Path) -> Path:
+    path = run / "data.parquet"
+    if not path.is_file():
+        raise InputError(f"{run} was made with --no-text and holds no texts to ask about. Run again without --no-text.")
+    return path
+
+
+def recipe_of(trained: "Trained | Answered", config: RunConfig) -> "Recipe | None":
     from veridical.probe._subject import Recipe
 
     return None if trained.external else Recipe(config.model, config.countermeasures, config.training)

@@ -8,6 +8,7 @@ import numpy as np
 
 from veridical.core.errors import InputError
 from veridical.core.finding import AuditRecord
+from veridical.core.probe_record import ProbeRecord
 from veridical.core.run_record import RepairRecord
 from veridical.models.callable_name import is_callable_name
 from veridical.models.calls import is_address
@@ -115,7 +116,8 @@ class StructuredJob(_Job):
     def probe(self, trained: Any, evidence: "Evidence") -> None:
         """Probes ask for one label a row."""
 
-    def account(self, trained: Any, evidence: "Evidence", audit: AuditRecord, probes: None) -> "Ledger":  # type: ignore[override]
+    def account(self, trained: Any, evidence: "Evidence", audit: AuditRecord, probes: ProbeRecord | None) -> "Ledger":
+        from veridical.ledger.candidates import candidates
         from veridical.ledger.population import population
         from veridical.ledger.structured import account_structured, scored_rows
         from veridical.ledger.structured_tables import AnsweredPeople, save_people
@@ -136,6 +138,8 @@ class StructuredJob(_Job):
             floors=floors_of(data, structure, metric=config.metric, seed=config.seed),
             seed=config.seed,
         )
+        made = candidates([], probes, declared=set())
+        ledger = replace(ledger, components=(*ledger.components, *made))
         self.save(trained, data, ledger=ledger, repair=None, complete=False)
         return ledger
 

@@ -1,6 +1,6 @@
 """What a probe is: a function from a subject to estimates, its parameters, and an honest and a cheating toy to tell apart."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -10,6 +10,10 @@ from veridical.core.finding import Skipped
 from veridical.core.probe_record import Curve, Example, Measure
 from veridical.probe._edit_review import EditedText
 from veridical.probe._subject import Subject
+from veridical.probe.answers._subject import AnswerSubject
+
+ONE_LABEL = "It asks how probable each label of a row is; answers of task {task} are more than one label and have no such shares."
+"""Why a probe does not look at tasks it has no part for."""
 
 Cost = Literal["nothing", "little", "much"]
 """What a probe takes in a quick look. nothing: it reads the predictions that are there, asks and trains nothing. little: up to
@@ -40,12 +44,35 @@ class Toys:
 
 
 @dataclass(frozen=True, slots=True)
+class AnswerToys:
+    """The same where an answer is more than one label."""
+
+    honest: AnswerSubject
+    cheat: AnswerSubject
+    measure: str
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerPart:
+    """How a probe looks at tasks whose answers are more than one label. toys: by task; it looks at no task on which it is not
+    proven. others: why it does not look at the other ones of them, a sentence with a place {task}."""
+
+    run: Callable[[AnswerSubject, Any, np.random.Generator], Measured | Skipped]
+    params: Any
+    toys: Mapping[str, Callable[[], AnswerToys]]
+    others: str = ONE_LABEL
+
+
+@dataclass(frozen=True, slots=True)
 class Probe:
     """The record a probe file ends with. cost: decides in which sets of `veridical run --probes` it is. edits: the edited texts
-    that `run` judges with the same stream of random numbers, where a person can say whether their labels hold."""
+    that `run` judges with the same stream of random numbers, where a person can say whether their labels hold. answers: None
+    where it looks at tasks with one label a row only; others says why."""
 
     run: Callable[[Subject, Any, np.random.Generator], Measured | Skipped]
     params: Any
     toys: Callable[[], Toys]
     cost: Cost = "much"
     edits: Callable[[Subject, Any, np.random.Generator], list[EditedText]] | None = None
+    answers: AnswerPart | None = None
+    others: str = ONE_LABEL

@@ -12,9 +12,10 @@ import numpy as np
 from veridical.audit._contract_tests import unanswered, undocumented
 from veridical.core.plugins import get, module
 from veridical.core.probe_record import Counts, ProbeOutcome, ProbeRecord
-from veridical.probe._contract import Probe, Toys
+from veridical.probe._contract import AnswerToys, Probe, Toys
 from veridical.probe._runner import FOLDER, run_probe
 from veridical.probe._subject import Subject
+from veridical.probe.answers._subject import AnswerSubject
 
 
 def failures(name: str) -> list[str]:
@@ -26,6 +27,17 @@ def failures(name: str) -> list[str]:
         toys = probe.toys()
     except NotImplementedError:
         return [*said, "toys() is not written yet"]
+    said += _of_toys(name, probe, toys)
+    if probe.answers is None:
+        return said
+    said += [f"The parameter {field!r} has no docstring" for field in undocumented(probe.answers.params)]
+    for task, made in probe.answers.toys.items():
+        said += [f"Task {task}: {sentence}" for sentence in _of_toys(name, probe, made())]
+    return said
+
+
+def _of_toys(name: str, probe: Probe, toys: Toys | AnswerToys) -> list[str]:
+    said = []
     cheat, honest = (run_probe(name, probe, subject=subject) for subject in (toys.cheat, toys.honest))
     said += _told_apart(toys, cheat=cheat, honest=honest)
     if _timeless(run_probe(name, probe, subject=_again(toys.cheat))) != _timeless(cheat):
@@ -41,7 +53,7 @@ def failures(name: str) -> list[str]:
     return said
 
 
-def _told_apart(toys: Toys, *, cheat: ProbeOutcome, honest: ProbeOutcome) -> list[str]:
+def _told_apart(toys: Toys | AnswerToys, *, cheat: ProbeOutcome, honest: ProbeOutcome) -> list[str]:
     said = []
     telling = cheat.measure(toys.measure)
     if cheat.status != "found" or telling is None or telling.status != "found":
@@ -53,22 +65,31 @@ def _told_apart(toys: Toys, *, cheat: ProbeOutcome, honest: ProbeOutcome) -> lis
     return said
 
 
-def _again(subject: Subject) -> Subject:
+def _again(subject: Subject | AnswerSubject) -> Subject | AnswerSubject:
     """The same subject with a fresh engine, so that nothing is remembered."""
+    from veridical.models.answer_queries import AnswerQueries
     from veridical.models.queries import Queries
 
+    if isinstance(subject, AnswerSubject):
+        return replace(subject, queries=AnswerQueries(subject.queries.model) if subject.queries else None)
     return replace(subject, queries=Queries(subject.queries.model) if subject.queries else None)
 
 
-def _empty(subject: Subject) -> Subject:
+def _empty(subject: Subject | AnswerSubject) -> Subject | AnswerSubject:
     """No test rows at all."""
     from veridical.audit._evidence import Evidence
 
     keep = np.flatnonzero(subject.data.splits != "test").astype(np.int64)
+    evidence, again = Evidence(subject.data.take(keep), seed=subject.seed), _again(subject)
+    if isinstance(again, AnswerSubject):
+        whole = again.answered
+        said, ids = tuple(whole.said[i] for i in keep), tuple(whole.ids[i] for i in keep)
+        return replace(again, answered=replace(whole, said=said, ids=ids, confidence=whole.confidence[keep]), evidence=evidence)
+    assert isinstance(subject, Subject)
     trained = replace(
         subject.trained, probabilities=subject.trained.probabilities[keep], ids=tuple(subject.trained.ids[i] for i in keep)
     )
-    return replace(_again(subject), trained=trained, evidence=Evidence(subject.data.take(keep), seed=subject.seed))
+    return replace(again, trained=trained, evidence=evidence)  # type: ignore[call-arg]
 
 
 def _timeless(outcome: ProbeOutcome) -> dict[str, object]:

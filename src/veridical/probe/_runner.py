@@ -6,6 +6,8 @@ from dataclasses import asdict, replace
 from time import perf_counter
 from typing import Any
 
+import numpy as np
+
 from veridical.core.errors import UnknownName
 from veridical.core.finding import Skipped
 from veridical.core.multiplicity import holm
@@ -15,6 +17,7 @@ from veridical.core.progress import Progress, silent
 from veridical.core.randomness import stream
 from veridical.probe._contract import Cost, Measured, Probe
 from veridical.probe._subject import Subject
+from veridical.probe.answers._subject import AnswerSubject
 
 FOLDER = "veridical.probe"
 ALPHA = 0.05
@@ -29,7 +32,7 @@ NO_ROWS = "There is no labelled test row with a prediction; give test rows: veri
 
 
 def run_probes(
-    subject: Subject,
+    subject: Subject | AnswerSubject,
     *,
     only: Sequence[str] | None = None,
     done: Sequence[ProbeOutcome] = (),
@@ -64,17 +67,27 @@ def chosen_probes(wanted: Sequence[str]) -> list[str]:
     return [name for name in known if name in wanted or (costs and get(FOLDER, "probe", name).cost in costs)]
 
 
-def run_probe(name: str, probe: Probe, *, subject: Subject) -> ProbeOutcome:
+def run_probe(name: str, probe: Probe, *, subject: Subject | AnswerSubject) -> ProbeOutcome:
     """One probe with a random stream of its own and its own count of questions."""
     start, before = perf_counter(), subject.queries.counts if subject.queries else Counts()
-    found = probe.run(subject, probe.params, stream(subject.seed, f"probe/{name}")) if len(subject.rows) else Skipped(NO_ROWS)
+    found = _looked(probe, subject, stream(subject.seed, f"probe/{name}"))
     after = subject.queries.counts if subject.queries else Counts()
-    params = json.loads(json.dumps(asdict(probe.params)))  # as it will be read back
+    part = probe.answers if isinstance(subject, AnswerSubject) and probe.answers else probe
+    params = json.loads(json.dumps(asdict(part.params)))  # as it will be read back
     seconds, counts = round(perf_counter() - start, 3), _spent(before, after)
     if isinstance(found, Skipped):
         return ProbeOutcome(name, "skipped", 0, "", found.why, (), (), (), params, counts, seconds)
     found = replace(found, notes=(*found.notes, *_leaked(subject)))
     return outcome_of(name, found, params=params, counts=counts, seconds=seconds)
+
+
+def _looked(probe: Probe, subject: Subject | AnswerSubject, rng: np.random.Generator) -> Measured | Skipped:
+    if isinstance(subject, Subject):
+        return probe.run(subject, probe.params, rng) if len(subject.rows) else Skipped(NO_ROWS)
+    part = probe.answers
+    if part is None or subject.task not in part.toys:
+        return Skipped((part.others if part else probe.others).format(task=subject.task))
+    return part.run(subject, part.params, rng) if len(subject.rows) else Skipped(NO_ROWS)
 
 
 def outcome_of(name: str, found: Measured, *, params: dict[str, Any], counts: Counts, seconds: float) -> ProbeOutcome:
@@ -119,7 +132,7 @@ def _spent(before: Counts, after: Counts) -> Counts:
     )  # fmt: skip
 
 
-def _leaked(subject: Subject) -> tuple[str, ...]:
+def _leaked(subject: Subject | AnswerSubject) -> tuple[str, ...]:
     if not subject.n_leaked:
         return ()
     n = len(subject.rows)

@@ -11,6 +11,7 @@ Source: Kumar et al. 2019, arXiv:1909.10155 (debiased error); Guo et al. 2017, a
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -22,9 +23,13 @@ from veridical.core.probe_record import Curve, Measure
 from veridical.core.randomness import stream
 from veridical.dataset.rows import IntArray, Text
 from veridical.models.model import FloatArray
-from veridical.probe._contract import Measured, Probe, Toys
+from veridical.probe import _clustered
+from veridical.probe._contract import AnswerPart, AnswerToys, Measured, Probe, Toys
 from veridical.probe._subject import Subject, subject_of
+from veridical.probe._test_rows import TestRows
 from veridical.probe._toys import ToyModel
+from veridical.probe.answers import _toys as made_up
+from veridical.probe.answers._subject import AnswerSubject
 
 LOG_TEMPERATURES = (-3.0, 3.0)
 """Where the temperature is looked for: logarithms, 0.05 to 20. Ours; no source."""
@@ -105,14 +110,10 @@ def brier_parts(
 
 
 def run(subject: Subject, params: Params, rng: np.random.Generator) -> Measured | Skipped:
-    clusters = subject.clusters
-    member, counts = np.unique(clusters, return_inverse=True, return_counts=True)[1:]
-    if len(counts) < params.fewest:
-        return Skipped(
-            f"Only {len(counts)} distinct unleaked test texts; calibration needs {params.fewest}. Give more test rows."
-        )
-    weights = 1.0 / counts[member]
-    votes = resampled_counts(len(counts), params.replicates, rng)[:, member] * weights  # (R, n)
+    drawn = _votes(subject, params, rng)
+    if isinstance(drawn, Skipped):
+        return drawn
+    weights, votes = drawn
     confidence, right = subject.probabilities.max(axis=1), subject.right
     measures = [
         _calibration_error(confidence, right, weights, votes, subject=subject, params=params, rng=rng),
@@ -129,13 +130,50 @@ def run(subject: Subject, params: Params, rng: np.random.Generator) -> Measured 
     return Measured(len(subject.rows), summary, (*measures, *after), (curve,), notes=notes)
 
 
-def _estimate(value: float, drawn: FloatArray, subject: Subject, params: Params, method: str) -> Estimate:
+def _votes(subject: TestRows, params: Params, rng: np.random.Generator) -> tuple[FloatArray, FloatArray] | Skipped:
+    """Votes of the rows (n,), one a cluster, and in resamples of the clusters (R, n)."""
+    member, counts = np.unique(subject.clusters, return_inverse=True, return_counts=True)[1:]
+    if len(counts) < params.fewest:
+        return Skipped(
+            f"Only {len(counts)} distinct unleaked test texts; calibration needs {params.fewest}. Give more test rows."
+        )
+    weights = 1.0 / counts[member]
+    return weights, resampled_counts(len(counts), params.replicates, rng)[:, member] * weights
+
+
+def run_answers(subject: AnswerSubject, params: Params, rng: np.random.Generator) -> Measured | Skipped:
+    """The confidence of an answer as a whole against whether it is wholly right."""
+    confidence = subject.confidence
+    if not np.isfinite(confidence).all():
+        return Skipped("The predictions hold no confidence, and it is its meaning that is looked at. Give the model itself.")
+    drawn = _votes(subject, params, rng)
+    if isinstance(drawn, Skipped):
+        return drawn
+    weights, votes = drawn
+    right = subject.exact(subject.gold, subject.said)
+    brier = _clustered.mean((confidence - right) ** 2, subject.clusters)
+    about = "Squared distance of the confidence from 1 where the whole answer is right, else from 0 (0..1)."
+    measures = [
+        _calibration_error(confidence, right, weights, votes, subject=subject, params=params, rng=rng),
+        _overconfidence(confidence, right, weights, subject=subject, params=params),
+        _clustered.measure("brier", brier, unit="share", about=about, level=params.level, bounded=True),
+    ]
+    summary = (
+        f"Mean confidence in whole answers {100 * float(np.average(confidence, weights=weights)):.1f} %, wholly right "
+        f"{100 * float(np.average(right, weights=weights)):.1f} %; "
+        f"calibration error {100 * measures[0].estimate.value:.1f} points."
+    )
+    curve = _selective(subject, confidence, right, weights, votes, params)
+    return Measured(len(subject.rows), summary, tuple(measures), (curve,))
+
+
+def _estimate(value: float, drawn: FloatArray, subject: TestRows, params: Params, method: str) -> Estimate:
     low, high = percentile_interval(drawn, value, params.level)
     return Estimate(value, low, high, params.level, len(subject.rows), len(np.unique(subject.clusters)), method)
 
 
 def _calibration_error(
-    confidence: FloatArray, right: FloatArray, weights: FloatArray, votes: FloatArray, *, subject: Subject, params: Params,
+    confidence: FloatArray, right: FloatArray, weights: FloatArray, votes: FloatArray, *, subject: TestRows, params: Params,
     rng: np.random.Generator,
 ) -> Measure:  # fmt: skip
     """The root of the debiased squared error, tested against labels drawn from the confidences (one draw a cluster)."""
@@ -163,7 +201,7 @@ def _root(squared: float) -> float:
 
 
 def _overconfidence(
-    confidence: FloatArray, right: FloatArray, weights: FloatArray, *, subject: Subject, params: Params
+    confidence: FloatArray, right: FloatArray, weights: FloatArray, *, subject: TestRows, params: Params
 ) -> Measure:
     from scipy.stats import norm
 
@@ -228,7 +266,7 @@ def _temperature_measures(
 
 
 def _selective(
-    subject: Subject, confidence: FloatArray, right: FloatArray, weights: FloatArray, votes: FloatArray, params: Params
+    subject: TestRows, confidence: FloatArray, right: FloatArray, weights: FloatArray, votes: FloatArray, params: Params
 ) -> Curve:
     order = np.argsort(-confidence, kind="stable")
     estimates = []
@@ -265,4 +303,43 @@ def toys() -> Toys:
     return Toys(subject_of(data, ToyModel(data.labels, honest)), subject_of(data, cheat), "overconfidence")
 
 
-probe = Probe(run, Params(), toys, cost="nothing")
+def _answer_toys(task: str) -> AnswerToys:
+    """The first word says how sure one may be of the answer; the cheat claims certainty everywhere."""
+    from veridical.audit._made_up import nonsense
+
+    rng, rows = stream(0, "calibration toy"), []
+    shares = {"maybe": 0.6, "likely": 0.75, "surely": 0.95}
+    for i in range(600):
+        word = list(shares)[i % 3]
+        text = f"{word} {nonsense(rng, 4)} target {nonsense(rng, 3)}"
+        found = bool(rng.random() < shares[word])
+        rows.append(_toy_row(task, str(i), "test", text, found=found))
+    data = made_up.answer_rows(
+        task, [*rows, _toy_row(task, "a", "train", "surely good target start", found=True)], () if task == "qa" else ("X",)
+    )
+
+    def rule(sure: float | None) -> made_up.ToyAnswering:
+        def said(text: Text) -> made_up.Said:
+            shown = text if isinstance(text, str) else text[0]
+            return _toy_answer(task, shown, found=True), shares[shown.split(" ")[0]] if sure is None else sure
+
+        return made_up.ToyAnswering(task, data.labels, said)
+
+    return AnswerToys(made_up.toy(data, rule(None).rule), made_up.toy(data, rule(0.999).rule), "overconfidence")
+
+
+def _toy_row(task: str, id: str, split: str, text: str, *, found: bool) -> made_up.Row:
+    second = "where is it" if task == "qa" else None
+    return {"id": id, "split": split, "text": text, "second": second, "label": _toy_answer(task, text, found=found)}
+
+
+def _toy_answer(task: str, text: str, *, found: bool) -> str:
+    if task == "ner":
+        return made_up.tagged(text, lambda words, at: "X" if found and words[at] == "target" else "")
+    if task == "multilabel":
+        return made_up.names_in(["X"] if found else [])
+    return made_up.span("target" if found else text.split(" ")[1])
+
+
+TOYS = {task: partial(_answer_toys, task) for task in ("ner", "multilabel", "qa")}
+probe = Probe(run, Params(), toys, cost="nothing", answers=AnswerPart(run_answers, Params(), TOYS))

@@ -61,7 +61,7 @@ class Structure:
     written: Callable[[str, str], Any]
     """(answer, notation of the files or empty) -> the answer as predictions are written: a list, or a text."""
     shown: Callable[[Text, str], str]
-    """(input, answer) -> the answer as a reader sees it beside its row, on one line; empty where it says that there is nothing."""
+    """(input, answer) -> the answer as a reader sees it beside its row, on one line; empty where it says: nothing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,8 +22,9 @@ from veridical.core.bootstrap import FloatArray, IntArray, cluster_totals, resam
 from veridical.core.paired_test import sign_flip_p, swap_p
 from veridical.ledger.inference import MANY_CLUSTERS
 from veridical.ledger.population import Population
-from veridical.ledger.score_table import collapses, gradient, statistics
+from veridical.ledger.score_table import collapses, statistics
 from veridical.tasks._contract import Metric
+from veridical.tasks._totals import gradient
 from veridical.verify.label_draws import Truth
 
 REPLICATES = 2_000

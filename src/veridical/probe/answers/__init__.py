@@ -1,0 +1,1 @@
+"""How probes look at tasks whose answers are more than one label: one file a probe, each ending in one `AnswerPart`."""
