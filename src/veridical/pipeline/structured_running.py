@@ -138,7 +138,7 @@ class StructuredJob(_Job):
             floors=floors_of(data, structure, metric=config.metric, seed=config.seed),
             seed=config.seed,
         )
-        made = candidates([], probes, declared=set())
+        made = candidates([], probes, declared={"shortcut"})
         ledger = replace(ledger, components=(*ledger.components, *made))
         self.save(trained, data, ledger=ledger, repair=None, complete=False)
         return ledger

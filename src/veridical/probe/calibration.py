@@ -158,10 +158,10 @@ def run_answers(subject: AnswerSubject, params: Params, rng: np.random.Generator
         _overconfidence(confidence, right, weights, subject=subject, params=params),
         _clustered.measure("brier", brier, unit="share", about=about, level=params.level, bounded=True),
     ]
+    sure, share = (100 * float(np.average(values, weights=weights)) for values in (confidence, right))
     summary = (
-        f"Mean confidence in whole answers {100 * float(np.average(confidence, weights=weights)):.1f} %, wholly right "
-        f"{100 * float(np.average(right, weights=weights)):.1f} %; "
-        f"calibration error {100 * measures[0].estimate.value:.1f} points."
+        f"Mean confidence in whole answers {sure:.1f} %, wholly right {share:.1f} %; calibration error "
+        f"{100 * measures[0].estimate.value:.1f} points."
     )
     curve = _selective(subject, confidence, right, weights, votes, params)
     return Measured(len(subject.rows), summary, tuple(measures), (curve,))

@@ -30,6 +30,7 @@ from veridical.probe._label_kept import kept_by_reference, reference_of
 from veridical.probe._share import paired_estimate, share_estimate
 from veridical.probe._subject import Subject
 from veridical.probe._toys import one_spelling
+from veridical.probe.answers._robustness import part as answers
 
 BACK = "back_translation"
 
@@ -287,4 +288,4 @@ def toys() -> Toys:
     return Toys(honest, cheat, "loss (keyboard, 30 %)")
 
 
-probe = Probe(run, Params(), toys, cost="little", edits=edits)
+probe = Probe(run, Params(), toys, cost="little", edits=edits, answers=answers)

@@ -17,6 +17,8 @@ from veridical.probe.answers._subject import AnswerSubject, answer_subject_of
 
 Said = tuple[str, float]
 Row = dict[str, str | None]
+Finds = Callable[[list[str], int], bool]
+"""finds(words, at): whether the word there is one to be found."""
 
 
 @dataclass(frozen=True, eq=False)
