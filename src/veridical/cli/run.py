@@ -26,12 +26,16 @@ def verb(
     from veridical.cli._fail_on import parse, reasons
     from veridical.cli._progress import shown
     from veridical.cli._result import printed
+    from veridical.core.surroundings import place_among_processes
     from veridical.pipeline.running import run
 
     rules = parse(fail_on)
     settings = configured({**(read_config(config) if config else {}), **given})
-    with shown(quiet=quiet, lang=settings.lang) as progress:
+    first = place_among_processes()[0] == 0
+    with shown(quiet=quiet or not first, lang=settings.lang) as progress:
         done = run(train, config=settings, out=out, fresh=fresh, progress=progress)
+    if not first:  # it is told once
+        return 0
     printed(done.record, folder=done.folder, lang=settings.lang, json=json, quiet=quiet)
     met = reasons(rules, audit=done.audit, ledger=done.record.ledger)
     for sentence in met:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from veridical.core.errors import InputError, SurroundingsError
+from veridical.core.errors import InputError, SurroundingsError, is_full_disk
 
 
 def write_with(path: Path, write: Callable[[Path], object]) -> None:
@@ -25,9 +25,12 @@ def write_with(path: Path, write: Callable[[Path], object]) -> None:
             os.fsync(written.fileno())
         temporary.chmod(0o644)
         temporary.replace(path)
-    except OSError as error:
+    except Exception as error:
+        if not isinstance(error, OSError) and not is_full_disk(error):
+            raise
+        said = getattr(error, "strerror", None) or error
         raise SurroundingsError(
-            f"Could not write {path}: {error.strerror or error}. That file is as it was. Free some space, then give the same "
+            f"Could not write {path}: {said}. That file is as it was. Free some space, then give the same "
             "command again: it goes on where it stopped; or choose another --out."
         ) from error
     finally:

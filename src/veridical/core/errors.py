@@ -53,6 +53,15 @@ class UnknownName(InputError):
         super().__init__(f"Unknown {kind} {got!r}.{nearest(got, names)} Known: {shown}{more}. {next_step}".strip())
 
 
+FULL = ("No space left on device", "os error 28", "Disk quota exceeded", "File too large", "os error 27")
+"""What libraries written in Rust and C++ say of a full disk, in their own types."""
+
+
+def is_full_disk(error: Exception) -> bool:
+    """Whether the error, of whatever type, says that there is no space."""
+    return any(words in str(error) for words in FULL)
+
+
 class SurroundingsError(VeridicalError):
     """The machine cannot do it: disk, memory, a busy run folder, a missing extra. Exit code 3."""
 

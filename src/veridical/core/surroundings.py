@@ -60,6 +60,14 @@ def _busy_cores() -> float:
         return 0.0
 
 
+def place_among_processes() -> tuple[int, int]:
+    """(number of this process from 0, how many there are) where torchrun or `accelerate launch` started several; else (0, 1)."""
+    said = [os.environ.get(name, "") for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK")]
+    if not all(number.isdigit() for number in said) or int(said[1]) < 2:
+        return 0, 1
+    return int(said[0]), int(said[1])
+
+
 def use_threads(n: int) -> None:
     """Number of threads for libraries that are not loaded yet; a setting of the user's own stays."""
     for name in THREAD_SETTINGS:

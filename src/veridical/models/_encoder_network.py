@@ -126,7 +126,7 @@ def open_encoder(folder: Path, *, dropout: float, attention: str) -> Any:
 
     with _quiet():
         config = _config(folder, dropout)
-        encoder = AutoModel.from_pretrained(
+        encoder, loaded = AutoModel.from_pretrained(
             folder,
             config=config,
             local_files_only=True,
@@ -134,8 +134,24 @@ def open_encoder(folder: Path, *, dropout: float, attention: str) -> Any:
             use_safetensors=True,
             dtype=torch.float32,
             attn_implementation=attention,
+            ignore_mismatched_sizes=True,  # refused below, in a sentence
+            output_loading_info=True,
         )
-    return _without_pooler(encoder)
+    encoder = _without_pooler(encoder)
+    _refuse_others_weights(folder, encoder, loaded)
+    return encoder
+
+
+def _refuse_others_weights(folder: Path, encoder: Any, loaded: dict[str, Any]) -> None:
+    """What the file does not hold would start from random numbers, and only look pre-trained."""
+    wanted = {name for name, _ in encoder.named_parameters()}
+    amiss = sorted(wanted & ({str(name) for name in loaded["missing_keys"]} | {str(key[0]) for key in loaded["mismatched_keys"]}))
+    if amiss:
+        raise InputError(
+            f"The weights in {folder} are not those of the architecture in its config.json ({encoder.config.model_type}): "
+            f"{len(amiss)} of {len(wanted)} tensors are missing or of another size, {amiss[0]} first. Give the folder in which "
+            "they were saved."
+        )
 
 
 def empty_encoder(folder: Path, *, attention: str) -> Any:

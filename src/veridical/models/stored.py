@@ -6,6 +6,7 @@ from pathlib import Path
 from veridical.core.errors import InputError
 from veridical.models.answering import Answering
 from veridical.models.model import Model
+from veridical.models.whole_file import refuse_damaged
 
 
 def kind_of(folder: Path) -> str:
@@ -13,6 +14,8 @@ def kind_of(folder: Path) -> str:
     about = folder / "model.json"
     if not about.is_file():
         raise InputError(f"{folder} holds no model.json, so it is no veridical model. Give the model/ folder of a finished run.")
+    if (folder / "model.safetensors").is_file():
+        refuse_damaged(folder / "model.safetensors", next_step="Train the model again, or copy it again.")
     try:
         return str(json.loads(about.read_text(encoding="utf-8")).get("kind"))
     except (ValueError, AttributeError) as error:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from veridical.core.errors import InputError, MissingExtra, SurroundingsError, nearest
 from veridical.dataset.rows import Text
+from veridical.models.whole_file import refuse_damaged
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +162,8 @@ def _checked(name: str, folder: Path, *, source: str) -> Weights:
             f".save_pretrained('{folder}')\"."
         )
     _read_config(folder)
+    for file in files:
+        refuse_damaged(file, next_step="Fetch the model again.")
     return Weights(name, folder.resolve(), _digest(files), source)
 
 

@@ -21,7 +21,7 @@ FILES = ("test", "valid", "predictions", "contract")
 """Fields that name a file: its content, not its path, belongs to the identity of a run."""
 CALLS = ("model_header", "requests_per_second", "timeout", "retries", "texts_per_request")
 """Fields that say how a model at an address is called."""
-PRESENTATION = ("lang", "engine", "engine_address", *CALLS)
+PRESENTATION = ("lang", "engine", "engine_address", "track", *CALLS)
 """Fields that do not change what is computed."""
 
 
@@ -110,6 +110,9 @@ class RunConfig:
     countermeasures: tuple[str, ...] = ()
     """Countermeasures to train with, separated by commas, each with knobs where wanted: gce:power=0.5,fgm. See: veridical list
     countermeasures."""
+    track: tuple[str, ...] = ()
+    """Where the steps of training are shown beside training.jsonl, separated by commas: tensorboard, mlflow, wandb (offline),
+    trackio. All write into the run folder; nothing is sent anywhere."""
     training: TrainConfig = field(default_factory=TrainConfig)
     """How an encoder is trained; its fields are options of their own."""
 

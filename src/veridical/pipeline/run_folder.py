@@ -31,6 +31,7 @@ OURS = (
     *("findings.parquet", "rows.parquet", "edits.parquet", "predictions.parquet", "dynamics.parquet", "data.parquet"),
     *("repaired.parquet", "tables.npz", "review.json", "contract.yaml", "probes.json", "explain.json", "explain.parquet"),
     *("certificate.json", "arms.parquet", "tuning.json", "methods", "edits_review.json", "population.npz"),
+    *("training.jsonl", "tracking", "search"),
 )
 """What --fresh removes; anything else in the folder stays."""
 
@@ -81,6 +82,11 @@ class RunFolder:
     resumed: bool
     machine: dict[str, Any]
     """Chosen once and reused on resume: number of threads."""
+
+    @classmethod
+    def beside(cls, path: Path, identity: dict[str, Any]) -> Self:
+        """The folder as a process sees it that works for the one that holds it: to read from, never to enter."""
+        return cls(path, identity, -1, resumed=True, machine={})
 
     def __enter__(self) -> Self:
         return self
@@ -218,13 +224,27 @@ def _given_back(path: Path) -> bool:
     return True
 
 
+def folder_of(out: Path | None, identity: dict[str, Any]) -> Path:
+    """The folder of the run with this identity."""
+    return out if out is not None else Path("runs") / hash_of(json.loads(json.dumps(identity)))[:12]
+
+
+def wait_for_release(path: Path) -> None:
+    """Return when no other process works in the folder."""
+    lock = os.open(path / LOCK, os.O_RDWR)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+    finally:
+        os.close(lock)
+
+
 def claim(out: Path | None, identity: dict[str, Any], *, threads: int, fresh: bool = False) -> RunFolder:
     """Hold the folder of this run: a new one, an unfinished one to go on with, or a finished one to read.
 
     Raises InputError when the folder holds something else or another run, SurroundingsError when another process holds it.
     """
     identity = json.loads(json.dumps(identity))  # as it will be read back: tuples are lists
-    path = out if out is not None else Path("runs") / hash_of(identity)[:12]
+    path = folder_of(out, identity)
     _made(path)
     lock = _locked(path)
     try:

@@ -19,12 +19,13 @@ from veridical.core.finding import AuditRecord
 from veridical.core.probe_record import ProbeRecord
 from veridical.core.progress import Progress, silent
 from veridical.core.run_record import RepairRecord, RunRecord
-from veridical.core.surroundings import peak_rss_mb, threads, use_threads
+from veridical.core.surroundings import peak_rss_mb, place_among_processes, threads, use_threads
 from veridical.models.callable_name import is_callable_name, source_of
 from veridical.models.calls import header_values, is_address
 from veridical.pipeline import records
 from veridical.pipeline.config import FILES, RunConfig, calls_of, identity
-from veridical.pipeline.run_folder import RunFolder, claim, content_hash
+from veridical.pipeline.run_folder import RunFolder, claim, content_hash, folder_of, wait_for_release
+from veridical.train.processes import called, dismiss, together
 
 if TYPE_CHECKING:
     from veridical.audit._evidence import Evidence
@@ -68,15 +69,31 @@ def run(
     Raises InputError for what the user can change, SurroundingsError when another process holds the folder or the disk is full.
     """
     source = Path(train)
+    if place_among_processes()[0] > 0:
+        return _along(source, config, out)
     if fresh:
         _check_names(config)  # before what is there is emptied
     whole = identity_of("run", source, config)
     with claim(Path(out) if out is not None else None, whole, threads=threads(), fresh=fresh) as folder:
         use_threads(folder.machine["threads"])
         use_engine(config)
-        if not folder.finished:
+        if folder.finished:
+            dismiss()
+        else:
             _kind_of_job(config)(folder, source, config, progress).work()
         return Outcome(folder.path, run_record.read(folder.path), records.read_audit(folder.path))
+
+
+def _along(source: Path, config: RunConfig, out: Path | str | None) -> Outcome:
+    """What the processes do that torchrun started beside the first: train along, then wait for the rest."""
+    joins = called()  # first of all: what is to be refused is refused by the first
+    whole = identity_of("run", source, config)
+    folder = RunFolder.beside(folder_of(Path(out) if out is not None else None, whole), whole)
+    if joins:
+        use_engine(config)
+        _kind_of_job(config)(folder, source, config, silent).along()
+    wait_for_release(folder.path)
+    return Outcome(folder.path, run_record.read(folder.path), records.read_audit(folder.path))
 
 
 def _kind_of_job(config: RunConfig) -> "type[_Job]":
@@ -171,10 +188,23 @@ class _Job:
         records.write_audit(self.folder.path, audit)
         return audit
 
-    def train(self, evidence: "Evidence") -> "Trained":
-        from veridical.pipeline.training import trained_model
+    def along(self) -> None:
+        """The training of the first process, in one of the others."""
+        from veridical.audit._evidence import Evidence
 
-        trained = trained_model(evidence, config=self.config, folder=self.folder.path / CHECKPOINT, progress=self.progress)
+        self.fitted(Evidence(self.loaded(), seed=self.config.seed, progress=self.progress))
+
+    def fitted(self, evidence: "Evidence") -> "Trained":
+        """The model, trained by all processes there are."""
+        from veridical.pipeline.training import trained_model, watched
+
+        config, folder = self.config, self.folder.path
+        with watched(folder, config) as watcher:
+            return trained_model(evidence, config=config, folder=folder / CHECKPOINT, watcher=watcher, progress=self.progress)
+
+    def train(self, evidence: "Evidence") -> "Trained":
+        with together():
+            trained = self.fitted(evidence)
         if not len(evidence.data.rows("test")):
             from veridical.pipeline.cross_validation import cross_predicted
 
@@ -183,6 +213,7 @@ class _Job:
         return trained
 
     def trained(self) -> "Trained":
+        dismiss()
         seconds = self.folder.marked("train")["seconds"]
         calls = calls_of(self.config)
         return records.read_trained(
@@ -383,6 +414,25 @@ def _check_names(config: RunConfig) -> None:
         read_contract(Path(config.contract))
     if not config.predictions:
         _check_model(config)
+    _check_steps(config)
+
+
+def _check_steps(config: RunConfig) -> None:
+    """Refuse what needs a model that is trained here in steps."""
+    brought = bool(config.predictions) or is_callable_name(config.model) or is_address(config.model)
+    in_steps = not brought and config.model != "linear" and config.training.tuning != "head"
+    what = "--predictions" if config.predictions else f"--model {config.model}"
+    what = f"--tuning {config.training.tuning}" if config.training.tuning == "head" else what
+    if config.track and not in_steps:
+        raise InputError(f"--track shows the steps of a training, and {what} takes none. Leave --track out.")
+    if place_among_processes()[1] > 1 and not in_steps:
+        raise InputError(
+            f"Many processes share the steps of a training, and {what} takes none. Start veridical without torchrun."
+        )
+    if config.track:
+        from veridical.train.tracking import require_trackers
+
+        require_trackers(config.track)
 
 
 def _check_model(config: RunConfig) -> None:

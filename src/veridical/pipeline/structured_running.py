@@ -15,6 +15,7 @@ from veridical.models.calls import is_address
 from veridical.pipeline.answer_records import floors_of, read_answered, read_said, write_answered
 from veridical.pipeline.config import RunConfig
 from veridical.pipeline.running import CHECKPOINT, _Job, load_as_configured, structure_of
+from veridical.train.processes import dismiss, together
 
 if TYPE_CHECKING:
     from veridical.audit._evidence import Evidence
@@ -86,7 +87,8 @@ class StructuredJob(_Job):
         said = f"Test rows hold {len(absent)} names that no train row has ({shown}): no model can say them; they count as missed."
         return (said,) if absent else ()
 
-    def train(self, evidence: "Evidence") -> "Answered":  # type: ignore[override]
+    def fitted(self, evidence: "Evidence") -> "Answered":  # type: ignore[override]
+        from veridical.pipeline.training import watched
         from veridical.train.answer_training import train_answers
         from veridical.train.answered import Answered
 
@@ -94,9 +96,9 @@ class StructuredJob(_Job):
         if config.predictions:
             said = read_said(Path(config.predictions), data=data, structure=self.structure)
             sure = np.full(len(data), np.nan)
-            trained = Answered(None, "predictions", tuple(data.ids), tuple(said), sure, data.labels, None, 0.0, external=True)
-        else:
-            trained = train_answers(
+            return Answered(None, "predictions", tuple(data.ids), tuple(said), sure, data.labels, None, 0.0, external=True)
+        with watched(self.folder.path, config) as watcher:
+            return train_answers(
                 data,
                 model=config.model,
                 countermeasures=config.countermeasures,
@@ -105,12 +107,18 @@ class StructuredJob(_Job):
                 seed=config.seed,
                 folder=self.folder.path / CHECKPOINT,
                 clusters=evidence.clusters,
+                watcher=watcher,
                 progress=self.progress,
             )
-        write_answered(self.folder.path, trained, data)
+
+    def train(self, evidence: "Evidence") -> "Answered":  # type: ignore[override]
+        with together():
+            trained = self.fitted(evidence)
+        write_answered(self.folder.path, trained, evidence.data)
         return trained
 
     def trained(self) -> "Answered":  # type: ignore[override]
+        dismiss()
         return read_answered(self.folder.path, seconds=self.folder.marked("train")["seconds"])
 
     def probe(self, trained: Any, evidence: "Evidence") -> None:

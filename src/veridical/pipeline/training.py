@@ -1,6 +1,9 @@
 """The model that a run judges: trained here, or brought along as a callable, an address or a file of predictions."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
     from veridical.models.external import CallableModel
     from veridical.models.model import FloatArray
     from veridical.train.trained import Trained
+    from veridical.train.watching import Watcher, Watchers
 
 ANSWERS = "answers.jsonl"
 """What an address has answered so far: a run that is taken up again does not ask (and pay) twice."""
@@ -26,7 +30,28 @@ def _changing(share: float) -> str:
     return f"asked twice, {100 * share:.0f} % of the test texts looked at get another label; its score is one draw of many."
 
 
-def trained_model(evidence: "Evidence", *, config: RunConfig, folder: Path, progress: Progress) -> "Trained":
+@contextmanager
+def watched(run: Path, config: RunConfig) -> "Iterator[Watchers]":
+    """Those who look on while the model of a run is trained: training.jsonl, and the trackers that were asked for."""
+    from veridical.train.tracking import FOLDER, Tracked
+    from veridical.train.training_log import FILE, TrainingLog
+    from veridical.train.watching import Watchers
+
+    log = TrainingLog(run / FILE)
+    about = {"model": config.model, "seed": config.seed, "task": config.task, **asdict(config.training)}
+    plain = {name: ",".join(value) if isinstance(value, tuple) else value for name, value in about.items()}
+    tracked = [Tracked(config.track, run / FOLDER, log, run.resolve().name, plain)] if config.track else []
+    try:
+        yield Watchers([log, *tracked])  # the log first: trackers are told from it
+    finally:
+        for tracker in tracked:
+            tracker.close()
+        log.close()
+
+
+def trained_model(
+    evidence: "Evidence", *, config: RunConfig, folder: Path, watcher: "Watcher | None" = None, progress: Progress
+) -> "Trained":
     """Every row's probabilities and, where there is one to ask, the model. `folder` is for what must outlive a kill."""
     from veridical.train.trained import Trained
     from veridical.train.training import train
@@ -54,6 +79,7 @@ def trained_model(evidence: "Evidence", *, config: RunConfig, folder: Path, prog
         seed=config.seed,
         folder=folder,
         clusters=evidence.clusters,
+        watcher=watcher,
         progress=progress,
     )
 

@@ -40,6 +40,7 @@ from veridical.train.encoder_training import (
 )
 from veridical.train.loop import Job, fit
 from veridical.train.machine import Choices
+from veridical.train.watching import Watcher
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -57,6 +58,7 @@ class AnswerRequest:
     seed: int
     folder: Path | None
     progress: Progress
+    watcher: Watcher | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +69,11 @@ class AnswerLesson:
     instances: Instances
     codes: IntArray
     abstains: bool
+
+    @property
+    def metric(self) -> str:
+        """Name of what `score` gives."""
+        return self.request.metric or _declared(self.request)
 
     def marks(self, rows: IntArray) -> Marks:
         """Where classes stand in these windows."""
@@ -91,7 +98,7 @@ class AnswerLesson:
         part = only(self.instances, rows, owners)
         inputs = request.data.inputs(owners)
         said = decoded(request.structure, logits, part, inputs, names=request.data.labels, abstains=self.abstains).said
-        measure = request.structure.measures[request.metric or _declared(request)]
+        measure = request.structure.measures[self.metric]
         counted = measure.margins([str(request.data.answers[row]) for row in owners], said, request.data.labels)
         return measure.metric(counted.right.sum(axis=0), counted.true.sum(axis=0), counted.predicted.sum(axis=0))
 
@@ -184,6 +191,7 @@ def train_answering_encoder(request: AnswerRequest) -> Answered:
                 checkpoint=CheckpointFile(folder / "checkpoint.safetensors", identity) if folder else None,
                 progress=request.progress,
                 lesson=lesson,
+                watcher=request.watcher,
             )
             state, learned = fit(job), learned_share(network, config)
             if method.tuning.merge:

@@ -14,6 +14,7 @@ from veridical.train._contract import Countermeasure, Named
 from veridical.train.answered import Answered
 from veridical.train.config import DEFAULTS, TrainConfig
 from veridical.train.training import cut_validation, fitting
+from veridical.train.watching import Watcher
 
 ALLOWED = ("network", "rates", "mixed", "loss", "beside", "attack", "penalty", "after_step", "scored", "after")
 """Joints of countermeasures that work on classes inside rows; the others weigh or study rows by the one label they have."""
@@ -31,6 +32,7 @@ def train_answers(
     seed: int = 0,
     folder: Path | None = None,
     clusters: IntArray | None = None,
+    watcher: Watcher | None = None,
     progress: Progress = silent,
 ) -> Answered:
     """Train `model` on the train rows and let it answer every row. metric: picks the epoch of an encoder; the other arguments as
@@ -54,7 +56,7 @@ def train_answers(
     valid = data.rows("valid")
     if not len(valid):
         rows, valid = cut_validation(data, clusters=clusters, share=config.validation_share, seed=seed)
-    request = AnswerRequest(data, structure, found, rows, valid, named, config, metric, seed, folder, progress)
+    request = AnswerRequest(data, structure, found, rows, valid, named, config, metric, seed, folder, progress, watcher)
     return train_answering_encoder(request)
 
 

@@ -52,7 +52,8 @@ def note_marks(into: EpochDynamics, rows: IntArray, logits: Float32, codes: IntA
     seen = np.flatnonzero((counts > 0) & (rows >= 0))
     sums = np.bincount(row, each.loss.astype(np.float64), minlength=len(rows))
     least = np.full(len(rows), np.inf, np.float32)
-    np.minimum.at(least, row, each.margin)
+    with np.errstate(invalid="ignore"):  # a logit that is no number is noted as it is; the loop says so
+        np.minimum.at(least, row, each.margin)
     into.loss[rows[seen]] = sums[seen] / counts[seen]
     into.margin[rows[seen]] = least[seen]
 

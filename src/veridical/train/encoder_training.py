@@ -33,6 +33,7 @@ from veridical.train.dynamics import as_table, save
 from veridical.train.loop import Job, fit
 from veridical.train.machine import Choices, tuned
 from veridical.train.trained import Learned, Trained
+from veridical.train.watching import Watcher
 
 FORMAT = 1
 """Raised whenever the loop changes in a way that would make a resumed run end differently."""
@@ -54,6 +55,7 @@ class Request:
     seed: int
     folder: Path | None
     progress: Progress
+    watcher: Watcher | None = None
 
 
 def first_training(request: Request, *, name: str, epochs: int, part: int) -> Request:
@@ -64,7 +66,7 @@ def first_training(request: Request, *, name: str, epochs: int, part: int) -> Re
     def progress(stage: str, done: int, total: int) -> None:
         request.progress(f"{stage} for {name}", done, total)
 
-    return replace(request, countermeasures=(), config=config, folder=folder, progress=progress)
+    return replace(request, countermeasures=(), config=config, folder=folder, progress=progress, watcher=None)
 
 
 def train_encoder(request: Request) -> Trained:
@@ -84,13 +86,9 @@ def train_encoder(request: Request) -> Trained:
     countermeasures = prepared(request.countermeasures, codes, n_classes)
     identity, method = _identity(request, weights), config.method()
     with torch.random.fork_rng(devices=[]):
-        network = open_network(
-            request.weights, config, request.countermeasures, kind=EncoderClassifier, n_classes=n_classes, seed=request.seed
-        )
-        network.to(accelerator.device)
+        network = _network(request).to(accelerator.device)
         with threads_kept():
             choices = choices_of(config, network, tokens, request.train, accelerator, folder=folder, identity=identity)
-            checkpoint = CheckpointFile(folder / "checkpoint.safetensors", identity) if folder else None
             job = Job(
                 network=network,
                 tokens=tokens,
@@ -103,9 +101,10 @@ def train_encoder(request: Request) -> Trained:
                 countermeasures=(*countermeasures, *method.joints),
                 seed=request.seed,
                 accelerator=accelerator,
-                checkpoint=checkpoint,
+                checkpoint=CheckpointFile(folder / "checkpoint.safetensors", identity) if folder else None,
                 progress=request.progress,
                 texts=texts_of(countermeasures, tokenizer, max_length=config.max_length),
+                watcher=request.watcher,
             )
             state, learned = fit(job), learned_share(network, config)
             if method.tuning.merge:
@@ -134,6 +133,12 @@ def texts_of(countermeasures: Named, tokenizer: Any, *, max_length: int) -> dict
     """What each countermeasure brings to be read, by its name."""
     brought = {name: list(c.texts(c.params)) for name, c in countermeasures if c.texts}
     return {name: tokenise(tokenizer, texts, max_length=max_length) for name, texts in brought.items()}
+
+
+def _network(request: Request) -> EncoderClassifier:
+    kind, n_classes = EncoderClassifier, len(request.data.labels)
+    joints = request.countermeasures
+    return open_network(request.weights, request.config, joints, kind=kind, n_classes=n_classes, seed=request.seed)
 
 
 def _as_model(request: Request, network: EncoderClassifier, tokenizer: Any, choices: Choices) -> EncoderModel:
@@ -206,38 +211,52 @@ def choices_of(
 ) -> Choices:
     """Those stored in the folder, else chosen now and stored; threads and attention are set accordingly. train: rows."""
     path = folder / "choices.json" if folder else None
-    if path is not None and path.is_file():
-        stored = json.loads(path.read_text(encoding="utf-8"))
-        if stored["identity"] != identity:
-            raise InputError(
-                f"{path} belongs to a training run with other data, settings or weights. Give another folder, or use --fresh."
-            )
-        choices = Choices.from_json(stored["choices"])
-        torch.set_num_threads(choices.threads)
-    else:
-        lengths = tokens.lengths[train]
-        threads = config.threads or usable_threads()
-        torch.set_num_threads(threads)
-        budget = config.token_budget or automatic_budget(lengths, epochs=config.epochs)
-        clock = _Stopwatch(network, tokens, train[np.argsort(lengths, kind="stable")], budget, accelerator.device)
-        dtype, attention = tuned(config, on_cpu=accelerator.device.type == "cpu", seconds=clock.seconds)
-        choices = Choices(threads, dtype, attention, budget)
-        choices = _agreed(choices, accelerator)
-        if path is not None and accelerator.is_main_process:
-            write_json(path, {"format": 1, "identity": identity, "choices": choices.to_json()})
+    choices = None
+    if accelerator.is_main_process:  # the first decides: another may look before or after the file is there
+        choices = _stored_choices(path, identity)
+        if choices is None:
+            choices = _timed_choices(config, network, tokens, train, accelerator.device)
+            if path is not None:
+                write_json(path, {"format": 1, "identity": identity, "choices": choices.to_json()})
+    choices = _agreed(choices, accelerator)
+    torch.set_num_threads(choices.threads)
     network.encoder.set_attn_implementation(choices.attention)
     return choices
 
 
-def _agreed(choices: Choices, accelerator: Accelerator) -> Choices:
-    """All processes follow the first."""
-    if accelerator.num_processes == 1:
-        return choices
-    from accelerate.utils import broadcast_object_list
+def _stored_choices(path: Path | None, identity: str) -> Choices | None:
+    if path is None or not path.is_file():
+        return None
+    stored = json.loads(path.read_text(encoding="utf-8"))
+    if stored["identity"] != identity:
+        raise InputError(
+            f"{path} belongs to a training run with other data, settings or weights. Give another folder, or use --fresh."
+        )
+    return Choices.from_json(stored["choices"])
 
+
+def _timed_choices(
+    config: TrainConfig, network: EncoderClassifier, tokens: Tokens, train: IntArray, device: torch.device
+) -> Choices:
+    lengths = tokens.lengths[train]
+    threads = config.threads or usable_threads()
+    torch.set_num_threads(threads)
+    budget = config.token_budget or automatic_budget(lengths, epochs=config.epochs)
+    clock = _Stopwatch(network, tokens, train[np.argsort(lengths, kind="stable")], budget, device)
+    dtype, attention = tuned(config, on_cpu=device.type == "cpu", seconds=clock.seconds)
+    return Choices(threads, dtype, attention, budget)
+
+
+def _agreed(choices: Choices | None, accelerator: Accelerator) -> Choices:
+    """All processes follow the first, which has chosen."""
     shared = [choices]
-    broadcast_object_list(shared, from_process=0)
-    return shared[0]
+    if accelerator.num_processes > 1:
+        from accelerate.utils import broadcast_object_list
+
+        broadcast_object_list(shared, from_process=0)
+    (agreed,) = shared
+    assert agreed is not None
+    return agreed
 
 
 @dataclass(frozen=True, eq=False, slots=True)

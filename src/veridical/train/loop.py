@@ -32,10 +32,16 @@ from veridical.train.machine import Choices
 from veridical.train.optimizer import make_optimizer, rate_share
 from veridical.train.reading import Reader, begun
 from veridical.train.step import Stepper, word_unit
+from veridical.train.watching import EpochSeen, StepSeen, Watcher
 
 
 class Lesson(Protocol):
     """What is asked for inside the rows, and how well it is answered."""
+
+    @property
+    def metric(self) -> str:
+        """Name of what `score` gives."""
+        ...
 
     def marks(self, rows: IntArray) -> Marks:
         """Where classes stand in these rows."""
@@ -72,6 +78,13 @@ class Job:
     """Where a row holds several classes; every array above is then of windows of rows."""
     texts: Mapping[str, Tokens] = field(default_factory=dict)
     """What each countermeasure brought to be read, by its name."""
+    watcher: Watcher | None = None
+    """Told of every step and epoch in the first process; it may end training after an epoch."""
+
+    @property
+    def watched(self) -> Watcher | None:
+        """The watcher, in the process that tells it."""
+        return self.watcher if self.accelerator.is_main_process else None
 
 
 def fit(job: Job) -> State:
@@ -88,12 +101,14 @@ def fit(job: Job) -> State:
     lengths, budget = job.tokens.lengths[job.train], job.choices.token_budget
     plan = [epoch_batches(job.train, lengths, token_budget=budget, seed=job.seed, epoch=e) for e in range(job.config.epochs)]
     n_steps, saved = sum(len(epoch) for epoch in plan), time.monotonic()
+    if job.watched and not state.finished:
+        job.watched.begins(_steps_before(plan, state), state.epoch)
     job.network.train()
     while not state.finished:
         if state.step == 0:
             state.dynamics.append(empty(len(job.codes)))
         for step in range(state.step, len(plan[state.epoch])):
-            number = sum(len(epoch) for epoch in plan[: state.epoch]) + step
+            number = _steps_before(plan, state)
             rate = rate_share(number, n_steps=n_steps, warmup_share=job.config.warmup_share)
             batch = _changed(_batch(job, plan[state.epoch][step]), job, number)
             batch = _weighed(batch, job, state)
@@ -104,7 +119,7 @@ def fit(job: Job) -> State:
             if job.checkpoint and _alone(job) and time.monotonic() - saved >= job.config.checkpoint_seconds:
                 job.checkpoint.write(state, job.network, optimizer)
                 saved = time.monotonic()
-        _end_epoch(job, state)
+        _end_epoch(job, state, n_steps=_steps_before(plan, state))
         if job.checkpoint and job.accelerator.is_main_process and not state.finished:
             job.checkpoint.write(state, job.network, optimizer)
             saved = time.monotonic()
@@ -114,6 +129,11 @@ def fit(job: Job) -> State:
         job.checkpoint.write(state, job.network, optimizer)
     job.accelerator.wait_for_everyone()
     return state
+
+
+def _steps_before(plan: list[list[IntArray]], state: State) -> int:
+    """Steps of the whole training that are done."""
+    return sum(len(epoch) for epoch in plan[: state.epoch]) + state.step
 
 
 def _batch(job: Job, rows: IntArray) -> Batch:
@@ -176,8 +196,8 @@ def _refuse_many_processes(job: Job) -> None:
 def _take_step(
     job: Job, stepper: Stepper, optimizer: torch.optim.Optimizer, batch: Batch, *, rate: float, number: int, state: State
 ) -> None:
-    """One step of the optimizer on `batch`."""
-    total = stepper.gradients(batch, number, state.dynamics[-1])
+    """One step of the optimizer on `batch`. All processes see the same loss, so that they stop together."""
+    total = _mean_over_processes(job, stepper.gradients(batch, number, state.dynamics[-1]))
     parameters = list(trainable(job.network).values())
     norm = nn.utils.clip_grad_norm_(parameters, job.config.max_grad_norm)
     if not np.isfinite(total) or not torch.isfinite(norm):
@@ -186,6 +206,14 @@ def _take_step(
     for group in optimizer.param_groups:
         group["lr"] = group["base"] * rate
     optimizer.step()
+    if job.watched:
+        job.watched.after_step(StepSeen(number + 1, state.epoch + 1, total, job.config.learning_rate * rate, float(norm)))
+
+
+def _mean_over_processes(job: Job, value: float) -> float:
+    if _alone(job):
+        return value
+    return float(job.accelerator.reduce(torch.tensor(value, device=job.accelerator.device), "mean"))
 
 
 def _after_step(job: Job, batch: Batch, state: State, optimizer: torch.optim.Optimizer, *, share: float) -> None:
@@ -209,15 +237,32 @@ def _stop(job: Job, number: int, total: float) -> None:
     )
 
 
-def _end_epoch(job: Job, state: State) -> None:
-    """Join what the processes saw, score the validation rows, keep the best tensors, decide whether to go on."""
+def _end_epoch(job: Job, state: State, *, n_steps: int) -> None:
+    """Join what the processes saw, score the validation rows, keep the best tensors, decide whether to go on.
+
+    n_steps: of the whole training, done so far.
+    """
     if not _alone(job):
         state.dynamics[-1] = _joined(job, state.dynamics[-1])
     with _scored(job, state):
-        _keep_best(job, state)
+        score = _keep_best(job, state)
     waited = state.epoch - state.best_epoch
+    wanted = True
+    if job.watched:
+        metric, log_loss = (None, None) if score is None else (score[0], -score[1])
+        name = job.lesson.metric if job.lesson else job.config.select_by
+        wanted = job.watched.after_epoch(EpochSeen(state.epoch + 1, n_steps, name, metric, log_loss, state.best_epoch + 1))
     state.epoch, state.step = state.epoch + 1, 0
-    state.finished = state.epoch == job.config.epochs or waited >= job.config.patience
+    ends = state.epoch == job.config.epochs or waited >= job.config.patience or not wanted
+    state.finished = _said_by_the_first(job, ends)
+
+
+def _said_by_the_first(job: Job, said: bool) -> bool:  # noqa: FBT001 - one value in, the same out
+    """What the first process says, in all of them."""
+    if _alone(job):
+        return said
+    first = torch.tensor(float(said and job.accelerator.is_main_process), device=job.accelerator.device)
+    return bool(job.accelerator.reduce(first, "sum") > 0)
 
 
 @contextmanager
@@ -244,7 +289,8 @@ def _put(network: nn.Module, tensors: Mapping[str, Tensor]) -> None:
             parameter.copy_(tensors[name])
 
 
-def _keep_best(job: Job, state: State) -> None:
+def _keep_best(job: Job, state: State) -> tuple[float, float] | None:
+    """Keep the tensors where they are the best so far; (metric, -loss) of the validation rows, None where there are none."""
     score = None
     if len(job.valid):
         if job.lesson is not None:
@@ -258,6 +304,7 @@ def _keep_best(job: Job, state: State) -> None:
     if score is None or state.best_score is None or score > state.best_score:
         state.best = {name: parameter.detach().clone() for name, parameter in trainable(job.network).items()}
         state.best_score, state.best_epoch = score, state.epoch
+    return score
 
 
 def _metric(job: Job, logits: npt.NDArray[np.float32]) -> float:

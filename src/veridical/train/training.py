@@ -24,6 +24,7 @@ from veridical.train._contract import (
 from veridical.train._knobs import PACKAGE, called, refuse_outside
 from veridical.train.config import DEFAULTS, TrainConfig
 from veridical.train.trained import Trained
+from veridical.train.watching import Watcher
 
 FOLDS = 5
 """Parts of the train rows, each answered by a linear model of the others, where a countermeasure asks for answers. Ours."""
@@ -41,6 +42,7 @@ def train(
     folder: Path | None = None,
     clusters: IntArray | None = None,
     weights: Mapping[str, float] | None = None,
+    watcher: Watcher | None = None,
     progress: Progress = silent,
 ) -> Trained:
     """Train `model` on the train rows and predict every row.
@@ -49,7 +51,8 @@ def train(
     knobs where wanted (gce:power=0.5), or records with changed params. folder: where an encoder keeps its state; the same call
     with the same folder goes on where it was interrupted and ends identical. clusters: (N,) cluster of each row; whole clusters
     go to the validation part that is cut from train when the data has no valid rows. weights: row id -> weight, 1 where not
-    named; of train rows only.
+    named; of train rows only. watcher: told of every step and epoch of the training that counts, where the model is trained in
+    steps.
     """
     named = fitting(countermeasures, model=model, config=config)
     refuse_without_groups(named, data)
@@ -71,7 +74,7 @@ def train(
     valid_rows = valid_rows[data.codes[valid_rows] >= 0]
     given = _given(data, train_rows, weights)
     kept = Path(folder) if folder else None
-    request = Request(data, found, train_rows, valid_rows, given, named, config, seed, kept, progress)
+    request = Request(data, found, train_rows, valid_rows, given, named, config, seed, kept, progress, watcher)
     trainer = train_head if config.method().tuning.cached else train_encoder
 
     def study(name: str) -> Study:

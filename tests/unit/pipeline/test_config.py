@@ -74,3 +74,7 @@ def test_the_metric_also_picks_the_epoch_unless_another_is_named():
     assert configured({}).training.select_by == "accuracy"
     assert configured({"metric": "macro_f1"}).training.select_by == "macro_f1"
     assert configured({"metric": "macro_f1", "select_by": "mcc"}).training.select_by == "mcc"
+
+
+def test_trackers_change_nothing_that_is_computed() -> None:
+    assert identity(configured({"track": "tensorboard,wandb"})) == identity(configured({}))

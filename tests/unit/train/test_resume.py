@@ -144,36 +144,3 @@ def test_killed_without_warning(toy, tiny_bert, whole, tmp_path):
     assert (tmp_path / "checkpoint.safetensors").is_file()
     resumed = train(toy, model=tiny_bert, config=CONFIG, seed=1, folder=tmp_path)
     assert same(resumed, whole[0])
-
-
-TWO_PROCESSES = """
-import sys
-from dataclasses import replace
-import numpy as np
-from accelerate import PartialState
-from tiny_encoder import TINY, make_toy
-from veridical.train.training import train
-
-trained = train(make_toy(), model=sys.argv[1], config=replace(TINY, token_budget=300), seed=1)
-assert PartialState().num_processes == 2
-if PartialState().is_main_process:
-    np.savez(sys.argv[2], probabilities=trained.probabilities, loss=trained.dynamics["loss"].to_numpy())
-"""
-
-
-@pytest.mark.slow
-def test_two_processes_agree_with_one(toy, tiny_bert, tmp_path):
-    import numpy as np
-
-    script = tmp_path / "two.py"
-    script.write_text(TWO_PROCESSES, encoding="utf-8")
-    tests = Path(__file__).parents[2]
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_addr", "127.0.0.1"]
-    command += ["--master_port", "29577", str(script), tiny_bert, str(tmp_path / "two.npz")]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(tests)}
-    done = subprocess.run(command, cwd=tests, capture_output=True, text=True, timeout=240, env=environment, check=False)
-    assert done.returncode == 0, done.stderr[-3000:]
-    one = train(toy, model=tiny_bert, config=replace(TINY, token_budget=300), seed=1)
-    two = np.load(tmp_path / "two.npz")
-    np.testing.assert_allclose(two["probabilities"], one.probabilities, atol=1e-3)
-    np.testing.assert_allclose(two["loss"], one.dynamics["loss"].to_numpy(), atol=1e-2)
