@@ -2,6 +2,7 @@
 repairs that won."""
 
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -91,13 +92,32 @@ def proposals(ledger: Ledger, audit: AuditRecord, *, kind: str, config: RunConfi
     taken = {name.partition(":")[0] for name in config.countermeasures}
     for component in diagnosed(ledger, audit):
         answering = [name for name in known if component in known[name].answers and name not in taken]
+        answering = [name for name in answering if not _by_words(known[name]) or _words(config)]
         answering.sort(key=lambda name: (price(known[name]), name))
-        unfit = {name: _unfit(name, kind=kind, config=config) for name in answering}
+        unfit = {name: _unfit(name, known[name], kind=kind, config=config) for name in answering}
         fit = [name for name in answering if not unfit[name]]
         tried = fit[: TRIED[config.budget]]
-        found += [Proposal(name, component, unfit[name]) for name in answering if name in tried or (unfit[name] and not fit)]
+        chosen = [name for name in answering if name in tried or (unfit[name] and not fit)]
+        found += [Proposal(_spelled(name, known[name], config), component, unfit[name]) for name in chosen]
         taken |= set(tried)
     return found
+
+
+def _by_words(countermeasure: "Countermeasure") -> bool:
+    """Whether it must be told which words."""
+    return any(field.name == "words" for field in fields(countermeasure.params))
+
+
+def _words(config: RunConfig) -> list[str]:
+    """The words that the contract declares."""
+    from veridical.ledger.contract import read_contract
+
+    return [shortcut.word for shortcut in read_contract(Path(config.contract)).shortcuts] if config.contract else []
+
+
+def _spelled(name: str, countermeasure: "Countermeasure", config: RunConfig) -> str:
+    """The countermeasure as --countermeasures takes it."""
+    return f"{name}:words={'+'.join(_words(config))}" if _by_words(countermeasure) else name
 
 
 def price(countermeasure: "Countermeasure") -> int:
@@ -107,10 +127,12 @@ def price(countermeasure: "Countermeasure") -> int:
     return 2 if countermeasure.study else 1
 
 
-def _unfit(name: str, *, kind: str, config: RunConfig) -> str:
+def _unfit(name: str, countermeasure: "Countermeasure", *, kind: str, config: RunConfig) -> str:
     """Why a countermeasure cannot be tried, empty where it can."""
     from veridical.train.training import fitting
 
+    if countermeasure.needs_groups and config.group is None:
+        return f"{name} needs a column of groups. Name one with --group."
     try:
         fitting([*config.countermeasures, name], model=config.model, config=config.training)
     except InputError as refused:

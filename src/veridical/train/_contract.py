@@ -18,6 +18,7 @@ from veridical.train.batching import Batch
 from veridical.train.trained import Trained
 
 JOINTS = (
+    "rewritten",
     "row_weights",
     "network",
     "rates",
@@ -168,6 +169,8 @@ Shifts = Generator[tuple[Any, bool], Any, None]
 class Countermeasure:
     """The record a countermeasure file ends with. At least one joint; what is None is left as it is. Tensors are torch's.
 
+    rewritten: (data, positions of the training and validation rows, params, random stream) -> data whose texts there read
+    otherwise; all other joints meet that data, and answers to the texts as given are asked for at the end.
     prepare: (codes (N,) of the training rows, number of classes, params) -> params that the other joints get.
     texts: (params) -> inputs, as many as wanted, that `beside` and `begin` may read; tokenised once.
     begin: (Start, params) -> params that the joints of steps get; made anew when a training resumes.
@@ -201,6 +204,7 @@ class Countermeasure:
     shortcut, groups, fragility."""
     needs_epochs: bool = False
     """Model linear, which is fitted at once, is refused."""
+    rewritten: Callable[[Dataset, IntArray, Any, np.random.Generator], Dataset] | None = None
     study: Callable[[Study, Any], Any] | None = None
     prepare: Callable[[IntArray, int, Any], Any] | None = None
     texts: Callable[[Any], Sequence[Text]] | None = None

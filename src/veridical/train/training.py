@@ -26,6 +26,8 @@ from veridical.train.config import DEFAULTS, TrainConfig
 from veridical.train.trained import Trained
 from veridical.train.watching import Watcher
 
+WITHOUT_STEPS = ("rewritten", "row_weights")
+"""Joints that a model fitted at once meets too."""
 FOLDS = 5
 """Parts of the train rows, each answered by a linear model of the others, where a countermeasure asks for answers. Ours."""
 FEWEST_VALID = 10
@@ -60,7 +62,9 @@ def train(
     if len(train_rows) < 2 or len(np.unique(data.codes[train_rows])) < 2 or data.codes[train_rows].min() < 0:
         raise InputError("Training needs at least two labelled train rows of two classes. Check the label column and the split.")
     if model == "linear":
-        return _train_linear(data, train_rows, named, given=_given(data, train_rows, weights), seed=seed, progress=progress)
+        read = _rewritten(data, train_rows, named, seed=seed)
+        given = _given(data, train_rows, weights)
+        return _as_given(_train_linear(read, train_rows, named, given=given, seed=seed, progress=progress), data, read)
     from veridical.models.weights import require_neural, resolve
 
     found = resolve(model)
@@ -74,7 +78,8 @@ def train(
     valid_rows = valid_rows[data.codes[valid_rows] >= 0]
     given = _given(data, train_rows, weights)
     kept = Path(folder) if folder else None
-    request = Request(data, found, train_rows, valid_rows, given, named, config, seed, kept, progress, watcher)
+    read = _rewritten(data, np.concatenate([train_rows, valid_rows]), named, seed=seed)
+    request = Request(read, found, train_rows, valid_rows, given, named, config, seed, kept, progress, watcher)
     trainer = train_head if config.method().tuning.cached else train_encoder
 
     def study(name: str) -> Study:
@@ -82,16 +87,38 @@ def train(
             own = first_training(request, name=name, epochs=epochs, part=part)
             return trainer(own if changed is None else replace(own, data=changed))
 
-        return Study(data, train_rows, first, lambda epochs: first(epochs).probabilities, seed)
+        return Study(read, train_rows, first, lambda epochs: first(epochs).probabilities, seed)
 
-    return trainer(replace(request, countermeasures=studied(named, study)))
+    return _as_given(trainer(replace(request, countermeasures=studied(named, study))), data, read)
+
+
+def _rewritten(data: Dataset, rows: IntArray, named: Named, *, seed: int) -> Dataset:
+    """The data as it is learned from: texts of the training and validation rows as countermeasures have them read."""
+    for name, countermeasure in named:
+        if countermeasure.rewritten:
+            data = countermeasure.rewritten(data, rows, countermeasure.params, stream(seed, f"{name}/rewritten"))
+    return data
+
+
+def _as_given(done: Trained, data: Dataset, read: Dataset) -> Trained:
+    """What was trained on rewritten texts, with its probabilities for the texts as given."""
+    if read is data:
+        return done
+    pairs = zip(data.inputs(), read.inputs(), strict=True)
+    changed = np.array([row for row, (given, other) in enumerate(pairs) if given != other], np.int64)
+    if not len(changed):
+        return done
+    assert done.model is not None
+    probabilities = done.probabilities.copy()
+    probabilities[changed] = done.model.predict(data.inputs(changed))
+    return replace(done, probabilities=probabilities)
 
 
 def fitting(countermeasures: Sequence[str | Countermeasure], *, model: str, config: TrainConfig = DEFAULTS) -> Named:
     """The countermeasures by name; those that clash, or that this model or its tuning has no place for, are refused."""
     named = _named(countermeasures)
     refuse_clashes(named)
-    neural = [name for name, c in named if c.joints() != ("row_weights",) or c.needs_epochs]
+    neural = [name for name, c in named if not set(c.joints()) <= set(WITHOUT_STEPS) or c.needs_epochs]
     if model == "linear" and neural:
         raise InputError(f"{neural[0]} changes steps of the training loop, which model linear does not have. Use --model minilm.")
     if model == "linear" and config.tuning != "full":

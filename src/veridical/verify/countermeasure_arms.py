@@ -1,8 +1,9 @@
 """Did a countermeasure help? Models trained with and without it on the same rows, none of them locked, and asked about the fold.
 
-What a contract says must not decide, or will arrive, is asked for under that contract; then the fold as it is must not suffer
-by more than a margin. There is no placebo for a change of training, so the comparison is with untouched alone, over models of
-several seeds; Holm's correction runs over all countermeasures tried.
+What a contract says must not decide, or will arrive, is asked for under that contract. Where other groups or edited texts arrive,
+the fold as it is must not suffer by more than a margin; a word that must not decide may cost there what it bought. There is no
+placebo for a change of training, so the comparison is with untouched alone, over models of several seeds; Holm's correction runs
+over all countermeasures tried.
 """
 
 from collections.abc import Callable, Sequence
@@ -190,6 +191,8 @@ def _verdict(routed: RoutedArm, *, better: float, worse: float) -> tuple[str, st
     if cost is None:
         return "accepted", f"{over} {where} (p = {better:.3f} after Holm's correction)."
     as_given = f"on the fold as it is {cost.value:+.1f} points [{cost.low:.1f}, {cost.high:.1f}]"
+    if routed.component == "shortcut":  # what the word bought on rows as they are is not worth keeping: the contract says so
+        return "accepted", f"{over} {where} (p = {better:.3f} after Holm's correction); {as_given}."
     if cost.low < -MARGIN:
         return "rejected", f"{over} {where}, but {as_given}: a loss over {MARGIN:.0f} point cannot be ruled out."
     return "accepted", f"{over} {where} (p = {better:.3f} after Holm's correction); {as_given}."

@@ -52,14 +52,19 @@ def trial(*names, contract=CUE, component="shortcut", teach=teach, told=0.85, **
 def test_under_the_contract_what_helps_is_accepted_and_its_cost_is_said():
     # By the words 85 % of the rows are answered wherever the cue stands, by the cue 95 % as they are and half under the contract.
     read, noop, harm = trial("read", "noop", "harm")
-    assert read.arm.outcome == "rejected"
-    assert "a loss over 1 point cannot be ruled out" in read.arm.why
+    assert read.arm.outcome == "accepted"
     assert read.arm.gain_over_untouched.value == pytest.approx(35, abs=5)
     assert read.elsewhere.value == pytest.approx(-10, abs=3)
     assert noop.arm.outcome == "harmless"
     assert "smallest visible effect" in noop.arm.why
     assert harm.endpoint == "no zorblat"
-    assert best([read, noop, harm]) is None
+    assert best([read, noop, harm]) == "read"
+
+
+def test_edits_that_arrive_must_not_cost_the_rows_that_come_as_they_are():
+    (read,) = trial("read", component="fragility")
+    assert read.arm.outcome == "rejected"
+    assert "a loss over 1 point cannot be ruled out" in read.arm.why
 
 
 def test_what_helps_and_costs_nothing_is_taken():

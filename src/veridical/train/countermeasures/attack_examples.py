@@ -145,4 +145,6 @@ def toy() -> Toy:
     return Toy(data, wrong_on_test)
 
 
-countermeasure = Countermeasure(params=Params(), off=Params(weight=0.0), toy=toy, study=study, texts=texts, beside=beside)
+countermeasure = Countermeasure(
+    params=Params(), answers=("fragility",), off=Params(weight=0.0), toy=toy, study=study, texts=texts, beside=beside
+)

@@ -88,6 +88,7 @@ def row_weights(codes: IntArray, _n_classes: int, params: Params) -> FloatArray:
 
 countermeasure = Countermeasure(
     params=Params(),
+    answers=("noise",),
     off=Params(percentile=0.0),
     toy=learned_by_heart,
     needs_epochs=True,

@@ -38,4 +38,6 @@ def toy() -> Toy:
     return Toy(rare_class(), missed_rare)
 
 
-countermeasure = Countermeasure(params=Params(), off=Params(overlap=0.0), toy=toy, row_weights=row_weights)
+countermeasure = Countermeasure(
+    params=Params(), answers=("imbalance",), off=Params(overlap=0.0), toy=toy, row_weights=row_weights
+)

@@ -51,4 +51,4 @@ def toy() -> Toy:
     return Toy(data, missed)
 
 
-countermeasure = Countermeasure(params=Params(), off=Params(power=0.0), toy=toy, row_weights=row_weights)
+countermeasure = Countermeasure(params=Params(), answers=("imbalance",), off=Params(power=0.0), toy=toy, row_weights=row_weights)

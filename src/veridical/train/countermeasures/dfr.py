@@ -45,5 +45,11 @@ def head(seen: Features, params: Params) -> tuple[FloatArray, FloatArray]:
 
 
 countermeasure = Countermeasure(
-    params=Params(), off=Params(share=0.0), toy=cue_that_misleads, needs_groups=True, study=study, head=head
+    params=Params(),
+    answers=("shortcut", "groups"),
+    off=Params(share=0.0),
+    toy=cue_that_misleads,
+    needs_groups=True,
+    study=study,
+    head=head,
 )

@@ -30,4 +30,6 @@ def attack(gradient: Any, seen: Pass, params: Params) -> Shifts:
         yield of_length(gradient, params.size * seen.unit), True
 
 
-countermeasure = Countermeasure(params=Params(), off=Params(size=0.0), toy=learned_by_heart, attack=attack)
+countermeasure = Countermeasure(
+    params=Params(), answers=("fragility",), off=Params(size=0.0), toy=learned_by_heart, attack=attack
+)

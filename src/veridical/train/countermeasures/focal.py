@@ -40,4 +40,4 @@ def toy() -> Toy:
     return Toy(rare_class(), missed_rare)
 
 
-countermeasure = Countermeasure(params=Params(), off=Params(power=0.0), toy=toy, loss=loss)
+countermeasure = Countermeasure(params=Params(), answers=("imbalance",), off=Params(power=0.0), toy=toy, loss=loss)

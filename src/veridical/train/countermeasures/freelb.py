@@ -37,4 +37,6 @@ def attack(gradient: Any, seen: Pass, params: Params) -> Shifts:
         gradient = yield shift, True
 
 
-countermeasure = Countermeasure(params=Params(), off=Params(step=0.0), toy=learned_by_heart, attack=attack)
+countermeasure = Countermeasure(
+    params=Params(), answers=("fragility",), off=Params(step=0.0), toy=learned_by_heart, attack=attack
+)

@@ -35,4 +35,4 @@ def toy() -> Toy:
     return Toy(wrong_labels(0.3, n_fillers=1), loss_on_test)
 
 
-countermeasure = Countermeasure(params=Params(), off=Params(power=0.0), toy=toy, loss=loss)
+countermeasure = Countermeasure(params=Params(), answers=("noise",), off=Params(power=0.0), toy=toy, loss=loss)

@@ -61,6 +61,7 @@ def noticed(rows: IntArray, losses: FloatArray, own: dict[str, Any], params: Par
 
 countermeasure = Countermeasure(
     params=Params(),
+    answers=("shortcut", "groups"),
     off=Params(step=0.0),
     toy=cue_that_misleads,
     needs_groups=True,

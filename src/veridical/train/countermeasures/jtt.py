@@ -46,5 +46,10 @@ def row_weights(codes: IntArray, _n_classes: int, params: Params) -> FloatArray:
 
 
 countermeasure = Countermeasure(
-    params=Params(), off=Params(factor=1.0), toy=cue_that_misleads, study=study, row_weights=row_weights
+    params=Params(),
+    answers=("shortcut", "groups"),
+    off=Params(factor=1.0),
+    toy=cue_that_misleads,
+    study=study,
+    row_weights=row_weights,
 )

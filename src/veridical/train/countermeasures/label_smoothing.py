@@ -53,4 +53,4 @@ def toy() -> Toy:
     return Toy(data, certainty)
 
 
-countermeasure = Countermeasure(params=Params(), off=Params(share=0.0), toy=toy, loss=loss)
+countermeasure = Countermeasure(params=Params(), answers=("noise",), off=Params(share=0.0), toy=toy, loss=loss)

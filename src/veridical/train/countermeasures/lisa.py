@@ -73,5 +73,11 @@ def beside(seen: Pass, params: Params) -> Any:
 
 
 countermeasure = Countermeasure(
-    params=Params(), off=Params(weight=0.0), toy=cue_that_misleads, needs_groups=True, study=study, beside=beside
+    params=Params(),
+    answers=("shortcut", "groups"),
+    off=Params(weight=0.0),
+    toy=cue_that_misleads,
+    needs_groups=True,
+    study=study,
+    beside=beside,
 )

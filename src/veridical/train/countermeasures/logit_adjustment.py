@@ -49,4 +49,6 @@ def toy() -> Toy:
     return Toy(rare_class(), missed_rare)
 
 
-countermeasure = Countermeasure(params=Params(), off=Params(strength=0.0), toy=toy, prepare=prepare, loss=loss)
+countermeasure = Countermeasure(
+    params=Params(), answers=("imbalance",), off=Params(strength=0.0), toy=toy, prepare=prepare, loss=loss
+)

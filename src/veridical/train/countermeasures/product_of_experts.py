@@ -81,4 +81,6 @@ def offsets(rows: IntArray, params: Params) -> FloatArray | None:
     return np.asarray(params.weight * params.told[rows] * (rows >= 0)[:, None])
 
 
-countermeasure = Countermeasure(params=Params(), off=Params(weight=0.0), toy=cue_that_misleads, study=study, offsets=offsets)
+countermeasure = Countermeasure(
+    params=Params(), answers=("shortcut",), off=Params(weight=0.0), toy=cue_that_misleads, study=study, offsets=offsets
+)

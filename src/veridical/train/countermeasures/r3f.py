@@ -34,4 +34,6 @@ def beside(seen: Pass, params: Params) -> Any:
     return params.weight * both_ways(seen.logits, seen.again(noise, same_masks=True))
 
 
-countermeasure = Countermeasure(params=Params(), off=Params(weight=0.0), toy=learned_by_heart, beside=beside)
+countermeasure = Countermeasure(
+    params=Params(), answers=("fragility",), off=Params(weight=0.0), toy=learned_by_heart, beside=beside
+)

@@ -44,4 +44,6 @@ def beside(seen: Pass, params: Params) -> Any:
     return params.weight / 2 * both_ways(seen.logits, seen.again(None, same_masks=False))
 
 
-countermeasure = Countermeasure(params=Params(), off=Params(weight=0.0), toy=learned_by_heart, network=network, beside=beside)
+countermeasure = Countermeasure(
+    params=Params(), answers=("fragility",), off=Params(weight=0.0), toy=learned_by_heart, network=network, beside=beside
+)

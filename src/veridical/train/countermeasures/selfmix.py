@@ -95,5 +95,5 @@ def noticed(rows: IntArray, losses: FloatArray, own: dict[str, Any], params: Par
 
 
 countermeasure = Countermeasure(
-    params=Params(), off=Params(weight=0.0), toy=learned_by_heart, study=study, beside=beside, noticed=noticed
+    params=Params(), answers=("noise",), off=Params(weight=0.0), toy=learned_by_heart, study=study, beside=beside, noticed=noticed
 )

@@ -62,5 +62,5 @@ def noticed(rows: IntArray, losses: FloatArray, own: dict[str, Any], params: Par
 
 
 countermeasure = Countermeasure(
-    params=Params(), off=Params(strength=0.0), toy=learned_by_heart, study=study, weigh=weigh, noticed=noticed
+    params=Params(), answers=("noise",), off=Params(strength=0.0), toy=learned_by_heart, study=study, weigh=weigh, noticed=noticed
 )

@@ -40,4 +40,6 @@ def beside(seen: Pass, params: Params) -> Any:
     return params.weight * divergence(given, seen.again(move, same_masks=True))
 
 
-countermeasure = Countermeasure(params=Params(), off=Params(weight=0.0), toy=learned_by_heart, beside=beside)
+countermeasure = Countermeasure(
+    params=Params(), answers=("fragility",), off=Params(weight=0.0), toy=learned_by_heart, beside=beside
+)
