@@ -31,3 +31,11 @@ def words(text: str) -> list[str]:
         else:
             found.append(run)
     return found
+
+
+def han_words(text: str) -> list[tuple[int, int]]:
+    """Where the Chinese words of a text stand: (begin, end) in its characters."""
+    found: list[tuple[int, int]] = []
+    for run in regex.finditer(r"\p{Han}+", text):
+        found += [(run.start() + begin, run.start() + end) for _, begin, end in _segmenter().tokenize(run.group(), HMM=False)]
+    return found

@@ -92,7 +92,7 @@ HEADS: dict[str, type[EncoderClassifier]] = {"words": WordTagger, "labels": Labe
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet_transformers() -> Iterator[None]:
     """No progress bars or load reports from transformers while a model is opened."""
     from transformers.utils import logging as of_transformers
 
@@ -111,7 +111,7 @@ def _quiet() -> Iterator[None]:
 def open_tokenizer(folder: Path) -> Any:
     from transformers import AutoTokenizer
 
-    with _quiet():
+    with quiet_transformers():
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     if tokenizer.pad_token_id is None:
         raise InputError(
@@ -124,7 +124,7 @@ def open_encoder(folder: Path, *, dropout: float, attention: str) -> Any:
     """The pre-trained encoder in float32, without its pooling layer. Only safetensors are opened."""
     from transformers import AutoModel
 
-    with _quiet():
+    with quiet_transformers():
         config = _config(folder, dropout)
         encoder, loaded = AutoModel.from_pretrained(
             folder,
@@ -159,7 +159,7 @@ def empty_encoder(folder: Path, *, attention: str) -> Any:
     from transformers import AutoModel
 
     anything: Any = AutoModel
-    with _quiet():
+    with quiet_transformers():
         encoder = anything.from_config(_config(folder, 0.0), attn_implementation=attention, trust_remote_code=False)
     return _without_pooler(encoder.float())
 

@@ -40,9 +40,9 @@ def _opened(folder: Path) -> Any | None:
     import torch
     from transformers import AutoModelForMaskedLM
 
-    from veridical.models._encoder_network import _quiet
+    from veridical.models._encoder_network import quiet_transformers
 
-    with _quiet():
+    with quiet_transformers():
         try:
             model, report = AutoModelForMaskedLM.from_pretrained(
                 folder, local_files_only=True, trust_remote_code=False, use_safetensors=True, dtype=torch.float32,

@@ -117,7 +117,7 @@ class RunConfig:
     """How an encoder is trained; its fields are options of their own."""
 
 
-def _as_declared(declared: dataclasses.Field[Any], value: Any) -> Any:
+def as_declared(declared: dataclasses.Field[Any], value: Any) -> Any:
     """`value` as the type the field declares. Raises InputError when it is another."""
     wanted = plain_type(declared)
     if value is None and declared.default is None:
@@ -143,7 +143,7 @@ def configured(given: dict[str, Any]) -> RunConfig:
     for name in given:
         if name not in own and name not in training:
             raise UnknownName("setting", name, [*own, *training], "See: veridical run --help")
-    chosen = {name: _as_declared((own | training)[name], value) for name, value in given.items()}
+    chosen = {name: as_declared((own | training)[name], value) for name, value in given.items()}
     task = chosen.get("task", RunConfig.task)
     if task in plugins.names("veridical.tasks"):  # an unknown one is refused below
         chosen.setdefault("metric", plugins.get("veridical.tasks", "task", task).declared)

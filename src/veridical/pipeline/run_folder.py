@@ -34,6 +34,12 @@ OURS = (
     *("training.jsonl", "tracking", "search"),
 )
 """What --fresh removes; anything else in the folder stays."""
+PRETRAINED = (
+    *("pretrain.json", "documents.parquet", "half_saved", "config.json", "generation_config.json", "model.safetensors"),
+    *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt", "vocab.json", "merges.txt"),
+    *("added_tokens.json", "chat_template.jinja"),
+)
+"""What it removes besides where the folder is that of a pre-trained model."""
 
 
 def content_hash(path: Path) -> str:
@@ -192,9 +198,15 @@ def _made(path: Path) -> None:
         raise SurroundingsError(f"The folder {path} cannot be made ({error.strerror}). Choose another --out.") from error
 
 
+def _ours(path: Path) -> tuple[str, ...]:
+    """Names of what a run of the folder's verb writes."""
+    stored = stored_identity(path)
+    return (*OURS, *PRETRAINED) if stored is not None and stored.get("verb") == "pretrain" else OURS
+
+
 def _emptied(path: Path) -> None:
     # The identity goes last: a folder half emptied by a kill is still known as a run.
-    for name in sorted(OURS, key=lambda name: name == STAGES):
+    for name in sorted(_ours(path), key=lambda name: name == STAGES):
         entry = path / name
         if entry.is_dir() and not entry.is_symlink():
             shutil.rmtree(entry)
@@ -207,7 +219,7 @@ def _put_aside(path: Path) -> None:
     aside = path / BEFORE
     aside.mkdir(exist_ok=True)
     # The stages first: as long as they are not in their place, a kill leaves a folder that is given back.
-    for name in sorted(OURS, key=lambda name: name != STAGES):
+    for name in sorted(_ours(path), key=lambda name: name != STAGES):
         if (path / name).exists() or (path / name).is_symlink():
             (path / name).rename(aside / name)
 

@@ -3,14 +3,22 @@
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
-
-from veridical.train.config import TrainConfig
+from typing import Any, Protocol
 
 BFLOAT16_GAIN = 1.2
 """Times faster than float32 that bfloat16 must be to be chosen: below it, noise would decide. Ours."""
 SDPA_GAIN = 1.2
 """The same for sdpa against eager attention."""
+
+
+class Wanted(Protocol):
+    """Settings that name a number type and an attention kernel, or say auto."""
+
+    @property
+    def dtype(self) -> str: ...
+
+    @property
+    def attention(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +52,7 @@ def computes_bfloat16() -> bool:
     return "avx512_bf16" in flags or "amx_bf16" in flags
 
 
-def tuned(config: TrainConfig, *, on_cpu: bool, seconds: Callable[[str, str], float]) -> tuple[str, str]:
+def tuned(config: Wanted, *, on_cpu: bool, seconds: Callable[[str, str], float]) -> tuple[str, str]:
     """(dtype, attention) as the configuration says, or as `seconds(dtype, attention)` of two training steps decides."""
     dtype: str = config.dtype
     attention: str = config.attention
