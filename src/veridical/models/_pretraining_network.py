@@ -172,8 +172,9 @@ def from_scratch(shape: Shape, *, pair_head: bool, token_head: bool) -> Pretrain
 
 
 def _config(shape: Shape) -> Any:
-    import transformers as hf
+    import transformers
 
+    hf: Any = transformers
     common = {"vocab_size": shape.vocabulary, "pad_token_id": shape.pad, "bos_token_id": shape.begin, "eos_token_id": shape.end}
     if shape.kind == "bert":
         return hf.BertConfig(
