@@ -91,7 +91,8 @@ class PretrainRecord:
 
 
 def _measure(record: dict[str, Any]) -> Measure:
-    return Measure(**{name: Estimate.from_json(value) if isinstance(value, dict) else value for name, value in record.items()})
+    values: dict[str, Any] = {n: Estimate.from_json(value) if isinstance(value, dict) else value for n, value in record.items()}
+    return Measure(**values)
 
 
 def save(record: PretrainRecord, folder: Path) -> None:

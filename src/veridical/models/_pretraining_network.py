@@ -65,7 +65,7 @@ class PretrainingNetwork(nn.Module):
     """model: a transformers model, with a token head or (for a decoder objective) without. decoder: reads one vector, writes the
     text; thrown away afterwards."""
 
-    def __init__(self, model: Any, *, kind: str, decoder: nn.Module | None = None) -> None:
+    def __init__(self, model: Any, *, kind: str, decoder: "VectorDecoder | None" = None) -> None:
         super().__init__()
         self.model = model
         self.kind = kind
@@ -132,15 +132,17 @@ class VectorDecoder(nn.Module):
             max_position_embeddings=positions, is_decoder=True, add_cross_attention=True, use_cache=False,
             hidden_dropout_prob=dropout, attention_probs_dropout_prob=dropout,
         )  # fmt: skip
-        self.layers = BertModel(config, add_pooling_layer=False)
-        self.layers.set_input_embeddings(trunk.get_input_embeddings())
+        stack: Any = BertModel(config, add_pooling_layer=False)
+        self.layers: Any = stack
+        stack.set_input_embeddings(trunk.get_input_embeddings())
         self.bias = nn.Parameter(torch.zeros(own.vocab_size))
 
     def forward(self, written: Tensor, vector: Tensor, row: Tensor, column: Tensor) -> Tensor:
         left = mask_of(torch.ones_like(written), sees="left")  # padding stands on the right, where nobody looks
         hidden = self.layers(input_ids=written, attention_mask=left, encoder_hidden_states=vector).last_hidden_state
-        table = self.layers.get_input_embeddings().weight
-        return hidden[row, column] @ table.T + self.bias
+        table: Tensor = self.layers.get_input_embeddings().weight
+        logits: Tensor = hidden[row, column] @ table.T + self.bias
+        return logits
 
 
 def mask_of(segment: Tensor, *, sees: Sees) -> Tensor:

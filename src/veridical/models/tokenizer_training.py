@@ -59,11 +59,12 @@ def train_tokenizer(texts: Sequence[str], plan: TokenizerPlan) -> Any:
     _frame(made, special, ends=plan.ends)
     from transformers import PreTrainedTokenizerFast
 
+    wrapper: Any = PreTrainedTokenizerFast
     pad, unknown, begin, end, mask = special
     names: dict[str, Any] = {"pad_token": pad, "unk_token": unknown, "mask_token": mask}
     names |= {"cls_token": begin, "sep_token": end} if plan.ends else {"bos_token": begin, "eos_token": end}
     kinds = ["input_ids", "token_type_ids", "attention_mask"] if plan.ends else ["input_ids", "attention_mask"]
-    return PreTrainedTokenizerFast(
+    return wrapper(
         tokenizer_object=made, model_max_length=plan.max_length, model_input_names=kinds, padding_side="right", **names
     )
 

@@ -33,10 +33,10 @@ class Params:
 def ask(shown: Shown, params: Params, special: Special, rng: np.random.Generator) -> tuple[Shown, Asked]:
     """Delete tokens of every row; ask for all tokens of the text as it was."""
     real = shown.words >= 0
-    chance = np.where(real, rng.random(shown.ids.shape), np.inf)
-    kept = chance >= params.deleted
-    kept |= chance == np.where(real.any(1, keepdims=True), chance.min(1, keepdims=True), -1.0)
-    kept &= shown.segment > 0
+    chance = np.where(real, rng.random(shown.ids.shape), -1.0)
+    kept = real & (chance >= params.deleted)
+    kept |= real & ~kept.any(1, keepdims=True) & (chance == chance.max(1, keepdims=True))
+    kept |= (shown.segment > 0) & ~real  # special tokens
     left = kept.sum(1)
     order = np.argsort(~kept, axis=1, kind="stable")[:, : int(left.max())]  # what stays moves to the left
     at = np.arange(order.shape[1])[None, :]
