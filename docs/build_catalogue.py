@@ -9,9 +9,11 @@ from veridical.core.plugins import get, module, names
 CATALOGUE = Path(__file__).parent / "catalogue"
 PAGES = {
     "checks": ("veridical.audit", "check"),
+    "corpus-checks": ("veridical.audit.corpus", "check"),
     "repairs": ("veridical.repair", "repair"),
     "countermeasures": ("veridical.train.countermeasures", "countermeasure"),
     "tuning": ("veridical.train.tuning", "tuning"),
+    "objectives": ("veridical.train.objectives", "objective"),
     "probes": ("veridical.probe", "probe"),
 }
 

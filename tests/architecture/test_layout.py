@@ -132,7 +132,7 @@ def test_every_dependency_is_pinned() -> None:
 
 def test_no_plugin_is_a_special_case() -> None:
     """Nothing but another plug-in imports a plug-in by name, so a new one needs no second edit."""
-    folders = ("audit", "repair", "train/countermeasures", "tasks", "probe")
+    folders = ("audit", "audit/corpus", "repair", "train/countermeasures", "train/objectives", "tasks", "probe")
     for folder in folders:
         package = f"veridical.{folder.replace('/', '.')}"
         plugins = {f"{package}.{p.stem}" for p in (SOURCE / folder).glob("*.py") if not p.stem.startswith("_")}

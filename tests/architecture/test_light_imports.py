@@ -18,6 +18,7 @@ REPORT = f"import sys; loaded = sorted(set(sys.modules) & set({HEAVY!r})); sys.e
         "import veridical.pipeline.running",
         "import contextlib\nfrom veridical.cli import main\nwith contextlib.suppress(SystemExit): main(['list'])",
         "import contextlib\nfrom veridical.cli import main\nwith contextlib.suppress(SystemExit): main(['run', '--help'])",
+        "import contextlib\nfrom veridical.cli import main\nwith contextlib.suppress(SystemExit): main(['pretrain', '--help'])",
         "import contextlib\nfrom veridical.cli import main\nwith contextlib.suppress(SystemExit): main(['list', 'checks'])",
     ],
 )

@@ -43,10 +43,10 @@ def outcome(name: str, check: Check, data: Dataset, *, seed: int = 0) -> CheckRe
     return run_check(name, check, evidence=Evidence(data, seed=seed), seed=seed)
 
 
-def failures(name: str) -> list[str]:
+def failures(name: str, *, folder: str = FOLDER) -> list[str]:
     """What the check called `name` breaks, as sentences; [] when it keeps the whole contract."""
-    check: Check = get(FOLDER, "check", name)
-    said = [f"The docstring does not answer {q!r}" for q in unanswered(module(FOLDER, name).__doc__ or "")]
+    check: Check = get(folder, "check", name)
+    said = [f"The docstring does not answer {q!r}" for q in unanswered(module(folder, name).__doc__ or "")]
     said += [f"The parameter {field!r} has no docstring" for field in undocumented(check.params)]
     try:
         planted = check.planted()

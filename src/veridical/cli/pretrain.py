@@ -7,7 +7,7 @@ import typer
 
 from veridical.cli._options import options_of
 from veridical.pipeline.config import read_config
-from veridical.pipeline.pretraining import CorpusConfig, configured
+from veridical.pipeline.corpus_config import CorpusConfig, configured
 from veridical.train.pretrain_config import PretrainConfig
 
 

@@ -28,7 +28,8 @@ def a_network(kind: str) -> PretrainingNetwork:
     torch.manual_seed(0)
     if kind in ("bert", "gpt2", "llama"):
         return from_scratch(Shape(kind, 2, 16, 2, 64, 40, 0, 2, 3, 0.0), pair_head=False, token_head=True).eval()
-    common = dict(vocab_size=40, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32, pad_token_id=0)
+    sizes = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
+    common = {"vocab_size": 40, "pad_token_id": 0, **sizes}
     if kind == "qwen2":
         config = hf.Qwen2Config(**common, num_key_value_heads=2)
         return PretrainingNetwork(hf.AutoModelForCausalLM.from_config(config), kind=kind).eval()

@@ -23,6 +23,8 @@ FILES = [
     *("ledger/coalitions.py", "pipeline/training.py", "pipeline/looking.py", "pipeline/cross_validation.py"),
     *("pipeline/review_file.py", "pipeline/repairing.py", "pipeline/comparing.py", "train/encoder_training.py"),
     *(f"audit/{p.name}" for p in sorted((SOURCE / "audit").glob("*.py")) if not p.name.startswith("_made_up")),
+    *(f"audit/corpus/{p.name}" for p in sorted((SOURCE / "audit" / "corpus").glob("*.py"))),
+    *("dataset/corpus.py", "pipeline/pretraining.py", "train/pretraining.py"),
     *(f"verify/{name}.py" for name in ("arms", "countermeasure_arms", "locked_fold", "verdict", "replay", "certificate")),
     *("pipeline/verifying.py", "pipeline/structured_running.py", "ledger/structured.py", "pipeline/routing.py"),
 ]

@@ -1,0 +1,48 @@
+"""The public texts that the benchmarks of pre-training read, as documents."""
+
+import json
+import os
+from pathlib import Path
+
+NEEDED = ("grimm_tales", "tinyshakespeare", "wikitext2_valid_test", "uci_sentences", "yelp_amazon_style")
+
+
+def place() -> Path:
+    """The folder with the sets. Raises SystemExit where it is not there."""
+    found = Path(os.environ.get("VERIDICAL_DATA", Path(__file__).parents[3] / "shared" / "data"))
+    missing = [name for name in NEEDED if not (found / name).is_dir()]
+    if missing:
+        raise SystemExit(f"{found} lacks {', '.join(missing)}; set VERIDICAL_DATA to a folder with one sub-folder a set.")
+    return found
+
+
+def rows(name: str, split: str) -> list[dict]:
+    return [json.loads(line) for line in (place() / name / f"{split}.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def documents(name: str, split: str, *, join: int) -> list[str]:
+    """Rows that follow one another, joined to documents."""
+    texts = [row["text"] for row in rows(name, split)]
+    return ["\n".join(texts[start : start + join]) for start in range(0, len(texts), join)]
+
+
+def stories() -> tuple[list[str], list[str]]:
+    """(documents to train on, documents to hold out): Grimm's tales, Tiny Shakespeare and paragraphs of Wikipedia; of Shakespeare
+    the last eighth is held out, of the others their own held-out splits."""
+    plays = documents("tinyshakespeare", "all", join=5)
+    cut = len(plays) * 7 // 8
+    wiki = [text for text in documents("wikitext2_valid_test", "valid", join=1) if len(text.split()) > 30]
+    wiki_held = [text for text in documents("wikitext2_valid_test", "test", join=1) if len(text.split()) > 30]
+    train = [*documents("grimm_tales", "train", join=5), *plays[:600], *wiki[:400]]
+    held = [*documents("grimm_tales", "valid", join=5), *documents("grimm_tales", "test", join=5), *plays[cut:], *wiki_held[:80]]
+    return train, held
+
+
+def reviews() -> tuple[list[tuple[str, int]], list[tuple[str, int]], list[tuple[str, int]]]:
+    """(texts to pre-train on, rows to fine-tune on, rows to score): sentences of reviews, label 1 positive."""
+    unlabelled = [
+        (row["text"], int(row["label"])) for split in ("yelp_dev", "amazon_dev") for row in rows("yelp_amazon_style", split)
+    ]
+    tuned = [(row["text"], int(row["label"])) for split in ("yelp", "amazon_cells") for row in rows("uci_sentences", split)]
+    scored = [(row["text"], int(row["label"])) for row in rows("yelp_amazon_style", "yelp_test")]
+    return unlabelled, tuned, scored
