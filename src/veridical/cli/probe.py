@@ -7,42 +7,47 @@ import typer
 
 from veridical.core.errors import InputError
 
+Contrast = Annotated[
+    Path | None, typer.Option(help="File of originals and revisions with their labels, put to the model instead of probes.")
+]
+ContrastPair = Annotated[str | None, typer.Option(help="Its column that says which rows belong together; guessed, as pair_id.")]
+ContrastVariant = Annotated[
+    str | None, typer.Option(help="Its column whose value begins with orig for originals; else the first row of a set is it.")
+]
+SuiteFile = Annotated[
+    Path | None,
+    typer.Option(help="File of behavioural tests (YAML with templates, or JSON lines as CheckList's), put to the model instead."),
+]
+SuiteLabels = Annotated[
+    str, typer.Option(help="What its labels are called in the data, where names do not tell: positive=1,negative=0.")
+]
+LabelSheet = Annotated[
+    Path | None, typer.Option(help="CSV to write: edited texts of which a person says whether the label still holds.")
+]
+LabelAnswers = Annotated[
+    Path | None, typer.Option(help="That CSV with its column answer filled in: yes, no or unsure; blank: not read.")
+]
+Budget = Annotated[
+    str | None, typer.Option(help="How long to ask: quick, standard or thorough; as before, or standard, when not given.")
+]
+
 
 def verb(
     run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
     *,
     only: Annotated[str, typer.Option(help="Probes to run, separated by commas, or cheap, quick, all; all when not given.")] = "",
-    contrast: Annotated[
-        Path | None, typer.Option(help="File of originals and revisions with their labels, put to the model instead of probes.")
-    ] = None,
-    contrast_pair: Annotated[
-        str | None, typer.Option(help="Its column that says which rows belong together; guessed, as pair_id.")
-    ] = None,
-    contrast_variant: Annotated[
-        str | None, typer.Option(help="Its column whose value begins with orig for originals; else the first row of a set is it.")
-    ] = None,
+    contrast: Contrast = None,
+    contrast_pair: ContrastPair = None,
+    contrast_variant: ContrastVariant = None,
     text: Annotated[str | None, typer.Option(help="Its column with the text; guessed when not given.")] = None,
     label: Annotated[str | None, typer.Option(help="Its column with the label; guessed when not given.")] = None,
-    suite: Annotated[
-        Path | None,
-        typer.Option(
-            help="File of behavioural tests (YAML with templates, or JSON lines as CheckList's), put to the model instead."
-        ),
-    ] = None,
-    suite_labels: Annotated[
-        str, typer.Option(help="What its labels are called in the data, where names do not tell: positive=1,negative=0.")
-    ] = "",
-    label_sheet: Annotated[
-        Path | None, typer.Option(help="CSV to write: edited texts of which a person says whether the label still holds.")
-    ] = None,
+    suite: SuiteFile = None,
+    suite_labels: SuiteLabels = "",
+    label_sheet: LabelSheet = None,
     rows: Annotated[int, typer.Option(help="How many edited texts --label-sheet writes.")] = 150,
     kinds: Annotated[str, typer.Option(help="Kinds of edit on it, separated by commas; all when not given.")] = "",
-    label_answers: Annotated[
-        Path | None, typer.Option(help="That CSV with its column answer filled in: yes, no or unsure; blank: not read.")
-    ] = None,
-    budget: Annotated[
-        str | None, typer.Option(help="How long to ask: quick, standard or thorough; as before, or standard, when not given.")
-    ] = None,
+    label_answers: LabelAnswers = None,
+    budget: Budget = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Forget the outcomes of earlier probes of this run.")] = False,
     lang: Annotated[str | None, typer.Option(help="en or zh; that of the run when not given.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print probes.json instead of the summary.")] = False,

@@ -19,9 +19,11 @@ from veridical.pipeline.run_folder import content_hash, held
 if TYPE_CHECKING:
     from veridical.models.queries import Queries
     from veridical.probe._contract import Measured
+    from veridical.probe._suite_judging import Judging
     from veridical.probe._suites import Suite
-    from veridical.probe.behaviour import Params
 
+TOLERATED, TOLERANCE = 0.05, 0.1
+"""As in the probe behaviour: failure rate up to which nothing is found, change of a probability that counts as none; 0..1."""
 CASES = 500
 """Cases made of the templates of one test, at most; of written cases all are asked. The released CheckList suite has so many."""
 
@@ -34,8 +36,8 @@ def suite_run(run: Path, file: Path, *, labels: Sequence[str] = (), progress: Pr
     """
     from veridical.core.randomness import stream
     from veridical.models.queries import Queries
+    from veridical.probe._suite_judging import Judging
     from veridical.probe._suites import read_suite
-    from veridical.probe.behaviour import Params
 
     record = finished_run(run)
     with held(run):
@@ -43,7 +45,9 @@ def suite_run(run: Path, file: Path, *, labels: Sequence[str] = (), progress: Pr
         began, config = perf_counter(), configuration_of(record)
         digest = content_hash(file) if file.is_file() else ""
         suite = read_suite(file, most=CASES, rng=stream(record.seed, f"probe/{SUITE}/{digest}"))
-        params = Params(suite=file.name, labels=_pairs(labels, suite=suite, known=record.labels), fewest=1)
+        params = Judging(
+            _pairs(labels, suite=suite, known=record.labels), TOLERATED, TOLERANCE, fewest=1, examples=10, level=0.95
+        )
         trained = records.read_trained(run, model=config.model, seconds=0.0, calls=calls_of(config), progress=progress)
         if trained.model is None:
             raise InputError(
@@ -62,8 +66,8 @@ def suite_run(run: Path, file: Path, *, labels: Sequence[str] = (), progress: Pr
     return ProbeRecord((found,), made.seed, made.metric, made.budget, made.fingerprints)
 
 
-def _judged(queries: "Queries", suite: "Suite", labels: tuple[str, ...], params: "Params", *, file: Path) -> "Measured":
-    from veridical.probe.behaviour import judged
+def _judged(queries: "Queries", suite: "Suite", labels: tuple[str, ...], params: "Judging", *, file: Path) -> "Measured":
+    from veridical.probe._suite_judging import judged
 
     found = judged(queries, [suite], labels, params)
     if isinstance(found, Skipped):

@@ -16,6 +16,7 @@ from veridical.models.queries import Queries
 from veridical.probe import behaviour
 from veridical.probe._runner import run_probe
 from veridical.probe._subject import subject_of
+from veridical.probe._suite_judging import judged
 from veridical.probe._suites import Suite, SuiteTest, own_suite, own_suites, parsed, read_suite
 from veridical.probe._toys import ToyModel
 from veridical.probe.behaviour import Params, probe
@@ -280,7 +281,7 @@ def test_cases_that_cannot_fail_are_left_out_as_checklist_leaves_them_out():
     def answer(text):  # sure: 0.96 positive; so: 0.58; dull: neutral; x: 0.96
         return {"sure": (0.0, 0.0, 4.0), "so": (0.0, 0.0, 1.0), "dull": (0.0, 3.0, 0.0), "x": (0.0, 0.0, 4.0)}[text]
 
-    found = behaviour.judged(Queries(ToyModel(labels, answer)), [suite], labels, Params(fewest=1))
+    found = judged(Queries(ToyModel(labels, answer)), [suite], labels, behaviour.judging(Params(fewest=1)))
     (rate,) = found.measures
     assert (rate.estimate.value, rate.estimate.n) == (1.0, 1)  # only `so` tells, and it goes up
     assert any("2 cases of tests of direction tell nothing" in note for note in found.notes)
