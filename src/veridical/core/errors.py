@@ -39,6 +39,10 @@ class InputError(VeridicalError):
     """The user's data, options or files cannot be used as they are."""
 
 
+class ModelFailed(InputError):
+    """The model's answer to some inputs cannot be used, or it raised on them."""
+
+
 def _short(name: str) -> str:
     return name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…"
 

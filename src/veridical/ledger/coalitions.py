@@ -287,8 +287,13 @@ class Coalitions:
         effective = float(weights.sum() ** 2 / (weights @ weights))
         if effective >= MIN_EFFECTIVE:
             return ""
-        top = 100 * float(np.sort(weights)[::-1][:10].sum() / weights.sum())
-        return f"the weights leave {effective:.0f} effective rows, fewer than {MIN_EFFECTIVE}; the ten heaviest hold {top:.0f} %"
+        order = np.argsort(-weights, kind="stable")
+        top = 100 * float(weights[order[:10]].sum() / weights.sum())
+        heaviest = ", ".join(repr(str(row)) for row in self.tables.ids[order[:NAMED_ROWS]])
+        return (
+            f"the weights leave {effective:.0f} effective rows, fewer than {MIN_EFFECTIVE}; the ten heaviest hold {top:.0f} % "
+            f"(the first of them: {heaviest})"
+        )
 
     def _seen(self, group: int) -> bool:
         return bool((self.fresh & (self.tables.transfer.group == group)).any())
@@ -429,6 +434,8 @@ class Coalitions:
 
 
 NOT_ASKED = "this asks the scored model about other texts, and only predictions are there (from a file, or from a model a fold)"
+NAMED_ROWS = 3
+"""Rows of the largest weights that a refusal to reweight names. Ours; no source."""
 MIN_EFFECTIVE = 50
 """Effective rows, (sum w)^2 / sum w^2, under which reweighting abstains. ledger: support."""
 MIN_MASS = 1e-12

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from veridical.core.errors import InputError
+from veridical.core.errors import InputError, ModelFailed
 from veridical.core.progress import Progress, silent
 from veridical.dataset.rows import Text
 from veridical.models.asking import Asking
@@ -37,20 +37,23 @@ class Queries(Asking[FloatArray]):
         self.active = active
 
     def ask(self, inputs: Sequence[Text]) -> FloatArray:
-        """Class probabilities (len(inputs), C); each different input is computed once."""
+        """Class probabilities (len(inputs), C); each different input is computed once. Raises ModelFailed."""
         found = self.answers(inputs)
         return np.stack(found) if found else np.zeros((0, len(self.model.labels)))
 
     def compute(self, inputs: list[Text]) -> list[FloatArray]:
-        answers = np.asarray(self.model.predict(inputs), np.float64)
+        try:
+            answers = np.asarray(self.model.predict(inputs), np.float64)
+        except InputError as error:
+            raise ModelFailed(str(error)) from error
         if answers.shape != (len(inputs), len(self.model.labels)):
-            raise InputError(
+            raise ModelFailed(
                 f"The model gave answers of shape {answers.shape} for {len(inputs)} inputs and {len(self.model.labels)} labels. "
                 "It must give one probability for each label and input."
             )
         if not np.isfinite(answers).all():
             wrong = int((~np.isfinite(answers).all(axis=1)).sum())
-            raise InputError(
+            raise ModelFailed(
                 f"The model gave NaN or infinity for {wrong} of {len(inputs)} inputs. Every probability must be 0 to 1."
             )
         return list(answers)

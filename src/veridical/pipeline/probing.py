@@ -90,11 +90,15 @@ def probe_stage(
 
 
 def _kept(before: ProbeRecord | None, subject: "Subject | AnswerSubject") -> list[ProbeOutcome]:
-    """Outcomes that stand: of the same seed, budget and metric, and those on a user's own files, which no budget limits."""
+    """Outcomes that stand: of the same seed, budget and metric, and those on a user's own files, which no budget limits. Where
+    the model failed it is asked again."""
+    from veridical.probe._runner import FAILED
+
     if before is None:
         return []
     same = (before.seed, before.budget, before.metric) == (subject.seed, subject.budget, subject.metric)
-    return [outcome for outcome in before.probes if same or outcome.probe in GIVEN]
+    stand = [outcome for outcome in before.probes if not outcome.why.startswith(FAILED)]
+    return [outcome for outcome in stand if same or outcome.probe in GIVEN]
 
 
 def _probed(

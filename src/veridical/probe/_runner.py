@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from veridical.core.errors import UnknownName
+from veridical.core.errors import ModelFailed, UnknownName
 from veridical.core.finding import Skipped
 from veridical.core.multiplicity import holm
 from veridical.core.plugins import get, names
@@ -21,6 +21,8 @@ from veridical.probe.answers._subject import AnswerSubject
 
 FOLDER = "veridical.probe"
 ALPHA = 0.05
+FAILED = "The model failed on an input of this probe: "
+"""How the reason of a skipped probe begins whose questions the model could not answer; it is asked again another time."""
 SETS: dict[str, tuple[Cost, ...]] = {
     "none": (),
     "cheap": ("nothing",),
@@ -68,16 +70,20 @@ def chosen_probes(wanted: Sequence[str]) -> list[str]:
 
 
 def run_probe(name: str, probe: Probe, *, subject: Subject | AnswerSubject) -> ProbeOutcome:
-    """One probe with a random stream of its own and its own count of questions."""
+    """One probe with a random stream of its own and its own count of questions. Where the model fails on its inputs it is
+    skipped; other probes ask other things."""
     start, before = perf_counter(), subject.queries.counts if subject.queries else Counts()
-    found = _looked(probe, subject, stream(subject.seed, f"probe/{name}"))
+    try:
+        found = _looked(probe, subject, stream(subject.seed, f"probe/{name}"))
+    except ModelFailed as error:
+        found = Skipped(f"{FAILED}{error}")
     after = subject.queries.counts if subject.queries else Counts()
     part = probe.answers if isinstance(subject, AnswerSubject) and probe.answers else probe
     params = json.loads(json.dumps(asdict(part.params)))  # as it will be read back
     seconds, counts = round(perf_counter() - start, 3), _spent(before, after)
     if isinstance(found, Skipped):
         return ProbeOutcome(name, "skipped", 0, "", found.why, (), (), (), params, counts, seconds)
-    found = replace(found, notes=(*found.notes, *_leaked(subject)))
+    found = replace(found, notes=(*found.notes, *_leaked(subject), *_unsteady(counts)))
     return outcome_of(name, found, params=params, counts=counts, seconds=seconds)
 
 
@@ -130,6 +136,12 @@ def _spent(before: Counts, after: Counts) -> Counts:
         after.asked - before.asked, after.unique - before.unique, after.forwards - before.forwards,
         round(after.seconds - before.seconds, 3), after.changed,
     )  # fmt: skip
+
+
+def _unsteady(counts: Counts) -> tuple[str, ...]:
+    if not counts.changed or not counts.asked:
+        return ()
+    return (f"Asked twice, {100 * counts.changed:.0f} % of answers differ: part of what differs here is the model's own noise.",)
 
 
 def _leaked(subject: Subject | AnswerSubject) -> tuple[str, ...]:

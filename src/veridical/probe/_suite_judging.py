@@ -22,9 +22,9 @@ Codes = Mapping[str, tuple[int, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Judging:
-    """labels: (label of the suite, label of the data) pairs where names do not tell. tolerated: failure rate up to which nothing is
-    called found. tolerance: change of a probability that counts as none. fewest: cases a test must have. examples: failures shown,
-    one a test."""
+    """labels: (label of the suite, label of the data) pairs where names do not tell. tolerated: failure rate up to which nothing
+    is called found. tolerance: change of a probability that counts as none. fewest: cases a test must have. examples: failures
+    shown, one a test."""
 
     labels: tuple[tuple[str, str], ...]
     tolerated: float

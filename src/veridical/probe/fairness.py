@@ -108,8 +108,10 @@ def run(subject: Subject, params: Params, rng: np.random.Generator) -> Measured 
                 "Each group is one cluster: groups of which none holds a tenth of the rows are taken for authors or documents, "
                 "not for kinds of people or texts. Name a column with fewer and larger groups: --group COLUMN"
             )
+        largest = max(len(np.unique(subject.clusters[names == name])) for name in set(names.tolist()) - {None})
         return Skipped(
-            f"Fewer than two groups have {params.fewest} distinct unleaked test texts. Give more test rows, or larger groups."
+            f"Fewer than two groups have {params.fewest} distinct unleaked test texts (the largest has {largest}). Give more "
+            "test rows, or larger groups."
         )
     rows = _rows(subject, names, kept)
     look = _look(rows, kept, subject.metric_function, params, rng)
