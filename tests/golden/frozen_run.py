@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from veridical.core import run_record
 from veridical.core.estimate import Estimate
 from veridical.core.finding import CheckRecord, Finding
-from veridical.core.ledger_record import Component, ContractScore, Ledger
+from veridical.core.ledger_record import Component, ContractScore, Interaction, Ledger
 from veridical.core.run_record import Arm, RepairRecord, RunRecord
 
 SCRIPT = "<script>alert('x')</script>"
@@ -44,6 +44,8 @@ def ledger() -> Ledger:
             "bag_of_words": share(0.832, 0.82, 0.85, "Wilson"),
         },
         notes=("Test-label noise is an interval until labels are reviewed.",),
+        interactions=(Interaction("leakage", "sample", share(0.8, 0.5, 1.2, "Shapley interaction index")),),
+        variance={"test rows": 0.992, "population": 0.008, "review": 0.0, "train rows": 0.0, "target": 0.0},
     )
 
 

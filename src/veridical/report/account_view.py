@@ -13,6 +13,10 @@ from veridical.report.wording import Words
 REVIEW_ROWS = 150
 
 
+LEAST_SHARE = 0.0005
+"""Share of the variance from which a source is shown: what rounds to 0.1 %. Ours; no source."""
+
+
 @dataclass(frozen=True, slots=True)
 class ComponentLine:
     """One component in words. points and band are empty when it has none; status is the display status (`exact` is added
@@ -154,6 +158,25 @@ def _gap(ledger: Ledger, words: Words) -> str:
         key = "gap_above_found" if gap > 0 else "gap_below_found"
         return words(key, metric=metric, points=figure, found=named)
     return words("gap_above_held" if gap > 0 else "gap_below_held", metric=metric, points=figure)
+
+
+def account_notes(ledger: Ledger, words: Words) -> list[str]:
+    """What holds for components together: pairs that take more, or less, together than apart; what makes the interval wide."""
+    said = [
+        words(
+            "interaction_more" if pair.points.value > 0 else "interaction_less",
+            first=component_name(pair.first, words),
+            second=component_name(pair.second, words),
+            points=f"{abs(pair.points.value):.1f}",
+            band=figures.band(pair.points),
+        )
+        for pair in ledger.interactions
+    ]
+    shares = sorted(((share, name) for name, share in ledger.variance.items() if share >= LEAST_SHARE), reverse=True)
+    if shares:
+        parts = " · ".join(f"{words.name('variance', name.replace(' ', '_'))} {100 * share:.1f} %" for share, name in shares)
+        said.append(words("variance_parts", parts=parts))
+    return said
 
 
 def arm_name(arm: Arm, words: Words) -> str:

@@ -12,6 +12,7 @@ from veridical.core.atomic_write import write_text
 from veridical.core.errors import UnknownName
 from veridical.report import figures
 from veridical.report.account_view import (
+    account_notes,
     arm_name,
     arms_shown,
     component_lines,
@@ -78,6 +79,7 @@ def _rendered(files: RunFiles, said: Words, *, shown: int, limit: int) -> str:
         ledger=record.ledger,
         chart=chart(files, said),
         lines=component_lines(record.ledger, said) if record.ledger else [],
+        account_notes=account_notes(record.ledger, said) if record.ledger else [],
         probes=probe_lines(files.probes, said) if files.probes else [],
         explained=explained_lines(files.explained.record, files.explained.rows, said) if files.explained else [],
         arms=arms_shown(record.repair) if record.repair else (),

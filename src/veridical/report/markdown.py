@@ -6,6 +6,7 @@ from veridical.core.ledger_record import Ledger
 from veridical.core.run_record import Arm, RepairRecord, RunRecord
 from veridical.report import figures
 from veridical.report.account_view import (
+    account_notes,
     arm_name,
     arms_shown,
     component_lines,
@@ -69,6 +70,8 @@ def _account(ledger: Ledger, said: Words) -> list[str]:
     lines = ["", f"| | {said('column.points')} | {said('column.status')} | |", "|---|---:|---|---|"]
     for line in component_lines(ledger, said):
         lines.append(f"| {literal(line.name)} | {line.points} {line.band} | {line.status_word} | {literal(line.meaning)} |")
+    notes = account_notes(ledger, said)
+    lines += ["", *(f"{literal(note, limit=400)}  " for note in notes)] if notes else []
     if ledger.floors:
         floors = " · ".join(f"{literal(said.name('floor', name))} {figures.score(e.value)}" for name, e in ledger.floors.items())
         lines += ["", f"{said('sign_note')}", "", f"**{said('floors')}** {floors}"]

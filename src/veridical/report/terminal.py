@@ -12,6 +12,7 @@ from veridical.report import figures
 from veridical.report.account_view import (
     ComponentLine,
     Step,
+    account_notes,
     arm_name,
     arms_shown,
     component_lines,
@@ -77,7 +78,7 @@ class _Page:
             self.headline(ledger)
             self.learned(record)
             self.bars(waterfall(ledger, self.words))
-            self.components(component_lines(ledger, self.words))
+            self.components(component_lines(ledger, self.words), account_notes(ledger, self.words))
             self.floors(ledger)
         if probes is not None and probes.probes:
             self.probes(probes)
@@ -137,7 +138,7 @@ class _Page:
             self.line(f"  {pad('', names)}  {note}", style="dim")
         self.line()
 
-    def components(self, lines: list[ComponentLine]) -> None:
+    def components(self, lines: list[ComponentLine], notes: list[str]) -> None:
         names = pad_width([line.name for line in lines], most=24)
         widths = pad_width([f"{line.points:>6} {line.band}" for line in lines], most=24)
         for line in lines:
@@ -146,6 +147,8 @@ class _Page:
             said = f"{line.status_word}{self.words_colon()}{line.meaning}"
             self.line(said, first=first, indent=cells(first), style=STYLES.get(line.status, ""))
         self.line(f"  {self.words('sign_note')}", style="dim")
+        for said in notes:
+            self.line(f"  {said}", indent=4, style="dim")
         self.line()
 
     def words_colon(self) -> str:
