@@ -183,9 +183,9 @@ class LinearSets:
 
 
 def answers_of_sets(probabilities: FloatArray, names: tuple[str, ...], *, threshold: float = SetParams().threshold) -> Answers:
-    """The names whose probability (n, W) reaches the threshold; how sure the model is of the least sure of them all."""
+    """The names whose probability (n, W) reaches the threshold; how sure the model is of all of them, taken as independent."""
     said = probabilities >= threshold
-    return Answers(written(said.astype(np.float64), names), np.where(said, probabilities, 1 - probabilities).min(axis=1))
+    return Answers(written(said.astype(np.float64), names), np.where(said, probabilities, 1 - probabilities).prod(axis=1))
 
 
 def fit_sets(

@@ -35,6 +35,7 @@ from veridical.probe._contract import Measured, Probe, Toys
 from veridical.probe._identity import Axis, axes, sentences, template_groups
 from veridical.probe._subject import Subject, subject_of
 from veridical.probe._toys import ToyModel
+from veridical.probe.answers._identity_swaps import part as answers
 
 CONTROL = "control"
 NO_QUESTIONS = "Only predictions are known, and swapped texts must be asked about. Give the model itself."
@@ -346,4 +347,4 @@ def toys() -> Toys:
     return Toys(subject_of(data, ToyModel(data.labels, honest)), subject_of(data, ToyModel(data.labels, cheat)), "flips (gender)")
 
 
-probe = Probe(run, Params(), toys, cost="little")
+probe = Probe(run, Params(), toys, cost="little", answers=answers)

@@ -31,6 +31,7 @@ from veridical.probe._no_evidence import train_words
 from veridical.probe._subject import Subject, subject_of
 from veridical.probe._text_edits import masked, opening, shuffled
 from veridical.probe._toys import ToyModel
+from veridical.probe.answers._shortcuts import part as answers
 
 
 @dataclass(frozen=True)
@@ -333,4 +334,4 @@ def toys() -> Toys:
     return Toys(subject_of(data, ToyModel(data.labels, honest)), subject_of(data, cheat), "transplant_sponsored")
 
 
-probe = Probe(run, Params(), toys, cost="little")
+probe = Probe(run, Params(), toys, cost="little", answers=answers)

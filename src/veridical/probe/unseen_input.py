@@ -33,6 +33,7 @@ from veridical.probe._neighbours import nearest, unit_vectors
 from veridical.probe._roc import area
 from veridical.probe._subject import Subject, subject_of
 from veridical.probe._toys import ToyModel
+from veridical.probe.answers._unseen_input import part as answers
 
 STRATUM = 10
 """Rows of either side below which a label is left out of the pull of neighbours. Ours; no source."""
@@ -324,4 +325,4 @@ def toys() -> Toys:
     return Toys(subject_of(data, ToyModel(data.labels, honest)), subject_of(data, cheat), "excess_random_words")
 
 
-probe = Probe(run, Params(), toys, cost="little")
+probe = Probe(run, Params(), toys, cost="little", answers=answers)

@@ -17,6 +17,7 @@ from veridical.probe._contract import AnswerPart, AnswerToys, Measured
 from veridical.probe._share import share_estimate
 from veridical.probe.answers import _toys as made_up
 from veridical.probe.answers._edits import edited
+from veridical.probe.answers._examples import changed_input
 from veridical.probe.answers._scores import METHOD, asked_of, loss_measure, score_of
 from veridical.probe.answers._subject import AnswerSubject
 from veridical.tasks._contract import Margins
@@ -200,14 +201,9 @@ def _examples(sample: _Sample, made: list[_Edits], most: int) -> Iterator[Exampl
             continue
         first = int(turned[0])
         i = int(edits.at[first])
-        yield shown(subject, sample.ids[i], sample.inputs[i], edits.texts[first], sample.said[i], edits.said[first], edits.kind)
-
-
-def shown(subject: AnswerSubject, row: str, before: Text, after: Text, said: str, said_after: str, note: str) -> Example:
-    """An example with its answers as a reader sees them."""
-    texts = [one if isinstance(one, str) else " | ".join(reversed(one)) for one in (before, after)]
-    answers = [subject.structure.shown(text, answer) or "-" for text, answer in ((before, said), (after, said_after))]
-    return Example(row, texts[0], texts[1], answers[0], answers[1], note.replace("_", " "))
+        yield changed_input(
+            subject, sample.ids[i], sample.inputs[i], edits.texts[first], sample.said[i], edits.said[first], edits.kind
+        )
 
 
 def _toys(task: str) -> AnswerToys:
