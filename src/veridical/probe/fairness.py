@@ -30,6 +30,7 @@ from veridical.models.model import FloatArray
 from veridical.probe._contract import Measured, Probe, Toys
 from veridical.probe._subject import Subject, subject_of
 from veridical.probe._toys import ToyModel
+from veridical.probe.answers._fairness import part as answers
 from veridical.tasks._contract import Metric
 
 Names = npt.NDArray[Any]
@@ -377,4 +378,4 @@ def toys() -> Toys:
     return Toys(subject_of(data, ToyModel(data.labels, honest)), subject_of(data, ToyModel(data.labels, cheat)), TESTED[0])
 
 
-probe = Probe(run, Params(), toys, cost="nothing")
+probe = Probe(run, Params(), toys, cost="nothing", answers=answers)

@@ -36,6 +36,7 @@ from veridical.probe._no_evidence import random_words, train_words
 from veridical.probe._roc import area, permuted_reached, reached_estimate
 from veridical.probe._subject import Subject, subject_of
 from veridical.probe._toys import ToyModel
+from veridical.probe.answers._memory import part as answers
 
 
 @dataclass(frozen=True)
@@ -309,4 +310,4 @@ def toys() -> Toys:
     return Toys(subject_of(data, ToyModel(data.labels, honest)), subject_of(data, cheat), "loss_found_at_low_alarm")
 
 
-probe = Probe(run, Params(), toys)
+probe = Probe(run, Params(), toys, answers)

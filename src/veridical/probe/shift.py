@@ -36,6 +36,7 @@ from veridical.probe._domains import Told, parts, told_apart
 from veridical.probe._retraining import retraining
 from veridical.probe._subject import Subject, subject_of
 from veridical.probe._toys import ToyModel
+from veridical.probe.answers._shift import part as answers
 
 STAND_IN = "out-of-fold linear models"
 METHOD = "cross-fitted classifier; one row a cluster"
@@ -404,4 +405,4 @@ def toys() -> Toys:
     return Toys(subject_of(honest, model), subject_of(cheat, model), "told_apart: train to test")
 
 
-probe = Probe(run, Params(), toys)
+probe = Probe(run, Params(), toys, answers)

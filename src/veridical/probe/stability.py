@@ -30,6 +30,7 @@ from veridical.probe._contract import Measured, Probe, Toys
 from veridical.probe._learning_curve import continued
 from veridical.probe._retraining import Again, retraining
 from veridical.probe._subject import Recipe, Subject, subject_of
+from veridical.probe.answers._stability import part as answers
 from veridical.tasks._contract import Metric
 
 KINDS = {
@@ -323,4 +324,4 @@ def toys() -> Toys:
     return Toys(subject((["bad"], ["good"])), subject((many[::2], many[1::2])), "gain_from_more_rows")
 
 
-probe = Probe(run, Params(), toys)
+probe = Probe(run, Params(), toys, answers)

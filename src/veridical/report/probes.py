@@ -93,7 +93,8 @@ def measure_line(measure: Measure, words: Words, *, among: int = 1) -> MeasureLi
     """among: how many measures of the probe were corrected together."""
     value, interval = in_unit(measure.estimate, measure.unit)
     seen = words("seen_from_unit", mde=_number(measure.mde, measure.unit)) if measure.mde is not None else ""
-    sides = {"above": measure.estimate.low > 0, "below": measure.estimate.high < 0}
+    null = measure.null or 0.0
+    sides = {"above": measure.estimate.low > null, "below": measure.estimate.high < null}
     alone = measure.unit == "points" and (any(sides.values()) if measure.worse == "both" else sides[measure.worse])
     if measure.status == "not_detected" and alone and measure.mde is not None:
         seen = words("seen_corrected", mde=_number(measure.mde, measure.unit), n=figures.count(among))

@@ -125,15 +125,11 @@ def _asked(sample: _Sample, queries: AnswerQueries, params: Params, rng: np.rand
 def _loss(sample: _Sample, edits: _Edits, params: Params) -> Measure:
     subject = sample.subject
     share = 100 * len(edits.at) / len(sample.gold)
-    about = f"{_metric(subject)} before minus after the edit, in the {share:.0f} % of rows in which it finds a place."
+    about = f"Score ({subject.measured}) before minus after the edit, in the {share:.0f} % of rows in which it finds a place."
     return loss_measure(
         f"loss ({edits.named})", subject.measure.metric, sample.before(edits.at), sample.margins(edits.at, edits.said),
         sample.clusters[edits.at], about=about, level=params.level,
     )  # fmt: skip
-
-
-def _metric(subject: AnswerSubject) -> str:
-    return f"Score ({subject.measured})"
 
 
 def _changed(sample: _Sample, edits: _Edits, params: Params) -> Measure:

@@ -119,8 +119,7 @@ def _of_entities(sample: _Sample, rng: np.random.Generator) -> Measured | Skippe
         hit = _hit(entities, sample.queries.ask(inputs).said)
         spread = _clustered.mean(hit, clusters, votes=np.ones(len(hit)))
         measures.append(share_measure(name, spread, about=about, level=params.level))
-    n, old = len(entities), 100 * float(seen.mean())
-    summary = f"{n} entities, {old:.0f} % of them known from train: {_told(measures)}"
+    summary = _summary(len(entities), 100 * float(seen.mean()), measures)
     after = sample.queries.ask(renamed).said
     shown = [
         row for row, *_ in (entity for entity, hit, now in zip(entities, found, _hit(entities, after), strict=True) if hit > now)
@@ -132,12 +131,17 @@ def _of_entities(sample: _Sample, rng: np.random.Generator) -> Measured | Skippe
     return Measured(len(sample.gold), summary, tuple(measures), examples=tuple(examples), notes=tuple(notes))
 
 
-def _told(measures: Sequence[Measure]) -> str:
-    by_name = {measure.name: 100 * measure.estimate.value for measure in measures}
-    new = f"{by_name['recall_of_new_names']:.0f} % are found under made-up names."
-    if "recall_of_seen" not in by_name:
-        return new
-    return f"{by_name['recall_of_seen']:.0f} % of these are found, {by_name['recall_of_unseen']:.0f} % of the others; {new}"
+def _summary(n: int, old: float, measures: Sequence[Measure]) -> str:
+    """n: entities; old: percent of them that stood in train."""
+    found = {measure.name: 100 * measure.estimate.value for measure in measures}
+    new = found["recall_of_new_names"]
+    if "recall_of_seen" not in found:
+        return f"{n} entities, {old:.0f} % of them known from train: {new:.0f} % are found under made-up names."
+    seen, others = found["recall_of_seen"], found["recall_of_unseen"]
+    return (
+        f"{n} entities, {old:.0f} % of them known from train: {seen:.0f} % of these are found, {others:.0f} % of the others; "
+        f"{new:.0f} % are found under made-up names."
+    )
 
 
 def _known(subject: AnswerSubject) -> set[str]:

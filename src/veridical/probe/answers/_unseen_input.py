@@ -68,7 +68,13 @@ def run(subject: AnswerSubject, params: Params, rng: np.random.Generator) -> Mea
     said = "; ".join(_said(subject, part, measure) for part, measure in zip(asked, measures, strict=True))
     note = f"On the empty text it says: {subject.structure.shown(nothing, empty.said[0]) or '-'}."
     examples = tuple(example for part in asked for example in _example(subject, part))
-    return Measured(sum(len(part.inputs) for part in asked), f"{said}.", tuple(measures), examples=examples, notes=(note,))
+    return Measured(
+        sum(len(part.inputs) for part in asked),
+        f"Claims where there is nothing: {said}.",
+        tuple(measures),
+        examples=examples,
+        notes=(note,),
+    )
 
 
 def _kinds(subject: AnswerSubject, params: Params, rng: np.random.Generator) -> list[Kind]:
