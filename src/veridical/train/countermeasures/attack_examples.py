@@ -33,7 +33,7 @@ class Params:
     """Settings of attack_examples."""
 
     weight: float = field(default=1.0, metadata=between(0))
-    """Factor on the loss of the rewritten row, >= 0; 0 is off. Goodfellow et al. 2015 give both losses the same weight."""
+    """Factor on the loss of the rewritten row, >= 0; 0 is off. Ours; no source."""
     words: float = field(default=0.2, metadata=between(0, 1))
     """Share of the long words of a row that slip, at least one, 0..1. Ours; no source."""
     variants: int = field(default=4, metadata=between(1))

@@ -40,7 +40,7 @@ class Params:
     """Factor on the loss of the twin, >= 0. Ours; no source."""
     pair: float = field(default=1.0, metadata=between(0))
     """Factor on the mean distance of the logits of row and twin, >= 0; of twins that keep the label only, or of two classes
-    that change places. With `weight` 0 too it is off. Garg et al. 2019 choose it by validation."""
+    that change places. With `weight` 0 too it is off. Ours."""
     made: tuple[tuple[Text, int], ...] = field(default=(), repr=False, compare=False)
     """The twins and their classes."""
     twin: IntArray | None = field(default=None, repr=False, compare=False)

@@ -24,7 +24,7 @@ class Params:
     share: float = field(default=1.0, metadata=between(0, 1))
     """Share of the new head in a mix with the trained one, 0..1; 0 is off. Kirichenko et al. 2023 use the new head alone."""
     c: float = field(default=0.1, metadata=between(1e-9))
-    """Inverse L2 strength of the logistic regression, > 0. Kirichenko et al. 2023 search 0.01 to 10 for L1."""
+    """Inverse L2 strength of the logistic regression, > 0. The authors' code searches 0.01 to 1 for L1."""
     cells: IntArray | None = field(default=None, repr=False, compare=False)
     """Group x label of every row; None: counted from the data."""
 

@@ -31,7 +31,7 @@ class Params:
     weight: float = field(default=1.0, metadata=between(0))
     """Factor on the divergence from the teacher, in nats, beside the row loss, >= 0; 0 asks no teacher. Ours; no source."""
     temperature: float = field(default=2.0, metadata=between(1e-3))
-    """Both answers are softened by this, > 0; the divergence is scaled by its square, as in Hinton et al. 2015 (1 to 20)."""
+    """Both answers are softened by this, > 0; the divergence is scaled by its square, as in Hinton et al. 2015."""
     epochs: int = field(default=3, metadata=between(1))
     """Epochs of the first training, >= 1, at most those of the training. Ours; no source."""
     told: FloatArray | None = field(default=None, repr=False, compare=False)

@@ -23,7 +23,7 @@ from veridical.train.countermeasures._toys import near_the_border
 HIDDEN, NOISE = 32, 8
 """Units of generator and discriminator, and random numbers that the generator gets. Ours; no source."""
 FADING = (0.5, 0.99)
-"""Memory of Adam's two moments for generator and discriminator; 0.5 as in Radford et al. 2016, arXiv:1511.06434."""
+"""Memory of Adam's two moments for generator and discriminator. Ours; no source."""
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ class Params:
     """Settings of group_dro."""
 
     step: float = field(default=0.01, metadata=between(0))
-    """Step of the group weights in each training step, >= 0; 0 is off (rows then count alike). Sagawa et al. 2020 use 0.01."""
+    """Step of the group weights in each training step, >= 0; 0 is off (rows then count alike). Default of the authors' code."""
     cells: IntArray | None = field(default=None, repr=False, compare=False)
     """Group x label of every row; None: counted from the data."""
 

@@ -23,10 +23,10 @@ class Params:
     """Settings of jtt."""
 
     factor: float = field(default=6.0, metadata=between(1))
-    """How much a row that was answered wrongly counts, others 1, >= 1; 1 is off. Liu et al. 2021 search 4 to 100; 6 on
-    MultiNLI."""
+    """How much a row that was answered wrongly counts, others 1, >= 1; 1 is off. The authors' commands use 4 (MultiNLI), 6
+    (CivilComments) to 100 (Waterbirds)."""
     epochs: int = field(default=2, metadata=between(1))
-    """Epochs of the first training, >= 1. Liu et al. 2021 use 1 or 2 on text."""
+    """Epochs of the first training, >= 1. The authors' commands stop at 2 on text."""
     wrong: FloatArray | None = field(default=None, repr=False, compare=False)
     """1 for each training row answered wrongly, else 0; None: from a first training."""
 

@@ -24,8 +24,8 @@ class Params:
     weight: float = field(default=1.0, metadata=between(0))
     """Factor on the loss of the mix, >= 0; 0 is off. Ours; no source."""
     same_label: float = field(default=0.5, metadata=between(0, 1))
-    """Chance that the partner has the same label and another group, else the same group and another label, 0..1. Ours; Yao et
-    al. 2022 choose it by validation."""
+    """Chance that the partner has the same label and another group, else the same group and another label, 0..1. As in the
+    authors' commands."""
     alpha: float = field(default=2.0, metadata=between(1e-3))
     """Both parameters of the Beta distribution of the share of a row in the mix, > 0. The default of the authors' code."""
     groups: IntArray | None = field(default=None, repr=False, compare=False)

@@ -30,9 +30,9 @@ class Params:
     folder: str = field(default="", metadata=a_file())
     """model/ folder of the earlier run; it must be named."""
     weight: float = field(default=1.0, metadata=between(0))
-    """Factor on the divergence, in nats, >= 0; 0 is off. Li and Hoiem 2017 use 1."""
+    """Factor on the divergence, in nats, >= 0; 0 is off. Ours; no source."""
     temperature: float = field(default=2.0, metadata=between(1e-3))
-    """Both answers are softened by this, > 0; the divergence is scaled by its square. Li and Hoiem 2017 use 2."""
+    """Both answers are softened by this, > 0; the divergence is scaled by its square. Ours; no source."""
     model: Model | None = field(default=None, repr=False, compare=False)
     """The earlier model; None: that of the folder."""
     told: FloatArray | None = field(default=None, repr=False, compare=False)

@@ -27,7 +27,7 @@ class Params:
     """Settings of reinit_top."""
 
     layers: int = field(default=1, metadata=between(0))
-    """Layers drawn anew, from the top, >= 0; 0 is off. Zhang et al. 2021 search 1 to 6 of 24 layers."""
+    """Layers drawn anew, from the top, >= 0; 0 is off. Ours, for six layers."""
 
 
 def network(seen: Any, params: Params, rng: np.random.Generator) -> None:

@@ -28,7 +28,7 @@ class Params:
     file: str = field(default="", metadata=a_file())
     """File with the earlier rows, of the same labels; it must be named."""
     share: float = field(default=0.5, metadata=between(0, 1))
-    """Chance that a row brings an earlier one along, 0..1; 0 is off. Ours; Rolnick et al. 2019 use half old and half new."""
+    """Chance that a row brings an earlier one along, 0..1; 0 is off. Ours; no source."""
     rows: tuple[tuple[Text, str], ...] = field(default=(), repr=False, compare=False)
     """The earlier rows and their labels; empty: those of the file."""
     codes: IntArray | None = field(default=None, repr=False, compare=False)

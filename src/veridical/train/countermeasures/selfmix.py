@@ -4,7 +4,7 @@ What it measures: the last loss of every row, parted by a two-part mixture as in
 Why it inflates a score: rows with right labels are learned first; after that, what is left to learn by heart is the wrong ones.
 How it errs: rare and hard rows look like wrong ones and get the model's own error as their label; twice the time.
 Source: Qiao et al. 2022, arXiv:2210.04525, with weights in place of two sets of rows, answers of the last epoch in place of fresh
-ones, and without its term for agreement of two dropout masks (r_drop adds that).
+ones, without its terms for sure answers and for agreement of two dropout masks (r_drop adds the latter).
 """
 
 from dataclasses import dataclass, field, replace
@@ -27,11 +27,11 @@ class Params:
     weight: float = field(default=1.0, metadata=between(0))
     """Factor on the loss of mixes, >= 0; 0 is off. Ours; no source."""
     warm_up: int = field(default=2, metadata=between(1))
-    """Epochs in which rows are learned as they are labelled, >= 1. The authors' code warms up before it parts rows."""
+    """Epochs in which rows are learned as they are labelled, >= 1. As in the authors' configuration for TREC."""
     temperature: float = field(default=0.5, metadata=between(1e-3))
-    """The model's answers are made surer by this, > 0, 1 leaves them. Qiao et al. 2022 use 0.5."""
+    """The model's answers are made surer by this, > 0, 1 leaves them. As in the authors' configuration for TREC."""
     alpha: float = field(default=0.75, metadata=between(1e-3))
-    """Both parameters of the Beta distribution of the share of a row in a mix, > 0. Qiao et al. 2022 use 0.75."""
+    """Both parameters of the Beta distribution of the share of a row in a mix, > 0. As in the authors' configuration for TREC."""
     train: IntArray | None = field(default=None, repr=False, compare=False)
     """Positions of the training rows."""
     codes: IntArray | None = field(default=None, repr=False, compare=False)

@@ -27,7 +27,7 @@ class Params:
     strength: float = field(default=1.0, metadata=between(0, 1))
     """Share of the weight that the mixture decides, 0..1; 0 is off. Ours; the sources leave rows out altogether."""
     warm_up: int = field(default=1, metadata=between(1))
-    """Epochs in which all rows count alike, >= 1. Qiao et al. 2022 use 1 to 2."""
+    """Epochs in which all rows count alike, >= 1. Ours; the authors of SelfMix warm up for 2."""
     train: IntArray | None = field(default=None, repr=False, compare=False)
     """Positions of the training rows; None: those of the data."""
     n_rows: int = field(default=0, repr=False, compare=False)
