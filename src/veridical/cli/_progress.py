@@ -32,19 +32,18 @@ def _spoken(progress: Progress, lang: str) -> Progress:
 
 
 class _Lines:
-    """One line when a stage starts, and one every few seconds while it goes on."""
+    """One line when a stage starts, and one every few seconds while it goes on or comes back."""
 
     def __init__(self) -> None:
-        self.stage = ""
-        self.said = 0.0
+        self.said: dict[str, float] = {}
 
     def __call__(self, stage: str, done: int, total: int) -> None:
         now = time.monotonic()
-        if stage == self.stage and now - self.said < SECONDS_BETWEEN_LINES:
+        if now - self.said.get(stage, -SECONDS_BETWEEN_LINES) < SECONDS_BETWEEN_LINES:
             return
         far = f" {100 * done // total} %" if total and 0 < done < total else ""
         print(f"{stage}{far}", file=sys.stderr, flush=True)  # noqa: T201
-        self.stage, self.said = stage, now
+        self.said[stage] = now
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 import time
 from abc import ABC, abstractmethod
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 from veridical.core.probe_record import Counts
@@ -44,8 +44,10 @@ class Asking(ABC, Generic[A]):
     def counts(self) -> Counts:
         return Counts(self._asked, self._unique, self._forwards, round(self._seconds, 3), self._changed)
 
-    def answers(self, inputs: Sequence[Text]) -> list[A]:
-        """One answer for each input; each different input is computed once."""
+    def answers(self, inputs: Sequence[Text], asking: Callable[[int, int], None] | None = None) -> list[A]:
+        """One answer for each input; each different input is computed once. asking: told how many of the new inputs are answered,
+        before each part of them is given to the model; by default the progress is."""
+        told = asking or (lambda done, total: self.progress("ask", done, total))
         self._asked += len(inputs)
         found: dict[Text, A] = {}
         new: list[Text] = []
@@ -59,7 +61,7 @@ class Asking(ABC, Generic[A]):
         self._unique += len(new)
         for start in range(0, len(new), FORWARD_ROWS):
             part = new[start : start + FORWARD_ROWS]
-            self.progress("ask", start, len(new))
+            told(start, len(new))
             found.update(zip(part, self._forward(part), strict=True))
         self._remember(found, new)
         return [found[text] for text in inputs]

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,12 @@ class EncoderModel:
 
         logits = predict_logits(self.network, tokens, np.arange(len(tokens)), dtype=self.dtype, progress=progress)
         return softmax(logits.astype(np.float64))
+
+    def reading(self) -> AbstractContextManager[None]:
+        """To be held open while many questions are asked: the network is made ready once, not for every question."""
+        from veridical.models._encoder_network import reading
+
+        return reading(self.network, dtype=self.dtype)
 
     def save(self, folder: Path) -> None:
         """model.safetensors, model.json, config.json of the encoder, and the tokenizer's files."""

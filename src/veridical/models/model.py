@@ -1,6 +1,7 @@
 """What can predict: the one protocol that every model kind meets."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Protocol
 
@@ -28,3 +29,9 @@ class Model(Protocol):
     def save(self, folder: Path) -> None:
         """Safetensors plus JSON; nothing pickled."""
         ...
+
+
+def reading(model: Model) -> AbstractContextManager[None]:
+    """To be held open while a model is asked question after question: an encoder keeps ready what every one of them needs."""
+    opened: AbstractContextManager[None] = getattr(model, "reading", nullcontext)()
+    return opened

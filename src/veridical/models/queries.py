@@ -5,7 +5,7 @@ result. The engine advances many at once, merges what they ask, asks each differ
 model one long list, so that it can sort by length and fill its batches (an encoder cuts them by tokens).
 """
 
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -14,7 +14,7 @@ from veridical.core.errors import InputError, ModelFailed
 from veridical.core.progress import Progress, silent
 from veridical.dataset.rows import Text
 from veridical.models.asking import Asking
-from veridical.models.model import FloatArray, Model
+from veridical.models.model import FloatArray, Model, reading
 
 T = TypeVar("T")
 Search = Generator[Sequence[Text], FloatArray, T]
@@ -38,7 +38,11 @@ class Queries(Asking[FloatArray]):
 
     def ask(self, inputs: Sequence[Text]) -> FloatArray:
         """Class probabilities (len(inputs), C); each different input is computed once. Raises ModelFailed."""
-        found = self.answers(inputs)
+        return self._ask(inputs, lambda done, total: self.progress("ask", done, total))
+
+    def _ask(self, inputs: Sequence[Text], asking: Callable[[int, int], None]) -> FloatArray:
+        """`asking` is told how many of the new inputs are answered, before each part of them is given to the model."""
+        found = self.answers(inputs, asking)
         return np.stack(found) if found else np.zeros((0, len(self.model.labels)))
 
     def compute(self, inputs: list[Text]) -> list[FloatArray]:
@@ -69,26 +73,33 @@ class Queries(Asking[FloatArray]):
         waiting = enumerate(searches)
         running: dict[int, tuple[Search[T], Sequence[Text]]] = {}
         results: dict[int, T] = {}
+
+        def asking(_done: int, _total: int) -> None:
+            self.progress(stage, len(results), total)
+
         try:
-            while True:
-                for number, search in waiting:
-                    self._advance(number, search, None, running, results)
-                    if len(running) >= self.active:
-                        break
-                if not running:
-                    return [results[number] for number in sorted(results)]
-                self._round(running, results)
-                self.progress(stage, len(results), total)
+            with reading(self.model):
+                while True:
+                    for number, search in waiting:
+                        self._advance(number, search, None, running, results)
+                        if len(running) >= self.active:
+                            break
+                    if not running:
+                        return [results[number] for number in sorted(results)]
+                    self._round(running, results, asking)
+                    self.progress(stage, len(results), total)
         finally:
             for search, _ in running.values():
                 search.close()
 
-    def _round(self, running: dict[int, tuple[Search[T], Sequence[Text]]], results: dict[int, T]) -> None:
+    def _round(
+        self, running: dict[int, tuple[Search[T], Sequence[Text]]], results: dict[int, T], asking: Callable[[int, int], None]
+    ) -> None:
         """Ask what all running searches wait for in one list, and hand out the answers."""
-        asking = list(running.items())
-        answers = self.ask([text for _, (_, wanted) in asking for text in wanted])
+        asked = list(running.items())
+        answers = self._ask([text for _, (_, wanted) in asked for text in wanted], asking)
         start = 0
-        for number, (search, wanted) in asking:
+        for number, (search, wanted) in asked:
             self._advance(number, search, answers[start : start + len(wanted)], running, results)
             start += len(wanted)
 

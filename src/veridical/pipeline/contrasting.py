@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from veridical.core import probe_record
 from veridical.core.errors import InputError, UnknownName
-from veridical.core.probe_record import REVISIONS, Counts, ProbeRecord
+from veridical.core.probe_record import REVISIONS, ProbeRecord
 from veridical.core.progress import Progress, silent
 from veridical.pipeline import records
 from veridical.pipeline.config import calls_of
@@ -40,6 +40,7 @@ def contrast_run(
     for sets without a revision, and labels the model does not have.
     """
     from veridical.core.randomness import stream
+    from veridical.models.queries import Queries
     from veridical.probe._contract import Measured
     from veridical.probe._revisions import consistency
     from veridical.probe._runner import outcome_of
@@ -60,14 +61,15 @@ def contrast_run(
         data, roles = _loaded(file, pair=pair, variant=variant, text=text, label=label, progress=progress)
         originals, revised = paired(data, file=file)
         rng = stream(record.seed, f"probe/{REVISIONS}/{content_hash(file)}")
-        measures = consistency(model, originals, revised, rng=rng)
+        queries = Queries(model, progress=progress)
+        measures = consistency(queries, originals, revised, rng=rng)
         first, second = (100 * next(m for m in measures if m.name == f"{side}_accuracy").estimate.value for side in SIDES)
         summary = f"{len(revised)} revisions: {first:.1f} % of the originals right, {second:.1f} % of their revisions."
         found = outcome_of(
             REVISIONS,
             Measured(len(revised), summary, measures),
             params={"file": file.name, "sha256": content_hash(file), **roles},
-            counts=Counts(asked=len(originals) + len(revised)),
+            counts=queries.counts,
             seconds=round(perf_counter() - began, 3),
         )
         before = probe_record.read(run)

@@ -11,12 +11,13 @@ import numpy as np
 from veridical.core.errors import InputError
 from veridical.core.probe_record import Measure
 from veridical.dataset.rows import IntArray, Text
-from veridical.models.model import FloatArray, Model
+from veridical.models.model import FloatArray
+from veridical.models.queries import Queries
 from veridical.probe import _clustered
 
 
 def consistency(
-    model: Model,
+    queries: Queries,
     originals: Sequence[tuple[Text, str]],
     revised: Sequence[tuple[Text, str]],
     *,
@@ -34,13 +35,14 @@ def consistency(
             f"{len(originals)} originals and {len(revised)} revisions were given; each revision needs the original it was made "
             "from. Give two lists of the same length, 1 or more."
         )
-    codes = {label: code for code, label in enumerate(model.labels)}
+    labels = queries.model.labels
+    codes = {label: code for code, label in enumerate(labels)}
     unknown = sorted({label for _, label in (*originals, *revised)} - set(codes))
     if unknown:
-        raise InputError(f"The label {unknown[0]!r} of a pair is none of the model's. Its labels: {', '.join(model.labels)}.")
+        raise InputError(f"The label {unknown[0]!r} of a pair is none of the model's. Its labels: {', '.join(labels)}.")
     sides = []
-    for side in (originals, revised):
-        answers = model.predict([text for text, _ in side]).argmax(axis=1)
+    said = queries.ask([text for text, _ in (*originals, *revised)]).argmax(axis=1)
+    for side, answers in ((originals, said[: len(originals)]), (revised, said[len(originals) :])):
         sides.append((answers == np.array([codes[label] for _, label in side])).astype(np.float64))
     known: dict[Text, int] = {}
     sets = np.array([known.setdefault(text, len(known)) for text, _ in originals], np.int64)

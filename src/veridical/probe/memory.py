@@ -310,4 +310,4 @@ def toys() -> Toys:
     return Toys(subject_of(data, ToyModel(data.labels, honest)), subject_of(data, cheat), "loss_found_at_low_alarm")
 
 
-probe = Probe(run, Params(), toys, answers)
+probe = Probe(run, Params(), toys, answers=answers)

@@ -405,4 +405,4 @@ def toys() -> Toys:
     return Toys(subject_of(honest, model), subject_of(cheat, model), "told_apart: train to test")
 
 
-probe = Probe(run, Params(), toys, answers)
+probe = Probe(run, Params(), toys, answers=answers)

@@ -324,4 +324,4 @@ def toys() -> Toys:
     return Toys(subject((["bad"], ["good"])), subject((many[::2], many[1::2])), "gain_from_more_rows")
 
 
-probe = Probe(run, Params(), toys, answers)
+probe = Probe(run, Params(), toys, answers=answers)

@@ -44,3 +44,13 @@ def test_stages_are_named_in_the_language(capsys: pytest.CaptureFixture[str]) ->
     code = "\n".join(path.read_text(encoding="utf-8") for path in Path(veridical.__file__).parent.rglob("*.py"))
     stages = set(re.findall(r'progress\("([^"]+)"', code))
     assert stages <= {key.removeprefix("progress.") for key in words("zh").table if key.startswith("progress.")}
+
+
+def test_two_stages_in_turn_are_not_a_line_each_time(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([0.0, 0.1, 0.2, 0.3, 6.0, 6.1])
+    monkeypatch.setattr(_progress.time, "monotonic", lambda: next(clock))
+    with _progress.shown(quiet=False) as progress:
+        for done in range(3):
+            progress("attack", done, 4)
+            progress("ask the endpoint", 0, 10)
+    assert capsys.readouterr().err.splitlines() == ["attack", "ask the endpoint", "attack 50 %", "ask the endpoint"]

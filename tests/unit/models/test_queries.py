@@ -1,5 +1,7 @@
 """The query engine: every different input once, many searches merged, counts that are true, a clean stop."""
 
+from contextlib import contextmanager
+
 import numpy as np
 import pytest
 
@@ -123,3 +125,34 @@ def test_the_cache_forgets_the_longest_unused(monkeypatch):
     queries.ask(["a"])
     queries.ask(["b"])
     assert model.calls == [["a", "b"], ["ab"], ["b"]]
+
+
+def test_a_search_reports_itself_and_not_every_question():
+    said = []
+    queries = Queries(Counting(), progress=lambda *what: said.append(what))
+    queries.run((climb(text) for text in ("aaa", "ab")), stage="attack", total=2)
+    assert {stage for stage, _, _ in said} == {"attack"}
+    assert said[-1] == ("attack", 2, 2)
+    queries.ask(["new"])
+    assert said[-1] == ("ask", 0, 1)
+
+
+def test_a_model_that_can_be_held_ready_is_held_for_the_whole_run():
+    class Ready(Counting):
+        opened = 0
+
+        @contextmanager
+        def reading(self):
+            self.opened += 1
+            try:
+                yield
+            finally:
+                self.opened -= 1
+
+        def predict(self, inputs):
+            assert self.opened == 1
+            return super().predict(inputs)
+
+    model = Ready()
+    assert Queries(model).run(climb(text) for text in ("aaa", "ab")) == [("bbb", 6), ("bb", 4)]
+    assert model.opened == 0

@@ -7,6 +7,7 @@ from veridical.audit._made_up import dataset, nonsense
 from veridical.core.errors import InputError
 from veridical.core.finding import Skipped
 from veridical.core.power import minimum_detectable_effect
+from veridical.models.queries import Queries
 from veridical.probe._revisions import consistency
 from veridical.probe._runner import run_probe
 from veridical.probe._subject import subject_of
@@ -70,7 +71,7 @@ def test_consistency_of_written_revisions():
     model = ToyModel(("neg", "pos"), lambda text: (0.0, 2.0 if "good" in str(text) else -2.0))
     originals = [("a good film", "pos"), ("a good film", "pos"), ("a poor film", "neg"), ("fine", "pos")]
     revised = [("a bad film", "neg"), ("a splendid film", "pos"), ("a good film", "pos"), ("dull", "neg")]
-    found = {m.name: m.estimate for m in consistency(model, originals, revised, rng=np.random.default_rng(0))}
+    found = {m.name: m.estimate for m in consistency(Queries(model), originals, revised, rng=np.random.default_rng(0))}
     # One vote for each original: film (right, half of its revisions right), poor (all right), fine (wrong; revision right).
     assert found["original_accuracy"].value == pytest.approx(2 / 3)
     assert found["revised_accuracy"].value == pytest.approx((0.5 + 1 + 1) / 3)
@@ -82,6 +83,6 @@ def test_consistency_of_written_revisions():
 def test_consistency_refuses_what_it_cannot_pair():
     model = ToyModel(("neg", "pos"), lambda text: (0.0, 0.0))
     with pytest.raises(InputError, match="1 originals and 0 revisions"):
-        consistency(model, [("a", "pos")], [], rng=np.random.default_rng(0))
+        consistency(Queries(model), [("a", "pos")], [], rng=np.random.default_rng(0))
     with pytest.raises(InputError, match="'great'"):
-        consistency(model, [("a", "great")], [("b", "pos")], rng=np.random.default_rng(0))
+        consistency(Queries(model), [("a", "great")], [("b", "pos")], rng=np.random.default_rng(0))

@@ -189,3 +189,16 @@ def test_a_property_without_exceptions_is_not_erased(tiny_bert):
     found = run_probe("pretrained_features", pretrained_features, subject=subject)
     assert found.measure("leans_on_length") is None
     assert any(note.startswith("Length goes with the label") for note in found.notes)
+
+
+def test_an_encoder_held_ready_answers_the_same_and_forgets_old_weights_afterwards(rows, tiny_bert):
+    model = train(rows, model=tiny_bert, config=replace(TINY, dtype="bfloat16", epochs=1), seed=0).model
+    inputs = rows.inputs(rows.rows("test"))[:30]
+    alone = model.predict(inputs)
+    with model.reading():
+        held = [model.predict(inputs[:10]), model.predict(inputs[10:])]
+    assert np.concatenate(held) == pytest.approx(alone, abs=1e-3)
+    model.network.head.weight.data.zero_()
+    for layer in model.network.encoder.encoder.layer:
+        layer.output.dense.weight.data.zero_()
+    assert np.abs(model.predict(inputs) - alone).max() > 1e-3
