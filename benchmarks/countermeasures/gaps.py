@@ -1,4 +1,4 @@
-"""python -m benchmarks.countermeasures.gaps: how much of what a fault costs is won back, on real text, by what veridical proposes.
+"""python -m benchmarks.countermeasures.gaps: how much of what a fault costs is won back, on real text?
 
 cue: a word in 95 % of one class of SST-like sentences (train and test); the audit must name it, a contract confirms it, and
 `ignore_words` is trained. Recovered: of the accuracy that the cue costs where it says nothing, the share won back. noise: 40 % of
