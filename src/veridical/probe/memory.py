@@ -3,7 +3,8 @@
 What it measures: how well the loss of the label tells train rows from unleaked test rows (area under the ROC, and the share of
 train rows found at 1 % false alarms), plainly and after each row's own difficulty is taken off: by reference models trained on
 random halves of the same rows where the scored model is linear (LiRA), by out-of-fold heads on the features of the base encoder
-where it is tuned from one, by out-of-fold linear models otherwise. Budget thorough also trains once more with planted made-up
+where it is tuned from one, by out-of-fold linear models otherwise; and where only chance says which rows are in: the recipe (a
+head, of an encoder) trained on a random half of train. Budget thorough also trains once more with planted made-up
 rows and asks how far up their labels stand among as many rows that were not planted.
 Why it inflates a score: what is remembered row by row serves only rows seen before; scores on train rows, and on test rows equal
 to them, promise what no new row gets.
@@ -33,6 +34,7 @@ from veridical.models.text_features import hashed
 from veridical.probe import _clustered
 from veridical.probe._contract import Measured, Probe, Toys
 from veridical.probe._no_evidence import random_words, train_words
+from veridical.probe._retraining import retraining
 from veridical.probe._roc import area, permuted_reached, reached_estimate
 from veridical.probe._subject import Subject, subject_of
 from veridical.probe._toys import ToyModel
@@ -89,6 +91,8 @@ def run(subject: Subject, params: Params, rng: np.random.Generator) -> Measured 
     adjusted, how, notes = _adjusted(subject, rows, plain, params, rng)
     measures = [*_told("loss", rows, plain, "the loss alone", params, rng), *_told("reference", rows, adjusted, how, params, rng)]
     measures.append(_loss_gap(subject, rows, params))
+    split, why = _random_split(subject, rows, params, rng)
+    measures += split
     planted, more = _canaries(subject, params, rng)
     curve = _roc_curve(rows, adjusted, how, params, rng)
     best = measures[2].estimate
@@ -97,7 +101,25 @@ def run(subject: Subject, params: Params, rng: np.random.Generator) -> Measured 
         f"{100 * measures[3].estimate.value:.1f} % of train rows at {100 * params.rate:.0f} % false alarms. "
         "That is memory of rows, not proof of leakage."
     )
-    return Measured(len(rows.both), summary, (*measures, *planted), (curve,), _examples(subject, rows, adjusted), (*notes, *more))
+    return Measured(
+        len(rows.both), summary, (*measures, *planted), (curve,), _examples(subject, rows, adjusted), (*notes, *why, *more)
+    )
+
+
+def _random_split(
+    subject: Subject, rows: _Rows, params: Params, rng: np.random.Generator
+) -> tuple[tuple[Measure, ...], tuple[str, ...]]:
+    """The same figures where nothing but chance says which rows are in: the recipe trained on a random half of the train rows."""
+    again = retraining(subject)
+    if isinstance(again, str):
+        return (), (f"No random half of train was looked at: {again}",)
+    mixed = rng.permutation(rows.inside)
+    halves = _Rows(np.sort(mixed[: len(mixed) // 2]), np.sort(mixed[len(mixed) // 2 :]))
+    codes = subject.data.codes
+    if len(np.unique(codes[halves.inside])) < 2:
+        return (), ("No random half of train was looked at: it holds one class.",)
+    scores = confidence(again.predict(halves.inside, halves.both, seed=subject.seed), codes[halves.both])
+    return _told("random_split", halves, scores, f"{again.what}, trained on a random half of train", params, rng), ()
 
 
 def _rows(subject: Subject, rng: np.random.Generator) -> _Rows:

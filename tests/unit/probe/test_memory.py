@@ -102,3 +102,16 @@ def test_rows_with_a_twin_on_the_other_side_are_left_out():
     found = run(subject, Params(), np.random.default_rng(0))
     assert not isinstance(found, Skipped)
     assert found.n_rows == 110 + 130
+
+
+def test_a_random_half_says_what_is_memory_where_train_and_test_were_collected_apart():
+    """Wrong test labels look like memory to the loss; what a random half of train is told apart by does not move."""
+    data = _rows()
+    flipped = np.where(data.splits == "test", 1 - data.codes, data.codes)
+    apart = dataset([(i, s, t, data.labels[c]) for i, s, t, c in zip(data.ids, data.splits, data.texts, flipped, strict=True)])
+    as_given, wrong = (run_probe("memory", probe, subject=_linear_subject(given)) for given in (data, apart))
+    for name in ("random_split_auc", "random_split_found_at_low_alarm"):
+        assert as_given.measure(name).estimate == wrong.measure(name).estimate
+    assert as_given.measure("random_split_auc").status == "found"
+    assert as_given.measure("random_split_auc").estimate.n == 300
+    assert wrong.measure("loss_auc").estimate.value > as_given.measure("loss_auc").estimate.value + 0.15

@@ -45,8 +45,16 @@ STANDS_FOR = {
     **{name: (f"{name}: 7 of 7",) for name in ("selection_rate", "true_positive_rate", "false_positive_rate")},
     **{name: (f"{name}: 7",) for name in ("inputs", "labels_given_inputs")},
     "7: 7": ("inputs: 7", "labels_given_inputs: 7"),
-    "7_auc": ("loss_auc", "reference_auc"),
-    "7_found_at_low_alarm": ("loss_found_at_low_alarm", "reference_found_at_low_alarm"),
+    "7_auc": ("loss_auc", "reference_auc", "random_split_auc"),
+    "7_found_at_low_alarm": (
+        "loss_found_at_low_alarm",
+        "reference_found_at_low_alarm",
+        "random_split_found_at_low_alarm",
+    ),
+    "7, trained on a random half of train": (
+        "the linear model, trained on a random half of train",
+        "a head on the frozen features of the encoder, trained on a random half of train",
+    ),
     "7_only": ("length_only", "first_text_only", "second_text_only"),
     "read_7_7": ("read_before_length", "read_after_length"),
     "brier_7": ("brier_reliability", "brier_resolution", "brier_uncertainty"),
