@@ -148,7 +148,7 @@ class _Reading:
     shape: RowShape | None = None
 
     def __post_init__(self) -> None:
-        sentence = said(self.roles, self.given)
+        sentence = said(self.roles, self.given, self.shape)
         self.warnings: list[str] = [sentence] if sentence else []
 
     def whole(self, files: dict[str, list[Path]], *, split_column: str | None, chosen: bool) -> tuple[_Whole, str]:

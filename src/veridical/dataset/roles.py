@@ -129,11 +129,10 @@ def split_column_of(path: Path, columns: list[str], given: str | None, taken: li
     return next((name for name in columns if name.strip().lower() in SPLIT_COLUMNS[:1] and name not in taken), None)
 
 
-def said(roles: dict[str, str], given: dict[str, str | None]) -> str | None:
-    """A sentence naming the guessed roles, None where all were given."""
-    guessed = [f"{role} = {column!r}" for role, column in roles.items() if given.get(role) is None]
-    return (
-        f"Guessed from the columns' names: {', '.join(guessed)}; choose others with --text, --label and so on."
-        if guessed
-        else None
-    )
+def said(roles: dict[str, str], given: dict[str, str | None], shape: RowShape | None = None) -> str | None:
+    """A sentence naming the guessed roles as the command line calls them, None where all were given."""
+    guessed = [f"{_option(role, shape)} = {column!r}" for role, column in roles.items() if given.get(role) is None]
+    others = ", ".join(f"--{_option(role, shape)}" for role in ("text", "label"))
+    if not guessed:
+        return None
+    return f"Guessed from the columns' names: {', '.join(guessed)}; choose others with {others} and so on."

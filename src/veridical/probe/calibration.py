@@ -1,8 +1,9 @@
 """Do the model's probabilities mean what they say?
 
-What it measures: on unleaked test rows, how far confidence lies from the share of right answers (debiased calibration error in
-equal-mass bins, overconfidence in points), Brier score and its parts, negative log likelihood, what one temperature fitted on
-validation rows would change, and how accuracy grows when the least sure rows are left unanswered.
+What it measures: on unleaked test rows, how far confidence lies from the share of right answers (debiased calibration error
+in equal-mass bins, overconfidence in points), Brier score and its parts, negative log likelihood, what one temperature fitted
+on validation rows would change, and how accuracy grows when the least sure rows are left unanswered. Of answers of more than
+one label: the confidence of the whole answer against whether it is wholly right.
 Why it inflates a score: a model can be right as often as it says nowhere, and a threshold on its confidence then promises
 an accuracy that it does not keep.
 How it errs: wrong test labels look like overconfidence; probabilities rounded to few values make bins coarse.

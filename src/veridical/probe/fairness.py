@@ -1,8 +1,9 @@
 """Do the groups of the data get the same answers, and equally right ones?
 
-What it measures: on unleaked test rows, for each group of the group column: the metric, selection rates, true and false positive
-rates, each class against the rest; demographic parity, equalised odds and equal opportunity as differences and ratios, each
-tested against groups dealt at random; the lowest group's metric, corrected for having been picked as the lowest.
+What it measures: on unleaked test rows, for each group of the group column: the metric, selection rates, true and false
+positive rates, each class against the rest; demographic parity, equalised odds and equal opportunity as differences and
+ratios, each tested against groups dealt at random; the lowest group's metric, corrected for having been picked as the lowest.
+Of answers of more than one label: the score of each group and the gap against groups dealt at random.
 Why it inflates a score: an average over all rows hides a group for which the model is wrong more often, and the groups of
 the test set are rarely mixed as where the model will be used.
 How it errs: differences of base rates between groups show as demographic disparity of a right model; wrong labels that

@@ -1,10 +1,11 @@
 """Does the answer change when only the person in the text changes?
 
-What it measures: words that name a person's gender, name, nation, region, religion, age or orientation are replaced, in test rows
-and in template sentences (English and Chinese), by their counterparts in the other groups: the share of answers that change, and
-by how much each group moves the probability of a class, with simultaneous intervals. In template sentences any two words
-change something, so an axis is held against people told apart by nothing that an axis names (driver, cook, clerk); in rows the
-same is shown for words that name no one (Monday, Tuesday), as `control`.
+What it measures: words that name a person's gender, name, nation, region, religion, age or orientation are replaced, in test
+rows and in template sentences (English and Chinese), by their counterparts in the other groups: the share of answers that
+change, and by how much each group moves the probability of a class, with simultaneous intervals. In template sentences any
+two words change something, so an axis is held against people told apart by nothing that an axis names (driver, cook, clerk);
+in rows the same is shown for words that name no one (Monday, Tuesday), as `control`. Of tagged texts: how many persons are
+found under names of each group; of label sets: how many change.
 Why it inflates a score: a model that answers by who is named is right on data in which the named happen to go with a label,
 and wrong on the next.
 How it errs: an identity can bear on the right answer (a text about a mosque is not one about a church), so read the examples;

@@ -5,7 +5,8 @@ train rows found at 1 % false alarms), plainly and after each row's own difficul
 random halves of the same rows where the scored model is linear (LiRA), by out-of-fold heads on the features of the base encoder
 where it is tuned from one, by out-of-fold linear models otherwise; and where only chance says which rows are in: the recipe (a
 head, of an encoder) trained on a random half of train. Budget thorough also trains once more with planted made-up
-rows and asks how far up their labels stand among as many rows that were not planted.
+rows and asks how far up their labels stand among as many rows that were not planted. Of answers of more than one label: how much
+higher, and how much surer, train rows score than new ones.
 Why it inflates a score: what is remembered row by row serves only rows seen before; scores on train rows, and on test rows equal
 to them, promise what no new row gets.
 How it errs: it says that rows are remembered, not that any of them leaked into the test set; where train and test were collected

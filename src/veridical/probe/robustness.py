@@ -1,9 +1,11 @@
 """How many points go when the text is written a little differently?
 
-What it measures: on unleaked test rows, accuracy under each kind of edit that a reader forgives (typing slips, scanning errors,
-look-alike letters, case, marks, blanks, contractions, Chinese characters of the same shape or sound, synonyms, back-translation
-where apertium is installed) at two strengths; the paired loss in points; answers that change; and how often such an edit keeps
-the right label, by a reference model or by review. Edits that change the meaning (denial, numbers, names) stand apart.
+What it measures: on unleaked test rows, accuracy under each kind of edit that a reader forgives (typing slips, scanning
+errors, look-alike letters, case, marks, blanks, contractions, Chinese characters of the same shape or sound, synonyms,
+back-translation where apertium is installed) at two strengths; the paired loss in points; answers that change; and how often
+such an edit keeps the right label, by a reference model or by review. Edits that change the meaning (denial, numbers, names)
+stand apart. Of answers of more than one label: the score under edits that keep words, entities and the right answer in their
+place.
 Why it inflates a score: test rows are written as carefully as train rows; what arrives in use is not.
 How it errs: an edit may change what the text says, so a loss counts only up to the share of labels that stay right; the
 reference model reads characters too and may be thrown off by what a reader forgives, which makes its share a low one.

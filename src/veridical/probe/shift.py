@@ -1,9 +1,10 @@
 """Do the rows the model is tested on come from where it was trained, and what does the difference cost?
 
-What it measures: whether a classifier on the texts alone tells train rows from test rows, one source from the others and early
-from late rows (area under the ROC curve against sides dealt at random); how label shares moved, as given and as estimated from
-predictions alone; how many points are lost to other inputs and how many to other labels for like inputs; what a source scores
-when no row of it was trained on.
+What it measures: whether a classifier on the texts alone tells train rows from test rows, one source from the others and
+early from late rows (area under the ROC curve against sides dealt at random); how label shares moved, as given and as
+estimated from predictions alone; how many points are lost to other inputs and how many to other labels for like inputs; what
+a source scores when no row of it was trained on. Of answers of more than one label: train against test, and each source with
+and without its own train rows.
 Why it inflates a score: a test set drawn from the same pot as train says nothing about the next pot.
 How it errs: a classifier on words sees shifts in words; a difference that it finds need not cost anything, which is why points
 stand beside it; between train and test, points are those of out-of-fold linear models, since the model has seen its train rows;

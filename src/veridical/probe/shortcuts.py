@@ -1,9 +1,11 @@
 """What is left of the score when the model gets only a part of its input, and which words alone turn its answers?
 
-What it measures: accuracy on one text of a pair, on the length alone (every word replaced by one that leans to no label), on the
-first words, and with the order of words shuffled; for the words of train that go with a label, how many rows of other labels go
-wrong when the word is put in (beyond what a neutral word does there), and how many points go when it is taken out. Words are
-found and screened on train rows; what is said about them comes from unleaked test rows.
+What it measures: accuracy on one text of a pair, on the length alone (every word replaced by one that leans to no label), on
+the first words, and with the order of words shuffled; for the words of train that go with a label, how many rows of other
+labels go wrong when the word is put in (beyond what a neutral word does there), and how many points go when it is taken out.
+Words are found and screened on train rows; what is said about them comes from unleaked test rows. Of answers of more than one
+label: recall of entities known from train against new ones, made-up names, no context; no question, another one, the answer's
+sentence taken out.
 Why it inflates a score: a model that answers from a part or from one word is right on test rows made by the same people, and
 nowhere else.
 How it errs: length and first words may be honest evidence; a rightful word ("horrible" in a review) put in may change what a

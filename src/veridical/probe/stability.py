@@ -1,9 +1,10 @@
 """Would the same recipe, trained again, give the same answers, and how much would more rows buy?
 
-What it measures: models trained again by the scored model's recipe with other seeds, another order of rows and resampled train
-clusters: the share of answers on which two of them differ (churn), the spread of their scores, and that spread against the
-sampling error of the test set; the score over nested parts of train, continued to twice the rows by a power law, and by how
-much such a continuation missed the last point that it had not seen.
+What it measures: models trained again by the scored model's recipe with other seeds, another order of rows and resampled
+train clusters: the share of answers on which two of them differ (churn), the spread of their scores, and that spread against
+the sampling error of the test set; the score over nested parts of train, continued to twice the rows by a power law, and by
+how much such a continuation missed the last point that it had not seen. Of tags and label sets: the same for whole answers,
+and what the last doubling of train rows bought.
 Why it inflates a score: one lucky run reported as the method's score; and a score said to be the model's that is the sample's.
 How it errs: a linear model hardly depends on its seed; of an encoder only a head on frozen features is trained again, which moves
 less than the whole does; a power law need not go on, so the interval is widened by what it missed, and still is a guess.

@@ -1,10 +1,11 @@
 """Does the model answer from its training data where the input holds no evidence?
 
-What it measures: confidence and answers on inputs that hold no evidence for any label (nothing, random words of train that lean
-to no label, other languages, other trades, questions out of scope) beside what such an answer can be worth (the share of the
-named label in train); how well confidence tells known inputs from those (AUROC), and what share of them is still answered when
-a threshold keeps a given share of test rows; on unleaked test rows, how much more often the model gives the label of the nearest
-train row than that of an equally near row it never saw, where that label is not the row's own.
+What it measures: confidence and answers on inputs that hold no evidence for any label (nothing, random words of train that
+lean to no label, other languages, other trades, questions out of scope) beside what such an answer can be worth (the share of
+the named label in train); how well confidence tells known inputs from those (AUROC), and what share of them is still answered
+when a threshold keeps a given share of test rows; on unleaked test rows, how much more often the model gives the label of the
+nearest train row than that of an equally near row it never saw, where that label is not the row's own. Of answers of more
+than one label: entities claimed in 100 words, or inputs answered, where nothing is to be found.
 Why it inflates a score: on input it has not seen, such a model answers from what it was trained on and sounds as sure as ever;
 a test set of the same source never asks.
 How it errs: a data set about one of the trades or languages asked makes these inputs evidence; words that lean to no label in
