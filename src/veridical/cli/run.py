@@ -16,7 +16,9 @@ def verb(
     *,
     out: Annotated[Path | None, typer.Option(help="Folder of the run; runs/HASH when not given.")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start over in a folder that holds a run.")] = False,
-    config: Annotated[Path | None, typer.Option(help="YAML file with these settings; options given here win.")] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="YAML file with these settings, or the folder of an earlier run; options given here win.")
+    ] = None,
     fail_on: Annotated[str, typer.Option(help="Exit with 1 where met: gap=3, found=CHECK, severity=serious.")] = "",
     json: Annotated[bool, typer.Option("--json", help="Print run.json instead of the summary.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,

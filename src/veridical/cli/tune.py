@@ -12,7 +12,9 @@ from veridical.train.config import TrainConfig
 
 COLUMNS = ("test", "valid", "text", "second", "label", "id", "group", "source", "time", "split_column", "split", "test_share")
 OTHERS = ("metric", "model", "seed", "lang", "engine", "engine_address", "countermeasures")
-TRAINING = tuple(name for name in TrainConfig.__dataclass_fields__ if name not in ("tuning", "tuning_knobs", "select_by"))
+TRAINING = tuple(
+    name for name in TrainConfig.__dataclass_fields__ if name not in ("tuning", "tuning_knobs", "select_by", "linear_c")
+)
 
 
 @options_of(RunConfig, TrainConfig, only=(*COLUMNS, *OTHERS, *TRAINING))

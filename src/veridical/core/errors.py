@@ -57,7 +57,7 @@ class UnknownName(InputError):
         super().__init__(f"Unknown {kind} {got!r}.{nearest(got, names)} Known: {shown}{more}. {next_step}".strip())
 
 
-FULL = ("No space left on device", "os error 28", "Disk quota exceeded", "File too large", "os error 27")
+FULL = ("No space left on device", "os error 28", "Disk quota exceeded", "File too large", "os error 27", "disk is full")
 """What libraries written in Rust and C++ say of a full disk, in their own types."""
 
 

@@ -9,6 +9,7 @@ from veridical.core.atomic_write import write_json
 from veridical.core.errors import InputError
 from veridical.core.estimate import Estimate
 from veridical.core.ledger_record import Component, ContractScore, Interaction, Ledger
+from veridical.core.search_record import SearchRecord
 
 FORMAT = 1
 
@@ -141,6 +142,8 @@ class RunRecord:
     """Reason -> number of rows set aside at load."""
     earlier_looks: int | None = None
     """Other runs logged to have scored the same test rows; None while the run is not finished, or older than the log."""
+    search: SearchRecord | None = None
+    """What --search tried. `config` holds the settings as they were given; the model was trained with those chosen here."""
     learned: dict[str, Any] | None = None
     """Of an encoder trained here: tuning (name of the method), n_trained and n_all (numbers that could change, and all)."""
 
@@ -175,6 +178,7 @@ class RunRecord:
             "set_aside": self.set_aside,
             "earlier_looks": self.earlier_looks,
             "learned": self.learned,
+            "search": self.search.to_json() if self.search else None,
         }
 
     @classmethod
@@ -215,6 +219,7 @@ class RunRecord:
             warnings=tuple(record["warnings"]),
             earlier_looks=record.get("earlier_looks"),
             learned=record.get("learned"),
+            search=SearchRecord.from_json(record["search"]) if record.get("search") else None,
             **{k: record[k] for k in plain},
         )
 

@@ -49,18 +49,21 @@ class TracedLinear:
     model: LinearModel
     data: Dataset
     countermeasures: Sequence[str]
+    c: float = LinearParams.c
+    """The penalty it was trained with."""
 
     def trace(self, asked: Asked, *, clusters: IntArray, seed: int, progress: Progress) -> Traced:
-        train = self.data.rows("train")
+        train, params = self.data.rows("train"), LinearParams(c=self.c)
         codes, labels = self.data.codes[train], self.data.labels
-        features = hashed([*self.data.inputs(train), *asked.inputs])
+        named = tuple(called(text) for text in self.countermeasures)
+        learned = as_learned(self.data, train, named, seed=seed)
+        features = hashed([*learned.inputs(train), *asked.inputs])
         mine, theirs = np.arange(len(train)), np.arange(len(train), features.matrix.shape[0])
         columns = np.searchsorted(features.hashes, self.model.hashes)
         seen = weighted(features.matrix[:, columns], self.model.idf).astype(np.float64)
-        named = tuple(called(text) for text in self.countermeasures)
-        found = linear_weights(self.data, train, named, given=None, seed=seed)
+        found = linear_weights(self.data, train, named, given=None, c=self.c, seed=seed)
         whole = np.ones(len(train)) if found is None else found
-        fitted = Logistic(seen[mine], codes, whole, self.model.weights.astype(np.float64), self.model.bias, LinearParams().c)
+        fitted = Logistic(seen[mine], codes, whole, self.model.weights.astype(np.float64), self.model.bias, self.c)
         points = []
         for number, pull in enumerate(asked.pulls):
             progress("influence", number, len(asked.pulls))
@@ -68,8 +71,8 @@ class TracedLinear:
         progress("influence", len(points), len(points))
 
         def refit(kept: IntArray) -> FloatArray:
-            own = linear_weights(self.data, train[kept], named, given=None, seed=seed)
-            again = fit_linear(features.rows(mine[kept]), codes[kept], labels=labels, weights=own, seed=seed)
+            own = linear_weights(self.data, train[kept], named, given=None, c=self.c, seed=seed)
+            again = fit_linear(features.rows(mine[kept]), codes[kept], labels=labels, weights=own, seed=seed, params=params)
             at = np.searchsorted(features.hashes, again.hashes)
             return again.predict_features(features.matrix[theirs][:, at])
 

@@ -1,6 +1,7 @@
 """What a run is asked to do: one flat record, derived into the options of `veridical run` and the keys of run.yaml."""
 
 import dataclasses
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ CALLS = ("model_header", "requests_per_second", "timeout", "retries", "texts_per
 """Fields that say how a model at an address is called."""
 PRESENTATION = ("lang", "engine", "engine_address", "track", *CALLS)
 """Fields that do not change what is computed."""
+POWER_OF_TEN = re.compile(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+")
+"""Numbers such as 1e-4, which YAML 1.1 reads as texts where they lack the point."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +113,11 @@ class RunConfig:
     countermeasures: tuple[str, ...] = ()
     """Countermeasures to train with, separated by commas, each with knobs where wanted: gce:power=0.5,fgm. See: veridical list
     countermeasures."""
+    search: int = 0
+    """Trainings with other settings, scored on validation rows, of which the best settings train the model; 0: none."""
+    search_over: tuple[str, ...] = ()
+    """Settings that --search changes, separated by commas, as NAME or NAME=LOW:HIGH; when not given, learning_rate, epochs,
+    weight_decay and warmup_share of an encoder, linear_c of a linear model."""
     track: tuple[str, ...] = ()
     """Where the steps of training are shown beside training.jsonl, separated by commas: tensorboard, mlflow, wandb (offline),
     trackio. All write into the run folder; nothing is sent anywhere."""
@@ -127,7 +135,7 @@ def as_declared(declared: dataclasses.Field[Any], value: Any) -> Any:
         if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
             raise InputError(f"{declared.name} is {value!r}; it must be names separated by commas.")
         return tuple(name.strip() for name in names if name.strip())
-    if wanted is float and type(value) is int:
+    if wanted is float and (type(value) is int or (isinstance(value, str) and POWER_OF_TEN.fullmatch(value))):
         return float(value)
     if type(value) is not wanted:
         raise InputError(
@@ -177,21 +185,48 @@ def calls_of(config: RunConfig) -> Calls:
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """The settings in a YAML file, keys with - or _."""
+    """The settings in a YAML file, keys with - or _; or those of an earlier run, given as its folder or its run.json."""
     import yaml
 
+    file = path / "run.json" if path.is_dir() else path
     try:
-        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
+        settings = yaml.load(file.read_text(encoding="utf-8"), _settings_loader())
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"The configuration {path} cannot be read ({error}). Check --config.") from error
+        raise InputError(f"The configuration {file} cannot be read ({error}). Check --config.") from error
     except yaml.YAMLError as error:
         place = " ".join(str(error).split())
-        raise InputError(f"{path} is not valid YAML ({place}). Write lines like: seed: 1") from error
+        raise InputError(f"{file} is not valid YAML ({place}). Write lines like: seed: 1") from error
     if settings is None:
         return {}
     if not isinstance(settings, dict):
-        raise InputError(f"{path} holds a {type(settings).__name__}; it must hold lines like: seed: 1")
-    return {str(name).replace("-", "_"): value for name, value in settings.items()}
+        raise InputError(f"{file} holds a {type(settings).__name__}; it must hold lines like: seed: 1")
+    if {"format", "veridical", "config"} <= settings.keys():
+        settings = settings["config"]
+    nested = settings.get("training", {})
+    if not isinstance(nested, dict):
+        raise InputError(f"training in {file} is {nested!r}; it must hold settings of training, such as epochs: 3.")
+    given: dict[str, Any] = {}
+    for name, value in [*((n, v) for n, v in settings.items() if n != "training"), *nested.items()]:
+        known = str(name).replace("-", "_")
+        if known in given:
+            raise InputError(f"{known} stands twice in {file}. Keep one of its lines.")
+        given[known] = value
+    return given
+
+
+def _settings_loader() -> Any:
+    """PyYAML's safe loader, which keeps the last of two equal keys without a word; this one refuses them."""
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002 - PyYAML's shape
+            names = [key.value for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
+            twice = next((name for at, name in enumerate(names) if name in names[:at]), None)
+            if twice is not None:
+                raise yaml.constructor.ConstructorError(None, None, f"{twice} stands twice", node.start_mark)
+            return super().construct_mapping(node, deep)
+
+    return Loader
 
 
 def identity(config: RunConfig) -> dict[str, Any]:

@@ -158,7 +158,7 @@ def _traceable(run: Path, record: RunRecord, data: "Dataset", *, progress: Progr
     config = configuration_of(record)
     trained = records.read_trained(run, model=config.model, seconds=0.0, calls=calls_of(config), progress=progress)
     if isinstance(trained.model, LinearModel) and not trained.external:
-        return TracedLinear(trained.model, data, config.countermeasures)
+        return TracedLinear(trained.model, data, config.countermeasures, config.training.linear_c)
     if isinstance(trained.model, EncoderModel) and not trained.external:
         return TracedEncoder(trained.model, data, config.training)
     return NOT_OURS

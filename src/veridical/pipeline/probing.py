@@ -16,6 +16,7 @@ from veridical.core.surroundings import threads, use_threads
 from veridical.pipeline import records
 from veridical.pipeline.config import RunConfig, calls_of, configured
 from veridical.pipeline.run_folder import held, stored_identity
+from veridical.pipeline.searching import with_chosen
 
 if TYPE_CHECKING:
     from veridical.audit._evidence import Evidence
@@ -243,7 +244,7 @@ def recipe_of(trained: "Trained | Answered", config: RunConfig) -> "Recipe | Non
 
 
 def configuration_of(record: RunRecord) -> RunConfig:
-    """The RunConfig that run.json holds."""
+    """The RunConfig that run.json holds, with the settings that its search chose."""
     stored: dict[str, Any] = dict(record.config)
     training = stored.pop("training", {})
-    return configured({**stored, **training})
+    return with_chosen(configured({**stored, **training}), record.search)

@@ -221,7 +221,7 @@ def fit_of(folder: Path, *, kind: str, evidence: "Evidence", config: RunConfig, 
     if kind == "linear":
         from veridical.verify.fitting import linear_fit
 
-        return linear_fit(evidence.folds.features, evidence.data.labels)
+        return linear_fit(evidence.folds.features, evidence.data.labels, c=config.training.linear_c)
     if config.budget != "quick":
         return _full_fit(evidence, config=config)
     return _head_fit(folder, evidence=evidence, config=config, progress=progress)

@@ -25,6 +25,7 @@ from veridical.models.calls import header_values, is_address
 from veridical.pipeline import records
 from veridical.pipeline.config import FILES, RunConfig, calls_of, identity
 from veridical.pipeline.run_folder import RunFolder, claim, content_hash, folder_of, wait_for_release
+from veridical.pipeline.searching import check_search, read_search, with_chosen
 from veridical.train.processes import called, dismiss, together
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ CHECKPOINT = "checkpoint"
 """Where training keeps its state while it lasts."""
 TASK_COLUMNS = ("tokens", "tags", "context", "question", "answers")
 """Settings that name columns of single tasks."""
-STAGE_NAMES = ("load", "audit", "train", "probe", "account", "repair")
+STAGE_NAMES = ("load", "audit", "search", "train", "probe", "account", "repair")
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +137,8 @@ class _Job:
         data = self.stage("load", self.load, self.loaded)
         evidence = Evidence(data, seed=self.config.seed, progress=self.progress)
         audit = self.stage("audit", lambda: self.audit(evidence), lambda: records.read_audit(self.folder.path))
+        if self.config.search:
+            self.stage("search", lambda: self.search(evidence), lambda: None)
         trained = self.stage("train", lambda: self.train(evidence), self.trained)
         probes = self.stage("probe", lambda: self.probe(trained, evidence), lambda: probe_record.read(self.folder.path))
         ledger = self.stage("account", lambda: self.account(trained, evidence, audit, probes), lambda: self.saved().ledger)
@@ -188,6 +191,17 @@ class _Job:
         records.write_audit(self.folder.path, audit)
         return audit
 
+    def search(self, evidence: "Evidence") -> None:
+        from veridical.pipeline.searching import search
+
+        structure = structure_of(self.config.task)
+        search(evidence, config=self.config, structure=structure, run=self.folder.path, progress=self.progress)
+
+    @property
+    def chosen(self) -> RunConfig:
+        """The configuration that trains: as given, or with the settings that the search chose."""
+        return with_chosen(self.config, read_search(self.folder.path)) if self.config.search else self.config
+
     def along(self) -> None:
         """The training of the first process, in one of the others."""
         from veridical.audit._evidence import Evidence
@@ -198,7 +212,7 @@ class _Job:
         """The model, trained by all processes there are."""
         from veridical.pipeline.training import trained_model, watched
 
-        config, folder = self.config, self.folder.path
+        config, folder = self.chosen, self.folder.path
         with watched(folder, config) as watcher:
             return trained_model(evidence, config=config, folder=folder / CHECKPOINT, watcher=watcher, progress=self.progress)
 
@@ -208,7 +222,7 @@ class _Job:
         if not len(evidence.data.rows("test")):
             from veridical.pipeline.cross_validation import cross_predicted
 
-            trained = cross_predicted(trained, evidence, config=self.config, progress=self.progress)
+            trained = cross_predicted(trained, evidence, config=self.chosen, progress=self.progress)
         records.write_trained(self.folder.path, trained, evidence.data)
         return trained
 
@@ -223,7 +237,7 @@ class _Job:
     def probe(self, trained: "Trained", evidence: "Evidence") -> ProbeRecord | None:
         from veridical.pipeline.probing import probe_stage
 
-        return probe_stage(self.folder.path, trained, evidence, config=self.config, progress=self.progress)
+        return probe_stage(self.folder.path, trained, evidence, config=self.chosen, progress=self.progress)
 
     def account(
         self, trained: "Trained", evidence: "Evidence", audit: AuditRecord, probes: ProbeRecord | None
@@ -290,7 +304,7 @@ class _Job:
             evidence=evidence,
             audit=audit,
             ledger=ledger,
-            config=self.config,
+            config=self.chosen,
             progress=self.progress,
         )
         self.save(trained, evidence.data, ledger=ledger, repair=repair, complete=False)
@@ -353,6 +367,7 @@ class _Job:
             set_aside={reason: reasons.count(reason) for reason in sorted(set(reasons))},
             earlier_looks=looked.earlier if looked else None,
             learned=asdict(trained.learned) if trained.learned else None,
+            search=read_search(folder.path) if config.search else None,
         )
         run_record.save(record, folder.path)
 
@@ -415,6 +430,7 @@ def _check_names(config: RunConfig) -> None:
     if not config.predictions:
         _check_model(config)
     _check_steps(config)
+    check_search(config)
 
 
 def _check_steps(config: RunConfig) -> None:

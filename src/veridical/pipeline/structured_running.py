@@ -92,7 +92,7 @@ class StructuredJob(_Job):
         from veridical.train.answer_training import train_answers
         from veridical.train.answered import Answered
 
-        data, config = evidence.data, self.config
+        data, config = evidence.data, self.chosen
         if config.predictions:
             said = read_said(Path(config.predictions), data=data, structure=self.structure)
             sure = np.full(len(data), np.nan)

@@ -8,7 +8,7 @@ import numpy as np
 
 from veridical.core.errors import VeridicalError
 from veridical.dataset.rows import Dataset, IntArray
-from veridical.models.linear import fit_linear
+from veridical.models.linear import LinearParams, fit_linear
 from veridical.models.model import FloatArray
 from veridical.models.text_features import HashedText, hashed
 from veridical.probe._subject import Recipe, Subject
@@ -34,8 +34,10 @@ class LinearAgain:
         codes = self.data.codes[train]
         named = tuple(called(text) for text in self.recipe.countermeasures)
         given = None if times is None else times.astype(np.float64)
-        weights = linear_weights(self.data, train, named, given=given, seed=seed)
-        model = fit_linear(self._features.rows(train), codes, labels=self.data.labels, weights=weights, seed=seed)
+        params = LinearParams(c=self.recipe.config.linear_c)
+        weights = linear_weights(self.data, train, named, given=given, c=params.c, seed=seed)
+        features, labels = self._features.rows(train), self.data.labels
+        model = fit_linear(features, codes, labels=labels, weights=weights, seed=seed, params=params)
         columns = np.searchsorted(self._features.hashes, model.hashes)
         return model.predict_features(self._features.matrix[on][:, columns])
 

@@ -28,7 +28,7 @@ from veridical.core.probe_record import Curve, Example, Measure
 from veridical.core.randomness import stream
 from veridical.dataset.rows import SCHEMA, Dataset, IntArray, Text
 from veridical.models.frozen_features import fit_head, frozen_features
-from veridical.models.linear import fit_linear
+from veridical.models.linear import LinearParams, fit_linear
 from veridical.models.model import FloatArray
 from veridical.models.out_of_fold import deal_clusters
 from veridical.models.text_features import hashed
@@ -150,7 +150,8 @@ def _adjusted(
     recipe = subject.recipe
     if recipe is not None and recipe.model == "linear":
         n_models = subject.limit(6, 12, 24)
-        return lira(subject.data, rows.both, plain, n_models=n_models, rng=rng), f"{n_models} reference models", ()
+        c = recipe.config.linear_c
+        return lira(subject.data, rows.both, plain, n_models=n_models, c=c, rng=rng), f"{n_models} reference models", ()
     if recipe is not None:
         try:
             return plain - _base_heads(subject, recipe.model, rows, params, rng), "heads on the features of the base encoder", ()
@@ -160,7 +161,9 @@ def _adjusted(
     return plain - _folds(subject, rows), "out-of-fold linear models", ()
 
 
-def lira(data: Dataset, rows: IntArray, plain: FloatArray, *, n_models: int, rng: np.random.Generator) -> FloatArray:
+def lira(
+    data: Dataset, rows: IntArray, plain: FloatArray, *, n_models: int, rng: np.random.Generator, c: float = LinearParams.c
+) -> FloatArray:
     """Log likelihood ratio of "in" against "out" for the scored model's log odds `plain` (n,) of `rows` (n,).
 
     Every row is in for half of the reference linear models. Means of the row, one spread for all rows and both sides.
@@ -170,7 +173,7 @@ def lira(data: Dataset, rows: IntArray, plain: FloatArray, *, n_models: int, rng
     seen = np.empty((n_models, len(rows)))
     for at in range(n_models):
         chosen = np.flatnonzero(member[at]).astype(np.int64)
-        model = fit_linear(features.rows(chosen), codes[chosen], labels=data.labels, seed=at)
+        model = fit_linear(features.rows(chosen), codes[chosen], labels=data.labels, seed=at, params=LinearParams(c=c))
         columns = np.searchsorted(features.hashes, model.hashes)
         seen[at] = confidence(model.predict_features(features.matrix[:, columns]), codes)
     means, squares = [], 0.0

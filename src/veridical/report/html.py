@@ -28,6 +28,7 @@ from veridical.report.page_view import chart, plain, sections
 from veridical.report.probes import probe_lines
 from veridical.report.run_files import SHOWN_PER_CHECK, RunFiles, read_run_files
 from veridical.report.safe_text import one_line, visible
+from veridical.report.searched import search_sentences, search_table
 from veridical.report.wording import Words, words
 
 if TYPE_CHECKING:
@@ -86,6 +87,8 @@ def _rendered(files: RunFiles, said: Words, *, shown: int, limit: int) -> str:
         arm_name=arm_name,
         gap=gap_sentence(record.ledger, said) if record.ledger else said("no_ledger"),
         learned=learned_sentence(record, said),
+        searched=search_sentences(record, said),
+        search_rows=search_table(record, said),
         warnings=warning_sentences(record, said),
         steps=next_steps(record, said, folder=None),
         sections=sections(files, shown=shown, limit=limit),

@@ -19,6 +19,7 @@ from veridical.report.account_view import (
 from veridical.report.probes import probe_lines
 from veridical.report.run_files import RunFiles
 from veridical.report.safe_text import one_line
+from veridical.report.searched import SHOWN, search_sentences, search_table
 from veridical.report.wording import Words
 
 SPECIAL = re.compile(r"([\\`*_{}\[\]()<>#|~$!@:&])")
@@ -63,7 +64,17 @@ def _head(record: RunRecord, said: Words) -> list[str]:
         test=test,
     )
     learned = learned_sentence(record, said)
-    return [*lines, "", literal(gap_sentence(ledger, said), limit=600), "", about, *(["", literal(learned)] if learned else [])]
+    lines += ["", literal(gap_sentence(ledger, said), limit=600), "", about, *(["", literal(learned)] if learned else [])]
+    return lines + _search(record, said)
+
+
+def _search(record: RunRecord, said: Words) -> list[str]:
+    sentences = search_sentences(record, said)
+    if not sentences:
+        return []
+    head, *rows = search_table(record, said, shown=SHOWN)
+    table = ["| " + " | ".join(literal(cell) for cell in row) + " |" for row in rows]
+    return ["", literal(" ".join(sentences), limit=1200), "", "| " + " | ".join(head) + " |", "|---:|---|---:|---|---|", *table]
 
 
 def _account(ledger: Ledger, said: Words) -> list[str]:

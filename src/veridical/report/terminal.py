@@ -25,6 +25,7 @@ from veridical.report.account_view import (
 )
 from veridical.report.probe_brief import brief_lines
 from veridical.report.safe_text import one_line, visible
+from veridical.report.searched import SHOWN, search_sentences, search_table
 from veridical.report.wording import Words, words
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ class _Page:
         else:
             self.headline(ledger)
             self.learned(record)
+            self.searched(record)
             self.bars(waterfall(ledger, self.words))
             self.components(component_lines(ledger, self.words), account_notes(ledger, self.words))
             self.floors(ledger)
@@ -111,6 +113,19 @@ class _Page:
         said = learned_sentence(record, self.words)
         if said:
             self.line(said, style="dim")
+            self.line()
+
+    def searched(self, record: RunRecord) -> None:
+        """What a search over settings came to, and its best trials."""
+        sentences = search_sentences(record, self.words)
+        for sentence in sentences:
+            self.line(sentence, style="dim")
+        if sentences:
+            table = [(*row[:3], row[4]) for row in search_table(record, self.words, shown=SHOWN)]
+            widths = [max(cells(row[at]) for row in table) for at in range(3)]
+            for row in table:
+                first = "  " + "  ".join(pad(cell, width) for cell, width in zip(row, widths, strict=False)) + "  "
+                self.line(row[3], first=first, indent=cells(first), style="dim")
             self.line()
 
     def bars(self, steps: list[Step]) -> None:

@@ -232,7 +232,7 @@ def _as_model(
 def _identity(request: AnswerRequest) -> str:
     """Hash of everything that decides how training ends, short of the machine."""
     data, config = request.data, asdict(request.config)
-    del config["checkpoint_seconds"], config["threads"]
+    del config["checkpoint_seconds"], config["threads"], config["linear_c"]
     said = {
         "format": FORMAT,
         "task": data.task,

@@ -45,7 +45,8 @@ def train_answers(
         raise InputError("Training needs at least two labelled train rows. Check the columns and the split.")
     if model == "linear":
         started = time.monotonic()
-        fitted = fit_linear_answering(data, rows, structure=structure, seed=seed, progress=progress)
+        c = config.linear_c
+        fitted = fit_linear_answering(data, rows, structure=structure, c=c, seed=seed, progress=progress)
         return answered(fitted, data, kind="linear", started=started)
     from veridical.models.weights import require_neural, resolve
 
@@ -53,8 +54,9 @@ def train_answers(
     require_neural(f"--model {model}")
     from veridical.train.answer_encoder_training import AnswerRequest, train_answering_encoder
 
-    valid = data.rows("valid")
-    if not len(valid):
+    if len(data.rows("valid")):
+        valid = data.rows("valid")
+    else:
         rows, valid = cut_validation(data, clusters=clusters, share=config.validation_share, seed=seed)
     request = AnswerRequest(data, structure, found, rows, valid, named, config, metric, seed, folder, progress, watcher)
     return train_answering_encoder(request)
@@ -77,16 +79,17 @@ def fitting_answers(countermeasures: Sequence[str | Countermeasure], *, task: st
 
 
 def fit_linear_answering(
-    data: Dataset, rows: IntArray, *, structure: Structure, seed: int, progress: Progress = silent
+    data: Dataset, rows: IntArray, *, structure: Structure, seed: int, c: float = DEFAULTS.linear_c, progress: Progress = silent
 ) -> Answering:
-    """The linear model of these rows."""
-    from veridical.models.answering_linear import fit_sets, fit_tagger
+    """The linear model of these rows. c: its penalty."""
+    from veridical.models.answering_linear import SetParams, TagParams, fit_sets, fit_tagger
 
     answers = [str(data.answers[row]) for row in rows]
     if structure.head == "words":
         texts, classes = [data.texts[row] for row in rows], structure.classes(data.labels)
-        return fit_tagger(texts, answers, names=data.labels, classes=classes, seed=seed, progress=progress)
-    return fit_sets(data.inputs(rows), answers, names=data.labels, seed=seed, progress=progress)
+        words = TagParams(c=c)
+        return fit_tagger(texts, answers, names=data.labels, classes=classes, seed=seed, params=words, progress=progress)
+    return fit_sets(data.inputs(rows), answers, names=data.labels, seed=seed, params=SetParams(c=c), progress=progress)
 
 
 def answered(model: Answering, data: Dataset, *, kind: str, started: float) -> Answered:

@@ -307,7 +307,7 @@ def threads_kept() -> Iterator[None]:
 def _identity(request: Request, weights: FloatArray) -> str:
     """Hash of everything that decides how training ends, short of the machine."""
     data, config = request.data, asdict(request.config)
-    del config["checkpoint_seconds"], config["threads"]
+    del config["checkpoint_seconds"], config["threads"], config["linear_c"]
     said = {
         "format": FORMAT,
         "config": config,

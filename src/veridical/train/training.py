@@ -62,9 +62,10 @@ def train(
     if len(train_rows) < 2 or len(np.unique(data.codes[train_rows])) < 2 or data.codes[train_rows].min() < 0:
         raise InputError("Training needs at least two labelled train rows of two classes. Check the label column and the split.")
     if model == "linear":
-        read = _rewritten(data, train_rows, named, seed=seed)
-        given = _given(data, train_rows, weights)
-        return _as_given(_train_linear(read, train_rows, named, given=given, seed=seed, progress=progress), data, read)
+        read = as_learned(data, train_rows, named, seed=seed)
+        own = _given(data, train_rows, weights)
+        fitted = _train_linear(read, train_rows, named, given=own, c=config.linear_c, seed=seed, progress=progress)
+        return _as_given(fitted, data, read)
     from veridical.models.weights import require_neural, resolve
 
     found = resolve(model)
@@ -72,13 +73,11 @@ def train(
     from veridical.train.encoder_training import Request, first_training, train_encoder
     from veridical.train.head_training import train_head
 
-    valid_rows = data.rows("valid")
-    if not len(valid_rows):
-        train_rows, valid_rows = cut_validation(data, clusters=clusters, share=config.validation_share, seed=seed)
+    train_rows, valid_rows = validation_part(data, clusters=clusters, share=config.validation_share, seed=seed)
     valid_rows = valid_rows[data.codes[valid_rows] >= 0]
     given = _given(data, train_rows, weights)
     kept = Path(folder) if folder else None
-    read = _rewritten(data, np.concatenate([train_rows, valid_rows]), named, seed=seed)
+    read = as_learned(data, np.concatenate([train_rows, valid_rows]), named, seed=seed)
     request = Request(read, found, train_rows, valid_rows, given, named, config, seed, kept, progress, watcher)
     trainer = train_head if config.method().tuning.cached else train_encoder
 
@@ -92,7 +91,7 @@ def train(
     return _as_given(trainer(replace(request, countermeasures=studied(named, study))), data, read)
 
 
-def _rewritten(data: Dataset, rows: IntArray, named: Named, *, seed: int) -> Dataset:
+def as_learned(data: Dataset, rows: IntArray, named: Named, *, seed: int) -> Dataset:
     """The data as it is learned from: texts of the training and validation rows as countermeasures have them read."""
     for name, countermeasure in named:
         if countermeasure.rewritten:
@@ -171,6 +170,12 @@ def _given(data: Dataset, rows: IntArray, weights: Mapping[str, float] | None) -
     return np.array([weights.get(data.ids[i], 1.0) for i in rows], np.float64)
 
 
+def validation_part(data: Dataset, *, clusters: IntArray | None, share: float, seed: int) -> tuple[IntArray, IntArray]:
+    """(train, valid): as the data has them, else cut from train."""
+    valid = data.rows("valid")
+    return (data.rows("train"), valid) if len(valid) else cut_validation(data, clusters=clusters, share=share, seed=seed)
+
+
 def cut_validation(data: Dataset, *, clusters: IntArray | None, share: float, seed: int) -> tuple[IntArray, IntArray]:
     """(train, valid): about `share` of the train rows set apart, whole clusters together; without clusters, equal texts together.
 
@@ -200,9 +205,9 @@ def cut_validation(data: Dataset, *, clusters: IntArray | None, share: float, se
 
 
 def _train_linear(
-    data: Dataset, rows: IntArray, named: Named, *, given: FloatArray | None, seed: int, progress: Progress
+    data: Dataset, rows: IntArray, named: Named, *, given: FloatArray | None, c: float, seed: int, progress: Progress
 ) -> Trained:
-    from veridical.models.linear import fit_linear
+    from veridical.models.linear import LinearParams, fit_linear
     from veridical.models.text_features import hashed
 
     started = time.monotonic()
@@ -210,8 +215,9 @@ def _train_linear(
     features = hashed(data.inputs())
     progress("train", 1, 3)
     codes = data.codes[rows]
-    weights = linear_weights(data, rows, named, given=given, seed=seed)
-    model = fit_linear(features.rows(rows), codes, labels=data.labels, weights=weights, seed=seed)
+    weights = linear_weights(data, rows, named, given=given, c=c, seed=seed)
+    params = LinearParams(c=c)
+    model = fit_linear(features.rows(rows), codes, labels=data.labels, weights=weights, seed=seed, params=params)
     progress("train", 2, 3)
     columns = np.searchsorted(features.hashes, model.hashes)
     probabilities = model.predict_features(features.matrix[:, columns])
@@ -228,27 +234,30 @@ def _train_linear(
     )
 
 
-def linear_weights(data: Dataset, rows: IntArray, named: Named, *, given: FloatArray | None, seed: int) -> FloatArray | None:
-    """Weights (n,), mean 1, that a linear model of `rows` is fitted with; None where nothing asks for any."""
+def linear_weights(
+    data: Dataset, rows: IntArray, named: Named, *, given: FloatArray | None, c: float, seed: int
+) -> FloatArray | None:
+    """Weights (n,), mean 1, that a linear model of `rows` is fitted with; None where nothing asks for any. c: its penalty."""
     if given is None and not named:
         return None
 
     def first(epochs: int, *, changed: Dataset | None = None, part: int = 0) -> Trained:
-        return _train_linear(data if changed is None else changed, rows, (), given=given, seed=seed, progress=silent)
+        return _train_linear(data if changed is None else changed, rows, (), given=given, c=c, seed=seed, progress=silent)
 
     def answers(_epochs: int) -> FloatArray:
-        return _crossed(data, rows, given=given, seed=seed)
+        return _crossed(data, rows, given=given, c=c, seed=seed)
 
     named = studied(named, lambda _name: Study(data, rows, first, answers, seed))
     return combined_row_weights(named, data.codes[rows], len(data.labels), given)
 
 
-def _crossed(data: Dataset, rows: IntArray, *, given: FloatArray | None, seed: int) -> FloatArray:
+def _crossed(data: Dataset, rows: IntArray, *, given: FloatArray | None, c: float, seed: int) -> FloatArray:
     """Probabilities (N, C); every row in `rows` is answered by a linear model that did not learn from it, nor from its copies.
     The other rows are answered evenly."""
-    from veridical.models.linear import fit_linear
+    from veridical.models.linear import LinearParams, fit_linear
     from veridical.models.text_features import hashed
 
+    params = LinearParams(c=c)
     seen: dict[object, int] = {}
     features = hashed(data.inputs())
     member = np.array([seen.setdefault(text, len(seen)) for text in data.inputs(rows)], np.int64)
@@ -258,7 +267,8 @@ def _crossed(data: Dataset, rows: IntArray, *, given: FloatArray | None, seed: i
         learned, asked = rows[fold != number], rows[fold == number]
         if len(learned) and len(asked):
             weights = None if given is None else given[fold != number]
-            model = fit_linear(features.rows(learned), data.codes[learned], labels=data.labels, weights=weights, seed=seed)
+            codes, known = data.codes[learned], features.rows(learned)
+            model = fit_linear(known, codes, labels=data.labels, weights=weights, seed=seed, params=params)
             columns = np.searchsorted(features.hashes, model.hashes)
             probabilities[asked] = model.predict_features(features.matrix[asked][:, columns])
     return probabilities

@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 
 from veridical.dataset.rows import IntArray
-from veridical.models.linear import fit_linear
+from veridical.models.linear import LinearParams, fit_linear
 from veridical.models.model import FloatArray
 from veridical.models.text_features import HashedText
 
@@ -20,11 +20,12 @@ class Fit(Protocol):
     def __call__(self, rows: IntArray, codes: IntArray, weights: FloatArray | None, seed: int) -> Predict: ...
 
 
-def linear_fit(features: HashedText, labels: tuple[str, ...]) -> Fit:
-    """Arms of the linear family on features hashed once (of all rows, in table order)."""
+def linear_fit(features: HashedText, labels: tuple[str, ...], *, c: float = LinearParams.c) -> Fit:
+    """Arms of the linear family on features hashed once (of all rows, in table order). c: its penalty."""
+    params = LinearParams(c=c)
 
     def fit(rows: IntArray, codes: IntArray, weights: FloatArray | None, seed: int) -> Predict:
-        model = fit_linear(features.rows(rows), codes, labels=labels, weights=weights, seed=seed)
+        model = fit_linear(features.rows(rows), codes, labels=labels, weights=weights, seed=seed, params=params)
         columns = np.searchsorted(features.hashes, model.hashes)
         return lambda chosen: model.predict_features(features.matrix[chosen][:, columns])
 
