@@ -16,6 +16,7 @@ from veridical.core.errors import InputError, SurroundingsError
 from veridical.models.calls import Calls
 from veridical.models.endpoint import IN_FLIGHT, EndpointModel, Tokens
 from veridical.models.kept_answers import KeptAnswers
+from veridical.models.queries import Queries, Search
 
 LABELS = ("no", "yes")
 TEXTS = [f"{'good' if k % 3 else 'bad'} soup number {k}" for k in range(50)]
@@ -274,6 +275,21 @@ def test_the_rate_holds_for_retries_and_for_the_whole_prediction() -> None:
         model(served.address, clock=clock, requests_per_second=4.0, texts_per_request=5, retries=20).predict(TEXTS)
     assert len(served.asked) == 20
     assert clock.now() - 1000 == pytest.approx(19 / 4, rel=0.01)
+
+
+def test_many_searches_reach_the_endpoint_in_full_requests_within_the_rate_and_with_retries() -> None:
+    def search(number: int) -> Search[float]:
+        answers = yield [f"{word} {number}" for word in ("good", "bad", "soup")]
+        again = yield [f"good {number}", f"good again {number}"]
+        return float(answers[0, 1] + again[1, 1])
+
+    clock, replies = FakeClock(), in_turn(chain([Reply("busy", 503)], repeat(None)))
+    with serving(replies) as served:
+        asked = Queries(model(served.address, clock=clock, texts_per_request=20, requests_per_second=10))
+        assert asked.run(search(number) for number in range(40)) == [1.5] * 40
+    assert (asked.counts.asked, asked.counts.unique, asked.counts.forwards) == (200, 160, 160)
+    assert sorted(len(request.texts) for request in served.asked) == [20] * 9  # 120 texts, 40 more, and one request twice
+    assert clock.time - 1000.0 >= 0.8 - 1e-9
 
 
 def test_no_rate_means_no_waiting() -> None:
