@@ -19,7 +19,7 @@ from veridical.models.model import FloatArray
 from veridical.models.text_features import hashed
 from veridical.train._knobs import called
 from veridical.train.config import TrainConfig
-from veridical.train.training import cut_validation, linear_weights
+from veridical.train.training import as_learned, cut_validation, linear_weights
 
 FEWEST_CLUSTERS = 20
 """Clusters of train from which leaving out a twentieth of them leaves out at least one. Ours; no source."""
