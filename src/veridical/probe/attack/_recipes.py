@@ -8,9 +8,10 @@ edit of each of the four kinds is drawn for each word before the search starts.
 
 pwws (Ren et al. 2019, ACL P19-1103). Paper: words ranked by softmax(saliency) x gain of the best WordNet synonym; the best
 synonym of each word is fixed on the original text and put in whether or not it helps there; entities become other entities.
-TextAttack's recipe: no entities, and at each word all synonyms are asked again and only a gain is kept. Ours is the paper's
-search without entities; synonyms are those of the installed thesaurus (WordNet or MyThes) or of our Chinese list, without a
-tagger for parts of speech and without stop words. `pwws_asking_again` keeps only gains, as TextAttack does.
+TextAttack's recipe: no entities; words ranked by softmax(saliency) x score of the best synonym, not its gain; at each word all
+synonyms are asked again and only a gain is kept. Ours is the paper's search without entities; synonyms are those of the installed
+thesaurus (WordNet or MyThes) or of our Chinese list, without a tagger for parts of speech and without stop words.
+`pwws_asking_again` ranks and keeps as TextAttack does; benchmarks/speed/attack_side_by_side.py compares the two.
 """
 
 from collections.abc import Sequence

@@ -103,11 +103,15 @@ def _cut(text: Text, spot: Spot, *, head: bool, with_word: bool) -> Text:
 
 def weighted_saliency(attempt: Attempt, asked: Asked, first: FloatArray) -> Generator[Sequence[Text], FloatArray, Order]:
     """Ren et al.: softmax of the saliency of a word times what its best substitute gains; each word keeps its best substitute."""
+    return (yield from _weighted(attempt, asked, first, base=float(attempt.goal.score(first[None], attempt.label)[0])))
+
+
+def _weighted(attempt: Attempt, asked: Asked, first: FloatArray, *, base: float) -> Generator[Sequence[Text], FloatArray, Order]:
+    """Softmax of the saliency of a word times the score of its best substitute above `base`."""
     spots = list(attempt.options)
     saliency = yield from _gains_without(attempt, asked, spots, UNKNOWN, first)
     candidates = [(i, word) for i, spot in enumerate(spots) for word in attempt.options[spot]]
     answers = yield from asked.ask([attempt.changed({spots[i]: word}) for i, word in candidates])
-    base = attempt.goal.score(first[None], attempt.label)[0]
     gains = attempt.goal.score(answers, attempt.label) - base if len(answers) else np.zeros(0)
     best: dict[int, tuple[float, str]] = {}
     for (i, word), gain in zip(candidates, gains.tolist(), strict=False):
@@ -121,8 +125,9 @@ def weighted_saliency(attempt: Attempt, asked: Asked, first: FloatArray) -> Gene
 
 
 def saliency_order(attempt: Attempt, asked: Asked, first: FloatArray) -> Generator[Sequence[Text], FloatArray, Order]:
-    """The same order, with all substitutes to be asked again at each word."""
-    order = yield from weighted_saliency(attempt, asked, first)
+    """TextAttack's order: its code weighs by the score of the best substitute, not by what that gains over the original. All
+    substitutes are to be asked again at each word."""
+    order = yield from _weighted(attempt, asked, first, base=0.0)
     return [(spot, attempt.options[spot]) for spot, _ in order]
 
 
