@@ -117,3 +117,47 @@ def test_a_full_disk_is_one_sentence_and_the_same_command_goes_on(english: tuple
     assert len(done.stderr.strip().splitlines()) == 1
     subprocess.run(_command(english, tmp_path / "run"), check=True, timeout=200)
     assert json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))["complete"] is True
+
+
+SLOW = """
+import time
+from pathlib import Path
+
+GOOD = {"great", "lovely", "wonderful", "tasty", "friendly", "excellent", "charming", "superb", "delightful", "perfect"}
+
+
+def score(texts):
+    if Path(__file__).with_name("slowly").exists():
+        time.sleep(0.2)
+    good = [0.3 + 0.5 * bool(GOOD & set(text.split())) for text in texts]
+    return [{"pos": p, "neg": 1 - p} for p in good]
+"""
+
+
+def test_an_attack_interrupted_by_hand_keeps_what_other_probes_found(english: tuple[Path, Path], tmp_path: Path) -> None:
+    """The model answers a list of 256 texts in 0.2 s, so that Ctrl-C arrives in the middle of an attack."""
+    (tmp_path / "slow.py").write_text(SLOW, encoding="utf-8")
+    run, start = tmp_path / "run", [sys.executable, "-c", "from veridical.cli import main; main()"]
+    judged = [*_command(english, run), "--model", "slow:score", "--no-repair"]
+    subprocess.run(judged, check=True, timeout=200, cwd=tmp_path)
+    probe = [*start, "probe", str(run), "--budget", "quick", "--only"]
+    subprocess.run([*probe, "calibration"], check=True, timeout=200, cwd=tmp_path, capture_output=True)
+    (tmp_path / "slowly").touch()
+    with subprocess.Popen([*probe, "adversarial"], stderr=subprocess.PIPE, text=True, cwd=tmp_path) as process:
+        assert process.stderr is not None
+        said = next(line for line in process.stderr if line.startswith("attack"))
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        rest = process.stderr.read()
+    assert process.wait(timeout=60) == 130, said + rest
+    assert "Traceback" not in rest
+    before = _probed(run)
+    assert "calibration" in before
+    assert "adversarial" not in before
+    (tmp_path / "slowly").unlink()
+    subprocess.run([*probe, "adversarial"], check=True, timeout=200, cwd=tmp_path, capture_output=True)
+    assert sorted(_probed(run)) == sorted([*before, "adversarial"])
+
+
+def _probed(run: Path) -> list[str]:
+    return [one["probe"] for one in json.loads((run / "probes.json").read_text(encoding="utf-8"))["probes"]]
