@@ -1,6 +1,6 @@
 """The query engine: many rows attacked at once against one row at a time, same recipe, same candidates, same weights.
 
-Run: python benchmarks/speed/queries.py [--models linear,minilm] [--rows 200] [--encoder-rows 100]
+Run: python benchmarks/speed/queries.py [--models linear,minilm] [--rows 200] [--encoder-rows 200]
      [--budget 300] [--data FOLDER] [--out FILE.json]
 The opponents do what attack libraries do: the model gets the candidates of one word of one row, in batches of at most 32.
 
@@ -192,7 +192,7 @@ def main() -> None:
     options.add_argument("--models", default="linear,minilm")
     options.add_argument("--recipe", default="deepwordbug", choices=sorted(RECIPES))
     options.add_argument("--rows", type=int, default=200)
-    options.add_argument("--encoder-rows", type=int, default=100)
+    options.add_argument("--encoder-rows", type=int, default=200)
     options.add_argument("--budget", type=int, default=300)
     options.add_argument("--repeats", type=int, default=3)
     options.add_argument("--seed", type=int, default=0)
