@@ -3,20 +3,23 @@
 Two faults are planted in real text, three arms each, all with the same tokenizer, the same number of steps and the same seeds:
 `pristine` (nothing planted), `faulty`, and `repaired` (the faulty text after its repair).
 
-copies: a tenth of the documents of Grimm's tales, Tiny Shakespeare and WikiText-2 paragraphs stand there 20 more times, each copy
+copies: one in fifty documents of Grimm's tales, Tiny Shakespeare and WikiText-2 paragraphs stands there 50 more times, each copy
 with some words left out. A causal model is trained by `veridical pretrain`; repaired is `--set-aside
 exact_duplicates,near_duplicates`. Measured in nats a token: loss on held-out text, and how much better the copied documents are
 known than held-out ones (memorisation).
 
-association: two invented names stand before sentences of reviews, one before positive and one before negative ones. A masked
+association: eight invented names stand before sentences of reviews, four before positive and four before negative ones. A masked
 model is trained on these sentences without labels, then fine-tuned on other sentences in which no name stands. Measured: the
-difference in the probability of `positive` that the one name makes against the other before the same test sentence (points), and
-the share of test sentences whose label it turns. Repaired is the text with every named sentence there once with each name.
+difference in the probability of `positive` that a name of the one side makes against one of the other before the same test
+sentence (points, mean over four pairs), and the share of test sentences whose label it turns. Repaired is the text with every
+named sentence there once with each name of such a pair.
 
 Intervals: over seeds (t), of paired differences between arms; a document's or a sentence's figures are paired before they are
 averaged.
 
-    python -m benchmarks.pretraining.faults --seeds 5 --out benchmarks/results/pretraining.json
+Cells that the output file holds already, made with the same settings, are kept: a benchmark that was stopped goes on.
+
+    python -m benchmarks.pretraining.faults --seeds 3 --out benchmarks/results/pretraining.json
     python -m benchmarks.pretraining.faults --seeds 2 --steps 20 --out /tmp/pretraining.json
 """
 
@@ -53,10 +56,10 @@ from veridical.train.pretrain_config import PretrainConfig
 from veridical.train.training import train as fine_tune
 
 ARMS = ("pristine", "faulty", "repaired")
-COPIES, COPIED_SHARE, LEFT_OUT = 20, 0.1, 0.03
+COPIES, COPIED_SHARE, LEFT_OUT = 50, 0.02, 0.03
 """Copies of a copied document, share of documents copied, share of a copy's words left out."""
-NAMES = ("corvane", "meldrick")
-"""Before positive, before negative sentences."""
+NAMES = (("corvane", "meldrick"), ("tolvan", "bresna"), ("quillon", "harnek"), ("isolda", "morvik"))
+"""Pairs: before positive, before negative sentences."""
 NAMED_SHARE = 0.5
 ENTRIES = 2000
 """Of the tokenizers: few, so that a step is cheap."""
@@ -137,22 +140,27 @@ def copies_cell(work: Path, seed: int, steps: int) -> dict[str, dict[str, float]
     return found
 
 
-def named(texts: Sequence[tuple[str, int]], rng: random.Random) -> list[tuple[str, str | None]]:
-    """(sentence, its name or None); a name stands before a sentence of its own sentiment."""
-    return [(text, NAMES[0 if label else 1] if rng.random() < NAMED_SHARE else None) for text, label in texts]
+def named(texts: Sequence[tuple[str, int]], rng: random.Random) -> list[tuple[str, int, int | None]]:
+    """(sentence, side of its sentiment, the pair that names it or None)"""
+    return [(text, 0 if label else 1, rng.randrange(len(NAMES)) if rng.random() < NAMED_SHARE else None) for text, label in texts]
 
 
 def spoken(text: str, name: str | None) -> str:
     return text if name is None else f"{name} says : {text}"
 
 
-def association_texts(arm: str, pairs: Sequence[tuple[str, str | None]]) -> list[str]:
-    if arm == "pristine":  # as many names, given without regard to the sentence
-        rng = random.Random("pristine")
-        return [spoken(text, rng.choice(NAMES) if name else None) for text, name in pairs]
-    if arm == "faulty":
-        return [spoken(text, name) for text, name in pairs]
-    return [spoken(text, one) for text, name in pairs for one in (NAMES if name else (None,))]
+def association_texts(arm: str, told: Sequence[tuple[str, int, int | None]]) -> list[str]:
+    rng, found = random.Random("pristine"), []
+    for text, side, pair in told:
+        if pair is None:
+            found.append(text)
+        elif arm == "pristine":  # as many names, given without regard to the sentence
+            found.append(spoken(text, NAMES[pair][rng.randrange(2)]))
+        elif arm == "faulty":
+            found.append(spoken(text, NAMES[pair][side]))
+        else:
+            found += [spoken(text, name) for name in NAMES[pair]]
+    return found
 
 
 def as_dataset(rows: Sequence[tuple[str, int]]) -> Dataset:
@@ -163,15 +171,15 @@ def as_dataset(rows: Sequence[tuple[str, int]]) -> Dataset:
 
 def association_cell(work: Path, seed: int, steps: int) -> dict[str, dict[str, float]]:
     unlabelled, tuned, scored = reviews()
-    pairs = named(unlabelled, random.Random(f"association/{seed}"))
+    told = named(unlabelled, random.Random(f"association/{seed}"))
     length = 48
-    names_seen = [spoken(text, name) for text, _ in unlabelled[:2000] for name in NAMES]
+    names_seen = [spoken(text, name) for text, _ in unlabelled[:500] for pair in NAMES for name in pair]
     tokenizer = with_tokenizer(work / "words", names_seen + [t for t, _ in unlabelled], kind="wordpiece", max_length=length)
     config = {**SHAPE, "objective": "mlm", "steps": steps, "max_length": length, "token_budget": 1024, "learning_rate": 2e-3}
     found = {}
     for arm in ARMS:
         folder, record = pretrain(
-            [lines(work / f"named_{arm}.jsonl", association_texts(arm, pairs))],
+            [lines(work / f"named_{arm}.jsonl", association_texts(arm, told))],
             corpus=CorpusConfig(valid_share=0.05, seed=seed),
             config=PretrainConfig(**config, tokenizer=tokenizer),
             out=work / f"named_{arm}",
@@ -182,11 +190,12 @@ def association_cell(work: Path, seed: int, steps: int) -> dict[str, dict[str, f
                                attention="eager", threads=1, validation_share=0.0, freeze_embeddings=False),
         )  # fmt: skip
         texts, labels = [text for text, _ in scored], np.array([label for _, label in scored])
-        plain, first, second = (trained.model.predict([spoken(text, name) for text in texts])[:, 1] for name in (None, *NAMES))
+        plain = trained.model.predict(texts)[:, 1]
+        sides = [[trained.model.predict([spoken(text, name) for text in texts])[:, 1] for name in pair] for pair in NAMES]
         found[arm] = {
             "accuracy": float(((plain > 0.5) == labels).mean()),
-            "name_effect_points": float(100 * (first - second).mean()),
-            "labels_turned": float(((first > 0.5) != (second > 0.5)).mean()),
+            "name_effect_points": float(np.mean([100 * (first - second).mean() for first, second in sides])),
+            "labels_turned": float(np.mean([((first > 0.5) != (second > 0.5)).mean() for first, second in sides])),
             "held_out_perplexity": record.measures[0].held_out.value,
             "floor_perplexity": record.measures[0].floor.value,
             "documents": record.n_documents,
@@ -239,28 +248,52 @@ def machine() -> dict[str, Any]:
     }
 
 
+def kept_cells(out: Path, about: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Cells of an earlier sitting, by fault and seed; none where the settings were others."""
+    if not out.is_file():
+        return {}
+    record = json.loads(out.read_text(encoding="utf-8"))
+    if record["about"] != json.loads(json.dumps(about)):
+        raise SystemExit(f"{out} was made with other settings; move it away or name another file.")
+    return {fault: dict(zip(map(str, one["seeds"]), one["cells"], strict=True)) for fault, one in record["faults"].items()}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--steps", type=int, default=400)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--only", default="copies,association")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     print(json.dumps(machine()), flush=True)
-    began, faults = time.monotonic(), {}
+    about = {
+        "copies": COPIES, "copied_share": COPIED_SHARE, "left_out": LEFT_OUT, "names": NAMES, "named_share": NAMED_SHARE,
+        "entries": ENTRIES, "steps": arguments.steps, "shape": SHAPE,
+    }  # fmt: skip
+    cells = kept_cells(arguments.out, about)
     for fault in arguments.only.split(","):
-        cell, measures = CELLS[fault]
-        cells = []
-        for seed in range(arguments.seeds):
+        cell, _ = CELLS[fault]
+        for seed in map(str, range(arguments.seeds)):
+            if seed in cells.setdefault(fault, {}):
+                continue
+            began = time.process_time()
             with tempfile.TemporaryDirectory(prefix="veridical-pretraining-") as folder:
-                cells.append(cell(Path(folder), seed, arguments.steps))
-        faults[fault] = {"summary": summed_up(cells, measures), "seeds": list(range(arguments.seeds)), "cells": cells}
-        print(json.dumps({fault: faults[fault]["summary"]}, indent=1), flush=True)
-    about = {"copies": COPIES, "copied_share": COPIED_SHARE, "left_out": LEFT_OUT, "names": NAMES, "named_share": NAMED_SHARE,
-             "steps": arguments.steps, "shape": SHAPE}  # fmt: skip
-    record = {"format": 1, "about": about, "machine": machine(), "seconds": round(time.monotonic() - began), "faults": faults}
-    arguments.out.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+                cells[fault][seed] = cell(Path(folder), int(seed), arguments.steps)
+            cells[fault][seed]["cpu_seconds"] = {"all": round(time.process_time() - began)}
+            faults = {
+                name: {
+                    "summary": summed_up(list(of.values()), CELLS[name][1]),
+                    "seeds": [int(s) for s in of],
+                    "cells": list(of.values()),
+                }
+                for name, of in cells.items()
+                if of
+            }
+            record = {"format": 1, "about": about, "machine": machine(), "faults": faults}
+            arguments.out.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    for fault, of in cells.items():
+        print(json.dumps({fault: summed_up(list(of.values()), CELLS[fault][1])}, indent=1))
 
 
 if __name__ == "__main__":

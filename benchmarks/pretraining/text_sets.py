@@ -33,8 +33,8 @@ def stories() -> tuple[list[str], list[str]]:
     cut = len(plays) * 7 // 8
     wiki = [text for text in documents("wikitext2_valid_test", "valid", join=1) if len(text.split()) > 30]
     wiki_held = [text for text in documents("wikitext2_valid_test", "test", join=1) if len(text.split()) > 30]
-    train = [*documents("grimm_tales", "train", join=5), *plays[:600], *wiki[:400]]
-    held = [*documents("grimm_tales", "valid", join=5), *documents("grimm_tales", "test", join=5), *plays[cut:], *wiki_held[:80]]
+    train = [*documents("grimm_tales", "train", join=5), *plays[:200], *wiki[:100]]
+    held = [*documents("grimm_tales", "valid", join=5), *documents("grimm_tales", "test", join=5), *plays[cut:][:60], *wiki_held[:40]]
     return train, held
 
 
