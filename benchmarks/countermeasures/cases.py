@@ -150,7 +150,7 @@ def typos(data: Path, _work: Path, seed: int, _planted: bool) -> World:
 
     rows = sentiment(data, seed)[: 800 + N_TEST]
     test, rng = rows[800:], stream(seed, "typos")
-    slipped = [(str(edited(text, "typo", rng, strength=STRENGTH)), label) for text, label in test]
+    slipped = [(str(edited(text, "keyboard", rng, strength=STRENGTH)), label) for text, label in test]
 
     def judge(trained: Trained, seen: Dataset) -> dict[str, float]:
         hit = right(trained, seen)
@@ -230,7 +230,7 @@ def config(*, epochs: int) -> Any:
     from veridical.train.config import TrainConfig
 
     return TrainConfig(
-        epochs=epochs, max_length=40, validation_share=0.0, dtype="float32", attention="eager", threads=1, token_budget=512
+        epochs=epochs, max_length=40, validation_share=0.0, dtype="bfloat16", attention="eager", threads=1, token_budget=512
     )
 
 

@@ -11,6 +11,7 @@ import fcntl
 import json
 import os
 import time
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,11 @@ def main() -> None:
         if key in done:
             continue
         with _alone(options.lock):
-            done[key] = measured(key, data=options.data, work=options.work)
+            try:
+                done[key] = measured(key, data=options.data, work=options.work)
+            except Exception:  # one arm that fails must not cost the others; the same command tries it again
+                print(f"{number} of {len(wanted)}: {key} failed\n{traceback.format_exc()}", flush=True)
+                continue
         _write(options.out, done)
         print(f"{number} of {len(wanted)}: {key} {json.dumps(done[key])}", flush=True)
     for line in summary(done):

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from veridical.core.errors import InputError
-from veridical.dataset.loading import load
+from veridical.dataset.loading import load, load_inputs
 from veridical.dataset.rows import Dataset, Text
 
 
-def rows_of(path: str, *, data: Dataset, name: str) -> Dataset:
-    """The rows of a file with columns as the data set's own. Raises InputError where they have another shape."""
-    found = load(Path(path), split="folds")
+def rows_of(path: str, *, data: Dataset, name: str, with_labels: bool) -> Dataset:
+    """The rows of a file, all of them. Raises InputError where they have another shape than the data set's."""
+    found = load(Path(path), split="folds") if with_labels else load_inputs(Path(path))
     if (found.seconds is None) != (data.seconds is None):
         mine, theirs = ("single texts", "pairs") if data.seconds is None else ("pairs", "single texts")
         raise InputError(f"{path}, named by {name}, holds {theirs}, and the rows are {mine}. Give rows of the same shape.")

@@ -102,18 +102,6 @@ def wrong_on_test(probabilities: FloatArray, data: Dataset) -> float:
     return float((probabilities[rows].argmax(1) != data.codes[rows]).mean())
 
 
-def near_the_border() -> Toy:
-    """Train rows say good five times, or bad; test rows say one of them three times and the other twice."""
-    rng = stream(0, "near")
-    texts, labels = [], []
-    for i in range(N_TRAIN + N_TEST):
-        high, against = bool(rng.random() < 0.5), 0 if i < N_TRAIN else 2
-        words = [("bad", "good")[high]] * (5 - against) + [("good", "bad")[high]] * against + [f"w{rng.integers(FILLERS)}"]
-        texts.append(" ".join(rng.permutation(words)))
-        labels.append("pos" if high else "neg")
-    return Toy(as_data(texts, labels, n_train=N_TRAIN, names=("neg", "pos")), loss_on_test)
-
-
 def loss_on_test(probabilities: FloatArray, data: Dataset) -> float:
     """Mean negative log-probability of the label of test rows."""
     rows = data.rows("test")

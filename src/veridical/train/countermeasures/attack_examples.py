@@ -58,7 +58,7 @@ def study(seen: Study, params: Params) -> Params:
 
 
 def _read(data: Dataset, train: IntArray, path: str) -> list[tuple[int, Text]]:
-    found = rows_of(path, data=data, name="attack_examples:file")
+    found = rows_of(path, data=data, name="attack_examples:file", with_labels=False)
     place = {data.ids[row]: int(row) for row in train}
     pairs = [(place[id_], form) for id_, form in zip(found.ids, found.inputs(), strict=True) if id_ in place]
     if not pairs:

@@ -80,7 +80,7 @@ def study(seen: Study, params: Params) -> Params:
 
 
 def _read(data: Dataset, train: IntArray, path: str) -> dict[int, tuple[Text, int]]:
-    found = rows_of(path, data=data, name="counterfactual_pairs:file")
+    found = rows_of(path, data=data, name="counterfactual_pairs:file", with_labels=True)
     place = {data.ids[row]: int(row) for row in train}
     rows = [
         (place[id_], text, label)

@@ -51,7 +51,11 @@ def study(seen: Study, params: Params) -> Params:
     """Files read."""
     if not params.strength:
         return params
-    earlier = tuple(rows_of(params.file, data=seen.data, name="ewc:file").inputs()) if params.file else params.earlier
+    earlier = (
+        tuple(rows_of(params.file, data=seen.data, name="ewc:file", with_labels=False).inputs())
+        if params.file
+        else params.earlier
+    )
     return replace(params, earlier=earlier, head=_head_of(params.old) if params.old else params.head)
 
 

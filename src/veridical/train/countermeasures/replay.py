@@ -43,7 +43,7 @@ def study(seen: Study, params: Params) -> Params:
     if not rows:
         if not params.file:
             raise InputError("replay needs the earlier rows; name their file, as in --countermeasures replay:file=earlier.csv.")
-        found = rows_of(params.file, data=seen.data, name="replay:file")
+        found = rows_of(params.file, data=seen.data, name="replay:file", with_labels=True)
         answers = ((text, label) for text, label in zip(found.inputs(), found.answers, strict=True))
         rows = tuple((text, label) for text, label in answers if label is not None)
     labelled(rows, seen.data.labels, path=params.file, name="replay:file")
