@@ -7,6 +7,7 @@ from veridical.core.errors import InputError
 from veridical.core.estimate import Estimate
 from veridical.core.finding import AuditRecord, CheckRecord, Finding
 from veridical.core.ledger_record import Ledger
+from veridical.core.probe_record import Counts, Measure, ProbeOutcome, ProbeRecord
 
 
 def _estimate(value: float) -> Estimate:
@@ -42,3 +43,22 @@ def test_severity_and_joined_rules() -> None:
 def test_anything_else_is_refused(text: str) -> None:
     with pytest.raises(InputError):
         parse(text)
+
+
+def _probes(status: str) -> ProbeRecord:
+    measure = Measure("transplant_soup", _estimate(0.5), "points", "about", null=0.0, mde=1.0, status=status)
+    outcome = ProbeOutcome("shortcuts", status, 100, "", "", (measure,), (), (), {}, Counts(), 0.1)
+    return ProbeRecord((outcome,), 0, "accuracy", "quick")
+
+
+def test_a_probe_can_fail_a_build_if_it_runs() -> None:
+    rules = parse("found=shortcuts", wanted=("cheap", "shortcuts"))
+    (said,) = reasons(rules, audit=CLEAN, ledger=LEDGER, probes=_probes("found"))
+    assert said == "shortcuts found: transplant_soup."
+    assert not reasons(rules, audit=CLEAN, ledger=LEDGER, probes=_probes("not_detected"))
+    with pytest.raises(InputError, match="Add it: --probes shortcuts"):
+        parse("found=shortcuts", wanted=("cheap",))
+    with pytest.raises(InputError, match="Did you mean 'shortcuts'"):
+        parse("found=shortcut", wanted=())
+    with pytest.raises(InputError, match="check"):
+        parse("found=shortcuts")  # of a verb that runs no probes
