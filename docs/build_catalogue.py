@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 from veridical.core.field_docs import field_docs
 from veridical.core.plugins import get, module, names
@@ -25,13 +26,20 @@ def page(title: str) -> str:
     for name in names(package):
         first, *rest = (module(package, name).__doc__ or "").strip().split("\n")
         params = get(package, noun, name).params
-        filled_in = {field.name for field in dataclasses.fields(params) if not field.repr}
         lines += [f"## {name}", "", first, "", *rest[1:], ""]
-        for field, text in field_docs(type(params)).items():
-            if field not in filled_in:
-                lines.append(f"- `{field}` (default `{getattr(params, field)!r}`): {text}")
-        lines.append("")
+        lines += [*_settings(params), ""]
+        part = get(package, noun, name).answers if noun == "probe" else None
+        if part is not None and part.params != params:
+            lines += [f"Settings for tasks with more than one label a row ({', '.join(sorted(part.toys))}):", ""]
+            lines += [*_settings(part.params), ""]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _settings(params: Any) -> list[str]:
+    """A line for each field that is not filled in by the plug-in itself."""
+    filled_in = {field.name for field in dataclasses.fields(params) if not field.repr}
+    documented = [(field, text) for field, text in field_docs(type(params)).items() if field not in filled_in]
+    return [f"- `{field}` (default `{getattr(params, field)!r}`): {text}" for field, text in documented]
 
 
 if __name__ == "__main__":
