@@ -16,6 +16,8 @@ def verb(
     text: Annotated[str | None, typer.Option(help="Column with the text; the one of training when not given.")] = None,
     second: Annotated[str | None, typer.Option(help="Column with the second text of a pair.")] = None,
     id: Annotated[str | None, typer.Option(help="Column with a unique id.")] = None,
+    first_entity: Annotated[str | None, typer.Option(help="Column with the first entity, where texts do not mark it.")] = None,
+    second_entity: Annotated[str | None, typer.Option(help="Column with the second entity.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
 ) -> None:
     """Predict every row of DATA with MODEL."""
@@ -23,7 +25,10 @@ def verb(
     from veridical.pipeline.predicting import predict
 
     with shown(quiet=quiet) as progress:
-        done = predict(model, data, out=out, text=text, second=second, id=id, progress=progress)
+        done = predict(
+            model, data, out=out, text=text, second=second, id=id, first_entity=first_entity, second_entity=second_entity,
+            progress=progress,
+        )  # fmt: skip
     if not quiet:
         aside = f" {counted(done.n_aside, 'row')} could not be used and got no line." if done.n_aside else ""
         made = " The file has no id column (--id), so ids are row-1, row-2 and so on." if done.ids_made else ""

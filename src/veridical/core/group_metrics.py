@@ -31,6 +31,13 @@ class Rows:
     votes: FloatArray
     n_groups: int
     n_classes: int
+    earned: FloatArray | None = None
+    """What each answer is worth, (N,), a function of label and prediction; None: 1 for the label, 0 for any other."""
+
+    @property
+    def right(self) -> FloatArray:
+        """Votes that count as right, (N,)."""
+        return self.votes * (self.predicted == self.codes if self.earned is None else self.earned)
 
     @property
     def cells(self) -> IntArray:
@@ -48,9 +55,9 @@ def margins(rows: Rows, *, groups: IntArray | None = None) -> FloatArray:
     """Votes by group, margin and class, (G, 3, C). groups: others than those of the rows, for permutations."""
     own = rows.groups if groups is None else groups
     shape = (rows.n_groups, rows.n_classes)
-    size, hit = rows.n_groups * rows.n_classes, rows.predicted == rows.codes
+    size = rows.n_groups * rows.n_classes
     true, said = own * rows.n_classes + rows.codes, own * rows.n_classes + rows.predicted
-    counted = [np.bincount(true[hit], rows.votes[hit], size), np.bincount(true, rows.votes, size)]
+    counted = [np.bincount(true, rows.right, size), np.bincount(true, rows.votes, size)]
     return np.stack([part.reshape(shape) for part in (*counted, np.bincount(said, rows.votes, size))], axis=1)
 
 
@@ -142,10 +149,10 @@ def kinds(rows: Rows) -> Kinds:
 
 
 def _kind_totals(rows: Rows, row: IntArray, kind: IntArray) -> sp.csr_matrix:
-    group, votes, hit = rows.groups[row], rows.votes[row], rows.predicted[row] == rows.codes[row]
+    group, votes = rows.groups[row], rows.votes[row]
     columns = [(group * 3 + place) * rows.n_classes for place in (RIGHT, TRUE, PREDICTED)]
     column = np.concatenate([columns[0] + rows.codes[row], columns[1] + rows.codes[row], columns[2] + rows.predicted[row]])
-    value = np.concatenate([votes * hit, votes, votes])
+    value = np.concatenate([rows.right[row], votes, votes])
     shape = (int(kind.max()) + 1, rows.n_groups * 3 * rows.n_classes)
     return sp.csr_matrix((value, (np.tile(kind, 3), column)), shape=shape)
 

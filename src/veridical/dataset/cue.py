@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import regex
 
+from veridical.dataset.entity_marks import keeping_marks
 from veridical.dataset.rows import Text
 
 
@@ -37,7 +38,7 @@ def without(text: Text, word: str) -> Text:
     """The text with every occurrence of the cue taken out and the blank it leaves closed."""
     if isinstance(text, tuple):
         return (_cut(text[0], word), _cut(text[1], word))
-    return _cut(text, word)
+    return keeping_marks(text, lambda part: _cut(part, word))
 
 
 def _cut(text: str, word: str) -> str:
@@ -66,7 +67,7 @@ def inserted(text: Text, word: str, *, part: int, position: float) -> Text:
     if isinstance(text, tuple):
         changed = _insert(text[part], word, position)
         return (changed, text[1]) if part == 0 else (text[0], changed)
-    return _insert(text, word, position)
+    return keeping_marks(text, lambda part: _insert(part, word, position))
 
 
 def _insert(text: str, word: str, position: float) -> str:

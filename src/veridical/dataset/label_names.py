@@ -1,5 +1,7 @@
 """Labels as names: without blanks around them, 1.0 as 1 where all are numbers, sorted as numbers where all are."""
 
+from collections.abc import Sequence
+
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -42,3 +44,28 @@ def class_names(train: pa.ChunkedArray, *, column: str) -> tuple[str, ...]:
             "If it is not the label, name the right column with --label."
         )
     return names
+
+
+def graded(labels: tuple[str, ...], order: tuple[str, ...]) -> tuple[str, ...]:
+    """Labels that are grades, lowest first: as `order` says, or by value where it is empty and all are numbers."""
+    if not order:
+        if _all_numbers(list(labels)):
+            return labels
+        raise InputError(
+            f"The labels ({_shown(labels)}) are no numbers, so nothing says which grade is higher. "
+            f"Give them from lowest to highest, for example --order {','.join(labels[:3])}."
+        )
+    twice = next((name for name in order if order.count(name) > 1), None)
+    if twice is not None:
+        raise InputError(f"--order names {twice!r} twice; each grade has one place. Name each once, lowest first.")
+    missing, unknown = [name for name in labels if name not in order], [name for name in order if name not in labels]
+    if missing or unknown:
+        what = f"the training rows also hold {_shown(missing)}" if missing else f"no training row holds {_shown(unknown)}"
+        raise InputError(
+            f"--order must name the labels of the training rows, each once, and {what}. They hold: {_shown(labels)}."
+        )
+    return order
+
+
+def _shown(names: Sequence[str]) -> str:
+    return ", ".join(repr(name[:30]) for name in list(names)[:10]) + (" ..." if len(names) > 10 else "")

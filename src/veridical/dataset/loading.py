@@ -1,5 +1,6 @@
 """Any file of rows -> Dataset: read, give roles, set unusable rows aside, split where no test was given, say what was assumed."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -46,20 +47,25 @@ def load(
     test_share: float = 0.2,
     seed: int = 0,
     shape: RowShape | None = None,
+    beside: Mapping[str, str] | None = None,
     notation: str | None = None,
+    order: tuple[str, ...] | None = None,
     progress: Progress = silent,
 ) -> Dataset:
     """Rows of a CSV, TSV, JSON, JSON lines, Parquet (text ones also .gz) or `datasets` folder, with train and test.
 
     Without `test`, a split column or a folder with splits, the rows are split: `clusters` keeps near-duplicates and groups on
-    one side, `random` does not, `folds` leaves all in train. shape: how rows stand where an answer is more than one label;
-    notation: how the file writes such answers, where it is declared. Raises InputError for what the user can change.
+    one side, `random` does not, `folds` leaves all in train. shape: how rows stand where they are more than a text and a label;
+    beside: role -> column of what it reads with the text; notation: how the file writes answers of more than one label, where it
+    is declared. order: labels are grades, in this order, or numbers where it is empty; None where they have none. Raises
+    InputError for what the user can change.
     """
     if split not in SPLIT_WAYS:
         raise UnknownName("split", split, SPLIT_WAYS)
     if not 0 < test_share < 1:
         raise InputError(f"The test share {test_share} is not allowed; it must lie between 0 and 1. Try --test-share 0.2.")
     given = {"text": text, "second": second, "label": label, "id": id, "group": group, "source": source, "time": time}
+    given |= _given_beside(shape, beside)
     files = _files(Path(path), test=test, valid=valid)
     first = files.get("train", files.get("", []))
     columns = columns_in(first)
@@ -70,15 +76,12 @@ def load(
     reading = _Reading(roles, given, progress, shape)
     whole, how = reading.whole(files, split_column=column, chosen=split_column is not None)
     data = _usable(reading, whole, task=task, how=how, declared=notation)
+    classes = shape is None or shape.classes
     if how == "given":
-        data = _with_test(data) if shape else _without_unseen(data)
+        data = _without_unseen(data) if classes else _with_test(data)
     else:
-        data = _split(data, split=split, test_share=test_share, seed=seed, classes=shape is None, progress=progress)
-    labels = (
-        shape.names(_labels(data, "train").drop_null().to_pylist())
-        if shape
-        else label_names.class_names(_labels(data, "train"), column=roles["label"])
-    )
+        data = _split(data, split=split, test_share=test_share, seed=seed, classes=classes, progress=progress)
+    labels = _names(data, shape, column=roles["label"], order=order)
     progress("load", 1, 1)
     warnings = (*data.warnings, *_doubts(data, roles))
     return replace(data, labels=labels, warnings=warnings, fingerprint=fingerprint(data.table))
@@ -93,12 +96,14 @@ def load_inputs(
     label: str | None = None,
     task: str = "classification",
     shape: RowShape | None = None,
+    beside: Mapping[str, str] | None = None,
     notation: str | None = None,
     progress: Progress = silent,
 ) -> Dataset:
     """Rows to predict, all of split test; labels only where `label` names their column."""
     files = [file for group in splits_of(Path(path)).values() for file in group]
     given = {"text": text, "second": second, "label": label, "id": id, "group": None, "source": None, "time": None}
+    given |= _given_beside(shape, beside)
     needed = tuple(role for role in shape.needed if role != "label") if shape else ("text",)
     roles = roles_of(files[0], columns_in(files), given, needed=needed, shape=shape)
     if label is None:
@@ -106,6 +111,18 @@ def load_inputs(
     reading = _Reading(roles, given, progress, shape)
     whole = reading.part(files, "test", made_as="row")
     return _usable(reading, whole, task=task, how="given", declared=notation, with_labels=False)
+
+
+def _given_beside(shape: RowShape | None, beside: Mapping[str, str] | None) -> dict[str, str | None]:
+    return {role: (beside or {}).get(role) for role in (shape.beside if shape else ())}
+
+
+def _names(data: Dataset, shape: RowShape | None, *, column: str, order: tuple[str, ...] | None) -> tuple[str, ...]:
+    """What labels are made of: classes, lowest grade first where they are grades."""
+    if shape and not shape.classes:
+        return shape.names(_labels(data, "train").drop_null().to_pylist())
+    labels = label_names.class_names(_labels(data, "train"), column=column)
+    return labels if order is None else label_names.graded(labels, order)
 
 
 def _files(path: Path, *, test: Path | str | None, valid: Path | str | None) -> dict[str, list[Path]]:
@@ -196,7 +213,8 @@ class _Reading:
             self.warnings.append(
                 f"{len(paths)} files of {paths[0].parent} were read as one ({paths[0].name} to {paths[-1].name})."
             )
-        read = read_files(paths, columns=list(wanted), lists=self.shape is not None, progress=self.progress)
+        lists = self.shape is not None and not self.shape.classes
+        read = read_files(paths, columns=list(wanted), lists=lists, progress=self.progress)
         if read.encoding:
             self.warnings.append(f"{paths[0].name} is not UTF-8; it was read as {read.encoding}.")
         n_rows = read.table.num_rows
@@ -207,6 +225,8 @@ class _Reading:
             columns[role], bad = setting_aside.decoded(read.table.column(name))
             if role in ("text", "second", "label"):
                 damaged = pc.or_(damaged, bad)
+        if self.shape and all(role in columns for role in self.shape.beside) and self.shape.beside:
+            columns["text"] = self._joined(columns)
         if "id" in columns:
             row_ids.refuse_repeated(columns["id"], place=str(paths[0]), column=roles["id"])
         columns.setdefault("id", row_ids.made(made_as, n_rows))
@@ -214,17 +234,25 @@ class _Reading:
         empty = pa.nulls(n_rows, pa.string())
         return _Whole(pa.table([columns.get(name, empty) for name in SCHEMA.names], schema=SCHEMA), damaged)
 
+    def _joined(self, columns: dict[str, pa.ChunkedArray]) -> pa.Array:
+        """The texts with what stands in the columns beside them."""
+        assert self.shape is not None
+        beside = zip(*(columns[role].to_pylist() for role in self.shape.beside), strict=True)
+        texts = columns["text"].to_pylist()
+        return pa.array(
+            [text if text is None else self.shape.whole(text, cells) for text, cells in zip(texts, beside, strict=True)],
+            pa.string(),
+        )
+
 
 def _usable(
     reading: _Reading, whole: _Whole, *, task: str, how: str, declared: str | None = None, with_labels: bool = True
 ) -> Dataset:
     """The rows that can be used, the others set aside; labels are those of all rows."""
     shape, notation = reading.shape, ""
-    if shape:
-        table, unread = rewritten(whole.table, shape)
-    else:
-        table = whole.table.set_column(4, SCHEMA.field("label"), label_names.normalised(whole.table.column("label")))
-        unread = pa.nulls(table.num_rows, pa.string())
+    table, unread = rewritten(whole.table, shape) if shape else (whole.table, pa.nulls(whole.table.num_rows, pa.string()))
+    if shape is None or shape.classes:
+        table = table.set_column(4, SCHEMA.field("label"), label_names.normalised(table.column("label")))
     reasons = pc.coalesce(setting_aside.reasons(table, damaged=whole.damaged, with_labels=with_labels), unread)
     kept, aside = setting_aside.apart(table, reasons)
     if with_labels and kept.num_rows < 2:
@@ -232,7 +260,7 @@ def _usable(
             f"Only {kept.num_rows} of {table.num_rows} rows can be used ({_reasons(aside)}); at least 2 are needed. "
             "Check --text and --label, or add rows."
         )
-    if shape:
+    if shape and not shape.classes:
         kept, notation = in_one_notation(kept, shape, declared=declared)
         labels: tuple[str, ...] = ()
     else:

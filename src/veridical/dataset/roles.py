@@ -74,7 +74,7 @@ def roles_of(
     for role in ("label", "text", "id", "group", "source", "time"):
         if role not in roles:
             _guess(role, roles, free, path, needed=role in needed, option=_option(role, shape))
-    return {role: roles[role] for role in ROLES if role in roles}
+    return {role: roles[role] for role in (*ROLES, *(shape.beside if shape else ())) if role in roles}
 
 
 def _option(role: str, shape: RowShape | None) -> str:

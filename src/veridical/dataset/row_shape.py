@@ -1,5 +1,5 @@
-"""How rows stand in a file and in the table where an answer is more than one label: tokens and tags, a question and its
-answers, a set of labels. The text and the answer of a row are stored as strings; a task says how they are written."""
+"""How rows stand in a file and in the table where they are more than a text and a label: tokens and tags, a question and its
+answers, a set of labels, two entities in a text. All that a row holds is stored as strings; a task says how they are written."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,15 +23,19 @@ class RowShape:
     ones. needed: roles without which there is no row to learn from. cells: role -> (cell) -> what is stored; raises BadCell.
     agree: (text, second, label) as stored -> why the row cannot be used, empty where it can. notation: (labels as stored, as
     declared or None) -> (labels in the one notation used here, name of the notation of the file); raises InputError. names:
-    labels as stored -> the names that answers are made of, sorted."""
+    labels as stored -> the names that answers are made of, sorted. beside: further roles, whose columns are read with the text;
+    whole: (text, their cells) -> the text with what they say. classes: a row has one label, and neither notation nor names."""
 
     options: Mapping[str, str]
     guesses: Mapping[str, tuple[str, ...]]
     needed: tuple[str, ...]
     cells: Mapping[str, Callable[[str], str]]
     agree: Callable[[str, str | None, str | None], str]
-    notation: Callable[[Sequence[str], str | None], tuple[list[str], str]]
-    names: Callable[[Sequence[str]], tuple[str, ...]]
+    notation: Callable[[Sequence[str], str | None], tuple[list[str], str]] = lambda labels, declared: (list(labels), "")
+    names: Callable[[Sequence[str]], tuple[str, ...]] = lambda labels: ()
+    beside: tuple[str, ...] = ()
+    whole: Callable[[str, Sequence[str | None]], str] = lambda text, beside: text
+    classes: bool = False
 
 
 def rewritten(table: pa.Table, shape: RowShape) -> tuple[pa.Table, pa.Array]:

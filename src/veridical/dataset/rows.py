@@ -32,8 +32,8 @@ SCHEMA = pa.schema(
 class Dataset:
     """Rows with roles.
 
-    table: columns of SCHEMA. labels: label names, sorted; a label's code is its position. set_aside: rows that could not
-    be used (columns of SCHEMA plus `reason`); rows in the files == table rows + set_aside rows. roles: role -> the
+    table: columns of SCHEMA. labels: label names, sorted, or as graded; a label's code is its position. set_aside: rows that
+    could not be used (columns of SCHEMA plus `reason`); rows in the files == table rows + set_aside rows. roles: role -> the
     user's column name. warnings: sentences for the user. fingerprint: SHA-256 of the rows as loaded.
     """
 

@@ -14,7 +14,7 @@ from veridical.core.ledger_record import IN_THE_SUM, Component
 from veridical.dataset.rows import Dataset, IntArray, Text
 from veridical.explain.counted import SMALLEST, Carried
 from veridical.ledger.accounting import transfer_players
-from veridical.ledger.coalitions import ACTIVE, Coalitions
+from veridical.ledger.coalitions import Coalitions
 from veridical.ledger.game import coefficients
 from veridical.ledger.tables import cue_texts
 from veridical.ledger.transfer import edited_texts
@@ -65,11 +65,11 @@ def without_rows(component: Component) -> str:
 
 def pull_of(game: Coalitions, name: str) -> FloatArray:
     """Derivative of a component, in points, with respect to the prediction shares of `Coalitions.pull`, (n, 2**S, 1 + m, C)."""
-    if name in ACTIVE:
-        players: Sequence[str] = ACTIVE
+    if name in game.active:
+        players: Sequence[str] = game.active
         base: frozenset[str] = frozenset()
     else:
-        players, base = transfer_players(game)[0], frozenset(ACTIVE)
+        players, base = transfer_players(game)[0], frozenset(game.active)
         players = [player for player in players if player != "concept"]  # an offset: it cancels in every other share
     terms = [(weight, base | chosen) for chosen, weight in coefficients(name, players)]
     return 100 * sum((w * (game.pull(c) - game.pull(c | {name})) for w, c in terms), start=np.zeros(1))

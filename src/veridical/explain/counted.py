@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from veridical.dataset.rows import IntArray
-from veridical.ledger.coalitions import ACTIVE, Coalitions
+from veridical.ledger.coalitions import Coalitions
 from veridical.ledger.game import Coalition, coefficients
 from veridical.ledger.population import Population
 from veridical.models.model import FloatArray
@@ -85,7 +85,7 @@ def noise_rows(game: Coalitions, *, component: float) -> Carried:
 def sum_over(game: Coalitions, player: str, part: Callable[[Coalition], FloatArray]) -> FloatArray:
     """Shapley-weighted sum of a row-wise part over the coalitions of the measurement block without `player`, (n,)."""
     found = np.zeros(game.tables.people.n)
-    for coalition, weight in coefficients(player, ACTIVE):
+    for coalition, weight in coefficients(player, game.active):
         found += weight * part(coalition)
     return found
 

@@ -10,7 +10,6 @@ import numpy.typing as npt
 
 from veridical.audit._evidence import Evidence
 from veridical.core import plugins
-from veridical.core.errors import UnknownName
 from veridical.core.estimate import Estimate
 from veridical.core.finding import AuditRecord
 from veridical.core.ledger_record import Component, ContractScore, Ledger
@@ -20,15 +19,16 @@ from veridical.ledger import wording
 from veridical.ledger.bookkeeping import Books
 from veridical.ledger.borrowing import Borrowed, BorrowParams, borrowed
 from veridical.ledger.candidates import candidates as found_by_data
-from veridical.ledger.coalitions import ACTIVE, Coalitions
+from veridical.ledger.coalitions import Coalitions
 from veridical.ledger.contract import Contract, Shortcut, refuse_absent
 from veridical.ledger.game import Share, Value, coefficients, shapley
 from veridical.ledger.label_noise import undone
 from veridical.ledger.reuse import Chosen, chosen_among
 from veridical.ledger.review import UNSURE, Review, Reviewed, ReviewParams, apply_answers, frame
-from veridical.ledger.score_table import collapses
 from veridical.ledger.tables import Tables, build_tables
-from veridical.tasks._contract import Metric, Task
+from veridical.tasks._class_metrics import credit_of
+from veridical.tasks._confusion_metrics import accuracy
+from veridical.tasks._contract import Bound, Metric, Task
 from veridical.train.trained import Trained
 
 
@@ -62,13 +62,26 @@ def tables_of(trained: Trained, *, evidence: Evidence, contract: Contract | None
     )  # fmt: skip
 
 
-def metric_of(task: str, name: str | None) -> tuple[str, Metric]:
+@dataclass(frozen=True, slots=True)
+class Counting:
+    """How a task's score is counted. name, metric: as reported. instead, declared: what belongs in its place, and why; None where
+    it counts nothing that is no achievement."""
+
+    name: str
+    metric: Metric
+    instead: str
+    declared: Metric | None
+    why: str
+
+
+def counting(task: str, name: str | None, labels: tuple[str, ...]) -> Counting:
     """The metric called `name` of a task, by default the one it declares. Raises UnknownName."""
     record: Task = plugins.get("veridical.tasks", "task", task)
     chosen = name or record.declared
-    if chosen not in record.metrics:
-        raise UnknownName("metric", chosen, list(record.metrics), "Give it as --metric NAME.")
-    return chosen, record.metrics[chosen]
+    metric, found = record.metric(chosen, labels), record.metrics[chosen]
+    instead = record.belongs(chosen)
+    declared = record.metric(instead, labels) if instead != chosen else None
+    return Counting(chosen, metric, instead, declared, found.why if isinstance(found, Bound) else "")
 
 
 def account_tables(
@@ -86,37 +99,38 @@ def account_tables(
 ) -> Ledger:
     """Pure arithmetic on stored tables: no text and no model is touched. candidates: what the check of label words wrote of each
     word; with what probes found these stand beside the account, without points."""
-    name, _ = metric_of(task, metric)
+    counted = counting(task, metric, labels)
     game = game_of(tables, task=task, labels=labels, contract=contract, review=review, metric=metric)
     reviewed = game.reviewed
     helped = _borrowed(game, labels=labels, review=review)
     game = replace(game, borrowed=helped.borrowed)
     books = Books(tables.people.n, game.uncertainty(), game.worst, seed)
-    account_of = _Account(game, books)
-    measurement = shapley(ACTIVE, game)
-    empty, full = game(frozenset()), game(frozenset(ACTIVE))
+    account_of = _Account(game, books, counted)
+    active = frozenset(game.active)
+    measurement = shapley(game.active, game)
+    empty, full = game(frozenset()), game(active)
     bounds = _noise_bounds(game, full) if reviewed is None else (0.0, 0.0)
     components = account_of.measurement(measurement, bounds=bounds)
-    found = books.interactions(ACTIVE, game)
+    found = books.interactions(game.active, game)
     honest = empty.score - sum(c.points.value for c in components if c.points) / 100
     transfer: list[Component] = []
     scored = None
     players, abstained = transfer_players(game)
     transfer += [wording.unsupported(player, reason) for player, reason in abstained]
     if contract and players:
-        played = shapley(players, lambda c: game(frozenset(ACTIVE) | c))
+        played = shapley(players, lambda c: game(active | c))
         transfer = [*account_of.transfer(played, game), *transfer]
-        found += books.interactions(players, lambda c: game(frozenset(ACTIVE) | c))
-        last = game(frozenset(ACTIVE) | frozenset(players))
+        found += books.interactions(players, lambda c: game(active | c))
+        last = game(active | frozenset(players))
         under = honest - sum(c.points.value for c in transfer if c.points) / 100
-        edits = game.if_edits_break_labels(frozenset(ACTIVE) | frozenset(players))
+        edits = game.if_edits_break_labels(active | frozenset(players))
         allowed = (bounds[0] + edits[0], bounds[1] + edits[1])
         estimate = account_of.estimate(last, under, allowed, "contract")
         scored = ContractScore(contract.name, contract.sha256, estimate, tuple(player for player, _ in abstained))
     declared = {component.name.partition(":")[0] for component in transfer}
     transfer += found_by_data(candidates, probes, declared=declared)
     return Ledger(
-        metric=name,
+        metric=counted.name,
         votes=contract.votes if contract else "clusters",
         reported=account_of.reported(empty),
         honest=account_of.estimate(full, honest, bounds, "honest"),
@@ -141,10 +155,13 @@ def game_of(
     tables: Tables, *, task: str, labels: tuple[str, ...], contract: Contract | None, review: Review | None, metric: str | None
 ) -> Coalitions:
     """The game on stored tables, before train rows lend anything."""
-    reviewed = _reviewed(tables, labels=labels, review=review)
+    counted = counting(task, metric, labels)
+    graded = credit_of(counted.declared or counted.metric) is not None
+    reviewed = _reviewed(tables, labels=labels, review=review, graded=graded)
     corrected = reviewed.labels if reviewed else tables.noise.inverted(tables.codes)
-    function = metric_of(task, metric)[1]
-    return Coalitions(tables, function, corrected, reviewed, shortcuts=_players(contract), contract=contract)
+    return Coalitions(
+        tables, counted.metric, corrected, reviewed, shortcuts=_players(contract), contract=contract, declared=counted.declared
+    )
 
 
 def transfer_players(game: Coalitions) -> tuple[list[str], list[tuple[str, str]]]:
@@ -169,7 +186,7 @@ def _players(contract: Contract | None) -> tuple[tuple[str, Shortcut], ...]:
     return tuple(("shortcut" if single else f"shortcut:{s.word}", s) for s in contract.shortcuts)
 
 
-def _reviewed(tables: Tables, *, labels: tuple[str, ...], review: Review | None) -> Reviewed | None:
+def _reviewed(tables: Tables, *, labels: tuple[str, ...], review: Review | None, graded: bool) -> Reviewed | None:
     if review is None or not review.answers:
         return None
     params = ReviewParams()
@@ -180,7 +197,9 @@ def _reviewed(tables: Tables, *, labels: tuple[str, ...], review: Review | None)
         tables.noise, ids=[str(i) for i in tables.ids], codes=tables.codes, predicted=tables.predicted,
         leaked=tables.people.leaked, params=params,
     )  # fmt: skip
-    return apply_answers(tables.noise, drawn, truth=truth, codes=tables.codes, predicted=tables.predicted, params=params)
+    return apply_answers(
+        tables.noise, drawn, truth=truth, codes=tables.codes, predicted=tables.predicted, params=params, graded=graded
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +213,7 @@ class _Help:
 def _borrowed(game: Coalitions, *, labels: tuple[str, ...], review: Review | None) -> _Help:
     """Train rows whose labels were reviewed lend their accuracy, if it fits that of the test rows."""
     train = game.tables.train
-    if review is None or not collapses(game.metric) or not game.tables.people.includes_train:
+    if review is None or game.metric_in(frozenset(game.active)) is not accuracy or not game.tables.people.includes_train:
         return _Help(None, ())
     found = borrowed(train, _truth(train.ids, labels=labels, review=review))
     if found is None:
@@ -218,7 +237,7 @@ def _noise_bounds(game: Coalitions, full: Value) -> tuple[float, float]:
     scores = [full.score]
     for transition in noise.range():
         other = replace(game, labels=undone(transition, codes))
-        scores.append(min(other(frozenset(ACTIVE)).score, 1.0))
+        scores.append(min(other(frozenset(game.active)).score, 1.0))
     return min(scores) - full.score, max(scores) - full.score
 
 
@@ -236,6 +255,7 @@ class _Account:
 
     game: Coalitions
     books: Books
+    counted: Counting
 
     def reported(self, empty: Value) -> Estimate:
         return self.books.score(empty, empty.score, (0.0, 0.0), "cluster bootstrap, rows as given")
@@ -252,17 +272,25 @@ class _Account:
         books, critical = self.books, self.books.critical(shares)
         tables, reviewed = self.game.tables, self.game.reviewed
         return (
-            wording.protocol(tables, n_clusters=books.uncertainty.n_clusters),
+            self.protocol(shares, critical),
             books.component("leakage", "measurement", shares["leakage"], critical, wording.leakage(self.game), luck=self._luck()),
             books.component("sample", "measurement", shares["sample"], critical, wording.sample(tables.people), drawn=True),
             books.component("noise", "measurement", shares["noise"], critical, wording.noise(tables, reviewed), bounds=bounds),
             wording.reuse(
                 self.chosen(),
-                books.uncertainty.standard_error(self.game(frozenset(ACTIVE))),
+                books.uncertainty.standard_error(self.game(frozenset(self.game.active))),
                 n=tables.people.n,
                 n_clusters=books.uncertainty.n_clusters,
             ),
         )
+
+    def protocol(self, shares: dict[str, Share], critical: float) -> Component:
+        """Where the score is reported as declared, the player is exactly 0."""
+        tables, counted = self.game.tables, self.counted
+        if "protocol" not in shares:
+            return wording.protocol(tables, n_clusters=self.books.uncertainty.n_clusters)
+        said = wording.counted(counted.name, instead=counted.instead, why=counted.why, n=tables.people.n)
+        return self.books.component("protocol", "measurement", shares["protocol"], critical, said)
 
     def chosen(self) -> Chosen:
         """What the choice among the logged looks does to the score as reported."""
@@ -281,10 +309,10 @@ class _Account:
                 said = wording.shortcut(game, positions[player], game.shortcuts[positions[player]][1])
             else:
                 said = TRANSFER_WORDS[player](game)
-            bounds = game.if_edits_break_labels(frozenset((*ACTIVE, player)))
+            bounds = game.if_edits_break_labels(frozenset((*self.game.active, player)))
             listed.append(self.books.component(player, "transfer", share, critical, said, bounds=bounds))
         return listed
 
     def _luck(self) -> float:
         """`Coalitions.luck` averaged over the coalitions as Shapley does."""
-        return sum(abs(weight) * self.game.luck(coalition) for coalition, weight in coefficients("leakage", ACTIVE))
+        return sum(abs(weight) * self.game.luck(coalition) for coalition, weight in coefficients("leakage", self.game.active))

@@ -12,22 +12,25 @@ from veridical.ledger.contract import Contract, Shortcut
 from veridical.ledger.game import Coalition, Value, combine
 from veridical.ledger.inference import Uncertainty
 from veridical.ledger.review import Reviewed
-from veridical.ledger.score_table import Predictions, Statistics, collapses, imputed, statistics, worst
+from veridical.ledger.score_table import Predictions, Statistics, answered_like, imputed, statistics, worst
 from veridical.ledger.tables import Tables, cue_number
 from veridical.models.model import FloatArray
+from veridical.tasks._class_metrics import among, collapses, credit_of
 from veridical.tasks._contract import Metric
 from veridical.tasks._totals import gradient, value
 
 ACTIVE = ("leakage", "sample", "noise")
-"""Players that change the score here. Protocol is 0 for classifiers (the metric reported is the metric declared); reuse needs a
-log."""
+"""Players that change the score of every classifier. Protocol joins them where the metric reported counts what is no
+achievement; reuse needs a log."""
 
 
 @dataclass(frozen=True, eq=False)
 class Coalitions:
-    """tables: the rows. labels: distributions over the true label once noise is taken away, (n, C). reviewed: None without a
-    review. shortcuts: the contract's, in order, named `shortcut` or `shortcut:WORD` as players of the transfer block; the
-    other players are `groups`, `fragility`, `shift` and `concept` (what labels of the target show beyond reweighting)."""
+    """tables: the rows. metric: as reported. labels: distributions over the true label once noise is taken away, (n, C).
+    reviewed: None without a review. declared: the metric that belongs in place of the one reported, None where that counts
+    nothing that is no achievement. shortcuts: the contract's, in order, named `shortcut` or `shortcut:WORD` as players of the
+    transfer block; the other players are `groups`, `fragility`, `shift` and `concept` (what labels of the target show beyond
+    reweighting)."""
 
     tables: Tables
     metric: Metric
@@ -36,6 +39,17 @@ class Coalitions:
     borrowed: Borrowed | None = None
     shortcuts: tuple[tuple[str, Shortcut], ...] = ()
     contract: Contract | None = None
+    declared: Metric | None = None
+
+    @property
+    def active(self) -> tuple[str, ...]:
+        """Players of the measurement block that change the score here."""
+        return ACTIVE if self.declared is None else ("protocol", *ACTIVE)
+
+    def metric_in(self, coalition: Coalition) -> Metric:
+        """The metric that counts in a coalition, of the margins of the classes that occur."""
+        found = self.declared if "protocol" in coalition and self.declared is not None else self.metric
+        return found if self._classes.all() else among(found, self._classes)
 
     @property
     def fresh(self) -> npt.NDArray[np.bool_]:
@@ -44,7 +58,7 @@ class Coalitions:
     @cached_property
     def worst(self) -> float:
         """`score_table.worst` of the classes that occur."""
-        return worst(self.metric, int(self._classes.sum()))
+        return worst(self.metric_in(frozenset(self.active)), int(self._classes.sum()))
 
     @property
     def too_few_unleaked(self) -> bool:
@@ -61,7 +75,8 @@ class Coalitions:
         return np.eye(self.tables.elsewhere.shape[1])[self.tables.codes]
 
     def __call__(self, coalition: Coalition) -> Value:
-        """Value of a set of ACTIVE players and shortcut names."""
+        """Value of a set of players of the measurement block and shortcut names."""
+        metric = self.metric_in(coalition)
         noise, leakage, sample = "noise" in coalition, "leakage" in coalition, "sample" in coalition
         labels = self.labels if noise else self.observed
         rows = self._statistics(labels, coalition)
@@ -70,20 +85,20 @@ class Coalitions:
         if sample:
             weights = self._reweighted(projection @ people.target, coalition)
             totals = weights @ rows.stacked()
-            score = rows.stacked() @ gradient(self.metric, totals)
-            reached = value(self.metric, totals)
+            score = rows.stacked() @ gradient(metric, totals)
+            reached = value(metric, totals)
             influence, slope = self._residuals(score, weights, projection, coalition)
         else:
             weights = self._reweighted(np.full(n, 1.0 / n), coalition)
             right = rows.correctness
             moved = np.zeros_like(rows.stacked())
             if leakage:
-                rows, moved = self._imputed(rows, labels, projection)
+                rows, moved = self._imputed(rows, labels, projection, coalition)
             totals = weights @ rows.stacked()
             # One vote a row: counts, not shares, so that the reported score comes out bit for bit.
             even = bool((weights == 1.0 / n).all())
-            reached = value(self.metric, rows.stacked().sum(axis=0) if even else totals)
-            slopes = gradient(self.metric, totals)
+            reached = value(metric, rows.stacked().sum(axis=0) if even else totals)
+            slopes = gradient(metric, totals)
             score = rows.stacked() @ slopes
             # What a fresh row's correctness adds through the rows that were filled in from it.
             fit = projection @ ((weights * (moved @ slopes)) @ people.basis)
@@ -122,16 +137,17 @@ class Coalitions:
     def concept(self) -> Value:
         """What the target's labels show beyond the reweighted test rows: the direct score minus that. An offset."""
         transfer = self.tables.transfer
-        base = self(frozenset((*ACTIVE, *(("shift",) if self.shift_works else ()))))
+        coalition = frozenset((*self.active, *(("shift",) if self.shift_works else ())))
+        base, metric = self(coalition), self.metric_in(coalition)
         labels = np.eye(self.tables.elsewhere.shape[1])[transfer.target_codes]
-        given = statistics(labels, ((transfer.target_predicted, 1.0),), collapse=collapses(self.metric))
+        given = statistics(labels, ((transfer.target_predicted, 1.0),), metric=self._whole(coalition))
         rows = self._of_reported_classes(given).stacked()
         _, member, sizes = np.unique(transfer.target_cluster, return_inverse=True, return_counts=True)
         weights = 1.0 / (sizes[member] * len(sizes))
         totals = weights @ rows
-        score = rows @ gradient(self.metric, totals)
+        score = rows @ gradient(metric, totals)
         by_cluster = np.bincount(member, weights * (score - weights @ score))
-        direct = Value(value(self.metric, totals), 0 * base.influence, 0 * base.slope, 0 * base.review)
+        direct = Value(value(metric, totals), 0 * base.influence, 0 * base.slope, 0 * base.review)
         direct.review[-1] = float(np.sqrt(by_cluster @ by_cluster * len(sizes) / max(len(sizes) - 1, 1)))
         return combine([direct, base], [1.0, -1.0])
 
@@ -167,11 +183,18 @@ class Coalitions:
         return Value(float(weights @ right), influence, coefficients, review)
 
     def fold_right(self, labels: FloatArray) -> FloatArray:
-        """Expected correctness of the fold models under label distributions (n, C), (n,)."""
-        return np.asarray(labels[np.arange(len(labels)), self.tables.elsewhere.argmax(axis=1)])
+        """Expected correctness of the fold models under label distributions (n, C), or what they earn, (n,)."""
+        said, credit = self.tables.elsewhere.argmax(axis=1), credit_of(self._whole(frozenset(self.active)))
+        if credit is not None:
+            return np.asarray((labels * credit[:, said].T).sum(axis=1))
+        return np.asarray(labels[np.arange(len(labels)), said])
+
+    def _whole(self, coalition: Coalition) -> Metric:
+        """The metric that counts in a coalition, of the margins of all classes."""
+        return self.declared if "protocol" in coalition and self.declared is not None else self.metric
 
     def _statistics(self, labels: FloatArray, coalition: Coalition) -> Statistics:
-        return self._of_reported_classes(statistics(labels, self._predictions(coalition), collapse=collapses(self.metric)))
+        return self._of_reported_classes(statistics(labels, self._predictions(coalition), metric=self._whole(coalition)))
 
     @cached_property
     def _classes(self) -> npt.NDArray[np.bool_]:
@@ -181,7 +204,7 @@ class Coalitions:
         return np.bincount(self.tables.codes, minlength=c) + np.bincount(self.tables.predicted, minlength=c) > 0
 
     def _of_reported_classes(self, rows: Statistics) -> Statistics:
-        if collapses(self.metric) or self._classes.all():
+        if rows.right.shape[1] != len(self._classes) or self._classes.all():
             return rows
         return Statistics(*(part[:, self._classes] for part in _parts(rows)))
 
@@ -306,21 +329,27 @@ class Coalitions:
             return 0.0, 0.0
         weights = self._reweighted(self._projection[True] @ self.tables.people.target, coalition)
         right, true, predicted = np.split(weights @ self._statistics(self.labels, coalition).stacked(), 3)
-        broken, middle = edits.rate * (1 - edits.valid), value(self.metric, np.concatenate([right, true, predicted]))
-        low = value(self.metric, np.concatenate([right * (1 - broken), true, predicted]))
-        high = value(self.metric, np.concatenate([right + broken * np.maximum(true - right, 0), true, predicted]))
+        metric = self.metric_in(coalition)
+        broken, middle = edits.rate * (1 - edits.valid), value(metric, np.concatenate([right, true, predicted]))
+        low = value(metric, np.concatenate([right * (1 - broken), true, predicted]))
+        high = value(metric, np.concatenate([right + broken * np.maximum(true - right, 0), true, predicted]))
         return min(low - middle, 0.0), max(high - middle, 0.0)
 
-    def _imputed(self, rows: Statistics, labels: FloatArray, projection: FloatArray) -> tuple[Statistics, FloatArray]:
+    def _imputed(
+        self, rows: Statistics, labels: FloatArray, projection: FloatArray, coalition: Coalition
+    ) -> tuple[Statistics, FloatArray]:
         """Leaked rows get the score expected of fresh ones. Also how their statistics move with it, (n, 3W), 0 for fresh rows."""
         people, leaked = self.tables.people, ~self.fresh
         if not leaked.any():
             return rows, np.zeros_like(rows.stacked())
         expected = np.clip(people.basis @ (projection.T @ rows.correctness), 0.0, 1.0)
+        metric, elsewhere = self._whole(coalition), self.tables.elsewhere
+        if credit_of(metric) is not None and not collapses(metric):
+            said = statistics(labels, self._predictions(coalition), metric=metric).predicted
+            elsewhere = answered_like(labels[self.fresh], said[self.fresh], labels)
 
         def filled(correctness: FloatArray) -> Statistics:
-            made = imputed(labels, correctness, self.tables.elsewhere, collapse=collapses(self.metric))
-            return self._of_reported_classes(made)
+            return self._of_reported_classes(imputed(labels, correctness, elsewhere, metric=metric))
 
         parts = [np.where(leaked[:, None], new, old) for new, old in zip(_parts(filled(expected)), _parts(rows), strict=True)]
         moved = filled(np.ones(people.n)).stacked() - filled(np.zeros(people.n)).stacked()
@@ -334,12 +363,22 @@ class Coalitions:
         if self.too_few_unleaked or not people.leaked.any():
             return None
         right = self.fold_right(self.observed)
-        expected = np.clip(people.basis @ (self._projection[True].T @ right), 0.01, 0.99)[people.leaked]
-        moved = right[people.leaked] - expected
+        expected = np.clip(people.basis @ (self._projection[True].T @ right), 0.01, 0.99)
+        deviation = self._deviation(expected, right)[people.leaked]
+        moved, expected = (right - expected)[people.leaked], expected[people.leaked]
         _, member = np.unique(people.cluster[people.leaked], return_inverse=True)
         # Rows of a cluster are right or wrong together.
-        spread = np.bincount(member, np.sqrt(expected * (1 - expected)))
+        spread = np.bincount(member, deviation)
         return float(right[people.leaked].mean()), float(expected.mean()), float(moved.sum() / np.sqrt((spread**2).sum()))
+
+    def _deviation(self, expected: FloatArray, earned: FloatArray) -> FloatArray:
+        """Standard deviation of what a fresh row earns, (n,). Right or wrong: binomial. With credit for nearly right answers a
+        row varies less: as the fresh rows do, and one row more that varies as much as it could."""
+        most = expected * (1 - expected)
+        if credit_of(self._whole(frozenset(self.active))) is None:
+            return np.asarray(np.sqrt(most))
+        off = (earned - expected)[self.fresh]
+        return np.asarray(np.sqrt((off @ off + most) / (len(off) + 1)))
 
     def luck(self, coalition: Coalition) -> float:
         """Standard deviation of what leaked rows would add to the value of a coalition without leakage were each as likely right
@@ -349,9 +388,9 @@ class Coalitions:
         people, (own, _, slopes) = self.tables.people, self._linear(coalition)
         labels = self.labels if "noise" in coalition else self.observed
         rows = self._statistics(labels, coalition)
-        _, moved = self._imputed(rows, labels, self._projection[True])
+        _, moved = self._imputed(rows, labels, self._projection[True], coalition)
         expected = np.clip(people.basis @ (self._projection[True].T @ rows.correctness), 0.0, 1.0)
-        each = own * (moved @ slopes) * np.sqrt(expected * (1 - expected))
+        each = own * (moved @ slopes) * self._deviation(expected, rows.correctness)
         _, member = np.unique(people.cluster, return_inverse=True)
         return float(np.sqrt((np.bincount(member, each) ** 2).sum()))
 
@@ -365,7 +404,11 @@ class Coalitions:
             return found  # fold models stand in for this one
         labels, (own, fit, slopes) = self.labels if "noise" in coalition else self.observed, self._linear(coalition)
         right, _, predicted = (self._of_all_classes(part) for part in np.split(slopes, 3))
-        each = own[:, None] * (labels * right + predicted) + fit[:, None] * labels
+        credit = credit_of(self._whole(coalition))
+        if credit is None:
+            each = own[:, None] * (labels * right + predicted) + fit[:, None] * labels
+        else:
+            each = own[:, None] * ((labels * right) @ credit + predicted) + fit[:, None] * (labels @ credit)
         edits = self.contract.perturbation if self.contract and "fragility" in coalition else None
         rate = edits.rate if edits else 0.0
         for cues, share in self._cue_mixture(coalition):
@@ -381,7 +424,7 @@ class Coalitions:
         if self.too_few_unleaked:
             fresh = self._statistics(labels, coalition | {"leakage"})
         else:
-            fresh, _ = self._imputed(rows, labels, self._projection[True])
+            fresh, _ = self._imputed(rows, labels, self._projection[True], coalition)
         return np.where(self.tables.people.leaked, own * ((rows.stacked() - fresh.stacked()) @ slopes), 0.0)
 
     def relabelled(self, coalition: Coalition, labels: FloatArray) -> FloatArray:
@@ -396,14 +439,15 @@ class Coalitions:
         metric in the totals): the value as a linear function of the rows."""
         labels, people = self.labels if "noise" in coalition else self.observed, self.tables.people
         rows, projection = self._statistics(labels, coalition), self._projection["leakage" in coalition]
+        metric = self.metric_in(coalition)
         if "sample" in coalition:
             own = self._reweighted(projection @ people.target, coalition)
-            return own, np.zeros(people.n), gradient(self.metric, own @ rows.stacked())
+            return own, np.zeros(people.n), gradient(metric, own @ rows.stacked())
         own = self._reweighted(np.full(people.n, 1.0 / people.n), coalition)
         if "leakage" not in coalition:
-            return own, np.zeros(people.n), gradient(self.metric, own @ rows.stacked())
-        rows, moved = self._imputed(rows, labels, projection)
-        slopes = gradient(self.metric, own @ rows.stacked())
+            return own, np.zeros(people.n), gradient(metric, own @ rows.stacked())
+        rows, moved = self._imputed(rows, labels, projection, coalition)
+        slopes = gradient(metric, own @ rows.stacked())
         fit = projection @ ((own * (moved @ slopes)) @ people.basis)
         return np.where(self.fresh, own, 0.0), fit, slopes
 
@@ -423,7 +467,7 @@ class Coalitions:
         """Standard deviation that each stratum's estimated share of wrong labels brings, with its sign, (H,)."""
         if self.reviewed is None:
             return self._no_review()
-        moved = self._statistics(self.reviewed.change, coalition).stacked() @ gradient(self.metric, totals)
+        moved = self._statistics(self.reviewed.change, coalition).stacked() @ gradient(self.metric_in(coalition), totals)
         open_rows = ~self.reviewed.seen
         mass = np.bincount(self.reviewed.stratum, weights * moved * open_rows, minlength=len(self.reviewed.spread))
         return np.append(mass * self.reviewed.spread, [0.0, 0.0])

@@ -13,7 +13,7 @@ import numpy as np
 
 from veridical.core.randomness import stream
 from veridical.dataset.rows import IntArray
-from veridical.ledger.score_table import collapses, statistics
+from veridical.ledger.score_table import statistics
 from veridical.models.model import FloatArray
 from veridical.tasks._contract import Metric
 from veridical.tasks._totals import gradient, value
@@ -41,8 +41,8 @@ def chosen_among(
     """predicted: of this model, (n,). looks: of the others, (L, n). codes, cluster: (n,), labels as given."""
     same = (looks == predicted).all(axis=1)
     models = np.concatenate([predicted[None, :], np.unique(looks[~same], axis=0)])
-    labels, collapse = np.eye(n_classes)[codes], collapses(metric)
-    tables = [statistics(labels, ((found, 1.0),), collapse=collapse).stacked() for found in models]
+    labels = np.eye(n_classes)[codes]
+    tables = [statistics(labels, ((found, 1.0),), metric=metric).stacked() for found in models]
     return best_of(tables, same=int(same.sum()), cluster=cluster, metric=metric, seed=seed)
 
 

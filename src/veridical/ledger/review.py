@@ -161,19 +161,33 @@ class Reviewed:
 
 
 def apply_answers(
-    noise: LabelNoise, frame: Frame, *, truth: IntArray, codes: IntArray, predicted: IntArray, params: ReviewParams
+    noise: LabelNoise,
+    frame: Frame,
+    *,
+    truth: IntArray,
+    codes: IntArray,
+    predicted: IntArray,
+    params: ReviewParams,
+    graded: bool = False,
 ) -> Reviewed:
-    """truth: code of the reviewed label, -1 where not reviewed, -2 where `unsure`, (n,).
+    """truth: code of the reviewed label, -1 where not reviewed, -2 where `unsure`, (n,). graded: labels have an order and answers
+    may be partly right, so that every change of a label changes the score, not only one to what the model said.
 
     An unsure row says nothing of its own label, so it moves no value; but rows that a person cannot judge may be wrong more, or
     less, often than those next to them, all in the same direction, and that widens the interval.
     """
     seen, unsure = truth >= 0, truth == -2
-    rate, posterior, blind = _fitted(noise, truth=truth, codes=codes, seen=seen, params=params)
-    modelled = np.clip(changed(blind, codes=codes, predicted=predicted), 1e-6, 1 - 1e-6)
     agree = predicted == codes
-    hit = np.where(agree, truth != codes, truth == predicted) & seen
-    modelled = np.where(agree, _scaled(modelled, hit, agree, seen), _scaled(modelled, hit, ~agree, seen))
+    anything = agree | graded
+    rate, posterior, blind = _fitted(noise, truth=truth, codes=codes, seen=seen, params=params)
+    if graded:
+        blind = _leaning(blind, truth=truth, predicted=predicted, seen=seen)
+    modelled = changed(blind, codes=codes, predicted=np.where(anything, codes, predicted))
+    modelled = np.clip(modelled, 1e-6, 1 - 1e-6)
+    hit = np.where(anything, truth != codes, truth == predicted) & seen
+    kinds = np.minimum(np.abs(predicted - codes), FAR if graded else 1)
+    for kind in np.unique(kinds):
+        modelled = np.where(kinds == kind, _scaled(modelled, hit, kinds == kind, seen), modelled)
     n_strata = len(frame.names)
     asked = np.bincount(frame.stratum[seen], minlength=n_strata)
     hits = np.bincount(frame.stratum[hit], minlength=n_strata)
@@ -190,7 +204,10 @@ def apply_answers(
     spread = np.sqrt(cautious * (1 - cautious) * (1 / (asked + trusted) + undecided_share**2))
     per_share = modelled / np.maximum(prior, 1e-9)[frame.stratum]
     scaled = np.clip(per_share * share[frame.stratum], 0.0, 1.0)
-    labels, change = _label_distributions(noise, posterior, scaled, codes=codes, predicted=predicted)
+    if graded:
+        labels, change = _any_change(blind, scaled, codes=codes)
+    else:
+        labels, change = _label_distributions(noise, posterior, scaled, codes=codes, predicted=predicted)
     change *= np.where(scaled < 1.0, per_share, 0.0)[:, None]
     labels[seen] = 0.0
     labels[seen, truth[seen]] = 1.0
@@ -262,6 +279,37 @@ def _semi_supervised(
     joint = prior * transition[:, codes].T
     fit = np.where(seen, joint[rows, np.maximum(truth, 0)], joint.sum(axis=1))
     return transition, float(np.log(np.maximum(fit, 1e-12)).sum())
+
+
+LEANINGS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
+"""Log odds, per grade of distance, by which a grade far from what the model said is less likely the true one; the answers choose.
+Ours, by tests/unit/ledger/test_graded.py."""
+FAR = 3
+"""Grades between label and prediction from which rows are counted together: few are so far apart. Ours; no source."""
+
+
+def _leaning(blind: FloatArray, *, truth: IntArray, predicted: IntArray, seen: npt.NDArray[np.bool_]) -> FloatArray:
+    """p(truth | text, label) of grades with what the model said, (n, C): grades near it are likelier, by as much as makes the
+    reviewed truths likeliest. That a far label is wrong more often than a near one decides what graded scores gain."""
+    apart = np.abs(np.arange(blind.shape[1])[None, :] - predicted[:, None])
+    best, found = -np.inf, blind
+    for leaning in LEANINGS:
+        tried = blind * np.exp(-leaning * apart)
+        tried = tried / tried.sum(axis=1, keepdims=True)
+        fit = float(np.log(np.maximum(tried[seen, truth[seen]], 1e-12)).sum())
+        if fit > best:
+            best, found = fit, tried
+    return found
+
+
+def _any_change(blind: FloatArray, share: FloatArray, *, codes: IntArray) -> tuple[FloatArray, FloatArray]:
+    """(distribution over the true label given each row's chance that its label is wrong, its derivative), both (n, C)."""
+    rows = np.arange(len(codes))
+    given, elsewhere = np.zeros_like(blind), blind.copy()
+    given[rows, codes] = 1.0
+    elsewhere[rows, codes] = 0.0
+    elsewhere = elsewhere / np.maximum(elsewhere.sum(axis=1, keepdims=True), 1e-12)
+    return (1 - share)[:, None] * given + share[:, None] * elsewhere, elsewhere - given
 
 
 def _label_distributions(

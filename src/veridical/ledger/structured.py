@@ -210,10 +210,7 @@ def _counted(game: StructuredGame, metric: str) -> wording.Said:
     measure = game.reported.measure
     if not measure.stands_for:
         return wording.Said("The metric was computed as the task declares it.", "identity", game.people.n, slack=0.0)
-    why = f"The metric reported, {metric}, counts what is no achievement: {measure.why}. The task declares {measure.stands_for}."
-    return wording.Said(
-        why, "the same answers, counted both ways", game.people.n, slack=0.0, details={"instead": measure.stands_for}
-    )
+    return wording.counted(metric, instead=measure.stands_for, why=measure.why, n=game.people.n)
 
 
 def _protocol(game: StructuredGame, metric: str, found: Component) -> Component:

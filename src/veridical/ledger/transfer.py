@@ -10,6 +10,7 @@ import numpy as np
 
 from veridical.audit._evidence import Evidence
 from veridical.core.errors import InputError
+from veridical.core.plugins import get
 from veridical.core.randomness import stream
 from veridical.dataset.rows import SCHEMA, Dataset, IntArray, Text
 from veridical.ledger.contract import Contract, Perturbation
@@ -141,7 +142,12 @@ def read_target(contract: Contract, evidence: Evidence, *, seed: int) -> Target:
             f"The target {contract.target} has no column {data.roles.get('text', 'text')!r} as train has; its columns: "
             f"{', '.join(there[:10])}. Rename its text column."
         )
-    found = load_inputs(contract.target, text=roles["text"], second=roles.get("second"), label=roles.get("label"))
+    shape = get("veridical.tasks", "task", data.task).shape
+    beside = {role: data.roles[role] for role in (shape.beside if shape else ()) if data.roles.get(role) in there}
+    found = load_inputs(
+        contract.target, text=roles["text"], second=roles.get("second"), label=roles.get("label"), task=data.task, shape=shape,
+        beside=beside,
+    )  # fmt: skip
     if (found.seconds is None) != (data.seconds is None):
         raise InputError(f"The target {contract.target} and train do not both hold pairs of texts. Give the same columns.")
     n = len(found)

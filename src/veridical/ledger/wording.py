@@ -14,6 +14,7 @@ from veridical.ledger.population import Population
 from veridical.ledger.reuse import Chosen
 from veridical.ledger.review import Reviewed
 from veridical.ledger.tables import Tables
+from veridical.tasks._class_metrics import credit_of
 
 if TYPE_CHECKING:
     from veridical.ledger.coalitions import Coalitions
@@ -44,6 +45,12 @@ def protocol(tables: Tables, *, n_clusters: int) -> Component:
     zero = Estimate(0.0, 0.0, 0.0, 0.95, n, n_clusters, "identity")
     why = "The metric was computed as the task declares it, one vote a row; a classifier has no padding or majority tag to count."
     return Component("protocol", "measurement", "measured", zero, 0.0, n, why, 0.0, 0.0)
+
+
+def counted(metric: str, *, instead: str, why: str, n: int) -> Said:
+    """The player protocol, where the score as reported is not the one that the task declares."""
+    said = f"The metric reported, {metric}, counts what is no achievement: {why}. The task declares {instead}."
+    return Said(said, "the same answers, counted both ways", n, slack=0.0, details={"instead": instead})
 
 
 def reuse(chosen: Chosen, standard_error: float, *, n: int, n_clusters: int) -> Component:
@@ -79,6 +86,8 @@ def _reused(chosen: Chosen, *, n: int, n_clusters: int) -> Component:
 def leakage(game: "Coalitions") -> Said:
     tables = game.tables
     wrong = float(1 - (tables.predicted == tables.codes).mean())
+    if credit_of(game.metric) is not None:  # of a score on another scale, what leaks can buy at most is what it lacks
+        wrong = max(wrong, 1 - game(frozenset()).score)
     return leakage_of(tables.people, has_train=tables.has_train, wrong=wrong, too_few=game.too_few_unleaked, stand_in=True)
 
 

@@ -1,6 +1,6 @@
 """The encoder as a torch module: mean of the last hidden states over real tokens, then one linear layer. Needs torch."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,10 +25,11 @@ PREDICT_TOKENS = 1024
 class EncoderClassifier(nn.Module):
     """encoder: a transformers encoder of width D. head: (C, D)."""
 
-    def __init__(self, encoder: Any, *, n_classes: int, seed: int) -> None:
+    def __init__(self, encoder: Any, *, n_classes: int, seed: int, joined: int = 1) -> None:
+        """joined: how many states the head reads at once."""
         super().__init__()
         self.encoder = encoder
-        self.head = nn.Linear(encoder.config.hidden_size, n_classes)
+        self.head = nn.Linear(joined * encoder.config.hidden_size, n_classes)
         start = stream(seed, "head").normal(0.0, 0.02, self.head.weight.shape).astype(np.float32)
         with torch.no_grad():
             self.head.weight.copy_(torch.from_numpy(start))
@@ -54,6 +55,50 @@ class EncoderClassifier(nn.Module):
         with torch.autocast(features.device.type, enabled=False):
             logits: Tensor = self.head(features.float())
             return logits
+
+
+class MarkedStates(EncoderClassifier):
+    """Answers from the states at the marks that open two entities, side by side (Baldini Soares et al., ACL 2019). head: (C,
+    2 D). opening: ids of these marks. Where one is missing (cut off), the mean over the text stands in for it."""
+
+    def __init__(self, encoder: Any, *, n_classes: int, seed: int, opening: tuple[int, ...]) -> None:
+        super().__init__(encoder, n_classes=n_classes, seed=seed, joined=len(opening))
+        self.opening = opening
+
+    def pooled(self, ids: Tensor, mask: Tensor, types: Tensor | None) -> Tensor:
+        hidden = self.states(ids, mask, types).float()
+        real = mask.to(torch.float32).unsqueeze(-1)
+        mean = (hidden * real).sum(1) / real.sum(1).clamp(min=1.0)
+        found = []
+        for mark in self.opening:
+            at = ids == mark  # (B, T)
+            state = hidden[torch.arange(len(ids), device=ids.device), at.int().argmax(1)]
+            found.append(torch.where(at.any(1, keepdim=True), state, mean))
+        return torch.cat(found, dim=1)
+
+
+def classifier(tokenizer: Any, markers: tuple[str, ...]) -> Callable[..., EncoderClassifier]:
+    """What builds a network of an encoder: with marks, one that learns them as tokens and answers from those that open."""
+    if not markers:
+        return EncoderClassifier
+    ids = tokenizer.convert_tokens_to_ids(list(markers))
+
+    def built(encoder: Any, *, n_classes: int, seed: int) -> EncoderClassifier:
+        _widen(encoder, tokenizer, markers)
+        return MarkedStates(encoder, n_classes=n_classes, seed=seed, opening=tuple(ids[::2]))
+
+    return built
+
+
+def _widen(encoder: Any, tokenizer: Any, markers: tuple[str, ...]) -> None:
+    """Rows of the embedding table for the marks; each starts as one of SIGNS."""
+    with quiet_transformers(), torch.no_grad():
+        if encoder.get_input_embeddings().weight.shape[0] < len(tokenizer):
+            encoder.resize_token_embeddings(len(tokenizer), mean_resizing=False)
+        table = encoder.get_input_embeddings().weight
+        for mark, sign in zip(markers, SIGNS, strict=True):
+            pieces = tokenizer(sign, add_special_tokens=False)["input_ids"]
+            table[tokenizer.convert_tokens_to_ids(mark)] = table[pieces].mean(0)
 
 
 class WordTagger(EncoderClassifier):
@@ -85,6 +130,9 @@ class SpanFinder(EncoderClassifier):
         return shut.permute(0, 2, 1).reshape(-1, ids.shape[1])
 
 
+SIGNS = ("@", "*", "#", "^")
+"""What marks start as: signs that the encoder knows, as in Zhou and Chen 2021 (arXiv:2102.01373); the embedding table usually
+stays as it is while the encoder is tuned, so new tokens would stay noise."""
 SHUT = -1e4
 """Logit of a place where no answer can stand: probability 0, and still a number."""
 HEADS: dict[str, type[EncoderClassifier]] = {"words": WordTagger, "labels": LabelSets, "span": SpanFinder}
@@ -108,7 +156,8 @@ def quiet_transformers() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-def open_tokenizer(folder: Path) -> Any:
+def open_tokenizer(folder: Path, *, markers: tuple[str, ...] = ()) -> Any:
+    """markers: marks that are read as one token each."""
     from transformers import AutoTokenizer
 
     with quiet_transformers():
@@ -117,6 +166,8 @@ def open_tokenizer(folder: Path) -> Any:
         raise InputError(
             f"The tokenizer in {folder} has no padding token, so it is none of an encoder. Give an encoder, or linear."
         )
+    if markers:
+        tokenizer.add_tokens(list(markers), special_tokens=True)
     return tokenizer
 
 
@@ -246,7 +297,7 @@ def predict_logits(
             done += int(lengths[run].sum())
             progress("predict", done, total)
     network.train(was_training)
-    width = network.encoder.config.hidden_size if features else network.head.out_features
+    width = network.head.in_features if features else network.head.out_features
     result = np.empty((len(rows), width), np.float32)
     if outputs:
         result[order] = np.concatenate(outputs)

@@ -38,6 +38,8 @@ class EncoderModel:
     """Name and SHA-256 of the weights it was tuned from."""
     beside: tuple[str, dict[str, Any]] | None = None
     """Tuning method and its params where its tensors stay beside the encoder's own; None where the encoder is all there is."""
+    markers: tuple[str, ...] = ()
+    """Marks that are tokens of their own, and from whose states it answers; empty: the mean of all states."""
     kind: str = "encoder"
 
     def tokens(self, inputs: Sequence[Text]) -> Tokens:
@@ -74,7 +76,8 @@ class EncoderModel:
         write_json(folder / "config.json", json.loads(self.network.encoder.config.to_json_string(use_diff=False)))
         self.tokenizer.save_pretrained(folder)
         about = {"format": 1, "kind": self.kind, "labels": list(self.labels), "max_length": self.max_length, "pair": self.pair}
-        added = {} if self.beside is None else {"tuning": {"method": self.beside[0], "params": self.beside[1]}}
+        added: dict[str, Any] = {"markers": list(self.markers)} if self.markers else {}
+        added |= {} if self.beside is None else {"tuning": {"method": self.beside[0], "params": self.beside[1]}}
         write_json(folder / "model.json", {**about, "dtype": self.dtype, "attention": self.attention, "base": self.base, **added})
 
 
@@ -83,11 +86,12 @@ def load_encoder_model(folder: Path) -> EncoderModel:
     require_neural(f"The encoder model in {folder}")
     from safetensors.torch import load_file
 
-    from veridical.models._encoder_network import EncoderClassifier, empty_encoder, open_tokenizer
+    from veridical.models._encoder_network import classifier, empty_encoder, open_tokenizer
 
     about: dict[str, Any] = json.loads((folder / "model.json").read_text(encoding="utf-8"))
-    labels = tuple(about["labels"])
-    network = EncoderClassifier(empty_encoder(folder, attention=about["attention"]), n_classes=len(labels), seed=0)
+    labels, markers, tokenizer = tuple(about["labels"]), tuple(about.get("markers", ())), open_tokenizer(folder)
+    built = classifier(tokenizer, markers)
+    network = built(empty_encoder(folder, attention=about["attention"]), n_classes=len(labels), seed=0)
     beside = about.get("tuning")
     if beside is not None:
         prepare_beside(network, beside["method"], beside["params"], about["max_length"])
@@ -99,13 +103,14 @@ def load_encoder_model(folder: Path) -> EncoderModel:
     return EncoderModel(
         labels=labels,
         network=network,
-        tokenizer=open_tokenizer(folder),
+        tokenizer=tokenizer,
         max_length=about["max_length"],
         pair=about["pair"],
         dtype=about["dtype"],
         attention=about["attention"],
         base=about["base"],
         beside=None if beside is None else (beside["method"], beside["params"]),
+        markers=markers,
     )
 
 

@@ -1,6 +1,7 @@
 """What trivial rules reach on the test rows: no score is shown without them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import scipy.sparse as sp
@@ -13,7 +14,8 @@ from veridical.dataset.rows import Dataset, IntArray, Text
 from veridical.dataset.words import words
 from veridical.models.text_features import hashed, is_word
 from veridical.models.word_bayes import fit_word_bayes
-from veridical.tasks._contract import Metric
+from veridical.tasks._class_metrics import margins
+from veridical.tasks._contract import Metric, Task
 
 REPLICATES = 1000
 """Bootstrap replicates. Convention."""
@@ -31,23 +33,33 @@ def floors(data: Dataset, *, metric: str, seed: int) -> dict[str, Estimate]:
     train, test = (rows[data.codes[rows] >= 0] for rows in (data.rows("train"), data.rows("test")))
     if not len(train) or not len(test):
         return {}
-    score = get("veridical.tasks", "task", data.task).metrics[metric]
-    inputs = data.inputs()
+    task: Task = get("veridical.tasks", "task", data.task)
+    score, inputs = task.metric(metric, data.labels), data.inputs()
     seen: dict[Text, int] = {}
     units = np.array([seen.setdefault(inputs[row], len(seen)) for row in test], dtype=np.int64)
-    present = presence(inputs)
-    part = presence(opening(inputs))
     codes, n_classes = data.codes[train], len(data.labels)
-    majority = int(np.bincount(codes, minlength=n_classes).argmax())
-    predicted = {
-        "majority": np.full(len(test), majority, dtype=np.int64),
-        "one_word": one_word(present[train], codes, present[test], n_classes=n_classes),
-        "partial_input": _bayes(part[train], codes, part[test], n_classes),
-        "bag_of_words": _bayes(present[train], codes, present[test], n_classes),
+
+    def always(code: int) -> IntArray:
+        return np.full(len(test), code, dtype=np.int64)
+
+    def words_of(part: sp.csr_matrix) -> IntArray:
+        return _bayes(part[train], codes, part[test], n_classes)
+
+    present = presence(inputs)
+    rules: dict[str, Callable[[], IntArray]] = {
+        "majority": lambda: always(int(np.bincount(codes, minlength=n_classes).argmax())),
+        "middle_grade": lambda: always(int(np.median(codes))),
+        "one_word": lambda: one_word(present[train], codes, present[test], n_classes=n_classes),
+        "partial_input": lambda: words_of(presence(opening(inputs))),
+        "bag_of_words": lambda: words_of(present),
     }
+    for name, part in task.parts.items():
+        rules[name] = partial(lambda part: words_of(presence([part(text) for text in inputs])), part)
     return {
-        name: _estimate(data.codes[test], found, units, score=score, n_classes=n_classes, rng=stream(seed, f"floors/{name}"))
-        for name, found in predicted.items()
+        name: _estimate(
+            data.codes[test], rules[name](), units, score=score, n_classes=n_classes, rng=stream(seed, f"floors/{name}")
+        )
+        for name in task.floors
     }
 
 
@@ -85,9 +97,8 @@ def _bayes(train: sp.csr_matrix, codes: IntArray, test: sp.csr_matrix, n_classes
 def _estimate(
     true: IntArray, predicted: IntArray, units: IntArray, *, score: Metric, n_classes: int, rng: np.random.Generator
 ) -> Estimate:
-    one_hot = np.eye(n_classes)
-    margins = np.hstack([one_hot[true] * (true == predicted)[:, None], one_hot[true], one_hot[predicted]])
-    value = float(score(*np.split(margins.sum(axis=0), 3)))
-    means = cluster_bootstrap_means(margins, units, REPLICATES, rng)
+    rows = margins(true, predicted, n_classes=n_classes, metric=score).stacked()
+    value = float(score(*np.split(rows.sum(axis=0), 3)))
+    means = cluster_bootstrap_means(rows, units, REPLICATES, rng)
     low, high = percentile_interval(np.array([score(*np.split(row, 3)) for row in means]), value)
     return Estimate(value, low, high, 0.95, len(true), len(np.unique(units)), "bootstrap over distinct inputs")

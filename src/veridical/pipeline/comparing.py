@@ -11,8 +11,10 @@ from veridical import __version__
 from veridical.core import looks, run_record
 from veridical.core.comparison_record import ComparedRun, ComparisonRecord
 from veridical.core.errors import InputError
+from veridical.core.plugins import get
 from veridical.core.run_record import RunRecord
-from veridical.ledger.accounting import metric_of
+from veridical.ledger import wording
+from veridical.ledger.accounting import Counting, counting
 from veridical.ledger.review import UNSURE, ReviewParams, frame
 from veridical.ledger.structured_tables import read_people
 from veridical.ledger.tables import Tables, read_tables
@@ -71,9 +73,12 @@ def compare(
     opened = _opened(folders)
     task = opened[0].record.task
     declared = metric or _same(folders, "metric", [run.record.metric for run in opened], "Choose one for all with --metric NAME.")
-    name, _ = metric_of(task, declared)
     kept, notes = _rows_in_common(opened, shared=shared)
-    rows, leaked, known, said = _paired(opened, kept, metric=name)
+    labels = _labels(opened, task)
+    counted = None if structure_of(task) else counting(task, declared, labels)
+    get("veridical.tasks", "task", task).metric(declared, labels)  # refused where it is unknown
+    name = counted.name if counted else declared
+    rows, leaked, known, said = _paired(opened, kept, metric=name, labels=labels, counted=counted)
     seen, not_ours = _looks(opened)
     found = comparison.compare(
         rows, transitions=known.transitions, reviewed=known.reviewed, margin=margin, looks=len(seen), seed=seed
@@ -102,12 +107,11 @@ class _Known:
 
 
 def _paired(
-    opened: Sequence[_Run], kept: Sequence[str], *, metric: str
+    opened: Sequence[_Run], kept: Sequence[str], *, metric: str, labels: tuple[str, ...], counted: Counting | None
 ) -> "tuple[Paired, np.typing.NDArray[np.bool_], _Known, list[str]]":
-    """(the rows compared, which of them each run has in train (K, n), what is known of wrong labels, notes)."""
-    task = opened[0].record.task
-    labels = tuple(sorted({label for run in opened for label in run.record.labels}))
-    structure = structure_of(task)
+    """(the rows compared, which of them each run has in train (K, n), what is known of wrong labels, notes). counted: how labels
+    are scored; None where an answer is more than one label."""
+    structure = structure_of(opened[0].record.task)
     aligned = [_Aligned(run, kept, labels) for run in opened] if structure is None else []
     shared = [_Shared(run, kept) for run in opened]
     leaked, clusters = np.stack([one.leaked for one in shared]), joined([one.clusters for one in shared])
@@ -119,16 +123,37 @@ def _paired(
             labels = tuple(sorted({*labels, *structure.shape.names([*gold, *(answer for one in said for answer in one)])}))
         rows = answered_rows(structure, gold=gold, said=said, names=labels, metric=metric, clusters=clusters, people=people)
         return rows, leaked, _Known(), [LABELS_AS_GIVEN]
+    assert counted is not None
     plain = Rows(
         codes=aligned[0].codes,
         predicted=np.stack([one.predicted for one in aligned]),
         clusters=clusters,
         n_classes=len(labels),
-        metric=metric_of(task, metric)[1],
+        metric=counted.metric,
         people=people,
+        declared=counted.declared,
     )
     reviewed, notes = _reviewed(aligned, plain)
-    return plain, leaked, _Known(within(aligned[0].tables.noise, n_classes=len(labels)), reviewed), notes
+    known = _Known(within(aligned[0].tables.noise, n_classes=len(labels)), reviewed)
+    return plain, leaked, known, [*notes, *_counted_otherwise(counted)]
+
+
+def _counted_otherwise(counted: Counting) -> tuple[str, ...]:
+    """What honest scores count where that is not what was reported."""
+    if counted.declared is None:
+        return ()
+    return (wording.counted(counted.name, instead=counted.instead, why=counted.why, n=0).why,)
+
+
+def _labels(opened: Sequence[_Run], task: str) -> tuple[str, ...]:
+    """The labels of all runs, sorted; in their order where labels are grades."""
+    of_runs = {run.record.labels for run in opened}
+    if get("veridical.tasks", "task", task).ordered:
+        if len(of_runs) > 1:
+            shown = " and ".join(", ".join(labels) for labels in sorted(of_runs)[:2])
+            raise InputError(f"The runs have other grades or another order ({shown}). Compare runs with the same ones.")
+        return opened[0].record.labels
+    return tuple(sorted({label for labels in of_runs for label in labels}))
 
 
 def _opened(folders: Sequence[Path]) -> list[_Run]:

@@ -10,7 +10,7 @@ from veridical.core import plugins
 from veridical.core.errors import InputError, UnknownName
 from veridical.core.field_docs import plain_type
 from veridical.models.calls import Calls, is_address, refuse_address
-from veridical.train.config import METRICS, TrainConfig
+from veridical.train.config import TrainConfig
 
 CHOICES = {
     "split": ("clusters", "random", "folds"),
@@ -57,7 +57,7 @@ class RunConfig:
     test_share: float = 0.2
     """Share of the rows that become the test set when one file is split, 0..1."""
     task: str = "classification"
-    """The task: classification, ner, multilabel or qa."""
+    """The task: classification, ordinal, relation, ner, multilabel or qa."""
     tokens: str | None = None
     """Column with the tokens of a text: a list, or a text with spaces between them (task ner)."""
     tags: str | None = None
@@ -70,6 +70,12 @@ class RunConfig:
     """Column with the question (task qa)."""
     answers: str | None = None
     """Column with the answers: a text, a list of texts, or records as SQuAD has them; empty where there is none (task qa)."""
+    first_entity: str | None = None
+    """Column with the first entity as it stands in the text, where the text does not mark it as <e1>...</e1> (task relation)."""
+    second_entity: str | None = None
+    """Column with the second entity, where the text does not mark it as <e2>...</e2> (task relation)."""
+    order: tuple[str, ...] = ()
+    """The labels from the lowest grade to the highest, separated by commas; not needed where they are numbers (task ordinal)."""
     metric: str = "accuracy"
     """The score that is reported: accuracy, macro_f1, weighted_f1, balanced_accuracy or mcc; those of other tasks are in
     docs/guide/tasks.md. When not given, the one that the task declares."""
@@ -154,10 +160,10 @@ def configured(given: dict[str, Any]) -> RunConfig:
     chosen = {name: as_declared((own | training)[name], value) for name, value in given.items()}
     task = chosen.get("task", RunConfig.task)
     if task in plugins.names("veridical.tasks"):  # an unknown one is refused below
-        chosen.setdefault("metric", plugins.get("veridical.tasks", "task", task).declared)
-    metric = chosen.get("metric", RunConfig.metric)
-    if metric in METRICS:  # an unknown one is refused by its own name
-        chosen.setdefault("select_by", metric)
+        record = plugins.get("veridical.tasks", "task", task)
+        metric = chosen.setdefault("metric", record.declared)
+        if record.structure is None and metric in record.metrics:  # an unknown one is refused by its own name
+            chosen.setdefault("select_by", metric)
     config = RunConfig(
         **{name: value for name, value in chosen.items() if name in own},
         training=TrainConfig(**{name: value for name, value in chosen.items() if name in training}),

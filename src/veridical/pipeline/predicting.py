@@ -32,12 +32,16 @@ def predict(
     text: str | None = None,
     second: str | None = None,
     id: str | None = None,
+    first_entity: str | None = None,
+    second_entity: str | None = None,
     progress: Progress = silent,
 ) -> Predicted:
     """Write one line {"id", "label", "probabilities"} per usable row."""
     import numpy as np
 
+    from veridical.core.plugins import get
     from veridical.dataset.loading import load_inputs
+    from veridical.dataset.row_shape import refuse_option
     from veridical.models.stored import ANSWERING, kind_of, open_model
 
     refuse_other(out, made="predictions", ours=_is_ours)
@@ -45,7 +49,16 @@ def predict(
         return _answers(model, source, out=out, text=text, second=second, id=id, progress=progress)
     opened = open_model(model)
     roles = _roles(model, source, text=text, second=second, id=id)
-    data = load_inputs(source, text=roles["text"], second=roles["second"], id=roles["id"], progress=progress)
+    remembered, entities = _remembered(model), {"first_entity": first_entity, "second_entity": second_entity}
+    task = remembered.get("task", "classification")
+    shape = get("veridical.tasks", "task", task).shape
+    refuse_option(shape, entities, task=task)
+    there = _columns(source) if shape else set()
+    known = {role: remembered[role] for role in (shape.beside if shape else ()) if remembered.get(role) in there}
+    data = load_inputs(
+        source, text=roles["text"], second=roles["second"], id=roles["id"], task=task, shape=shape,
+        beside=known | {role: column for role, column in entities.items() if column is not None}, progress=progress,
+    )  # fmt: skip
     labels = opened.labels
 
     def write(path: Path) -> None:
@@ -78,8 +91,7 @@ def _answers(
     opened = open_answering(model)
     structure = get("veridical.tasks", "task", opened.task).structure
     roles = _roles(model, source, text=text, second=second, id=id)
-    stored = model / "roles.json"
-    notation = json.loads(stored.read_text(encoding="utf-8")).get("notation") if stored.is_file() else None
+    notation = _remembered(model).get("notation")
     data = load_inputs(
         source, text=roles["text"], second=roles["second"], id=roles["id"], task=opened.task, shape=structure.shape,
         notation=notation or None, progress=progress,
@@ -109,10 +121,9 @@ def _is_ours(path: Path) -> bool:
 def _roles(model: Path, source: Path, *, text: str | None, second: str | None, id: str | None) -> dict[str, str | None]:
     """Options first, then the columns of training where the file has them; the rest is guessed by the loader."""
     given = {"text": text, "second": second, "id": id}
-    stored = model / "roles.json"
-    if not stored.is_file():
+    remembered = _remembered(model)
+    if not remembered:
         return given
-    remembered = json.loads(stored.read_text(encoding="utf-8"))
     there = _columns(source)
     for role in ("text", "second"):
         name = remembered.get(role)
@@ -123,6 +134,13 @@ def _roles(model: Path, source: Path, *, text: str | None, second: str | None, i
                 f"Name the one to read with --{role} COLUMN."
             )
     return {role: value or (remembered.get(role) if remembered.get(role) in there else None) for role, value in given.items()}
+
+
+def _remembered(model: Path) -> dict[str, str]:
+    """Task and columns of training; empty for a model that was saved alone."""
+    stored = model / "roles.json"
+    found: dict[str, str] = json.loads(stored.read_text(encoding="utf-8")) if stored.is_file() else {}
+    return found
 
 
 def _columns(source: Path) -> set[str]:

@@ -81,7 +81,7 @@ def write_trained(folder: Path, trained: "Trained", data: "Dataset") -> None:
 
     if trained.model is not None and not trained.external:
         trained.model.save(folder / "model")
-        write_json(folder / "model" / "roles.json", data.roles)
+        write_json(folder / "model" / "roles.json", {**data.roles, "task": data.task})
     if trained.dynamics is not None:
         write_table(trained.dynamics, folder / "dynamics.parquet")
     known = ~np.isnan(trained.probabilities).any(axis=1)

@@ -159,7 +159,7 @@ def _train_again(
     ).model
     assert model is not None
     model.save(folder / "model_repaired")
-    write_json(folder / "model_repaired" / "roles.json", data.roles)
+    write_json(folder / "model_repaired" / "roles.json", {**data.roles, "task": data.task})
 
 
 def tried(

@@ -46,7 +46,7 @@ def routed(
     progress: Progress,
 ) -> tuple[RoutedArm, ...]:
     """The verdicts on every countermeasure proposed. opened: the rows that are not locked, with the winning repairs applied."""
-    from veridical.ledger.accounting import metric_of
+    from veridical.ledger.accounting import counting
     from veridical.ledger.contract import read_contract
     from veridical.verify.countermeasure_arms import tried_countermeasures
 
@@ -59,7 +59,7 @@ def routed(
         locked=locked,
         proposals=proposed,
         teach=_teacher(opened, weights=weights, clusters=opened_clusters, config=config),
-        metric=metric_of(config.task, config.metric)[1],
+        metric=counting(config.task, config.metric, whole.labels).metric,
         votes=ledger.votes,
         contract=read_contract(Path(config.contract)) if config.contract else None,
         transfer=TRANSFER,

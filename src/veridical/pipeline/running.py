@@ -34,13 +34,13 @@ if TYPE_CHECKING:
     from veridical.dataset.rows import Dataset
     from veridical.ledger.tables import Tables
     from veridical.pipeline.looking import Looked
-    from veridical.tasks._contract import Structure
+    from veridical.tasks._contract import Structure, Task
     from veridical.train.trained import Trained
 
 T = TypeVar("T")
 CHECKPOINT = "checkpoint"
 """Where training keeps its state while it lasts."""
-TASK_COLUMNS = ("tokens", "tags", "context", "question", "answers")
+TASK_COLUMNS = ("tokens", "tags", "context", "question", "answers", "first_entity", "second_entity")
 """Settings that name columns of single tasks."""
 STAGE_NAMES = ("load", "audit", "search", "train", "probe", "account", "repair")
 
@@ -403,8 +403,11 @@ def _check_names(config: RunConfig) -> None:
     from veridical.train._knobs import files_named
 
     task = get("veridical.tasks", "task", config.task)
-    if config.metric not in task.metrics:
-        raise UnknownName("metric", config.metric, task.metrics)
+    for metric in (config.metric, *(() if task.structure else (config.training.select_by,))):
+        if metric not in task.metrics:
+            raise UnknownName("metric", metric, task.metrics)
+    if config.order and not task.ordered:
+        raise InputError(f"--order is for tasks whose labels are grades, and task {config.task} has none. Leave it out.")
     for name in config.repairs:
         if name not in names("veridical.repair"):
             raise UnknownName("repair", name, names("veridical.repair"), "See: veridical list repairs")
@@ -470,18 +473,23 @@ def _check_model(config: RunConfig) -> None:
 
 
 def load_as_configured(source: Path, config: RunConfig, progress: Progress) -> "Dataset":
+    from veridical.core.plugins import get
     from veridical.dataset.loading import load
     from veridical.dataset.row_shape import refuse_option
 
-    structure = structure_of(config.task)
-    shape = structure.shape if structure else None
+    task: Task = get("veridical.tasks", "task", config.task)
+    shape = task.structure.shape if task.structure else task.shape
     own = {name: getattr(config, name) for name in TASK_COLUMNS}
     refuse_option(shape, own, task=config.task)
+    if shape and shape.classes and config.second and "second" not in shape.options.values():
+        raise InputError(f"--second names a second text, which task {config.task} does not have. Leave it out.")
     roles = {shape.options[name]: column for name, column in own.items() if shape and column is not None}
     return load(
         source,
         shape=shape,
+        beside={role: column for role, column in roles.items() if role in shape.beside} if shape else None,
         notation=config.tag_scheme,
+        order=config.order if task.ordered else None,
         test=config.test,
         valid=config.valid,
         task=config.task,

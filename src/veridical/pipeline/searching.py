@@ -116,20 +116,21 @@ class _Ground:
         """Statistics (n, 3W) of answers to the validation rows."""
         import numpy as np
 
-        from veridical.ledger.score_table import collapses, statistics
-        from veridical.tasks._confusion_metrics import METRICS
+        from veridical.ledger.score_table import statistics
 
         if self.structure is None:
-            n, metric = len(self.data.labels), METRICS[self.config.metric]
+            n = len(self.data.labels)
             true, found = np.eye(n)[self.data.codes[self.valid]], np.asarray(said, np.int64)
-            return statistics(true, ((found, 1.0),), collapse=collapses(metric)).stacked()
+            return statistics(true, ((found, 1.0),), metric=self.metric()).stacked()
         gold = [str(self.data.answers[row]) for row in self.valid]
         return self.structure.measures[self.config.metric].margins(gold, said, self.data.labels).stacked()
 
     def metric(self) -> Any:
-        from veridical.tasks._confusion_metrics import METRICS
+        from veridical.ledger.accounting import counting
 
-        return METRICS[self.config.metric] if self.structure is None else self.structure.measures[self.config.metric].metric
+        if self.structure is None:
+            return counting(self.config.task, self.config.metric, self.data.labels).metric
+        return self.structure.measures[self.config.metric].metric
 
     def score(self, said: list[Any]) -> float:
         from veridical.tasks._totals import value

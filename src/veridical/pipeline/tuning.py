@@ -25,6 +25,7 @@ from veridical.pipeline.running import identity_of, load_as_configured, use_engi
 
 if TYPE_CHECKING:
     from veridical.dataset.rows import Dataset
+    from veridical.tasks._contract import Metric
     from veridical.train.config import TrainConfig
     from veridical.train.trained import Trained
 
@@ -81,14 +82,14 @@ def _check(config: RunConfig, methods: Sequence[str]) -> None:
     from veridical.models.callable_name import is_callable_name
     from veridical.models.calls import is_address
     from veridical.models.weights import require_neural, resolve
-    from veridical.tasks._confusion_metrics import METRICS
 
+    task = get("veridical.tasks", "task", config.task)
     if not methods or len(set(methods)) < len(methods):
         raise InputError(f"--methods is {', '.join(methods) or 'empty'}; name each method once, for example full,lora,bitfit.")
     if config.model == "linear" or is_callable_name(config.model) or is_address(config.model):
         raise InputError(f"--model {config.model} has no encoder to tune. Give minilm, a folder or a hub id.")
-    if config.metric not in METRICS:
-        raise UnknownName("metric", config.metric, METRICS)
+    if config.metric not in task.metrics:
+        raise UnknownName("metric", config.metric, task.metrics)
     require_neural(f"--model {config.model}")
     resolve(config.model)
     for method in methods:
@@ -201,8 +202,9 @@ def drifts(before: FloatArray, after: FloatArray) -> FloatArray:
 def _record(tried: Sequence[dict[str, Any]], part: _Part, config: RunConfig, folder: RunFolder) -> TuningRecord:
     scored, data = part.scored, part.data
     methods = estimated(
-        tried, data.codes[scored], part.clusters[scored], n_classes=len(data.labels), metric=config.metric, seed=config.seed
-    )
+        tried, data.codes[scored], part.clusters[scored], n_classes=len(data.labels), metric=_metric(config, data),
+        seed=config.seed,
+    )  # fmt: skip
     said = dict.fromkeys(warning for one in tried for warning in one.get("warnings", ()))
     return TuningRecord(
         veridical=__version__,
@@ -223,7 +225,7 @@ def _record(tried: Sequence[dict[str, Any]], part: _Part, config: RunConfig, fol
 
 
 def estimated(
-    tried: Sequence[dict[str, Any]], codes: IntArray, clusters: IntArray, *, n_classes: int, metric: str, seed: int
+    tried: Sequence[dict[str, Any]], codes: IntArray, clusters: IntArray, *, n_classes: int, metric: "Metric", seed: int
 ) -> tuple[TunedMethod, ...]:
     """Scores, paired differences to the first method that was trained, and drift; all methods share the resamples.
 
@@ -265,19 +267,24 @@ def estimated(
 
 
 def _scores(
-    codes: IntArray, predicted: IntArray, position: IntArray, counts: FloatArray, *, n_classes: int, metric: str
+    codes: IntArray, predicted: IntArray, position: IntArray, counts: FloatArray, *, n_classes: int, metric: "Metric"
 ) -> tuple[float, FloatArray]:
     """(the metric, its replicates (R,)). position: (N,) cluster of each row. counts: (R, K)."""
-    from veridical.tasks._confusion_metrics import METRICS
+    from veridical.tasks._class_metrics import margins
 
-    k, of = counts.shape[1], METRICS[metric]
-    totals = np.zeros((3, k, n_classes))  # right, true, predicted
-    hit = predicted == codes
-    np.add.at(totals[0], (position[hit], codes[hit]), 1.0)
-    np.add.at(totals[1], (position, codes), 1.0)
-    np.add.at(totals[2], (position, predicted), 1.0)
+    rows = margins(codes, predicted, n_classes=n_classes, metric=metric)
+    totals = np.zeros((3, counts.shape[1], n_classes))
+    for place, part in enumerate((rows.right, rows.true, rows.predicted)):
+        np.add.at(totals[place], position, part)
     drawn = [counts @ part for part in totals]
-    return of(*totals.sum(axis=1)), np.array([of(*rows) for rows in zip(*drawn, strict=True)])
+    return metric(*totals.sum(axis=1)), np.array([metric(*rows) for rows in zip(*drawn, strict=True)])
+
+
+def _metric(config: RunConfig, data: "Dataset") -> "Metric":
+    from veridical.core.plugins import get
+
+    found: Metric = get("veridical.tasks", "task", config.task).metric(config.metric, data.labels)
+    return found
 
 
 def _mean(values: FloatArray, clusters: IntArray, *, seed: int) -> Estimate:

@@ -82,7 +82,7 @@ class Subject(TestRows):
     @property
     def metric_function(self) -> Metric:
         task: Task = plugins.get("veridical.tasks", "task", self.data.task)
-        return task.metrics[self.metric]
+        return task.metric(self.metric, self.labels)
 
 
 def subject_of(data: Dataset, model: Model, *, recipe: Recipe | None = None, seed: int = 0, budget: str = "standard") -> Subject:

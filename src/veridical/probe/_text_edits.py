@@ -4,14 +4,18 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from veridical.dataset.entity_marks import around
 from veridical.dataset.normalisation import is_cjk
 from veridical.dataset.rows import Text
 from veridical.dataset.words import words
 
 
 def pieces(text: str) -> tuple[list[str], str]:
-    """The units of a text in order, and what stands between them."""
-    return (words(text), "") if is_cjk(text) else (text.split(), " ")
+    """The units of a text in order, and what stands between them; an entity with its marks is one unit."""
+    units: list[str] = []
+    for part, entity in around(text):
+        units += [part] if entity else words(part) if is_cjk(text) else part.split()
+    return units, "" if is_cjk(text) else " "
 
 
 def each(text: Text, edit: Callable[[str], str]) -> Text:

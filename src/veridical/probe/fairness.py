@@ -32,6 +32,7 @@ from veridical.probe._contract import Measured, Probe, Toys
 from veridical.probe._subject import Subject, subject_of
 from veridical.probe._toys import ToyModel
 from veridical.probe.answers._fairness import part as answers
+from veridical.tasks._class_metrics import credit_of, earned
 from veridical.tasks._contract import Metric
 
 Names = npt.NDArray[Any]
@@ -173,14 +174,20 @@ def _look(rows: gm.Rows, groups: tuple[str, ...], metric: Metric, params: Params
     frequent = np.argsort(-table[:, gm.TRUE].sum(axis=0), kind="stable")
     # Of two classes one is enough: the rates of the other are its complements.
     classes = np.array([1]) if rows.n_classes == 2 else np.sort(frequent[: params.most_classes])
-    kinds, drawn, scores = gm.kinds(rows), [], []
+    valued = _valued(rows, metric)
+    kinds, worth, drawn, scores = gm.kinds(rows), gm.kinds(valued), [], []
     for size in _blocks(params.replicates, table.size):
         block = gm.resampled_margins(kinds, size, rng)
-        scores.append(_metrics(block, metric))
+        scores.append(_metrics(block if valued is rows else gm.resampled_margins(worth, size, rng), metric))
         drawn.append(_of_classes(block, classes))
     own = np.array([len(np.unique(rows.clusters[rows.groups == g])) for g in range(len(groups))])
-    found = (_metrics(table[None], metric)[0], np.concatenate(scores))
+    found = (_metrics(gm.margins(valued)[None], metric)[0], np.concatenate(scores))
     return Look(rows, groups, classes, _of_classes(table, classes), np.concatenate(drawn), found, own, params)
+
+
+def _valued(rows: gm.Rows, metric: Metric) -> gm.Rows:
+    """The rows with what their answers are worth to the metric, where that is not all or nothing."""
+    return rows if credit_of(metric) is None else replace(rows, earned=earned(rows.codes, rows.predicted, metric))
 
 
 def _blocks(replicates: int, cells: int) -> Iterable[int]:
@@ -210,13 +217,16 @@ def _nulls(look: Look, metric: Metric, permutations: int, rng: np.random.Generat
     Odds are rates given the label, so their null deals groups among rows of the same label.
     """
     found: dict[str, FloatArray] = {}
+    valued = _valued(look.rows, metric)
     for given_label in (False, True):
         parts: dict[str, list[FloatArray]] = {}
         deals = gm.permuted_groups(look.rows, given_label=given_label, replicates=permutations, rng=rng)
         for size in _blocks(permutations, look.rows.n_groups * 3 * look.rows.n_classes):
-            block = np.stack([gm.margins(look.rows, groups=next(deals)) for _ in range(size)])
+            dealt = [next(deals) for _ in range(size)]
+            block = np.stack([gm.margins(look.rows, groups=groups) for groups in dealt])
             if not given_label:
-                parts.setdefault("metric_gap", []).append(gm.difference(_metrics(block, metric))[:, None])
+                worth = block if valued is look.rows else np.stack([gm.margins(valued, groups=groups) for groups in dealt])
+                parts.setdefault("metric_gap", []).append(gm.difference(_metrics(worth, metric))[:, None])
             by_class = gm.disparities(gm.rates(_of_classes(block, look.classes)))
             wanted = TESTED[1:] if given_label else TESTED[:1]
             for name in wanted:

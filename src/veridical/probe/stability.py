@@ -32,6 +32,7 @@ from veridical.probe._learning_curve import continued
 from veridical.probe._retraining import Again, retraining
 from veridical.probe._subject import Recipe, Subject, subject_of
 from veridical.probe.answers._stability import part as answers
+from veridical.tasks._class_metrics import earned
 from veridical.tasks._contract import Metric
 
 KINDS = {
@@ -80,7 +81,7 @@ class Scale:
         """Votes of each cluster: right, true, predicted, (K, 3 C)."""
         classes, codes = len(self.subject.labels), self.subject.codes
         column = np.concatenate([codes, classes + codes, 2 * classes + predicted])
-        value = np.concatenate([self.votes * (predicted == codes), self.votes, self.votes])
+        value = np.concatenate([self.votes * earned(codes, predicted, self.metric), self.votes, self.votes])
         shape = (self.drawn.shape[1], 3 * classes)
         return sp.csr_matrix((value, (np.tile(self.member, 3), column)), shape=shape)
 

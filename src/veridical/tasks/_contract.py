@@ -1,12 +1,13 @@
-"""What a task is: its metrics, which one it declares, and the floors it must show."""
+"""What a task is: its metrics, which one it declares, the floors it must show, and what an encoder learns of its labels."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from veridical.core.errors import UnknownName
 from veridical.dataset.row_shape import RowShape
 from veridical.dataset.rows import Dataset, Text
 
@@ -65,12 +66,43 @@ class Structure:
 
 
 @dataclass(frozen=True, slots=True)
+class Bound:
+    """A metric that must know the labels. of: labels, in the order of their codes -> the metric. stands_for, why: see Measure."""
+
+    of: Callable[[tuple[str, ...]], Metric]
+    stands_for: str = ""
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Task:
-    """The record a task file ends with. `floors` has no default: a score without its floor is not shown. structure: None where a
-    row has one label."""
+    """The record a task file ends with. `floors` has no default: a score without its floor is not shown."""
 
     name: str
-    metrics: Mapping[str, Metric]
+    metrics: Mapping[str, Metric | Bound]
     declared: str
     floors: tuple[str, ...]
     structure: Structure | None = None
+    """None where a row has one label."""
+    shape: RowShape | None = None
+    """How rows with one label stand in a file, where that is more than a text and a label."""
+    parts: Mapping[str, Callable[[Text], Text]] = field(default_factory=dict)
+    """Floor -> the part of an input that it reads, with a bag of words."""
+    ordered: bool = False
+    """Labels are grades: numbers, or in the order that --order gives."""
+    markers: tuple[str, ...] = ()
+    """Marks in a text that an encoder learns as tokens of their own; it answers from the states at those that open."""
+    targets: Callable[[int], FloatArray] | None = None
+    """Number of classes -> what an encoder is to say where each is true, (C, C), rows sum to 1; None: that class alone."""
+
+    def metric(self, name: str, labels: tuple[str, ...]) -> Metric:
+        """The metric called `name` of these labels. Raises UnknownName."""
+        if name not in self.metrics:
+            raise UnknownName("metric", name, list(self.metrics), "Give it as --metric NAME.")
+        found = self.metrics[name]
+        return found.of(labels) if isinstance(found, Bound) else found
+
+    def belongs(self, name: str) -> str:
+        """The metric that belongs in the place of one that counts what is no achievement; its own name where it counts none."""
+        found = self.metrics[name]
+        return (found.stands_for or name) if isinstance(found, Bound) else name

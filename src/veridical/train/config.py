@@ -79,7 +79,6 @@ class TrainConfig:
         return chosen(self.tuning, self.tuning_knobs)
 
 
-METRICS = ("accuracy", "macro_f1", "weighted_f1", "balanced_accuracy", "mcc")
 _RANGES: dict[str, tuple[float, float]] = {
     "epochs": (1, 1000),
     "learning_rate": (1e-8, 1.0),
@@ -101,6 +100,5 @@ _RANGES: dict[str, tuple[float, float]] = {
 _CHOICES = {
     "dtype": ("auto", "float32", "bfloat16"),
     "attention": ("auto", "eager", "sdpa"),
-    "select_by": METRICS,
 }
 DEFAULTS = TrainConfig()

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -13,17 +13,19 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 
+from veridical.core import plugins
 from veridical.core.atomic_write import write_json
 from veridical.core.errors import InputError
 from veridical.core.progress import Progress
 from veridical.core.randomness import stream
 from veridical.core.surroundings import threads as usable_threads
 from veridical.dataset.rows import Dataset, IntArray, Text
-from veridical.models._encoder_network import EncoderClassifier, layers, open_encoder, open_tokenizer
+from veridical.models._encoder_network import EncoderClassifier, classifier, layers, open_encoder, open_tokenizer
 from veridical.models.encoder import EncoderModel
 from veridical.models.model import FloatArray
 from veridical.models.tokens import Tokens, tokenise
 from veridical.models.weights import Weights, language_warning
+from veridical.tasks._contract import Task
 from veridical.train._contract import Named, combined_row_weights, prepared
 from veridical.train._tuning import Given
 from veridical.train.batching import automatic_budget, make_batch
@@ -75,18 +77,16 @@ def train_encoder(request: Request) -> Trained:
     data, config, folder = request.data, request.config, request.folder
     # Without an accelerator Accelerate joins processes only when told that they run on CPU.
     accelerator = Accelerator(cpu=not torch.accelerator.is_available())
-    tokenizer = open_tokenizer(request.weights.folder)
+    task: Task = plugins.get("veridical.tasks", "task", data.task)
+    tokenizer = open_tokenizer(request.weights.folder, markers=task.markers)
     check_length(config.max_length, tokenizer)
-    request.progress("tokenise", 0, len(data))
-    tokens = tokenise(tokenizer, data.inputs(), max_length=config.max_length)
-    request.progress("tokenise", len(data), len(data))
-    weights = np.zeros(len(data))
-    codes, n_classes = data.codes[request.train], len(data.labels)
+    tokens = _tokens(request, tokenizer)
+    weights, codes, n_classes = np.zeros(len(data)), data.codes[request.train], len(data.labels)
     weights[request.train] = combined_row_weights(request.countermeasures, codes, n_classes, request.row_weights)
     countermeasures = prepared(request.countermeasures, codes, n_classes)
-    identity, method = _identity(request, weights), config.method()
+    identity, method, targets = _identity(request, weights), config.method(), task.targets(n_classes) if task.targets else None
     with torch.random.fork_rng(devices=[]):
-        network = _network(request).to(accelerator.device)
+        network = _network(request, classifier(tokenizer, task.markers)).to(accelerator.device)
         with threads_kept():
             choices = choices_of(config, network, tokens, request.train, accelerator, folder=folder, identity=identity)
             job = Job(
@@ -105,28 +105,22 @@ def train_encoder(request: Request) -> Trained:
                 progress=request.progress,
                 texts=texts_of(countermeasures, tokenizer, max_length=config.max_length),
                 watcher=request.watcher,
+                metric=task.metric(config.select_by, data.labels),
+                targets=targets,
             )
             state, learned = fit(job), learned_share(network, config)
             if method.tuning.merge:
                 method.tuning.merge(network)
             network.eval()
-            model = _as_model(request, network, tokenizer, choices)
+            model = _as_model(request, network, tokenizer, choices, markers=task.markers)
             probabilities = model.predict_tokens(tokens, progress=request.progress)
     dynamics = as_table(state.dynamics, ids=data.ids, valid=request.valid)
     if folder and accelerator.is_main_process:
         save(dynamics, folder / "dynamics.parquet")
     return Trained(
-        model=model,
-        kind="encoder",
-        ids=tuple(data.ids),
-        probabilities=probabilities,
-        labels=data.labels,
-        dynamics=dynamics,
-        seconds=time.monotonic() - started,
-        external=False,
-        warnings=warnings_of(request, tokens, tokenizer),
-        learned=learned,
-    )
+        model=model, kind="encoder", ids=tuple(data.ids), probabilities=probabilities, labels=data.labels, dynamics=dynamics,
+        seconds=time.monotonic() - started, external=False, warnings=warnings_of(request, tokens, tokenizer), learned=learned,
+    )  # fmt: skip
 
 
 def texts_of(countermeasures: Named, tokenizer: Any, *, max_length: int) -> dict[str, Tokens]:
@@ -135,13 +129,22 @@ def texts_of(countermeasures: Named, tokenizer: Any, *, max_length: int) -> dict
     return {name: tokenise(tokenizer, texts, max_length=max_length) for name, texts in brought.items()}
 
 
-def _network(request: Request) -> EncoderClassifier:
-    kind, n_classes = EncoderClassifier, len(request.data.labels)
-    joints = request.countermeasures
+def _network(request: Request, kind: Any) -> EncoderClassifier:
+    joints, n_classes = request.countermeasures, len(request.data.labels)
     return open_network(request.weights, request.config, joints, kind=kind, n_classes=n_classes, seed=request.seed)
 
 
-def _as_model(request: Request, network: EncoderClassifier, tokenizer: Any, choices: Choices) -> EncoderModel:
+def _tokens(request: Request, tokenizer: Any) -> Tokens:
+    n = len(request.data)
+    request.progress("tokenise", 0, n)
+    tokens = tokenise(tokenizer, request.data.inputs(), max_length=request.config.max_length)
+    request.progress("tokenise", n, n)
+    return tokens
+
+
+def _as_model(
+    request: Request, network: EncoderClassifier, tokenizer: Any, choices: Choices, *, markers: tuple[str, ...]
+) -> EncoderModel:
     return EncoderModel(
         labels=request.data.labels,
         network=network,
@@ -152,6 +155,7 @@ def _as_model(request: Request, network: EncoderClassifier, tokenizer: Any, choi
         attention=choices.attention,
         base=f"{request.weights.name} {request.weights.sha256}",
         beside=beside_of(request.config),
+        markers=markers,
     )
 
 
@@ -172,7 +176,7 @@ def open_network(
     config: TrainConfig,
     countermeasures: Named,
     *,
-    kind: type[EncoderClassifier],
+    kind: Callable[..., EncoderClassifier],
     n_classes: int,
     seed: int,
 ) -> EncoderClassifier:
@@ -316,6 +320,8 @@ def _identity(request: Request, weights: FloatArray) -> str:
         "weights": request.weights.sha256,
         "countermeasures": [(name, repr(c.params)) for name, c in request.countermeasures],
     }
+    if data.task != "classification":  # marks and targets are the task's
+        said["task"] = data.task
     if any(c.needs_groups for _, c in request.countermeasures):
         said["groups"] = data.table.column("group").to_pylist()
     digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode())

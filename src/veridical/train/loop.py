@@ -22,7 +22,9 @@ from veridical.dataset.rows import IntArray
 from veridical.models._encoder_network import EncoderClassifier, predict_logits
 from veridical.models.model import FloatArray
 from veridical.models.tokens import Tokens
-from veridical.tasks._confusion_metrics import METRICS
+from veridical.tasks._class_metrics import scored
+from veridical.tasks._confusion_metrics import accuracy
+from veridical.tasks._contract import Metric
 from veridical.train._contract import OF_ONE_PROCESS, Features, Named
 from veridical.train.batching import Batch, Marks, epoch_batches, make_batch
 from veridical.train.checkpoint import CheckpointFile, State, trainable
@@ -74,6 +76,10 @@ class Job:
     accelerator: Any
     checkpoint: CheckpointFile | None
     progress: Progress
+    metric: Metric = accuracy
+    """Of the validation rows; it picks the epoch."""
+    targets: FloatArray | None = None
+    """What to say where each class is true, (C, C), rows sum to 1; None: that class alone."""
     lesson: Lesson | None = None
     """Where a row holds several classes; every array above is then of windows of rows."""
     texts: Mapping[str, Tokens] = field(default_factory=dict)
@@ -184,6 +190,7 @@ def _stepper(job: Job, model: nn.Module, start: Mapping[str, Tensor], unit: floa
         seed=job.seed,
         reader=reader,
         kept=state.kept,
+        targets=None if job.targets is None else torch.from_numpy(job.targets).to(job.accelerator.device, torch.float32),
     )
 
 
@@ -309,9 +316,7 @@ def _keep_best(job: Job, state: State) -> tuple[float, float] | None:
 
 def _metric(job: Job, logits: npt.NDArray[np.float32]) -> float:
     """The metric that picks the epoch, of the validation rows' logits (n, C)."""
-    n_classes, true, predicted = logits.shape[1], job.codes[job.valid], logits.argmax(axis=1)
-    margins = (np.bincount(codes, minlength=n_classes).astype(np.float64) for codes in (true[true == predicted], true, predicted))
-    return METRICS[job.config.select_by](*margins)
+    return scored(job.codes[job.valid], logits.argmax(axis=1), n_classes=logits.shape[1], metric=job.metric)
 
 
 def _joined(job: Job, mine: EpochDynamics) -> EpochDynamics:

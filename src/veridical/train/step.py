@@ -37,6 +37,8 @@ class Stepper:
     reader: Reader
     kept: dict[str, dict[str, Tensor]]
     """What countermeasures keep from step to step, by name."""
+    targets: Tensor | None = None
+    """What to say where each class is true, (C, C); None: that class alone."""
 
     def gradients(self, batch: Batch, number: int, dynamics: EpochDynamics) -> float:
         """Leaves in the parameters the gradient of the mean row loss by weight, computed in pieces; returns that loss."""
@@ -99,7 +101,8 @@ class Stepper:
             if countermeasure.loss:
                 replacing, params = countermeasure.loss, countermeasure.params
                 return lambda logits, codes: replacing(logits, codes, params)
-        return lambda logits, codes: cross_entropy(logits, codes, reduction="none")
+        targets = self.targets
+        return lambda logits, codes: cross_entropy(logits, codes if targets is None else targets[codes], reduction="none")
 
     def mixed(self, number: int) -> Mapping[str, Tensor] | None:
         """The tensors that step `number` computes with, None for the network's own; a new graph at every call."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from veridical.core import plugins
 from veridical.core.errors import InputError
 from veridical.core.progress import Progress, silent
 from veridical.core.randomness import stream
@@ -57,6 +58,7 @@ def train(
     steps.
     """
     named = fitting(countermeasures, model=model, config=config)
+    plugins.get("veridical.tasks", "task", data.task).metric(config.select_by, data.labels)  # refused now if it is unknown
     refuse_without_groups(named, data)
     train_rows = data.rows("train")
     if len(train_rows) < 2 or len(np.unique(data.codes[train_rows])) < 2 or data.codes[train_rows].min() < 0:

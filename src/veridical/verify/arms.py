@@ -94,7 +94,7 @@ def tried_repairs(
     opened = _opened(evidence, locked)
     wanted = sorted({check for name in repairs for check in get(FOLDER, NOUN, name).answers if audit.check(check)})
     found = (look or _checks_again(seed, progress))(opened, wanted)
-    rules: Metric = get("veridical.tasks", "task", data.task).metrics[metric]
+    rules: Metric = get("veridical.tasks", "task", data.task).metric(metric, data.labels)
     court = Court(data, evidence.clusters, opened, locked.rows, rules, votes, tuple(seeds), seed, fit)
     trials: list[Trial] = []
     skipped: list[Arm] = []

@@ -280,7 +280,7 @@ def ranks(drawn: FloatArray) -> tuple[tuple[float, ...], ...]:
 def _stability(rows: Rows, terms: Terms, truth: Truth, seed: int) -> Stability:
     """The order under labels drawn anew, test rows as they are."""
     rng = stream(seed, f"labels/{truth.source}")
-    drawn = drawn_scores(rows, terms.weights, [truth.draw(rng) for _ in range(LABEL_DRAWS)])
+    drawn = drawn_scores(rows.in_terms(terms.name), terms.weights, [truth.draw(rng) for _ in range(LABEL_DRAWS)])
     ordered = terms.scores
     before = [(a, b) for a in range(len(ordered)) for b in range(len(ordered)) if ordered[a] > ordered[b] + 1e-12]
     kept = np.ones(len(drawn), bool)

@@ -9,7 +9,7 @@ Letters: n rows, G clusters, K runs, W classes (1 for accuracy), q columns of th
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import sqrt
 from statistics import NormalDist
@@ -22,7 +22,8 @@ from veridical.core.bootstrap import FloatArray, IntArray, cluster_totals, resam
 from veridical.core.paired_test import sign_flip_p, swap_p
 from veridical.ledger.inference import MANY_CLUSTERS
 from veridical.ledger.population import Population
-from veridical.ledger.score_table import collapses, statistics
+from veridical.ledger.score_table import statistics
+from veridical.tasks._class_metrics import among, collapses, earned
 from veridical.tasks._contract import Metric
 from veridical.tasks._totals import gradient
 from veridical.verify.label_draws import Truth
@@ -73,7 +74,8 @@ class Paired(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """Rows with one label. codes: labels as given (n,). predicted: (K, n). The rest as in `Paired`."""
+    """Rows with one label. codes: labels as given (n,). predicted: (K, n). declared: the metric that counts in honest terms, None
+    for the same. The rest as in `Paired`."""
 
     codes: IntArray
     predicted: IntArray
@@ -81,6 +83,7 @@ class Rows:
     n_classes: int
     metric: Metric
     people: Population | None = None
+    declared: Metric | None = None
 
     @cached_property
     def classes(self) -> IntArray:
@@ -99,11 +102,21 @@ class Rows:
     def width(self) -> int:
         return len(self.classes)
 
+    def in_terms(self, terms: str) -> "Rows":
+        """The same rows, scored as these terms are."""
+        return self if terms == "reported" or self.declared is None else replace(self, metric=self.declared)
+
     def metric_of(self, terms: str) -> Metric:
-        return self.metric
+        return self.in_terms(terms).metric_of_classes
+
+    @cached_property
+    def metric_of_classes(self) -> Metric:
+        """The metric of margins of `classes`."""
+        return among(self.metric, np.isin(np.arange(self.n_classes), self.classes))
 
     def counted(self, run: int, labels: FloatArray | None, *, terms: str) -> tuple[FloatArray, FloatArray]:
-        return _stacked(self, np.eye(self.n_classes)[self.codes] if labels is None else labels, self.predicted[run])
+        given = np.eye(self.n_classes)[self.codes] if labels is None else labels
+        return _stacked(self.in_terms(terms), given, self.predicted[run])
 
     def alike(self, first: int, second: int) -> bool:
         return np.array_equal(self.predicted[first], self.predicted[second])
@@ -251,7 +264,7 @@ def readable(people: Population) -> bool:
 
 def _stacked(rows: Rows, labels: FloatArray, predicted: IntArray) -> tuple[FloatArray, FloatArray]:
     """(statistics of each row (n, 3W), expected correctness (n,))."""
-    made = statistics(labels, ((predicted, 1.0),), collapse=collapses(rows.metric))
+    made = statistics(labels, ((predicted, 1.0),), metric=rows.metric)
     if collapses(rows.metric):
         return made.stacked(), made.correctness
     kept = [part[:, rows.classes] for part in (made.right, made.true, made.predicted)]
@@ -282,8 +295,7 @@ def drawn_scores(rows: Rows, weights: FloatArray, truths: Sequence[IntArray]) ->
     for d, codes in enumerate(truths):
         true = np.bincount(codes, weights, minlength=c)
         for run, predicted in enumerate(rows.predicted):
-            hit = predicted == codes
-            right = np.bincount(codes[hit], weights[hit], minlength=c)
+            right = np.bincount(codes, weights * earned(codes, predicted, rows.metric), minlength=c)
             found[d, run] = score(rows.metric, np.concatenate([right, true, given[run]]))
     return found
 

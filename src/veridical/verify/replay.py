@@ -32,7 +32,9 @@ def replayed(certificate: Mapping[str, Any], path: Path) -> list[Claim]:
     """One claim for each arm of the certificate; `path` is its arms.parquet."""
     ballots, shared = read_ballots(path)
     codes, clusters = shared["label"].to_numpy(), shared["cluster"].to_numpy()
-    metric = get("veridical.tasks", "task", certificate["config"]["task"]).metrics[certificate["metric"]]
+    metric = get("veridical.tasks", "task", certificate["config"]["task"]).metric(
+        certificate["metric"], tuple(certificate["labels"])
+    )
     n_classes, rows = len(certificate["labels"]), np.arange(len(codes), dtype=np.int64)
     ruler = yardstick(rows, codes, clusters, n_classes=n_classes, metric=metric, votes=certificate["votes"])
     scores = {who: counted(said, ruler) for who, said in ballots.items()}

@@ -14,6 +14,7 @@ from veridical.core.estimate import Estimate
 from veridical.core.paired_test import swap_p
 from veridical.dataset.rows import IntArray
 from veridical.models.model import FloatArray
+from veridical.tasks._class_metrics import earned
 from veridical.tasks._contract import Metric
 
 REPLICATES = 2_000
@@ -65,13 +66,15 @@ def yardstick(
 class Scored:
     """One arm on one yardstick.
 
-    table: (K, 3C) votes of each cluster, averaged over seeds: right, true and predicted, per class. per_seed: the metric of each
-    seed's model (S,). log_loss: (L,), averaged over seeds.
+    table: (K, 3C) votes of each cluster, averaged over seeds: right (what was earned, where nearly right answers earn something),
+    true and predicted, per class. per_seed: the metric of each seed's model (S,). log_loss: (L,), averaged over seeds. hits: (K,
+    C) votes with the right label, per class.
     """
 
     table: FloatArray
     per_seed: FloatArray
     log_loss: FloatArray
+    hits: FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,13 +100,19 @@ def counted(said: Ballot, on: Yardstick) -> Scored:
     """The arm's score from what its models said of each row."""
     tables = np.stack([_table(p, on) for p in said.predicted])  # (S, K, 3C)
     per_seed = np.array([_metric(t.sum(axis=0), on) for t in tables])
-    return Scored(tables.mean(axis=0), per_seed, said.log_loss.mean(axis=0))
+    hits = np.stack([_hits(p, on) for p in said.predicted])  # (S, K, C)
+    return Scored(tables.mean(axis=0), per_seed, said.log_loss.mean(axis=0), hits.mean(axis=0))
+
+
+def _hits(predicted: IntArray, on: Yardstick) -> FloatArray:
+    table, right = np.zeros((on.n_clusters, on.n_classes)), predicted == on.codes
+    np.add.at(table, (on.clusters[right], on.codes[right]), on.votes[right])
+    return table
 
 
 def _table(predicted: IntArray, on: Yardstick) -> FloatArray:
     table = np.zeros((on.n_clusters, 3 * on.n_classes))
-    right = predicted == on.codes
-    np.add.at(table, (on.clusters[right], on.codes[right]), on.votes[right])
+    np.add.at(table, (on.clusters, on.codes), on.votes * earned(on.codes, predicted, on.metric))
     np.add.at(table, (on.clusters, on.n_classes + on.codes), on.votes)
     np.add.at(table, (on.clusters, 2 * on.n_classes + predicted), on.votes)
     return table
@@ -205,7 +214,7 @@ def recall_gains(arm: Scored, over: Scored, on: Yardstick, rng: np.random.Genera
         has = on.codes == code
         if len(np.unique(on.clusters[has])) < RECALL_CLUSTERS:
             continue
-        totals = np.column_stack([arm.table[:, code], over.table[:, code], arm.table[:, classes + code]])
+        totals = np.column_stack([arm.hits[:, code], over.hits[:, code], arm.table[:, classes + code]])
         drawn = resampled_counts(on.n_clusters, REPLICATES, rng) @ totals
         draws = (drawn[:, 0] - drawn[:, 1]) / np.maximum(drawn[:, 2], 1e-12)
         right, other, true = totals.sum(axis=0)

@@ -23,6 +23,7 @@ from veridical.pipeline.config import configured
 from veridical.pipeline.tuning import drifts, estimated, tune
 from veridical.report.tuning import summary, table
 from veridical.report.wording import words
+from veridical.tasks._confusion_metrics import METRICS
 
 pytest.importorskip("torch")
 
@@ -129,7 +130,7 @@ def test_scores_and_paired_differences_are_known():
     right, half = codes.tolist(), [0] * 200
     first, worse, same = estimated(
         [made("full", right), made("head", half, 0.5), made("lora", right)],
-        codes, np.arange(200), n_classes=2, metric="accuracy", seed=0,
+        codes, np.arange(200), n_classes=2, metric=METRICS["accuracy"], seed=0,
     )  # fmt: skip
     assert (first.score.value, worse.score.value) == (1.0, 0.5)
     assert worse.difference.value == -50.0
@@ -144,7 +145,7 @@ def test_scores_and_paired_differences_are_known():
 def test_clusters_widen_the_interval():
     codes, wrong = np.array([0, 1] * 100), [0] * 200
     (alone,), (together,) = (
-        estimated([made("full", wrong)], codes, clusters, n_classes=2, metric="macro_f1", seed=0)
+        estimated([made("full", wrong)], codes, clusters, n_classes=2, metric=METRICS["macro_f1"], seed=0)
         for clusters in (np.arange(200), np.arange(200) // 10 * 2 + codes)
     )
     assert together.score.width > 2 * alone.score.width

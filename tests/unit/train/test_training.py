@@ -14,6 +14,7 @@ from veridical.core.errors import InputError, UnknownName
 from veridical.dataset.rows import Dataset
 from veridical.models.encoder import load_encoder_model
 from veridical.models.stored import open_model
+from veridical.tasks._confusion_metrics import METRICS
 from veridical.train import loop
 from veridical.train._contract import Countermeasure, Toy
 from veridical.train.checkpoint import trainable
@@ -319,7 +320,7 @@ def test_the_epoch_is_picked_by_the_metric_that_is_asked_for(name):
     rng = np.random.default_rng(0)
     codes, logits = rng.choice(3, size=60, p=[0.8, 0.15, 0.05]), rng.normal(size=(40, 3)).astype(np.float32)
     valid = np.arange(10, 50)
-    job = SimpleNamespace(codes=codes, valid=valid, config=TrainConfig(select_by=name))
+    job = SimpleNamespace(codes=codes, valid=valid, metric=METRICS[name])
     theirs = {
         "accuracy": metrics.accuracy_score,
         "macro_f1": partial(metrics.f1_score, average="macro"),

@@ -96,7 +96,7 @@ def test_training_error_of_seeds_of_placebos_and_of_one_fit():
     from veridical.verify.scoring import Scored, training_error
 
     def told(*scores):
-        return Scored(np.zeros((1, 3)), np.array(scores), np.zeros(1))
+        return Scored(np.zeros((1, 3)), np.array(scores), np.zeros(1), np.zeros((1, 1)))
 
     several, other = told(0.80, 0.82, 0.84, 0.86, 0.88), told(0.70, 0.72, 0.74, 0.76, 0.78)
     widened, sd = np.sqrt(4 / 2), np.std([0.80, 0.82, 0.84, 0.86, 0.88], ddof=1)

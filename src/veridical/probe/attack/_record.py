@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from veridical.dataset.entity_marks import touches_mark
 from veridical.dataset.rows import Text
 from veridical.models.model import FloatArray
 from veridical.models.queries import Search
@@ -103,7 +104,8 @@ def attempt_of(recipe: Recipe, text: Text, label: int, *, rng: np.random.Generat
     options: dict[Spot, Sequence[str]] = {}
     for k, part in enumerate(parts_of(text)):
         for place in recipe.transformation.places(part):
-            if all(constraint.before(part, place) for constraint in recipe.constraints):
+            allowed = all(constraint.before(part, place) for constraint in recipe.constraints)
+            if allowed and not touches_mark(part, *place):
                 found = recipe.transformation.rewrites(part, place, rng)
                 if found:
                     options[k, place] = found

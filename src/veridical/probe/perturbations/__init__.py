@@ -2,8 +2,8 @@
 
 `perturb(text, names, rng)` makes one of the named kinds of edit; `edited(text, name, rng)` makes a certain one. The same state of
 the generator gives the same edit, and a stronger edit holds the weaker one drawn from the same state. An empty text stays as it
-is, no text becomes empty, and of a pair both texts are edited. A kind of edit that finds no place (a text without digits,
-another language) leaves the text unchanged.
+is, no text becomes empty, marks of entities stay whole, and of a pair both texts are edited. A kind of edit that finds no place
+(a text without digits, another language) leaves the text unchanged.
 """
 
 from collections import Counter
@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from veridical.core.errors import SurroundingsError, UnknownName
+from veridical.dataset.entity_marks import keeping_marks
 from veridical.dataset.rows import Text
 from veridical.probe.perturbations._characters import CHARACTERS
 from veridical.probe.perturbations._language import language
@@ -85,7 +86,7 @@ def edited(text: Text, name: str, rng: np.random.Generator, *, strength: float =
         raise ValueError(f"strength must lie in (0, 1], got {strength}")
     kind = named(name)
     if isinstance(text, str):
-        return _edited(text, kind, rng, strength)
+        return keeping_marks(text, lambda part: _edited(part, kind, rng, strength))
     return _edited(text[0], kind, rng, strength), _edited(text[1], kind, rng, strength)
 
 
