@@ -24,6 +24,8 @@ FOLDER = "tracking"
 PROJECT = "veridical"
 SETTINGS = ("MLFLOW_", "WANDB_", "TRACKIO_")
 """Beginnings of the environment variables by which these libraries find a server or another run."""
+WAIT = 300.0
+"""Seconds that W&B's own process may take to start on a busy machine. Ours; its default of 30 was once too short here."""
 
 
 def _tensorboard(folder: Path, name: str) -> Any:
@@ -55,7 +57,7 @@ def _wandb(folder: Path, name: str) -> Any:
     folder.mkdir(parents=True, exist_ok=True)
     settings = wandb.Settings(
         silent=True, console="off", disable_git=True, disable_code=True, x_disable_meta=True, x_disable_stats=True,
-        x_disable_machine_info=True, x_save_requirements=False,
+        x_disable_machine_info=True, x_save_requirements=False, x_service_wait=WAIT, init_timeout=WAIT,
     )  # fmt: skip
     return WandBTracker(PROJECT, name=name, mode="offline", dir=str(folder), settings=settings)
 
