@@ -24,12 +24,13 @@ WITHIN = 1e-4
 """Largest difference of a tensor's entries and of losses: sums are taken in another order."""
 SCRIPT = """
 import sys
-from dataclasses import replace
 from pathlib import Path
+import torch
 from accelerate import PartialState
 from safetensors.torch import save_file
 from tests.unit.train.test_many_processes import CONFIG, tagged
 from tiny_encoder import make_toy
+from veridical.train import loop
 from veridical.train.answer_training import train_answers
 from veridical.train.training import train
 from veridical.train.training_log import TrainingLog
@@ -46,6 +47,20 @@ for name, trained in (
     if PartialState().is_main_process:
         save_file(found.model.network.state_dict(), folder / f"{name}.safetensors")
         found.dynamics.select(["loss"]).to_pandas().to_csv(folder / f"{name}.csv", index=False)
+
+take = loop._take_step
+
+def faulty(job, *arguments, number, **options):
+    if number == 2 and PartialState().process_index == 1:
+        with torch.no_grad():
+            job.network.head.bias.fill_(float("nan"))
+    take(job, *arguments, number=number, **options)
+
+loop._take_step = faulty
+try:
+    train(make_toy(), model=bert, config=CONFIG, seed=1)
+except loop.LossNotFinite as error:
+    (folder / f"stopped-{PartialState().process_index}.txt").write_text(str(error))
 """
 
 
@@ -98,6 +113,13 @@ def test_two_processes_are_one_with_twice_the_pieces(task: str, two: Path, tiny_
     if other is not None:  # another batch size is another model, by far more than the tolerance
         apart = other.model.network.state_dict()
         assert max(float((tensors[name] - apart[name]).abs().max()) for name in mine) > 100 * WITHIN
+
+
+def test_a_loss_that_is_no_number_in_one_process_stops_all_of_them(two: Path) -> None:
+    """None of them waits for ever for one that has stopped."""
+    said = {path.name: path.read_text(encoding="utf-8") for path in two.glob("stopped-*.txt")}
+    assert set(said) == {"stopped-0.txt", "stopped-1.txt"}
+    assert all("stopped at step 3" in text for text in said.values())
 
 
 @pytest.fixture(scope="module")
