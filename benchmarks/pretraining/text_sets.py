@@ -1,10 +1,10 @@
-"""The public texts that the benchmarks of pre-training read, as documents."""
+"""The public texts that the benchmark of pre-training reads, as documents."""
 
 import json
 import os
 from pathlib import Path
 
-NEEDED = ("grimm_tales", "tinyshakespeare", "wikitext2_valid_test", "uci_sentences", "yelp_amazon_style")
+NEEDED = ("grimm_tales", "tinyshakespeare", "wikitext2_valid_test")
 
 
 def place() -> Path:
@@ -27,22 +27,17 @@ def documents(name: str, split: str, *, join: int) -> list[str]:
 
 
 def stories() -> tuple[list[str], list[str]]:
-    """(documents to train on, documents to hold out): Grimm's tales, Tiny Shakespeare and paragraphs of Wikipedia; of Shakespeare
-    the last eighth is held out, of the others their own held-out splits."""
+    """(documents to train on, documents to hold out): Grimm's tales, and parts of Tiny Shakespeare and of WikiText-2's paragraphs.
+    Held out are their own held-out splits, and of Shakespeare blocks from the last eighth."""
     plays = documents("tinyshakespeare", "all", join=5)
     cut = len(plays) * 7 // 8
     wiki = [text for text in documents("wikitext2_valid_test", "valid", join=1) if len(text.split()) > 30]
     wiki_held = [text for text in documents("wikitext2_valid_test", "test", join=1) if len(text.split()) > 30]
     train = [*documents("grimm_tales", "train", join=5), *plays[:200], *wiki[:100]]
-    held = [*documents("grimm_tales", "valid", join=5), *documents("grimm_tales", "test", join=5), *plays[cut:][:60], *wiki_held[:40]]
-    return train, held
-
-
-def reviews() -> tuple[list[tuple[str, int]], list[tuple[str, int]], list[tuple[str, int]]]:
-    """(texts to pre-train on, rows to fine-tune on, rows to score): sentences of reviews, label 1 positive."""
-    unlabelled = [
-        (row["text"], int(row["label"])) for split in ("yelp_dev", "amazon_dev") for row in rows("yelp_amazon_style", split)
+    held = [
+        *documents("grimm_tales", "valid", join=5),
+        *documents("grimm_tales", "test", join=5),
+        *plays[cut:][:60],
+        *wiki_held[:40],
     ]
-    tuned = [(row["text"], int(row["label"])) for split in ("yelp", "amazon_cells") for row in rows("uci_sentences", split)]
-    scored = [(row["text"], int(row["label"])) for row in rows("yelp_amazon_style", "yelp_test")]
-    return unlabelled, tuned, scored
+    return train, held

@@ -127,6 +127,22 @@ def test_packed_is_as_alone(kind):
             assert torch.allclose(together[at], alone, atol=1e-5)
 
 
+@pytest.mark.parametrize("attention", ["eager", "sdpa"])
+@pytest.mark.parametrize("kind", sorted(ARCHITECTURES))
+def test_bfloat16_says_nearly_the_same(kind, attention):
+    """Both kernels take the float32 mask under autocast."""
+    network, given = a_network(kind), shown([(Segment(((9, 17),), 1), Segment(((0, 9),), 0))], pieces_of([9, 8]), SPECIAL)
+    network.set_attention(attention)
+    chosen = lesson("clm" if ARCHITECTURES[kind].decoder else "mlm")
+    left, asked = asked_of(given, chosen.turns[0], SPECIAL, lambda part: stream(1, part))
+    losses = []
+    for enabled in (False, True):
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            losses.append(loss_of(network, left, asked)[0])
+    assert torch.allclose(losses[0], losses[1], atol=0.05)
+    assert not torch.equal(losses[0], losses[1])
+
+
 def test_padding_changes_nothing():
     network, pieces = a_network("bert"), pieces_of([9, 3])
     short, long = (Segment(((9, 12),), 1),), (Segment(((0, 9),), 0),)

@@ -3,7 +3,8 @@
 What it measures: per document of two lines or more, the share of its characters in lines that came before in it, or that stand in
 many other documents.
 Why it inflates a score: repeated lines are learned by heart and lower the perplexity of text that holds them; nothing else gains.
-How it errs: refrains, forms and code repeat lines rightly; a document of one line is left to the duplicate checks.
+How it errs: refrains, forms, code and the names of speakers in a play repeat lines rightly; a document of one line is left to
+the duplicate checks.
 Source: Rae et al. 2021, arXiv:2112.11446, table A1 (repetition within a page); the lines of other documents: ours.
 """
 
