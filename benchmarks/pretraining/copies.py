@@ -1,12 +1,13 @@
 """Copied documents in pre-training text: do they arrive in the model, and does the damage shrink after the repair?
 
-One in fifty documents of Grimm's tales, Tiny Shakespeare and WikiText-2 paragraphs stands there 50 more times, each copy with some
-words left out. A causal model is trained by `veridical pretrain` on three arms with the same tokenizer, number of steps and seeds:
-`pristine` (nothing planted), `faulty`, and `repaired` (faulty, with `--set-aside exact_duplicates,near_duplicates`). Measured in nats
-a token: loss on held-out text, and how much better the copied documents are known than held-out ones (memorisation).
+One in fifty documents of Grimm's tales, Tiny Shakespeare and WikiText-2 paragraphs stands there 50 more times, each copy with
+some words left out. A causal model is trained by `veridical pretrain` on three arms with the same tokenizer, number of steps and
+seeds: `pristine` (nothing planted), `faulty`, and `repaired` (faulty, with `--set-aside exact_duplicates,near_duplicates`).
+Measured in nats a token: loss on held-out text, and how much better the copied documents are known than held-out ones
+(memorisation).
 
-Intervals: t over seeds, of paired differences between arms. Cells that the output file holds already, made with the same settings,
-are kept: a benchmark that was stopped goes on.
+Intervals: t over seeds, of paired differences between arms. Cells that the output file holds already, made with the same
+settings, are kept: a benchmark that was stopped goes on.
 
     python -m benchmarks.pretraining.copies --seeds 3 --out benchmarks/results/pretraining.json
     python -m benchmarks.pretraining.copies --seeds 2 --steps 20 --out /tmp/pretraining.json

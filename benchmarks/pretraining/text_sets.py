@@ -27,8 +27,8 @@ def documents(name: str, split: str, *, join: int) -> list[str]:
 
 
 def stories() -> tuple[list[str], list[str]]:
-    """(documents to train on, documents to hold out): Grimm's tales, and parts of Tiny Shakespeare and of WikiText-2's paragraphs.
-    Held out are their own held-out splits, and of Shakespeare blocks from the last eighth."""
+    """(documents to train on, documents to hold out): Grimm's tales, parts of Tiny Shakespeare and of WikiText-2's
+    paragraphs. Held out are their own held-out splits, and of Shakespeare blocks from the last eighth."""
     plays = documents("tinyshakespeare", "all", join=5)
     cut = len(plays) * 7 // 8
     wiki = [text for text in documents("wikitext2_valid_test", "valid", join=1) if len(text.split()) > 30]
