@@ -1,6 +1,7 @@
 """Write docs/catalogue/*.md from the docstrings of the plug-ins and their parameters: python docs/build_catalogue.py"""
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,8 @@ from veridical.core.field_docs import field_docs
 from veridical.core.plugins import get, module, names
 
 CATALOGUE = Path(__file__).parent / "catalogue"
+MEASURED = Path(__file__).parents[1] / "benchmarks" / "results" / "countermeasures_catalogue.json"
+"""Written by benchmarks/countermeasures/catalogue.py."""
 PAGES = {
     "checks": ("veridical.audit", "check"),
     "corpus-checks": ("veridical.audit.corpus", "check"),
@@ -32,6 +35,7 @@ def page(title: str) -> str:
         if part is not None and part.params != params:
             lines += [f"Settings for tasks with more than one label a row ({', '.join(sorted(part.toys))}):", ""]
             lines += [*_settings(part.params), ""]
+        lines += [*measured(name), ""] if title == "countermeasures" else []
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -40,6 +44,31 @@ def _settings(params: Any) -> list[str]:
     filled_in = {field.name for field in dataclasses.fields(params) if not field.repr}
     documented = [(field, text) for field, text in field_docs(type(params)).items() if field not in filled_in]
     return [f"- `{field}` (default `{getattr(params, field)!r}`): {text}" for field, text in documented]
+
+
+def measured(name: str) -> list[str]:
+    """What the benchmark found of a countermeasure: one line for each case, whether it helped or not."""
+    if not MEASURED.is_file():
+        return []
+    found = [line for line in json.loads(MEASURED.read_text(encoding="utf-8"))["summary"] if line["countermeasure"] == name]
+    said = []
+    for line in found:
+        arm = "" if line["arm"] == name else f" (`{line['arm']}`)"
+        against = "" if line["against"] == "plain" else f" against `{line['against']}`"
+        n_seeds = line["points"]["seeds"]
+        said.append(
+            f"measured{arm}: {_points(line['points'])} points of {line['metric']}{against} on {line['what']} "
+            f"({n_seeds} {'seed' if n_seeds == 1 else 'seeds'}; plain {line['plain']})"
+            + (f"; {line['clean']}: {_points(line['clean_points'])} points" if line["clean_points"] else "")
+            + "."
+        )
+    return ["", *(f"- {sentence}" for sentence in said)] if said else []
+
+
+def _points(interval: dict[str, float]) -> str:
+    """+1.2 [0.3, 2.1]; without bounds where there is one seed."""
+    bounds = f" [{interval['low']:.1f}, {interval['high']:.1f}]" if "low" in interval else ""
+    return f"{interval['value']:+.1f}{bounds}"
 
 
 if __name__ == "__main__":

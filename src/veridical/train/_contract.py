@@ -204,6 +204,8 @@ class Countermeasure:
     shortcut, groups, fragility."""
     needs_epochs: bool = False
     """Model linear, which is fitted at once, is refused."""
+    lacking: Callable[[Any], str | None] | None = None
+    """(params) -> a sentence where they lack what only a user can name, so that it is refused before any work."""
     rewritten: Callable[[Dataset, IntArray, Any, np.random.Generator], Dataset] | None = None
     study: Callable[[Study, Any], Any] | None = None
     prepare: Callable[[IntArray, int, Any], Any] | None = None

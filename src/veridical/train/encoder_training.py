@@ -86,7 +86,7 @@ def train_encoder(request: Request) -> Trained:
     countermeasures = prepared(request.countermeasures, codes, n_classes)
     identity, method, targets = _identity(request, weights), config.method(), task.targets(n_classes) if task.targets else None
     with torch.random.fork_rng(devices=[]):
-        network = _network(request, classifier(tokenizer, task.markers)).to(accelerator.device)
+        network = _network(request, countermeasures, classifier(tokenizer, task.markers)).to(accelerator.device)
         with threads_kept():
             choices = choices_of(config, network, tokens, request.train, accelerator, folder=folder, identity=identity)
             job = Job(
@@ -129,8 +129,8 @@ def texts_of(countermeasures: Named, tokenizer: Any, *, max_length: int) -> dict
     return {name: tokenise(tokenizer, texts, max_length=max_length) for name, texts in brought.items()}
 
 
-def _network(request: Request, kind: Any) -> EncoderClassifier:
-    joints, n_classes = request.countermeasures, len(request.data.labels)
+def _network(request: Request, joints: Named, kind: Any) -> EncoderClassifier:
+    n_classes = len(request.data.labels)
     return open_network(request.weights, request.config, joints, kind=kind, n_classes=n_classes, seed=request.seed)
 
 
@@ -322,6 +322,9 @@ def _identity(request: Request, weights: FloatArray) -> str:
     }
     if data.task != "classification":  # marks and targets are the task's
         said["task"] = data.task
+    brought = {name: list(c.texts(c.params)) for name, c in request.countermeasures if c.texts}
+    if any(brought.values()):
+        said["brought"] = brought
     if any(c.needs_groups for _, c in request.countermeasures):
         said["groups"] = data.table.column("group").to_pylist()
     digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode())

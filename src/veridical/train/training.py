@@ -119,6 +119,10 @@ def fitting(countermeasures: Sequence[str | Countermeasure], *, model: str, conf
     """The countermeasures by name; those that clash, or that this model or its tuning has no place for, are refused."""
     named = _named(countermeasures)
     refuse_clashes(named)
+    for _, countermeasure in named:
+        said = countermeasure.lacking(countermeasure.params) if countermeasure.lacking else None
+        if said:
+            raise InputError(said)
     neural = [name for name, c in named if not set(c.joints()) <= set(WITHOUT_STEPS) or c.needs_epochs]
     if model == "linear" and neural:
         raise InputError(f"{neural[0]} changes steps of the training loop, which model linear does not have. Use --model minilm.")

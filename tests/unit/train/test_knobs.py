@@ -57,6 +57,12 @@ def test_files_that_knobs_name_must_be_there(tmp_path):
         files_named((f"replay:file={tmp_path / 'none.csv'}",))
 
 
+@pytest.mark.parametrize("name", ["replay", "old_model", "counterfactual_pairs"])
+def test_what_only_a_user_can_name_is_asked_for_before_any_work(name):
+    with pytest.raises(InputError, match=f"{name} needs .*--countermeasures {name}:"):
+        fitting((name,), model="minilm")
+
+
 def test_an_unknown_name_is_an_unknown_name():
     with pytest.raises(UnknownName):
         fitting(("nothing_like_it",), model="linear")

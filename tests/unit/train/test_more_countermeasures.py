@@ -218,8 +218,6 @@ def test_an_earlier_row_comes_along_by_chance_and_its_loss_is_added():
 def test_replay_refuses_what_it_cannot_learn(tmp_path):
     data = make_toy()
     study = SimpleNamespace(data=data, train=data.rows("train"), seed=0)
-    with pytest.raises(InputError, match="replay:file=earlier"):
-        replay.study(study, replay.Params())
     path = tmp_path / "earlier.csv"
     path.write_text("text,label\nsome text,strange\nother text,pos\n" * 1, encoding="utf-8")
     with pytest.raises(InputError, match="strange"):
@@ -237,8 +235,6 @@ def test_an_old_model_of_the_same_labels_is_asked_in_their_order(tmp_path):
     study = SimpleNamespace(data=data, train=data.rows("train"), seed=0)
     told = old_model.study(study, old_model.Params(model=Backwards())).told
     np.testing.assert_allclose(np.exp(told[study.train[0]]), [0.1, 0.9])
-    with pytest.raises(InputError, match="old_model:folder=run/model"):
-        old_model.study(study, old_model.Params())
 
 
 def test_an_old_model_of_other_labels_keeps_its_head_on_the_new_states():
@@ -330,7 +326,17 @@ def test_the_generator_moves_no_state_further_than_it_may_and_learns_against_the
 
 
 def test_those_that_know_rows_by_one_label_are_refused_for_tasks_of_structures():
-    for name in ("lisa", "replay", "old_model", "ewc", "distil", "selfmix", "attack_examples", "feature_gan", "inlp"):
+    for name in (
+        "lisa",
+        "replay:file=a",
+        "old_model:folder=a",
+        "ewc",
+        "distil",
+        "selfmix",
+        "attack_examples",
+        "feature_gan",
+        "inlp",
+    ):
         with pytest.raises(InputError, match="one label each"):
             fitting_answers((name,), task="ner", model="minilm", config=TrainConfig())
     assert fitting_answers(("layer_rates", "reinit_top"), task="ner", model="minilm", config=TrainConfig())

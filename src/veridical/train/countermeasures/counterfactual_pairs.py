@@ -47,6 +47,16 @@ class Params:
     """Position in `made` of the twin of every row of the data set, -1 where there is none."""
 
 
+def lacking(params: Params) -> str | None:
+    """Words or twins."""
+    if not (params.weight or params.pair) or params.swaps or params.file:
+        return None
+    return (
+        "counterfactual_pairs needs words to exchange or a file of twins. "
+        "Give some: --countermeasures counterfactual_pairs:swaps=he/she."
+    )
+
+
 def study(seen: Study, params: Params) -> Params:
     """Twins made, or read."""
     if not (params.weight or params.pair) or params.twin is not None:
@@ -54,7 +64,7 @@ def study(seen: Study, params: Params) -> Params:
     data, twins = seen.data, {}
     if params.file:
         twins = _read(data, seen.train, params.file)
-    elif params.swaps:
+    else:
         if params.label == "flip" and len(data.labels) != BOTH:
             raise InputError(
                 f"counterfactual_pairs:label=flip is for two classes, and there are {len(data.labels)}. Give a file."
@@ -65,11 +75,6 @@ def study(seen: Study, params: Params) -> Params:
             if edited != own:
                 code = int(data.codes[row])
                 twins[row] = (edited, 1 - code if params.label == "flip" else code)
-    else:
-        raise InputError(
-            "counterfactual_pairs needs words to exchange or a file of twins. "
-            "Give some: --countermeasures counterfactual_pairs:swaps=he/she."
-        )
     if not twins:
         raise InputError(
             f"counterfactual_pairs found no train row with a twin ({params.file or params.swaps}). Check words or ids."
@@ -153,5 +158,5 @@ def toy() -> Toy:
 
 
 countermeasure = Countermeasure(
-    params=Params(), off=Params(weight=0.0, pair=0.0), toy=toy, study=study, texts=texts, beside=beside
+    params=Params(), off=Params(weight=0.0, pair=0.0), toy=toy, lacking=lacking, study=study, texts=texts, beside=beside
 )

@@ -41,6 +41,13 @@ class Params:
     """weight and bias of the earlier head, where its labels are others."""
 
 
+def lacking(params: Params) -> str | None:
+    """The folder."""
+    if not params.weight or params.model or params.folder:
+        return None
+    return "old_model needs the earlier model. Name its folder: --countermeasures old_model:folder=runs/earlier/model."
+
+
 def study(seen: Study, params: Params) -> Params:
     """The earlier model asked about the training rows."""
     if not params.weight:
@@ -49,8 +56,6 @@ def study(seen: Study, params: Params) -> Params:
     if model is None:
         from veridical.models.stored import open_model
 
-        if not params.folder:
-            raise InputError("old_model needs the earlier model; name it, as in --countermeasures old_model:folder=run/model.")
         model = open_model(Path(params.folder))
     head, said = None, model.predict(seen.data.inputs(seen.train))
     if set(model.labels) == set(seen.data.labels) or model.kind != "encoder":
@@ -99,4 +104,4 @@ def toy() -> Toy:
     return Toy(wrong_labels(0.3, n_fillers=3), against_the_word, settings=settings, params=Params(model=_ByTheWord()))
 
 
-countermeasure = Countermeasure(params=Params(), off=Params(weight=0.0), toy=toy, study=study, beside=beside)
+countermeasure = Countermeasure(params=Params(), off=Params(weight=0.0), toy=toy, lacking=lacking, study=study, beside=beside)

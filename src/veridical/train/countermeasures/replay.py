@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from veridical.core.errors import InputError
 from veridical.core.randomness import stream
 from veridical.dataset.rows import IntArray, Text
 from veridical.train._contract import Countermeasure, Pass, Study, Toy
@@ -35,14 +34,19 @@ class Params:
     """Classes of the earlier rows."""
 
 
+def lacking(params: Params) -> str | None:
+    """The file."""
+    if not params.share or params.rows or params.file:
+        return None
+    return "replay needs the earlier rows. Name their file: --countermeasures replay:file=earlier.csv."
+
+
 def study(seen: Study, params: Params) -> Params:
     """The file read."""
     if not params.share:
         return params
     rows = params.rows
     if not rows:
-        if not params.file:
-            raise InputError("replay needs the earlier rows; name their file, as in --countermeasures replay:file=earlier.csv.")
         found = rows_of(params.file, data=seen.data, name="replay:file", with_labels=True)
         answers = ((text, label) for text, label in zip(found.inputs(), found.answers, strict=True))
         rows = tuple((text, label) for text, label in answers if label is not None)
@@ -86,4 +90,6 @@ def toy() -> Toy:
     return Toy(data, loss_on_test, params=Params(rows=earlier))
 
 
-countermeasure = Countermeasure(params=Params(), off=Params(share=0.0), toy=toy, study=study, texts=texts, beside=beside)
+countermeasure = Countermeasure(
+    params=Params(), off=Params(share=0.0), toy=toy, lacking=lacking, study=study, texts=texts, beside=beside
+)
