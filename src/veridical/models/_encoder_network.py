@@ -1,5 +1,6 @@
 """The encoder as a torch module: mean of the last hidden states over real tokens, then one linear layer. Needs torch."""
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -175,6 +176,8 @@ def open_encoder(folder: Path, *, dropout: float, attention: str) -> Any:
     """The pre-trained encoder in float32, without its pooling layer. Only safetensors are opened."""
     from transformers import AutoModel
 
+    if (folder / "model.json").is_file():
+        return _of_earlier_run(folder, dropout=dropout, attention=attention)
     with quiet_transformers():
         config = _config(folder, dropout)
         encoder, loaded = AutoModel.from_pretrained(
@@ -205,13 +208,32 @@ def _refuse_others_weights(folder: Path, encoder: Any, loaded: dict[str, Any]) -
         )
 
 
-def empty_encoder(folder: Path, *, attention: str) -> Any:
+def _of_earlier_run(folder: Path, *, dropout: float, attention: str) -> Any:
+    """The encoder of a model that veridical wrote; its file holds a head beside it."""
+    from safetensors.torch import load_file
+
+    about = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+    if about.get("tuning"):
+        raise InputError(
+            f"{folder} was tuned with {about['tuning']['method']}, whose tensors stay beside the encoder, so training cannot "
+            "start from it. Give the weights it was tuned from."
+        )
+    tensors = load_file(str(folder / "model.safetensors"))
+    encoder = empty_encoder(folder, attention=attention, dropout=dropout)
+    try:
+        encoder.load_state_dict({n.removeprefix("encoder."): t for n, t in tensors.items() if n.startswith("encoder.")})
+    except RuntimeError as error:
+        raise InputError(f"{folder}: its files do not belong to one encoder model. Train it again.") from error
+    return encoder
+
+
+def empty_encoder(folder: Path, *, attention: str, dropout: float = 0.0) -> Any:
     """An encoder of the architecture in folder/config.json whose weights are yet to be filled in."""
     from transformers import AutoModel
 
     anything: Any = AutoModel
     with quiet_transformers():
-        encoder = anything.from_config(_config(folder, 0.0), attn_implementation=attention, trust_remote_code=False)
+        encoder = anything.from_config(_config(folder, dropout), attn_implementation=attention, trust_remote_code=False)
     return _without_pooler(encoder.float())
 
 

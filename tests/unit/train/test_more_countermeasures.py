@@ -1,6 +1,7 @@
 """Known answers of countermeasures that read other rows, other texts, or the network at its start."""
 
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -35,10 +36,10 @@ from veridical.train.optimizer import make_optimizer
 from veridical.train.training import fitting, train
 
 
-def opened(tiny_bert, **changes):
+def opened(tiny_bert):
     from veridical.models._encoder_network import EncoderClassifier, open_encoder
 
-    encoder = open_encoder(tiny_bert, dropout=0.0, attention="eager")
+    encoder = open_encoder(Path(tiny_bert), dropout=0.0, attention="eager")
     return EncoderClassifier(encoder, n_classes=2, seed=0)
 
 
@@ -345,3 +346,42 @@ def test_those_that_know_rows_by_one_label_are_refused_for_tasks_of_structures()
 def test_two_that_replace_the_head_are_refused():
     with pytest.raises(InputError, match="both replace the head"):
         fitting(("inlp", "concept_erasure"), model="minilm")
+
+
+def test_many_of_them_compose(toy, tiny_bert):
+    several = ["layer_rates", "reinit_top", "lisa", "selfmix:warm_up=1", "attack_examples", "feature_gan", "ewc:rows=5", "inlp"]
+    found = train(toy, model=tiny_bert, config=replace(TINY, epochs=2, token_budget=300), seed=1, countermeasures=several)
+    assert np.isfinite(found.probabilities).all()
+
+
+def test_what_a_file_says_is_part_of_what_a_run_is(tmp_path):
+    from veridical.pipeline.config import configured
+    from veridical.pipeline.running import identity_of
+
+    rows, earlier = tmp_path / "rows.csv", tmp_path / "earlier.csv"
+    rows.write_text("text,label\na,x\nb,y\n")
+    given = {"model": "minilm", "countermeasures": f"gce:power=0.5,replay:file={earlier}"}
+    found = []
+    for text in ("text,label\nc,x\nd,y\n", "text,label\nc,x\ne,y\n"):
+        earlier.write_text(text)
+        found.append(identity_of("run", rows, configured(given)))
+    assert found[0]["config"] == found[1]["config"]
+    assert found[0]["config"]["countermeasures"] == ("gce:power=0.5", f"replay:file={earlier}")
+    assert found[0]["data"]["--countermeasures replay:file"] != found[1]["data"]["--countermeasures replay:file"]
+
+
+def test_training_goes_on_from_the_encoder_of_an_earlier_run(toy, tiny_bert, tmp_path):
+    """Its file holds the encoder under another name than a Hugging Face folder does; read as one, all of it would be random."""
+    from veridical.models._encoder_network import open_encoder
+
+    earlier = train(toy, model=tiny_bert, config=replace(TINY, epochs=1)).model
+    earlier.save(tmp_path)
+    opened_again = open_encoder(tmp_path, dropout=0.0, attention="eager").state_dict()
+    assert all(torch.equal(tensor, opened_again[name]) for name, tensor in earlier.network.encoder.state_dict().items())
+    still = train(toy, model=str(tmp_path), config=replace(TINY, epochs=1, learning_rate=1e-8)).model
+    for name, tensor in earlier.network.encoder.state_dict().items():
+        torch.testing.assert_close(still.network.encoder.state_dict()[name], tensor, atol=1e-4, rtol=0)
+    tuned = train(toy, model=tiny_bert, config=replace(TINY, epochs=1, tuning="adapters")).model
+    tuned.save(tmp_path / "tuned")
+    with pytest.raises(InputError, match="tuned with adapters"):
+        open_encoder(tmp_path / "tuned", dropout=0.0, attention="eager")
