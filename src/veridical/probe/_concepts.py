@@ -15,9 +15,12 @@ from veridical.models.frozen_features import fit_head
 from veridical.models.linear import weighted
 from veridical.models.model import FloatArray
 from veridical.models.text_features import hashed
+from veridical.probe._identity import axes
 
 _NUMBER = re.compile(r"\d")
 _NAME = re.compile(r"(?<=[a-z,;]\s)[A-Z][a-z]+")
+CONTROL = "control"
+"""The axis of words that name no one."""
 RARE, COMMON = 0.05, 0.95
 """Shares between which a concept varies enough to be read, 0..1. Ours; no source."""
 RIDGE = 1e-3
@@ -33,7 +36,8 @@ class Concept:
 
 
 def concepts(data: Dataset, rows: IntArray, *, n_topics: int, seed: int) -> list[Concept]:
-    """Those that vary among `rows`: long texts, numbers, names, Chinese, the largest source, topics."""
+    """Those that vary among `rows`: long texts, numbers, names, people named by a group (`_identity`), Chinese, the largest
+    source, topics."""
     inputs = data.inputs(rows)
     texts = [text if isinstance(text, str) else " ".join(text) for text in inputs]
     lengths = np.array([len(text) for text in texts], np.float64)
@@ -41,11 +45,17 @@ def concepts(data: Dataset, rows: IntArray, *, n_topics: int, seed: int) -> list
         "length": lengths > np.median(lengths),
         "number": np.array([bool(_NUMBER.search(text)) for text in texts]),
         "name": np.array([bool(_NAME.search(text)) for text in texts]),
+        "identity": np.array([_names_a_group(text) for text in texts]),
         "language": np.array([is_cjk(text) for text in texts]),
         "source": _largest_source(data, rows),
         **_topics(inputs, n_topics=n_topics, seed=seed),
     }
     return [Concept(name, on * 1.0) for name, on in found.items() if RARE <= on.mean() <= COMMON]
+
+
+def _names_a_group(text: str) -> bool:
+    """Whether a word says a person's gender, nation, religion or another group of the identity lists."""
+    return any(axis.pattern.search(text) for axis in axes() if axis.name != CONTROL)
 
 
 def _largest_source(data: Dataset, rows: IntArray) -> "np.ndarray":  # type: ignore[type-arg]
@@ -89,6 +99,18 @@ class Eraser:
 
     def erase(self, features: FloatArray) -> FloatArray:
         return np.asarray(features - (features - self.mean) @ self.right.T @ self.left.T)
+
+
+def direction(features: FloatArray, present: FloatArray, codes: IntArray) -> FloatArray:
+    """What rows that have the concept have more of than others of their class, (D,): its activation vector by means, fitted
+    inside the classes so that it does not hold the label."""
+    apart, weight = np.zeros(features.shape[1]), 0.0
+    for code in np.unique(codes):
+        on, off = features[(codes == code) & (present == 1)], features[(codes == code) & (present == 0)]
+        if len(on) and len(off):
+            own = len(on) * len(off) / (len(on) + len(off))
+            apart, weight = apart + own * (on.mean(axis=0) - off.mean(axis=0)), weight + own
+    return np.asarray(apart / max(weight, 1e-12))
 
 
 def fit_eraser(features: FloatArray, present: FloatArray, codes: IntArray) -> Eraser:

@@ -1,9 +1,9 @@
 """Which properties of a text that have nothing to do with its label does the encoder carry, and does the decision lean on them?
 
-What it measures: for long texts, numbers, names, language, source and topics, how well a linear reader sees each in the pooled
-features before and after tuning (area under the ROC on unleaked test rows, readers fitted on train rows); how many points go
-when a readable property is erased from the tuned features (LEACE inside the classes) and how far the probabilities move; what
-tuning forgot.
+What it measures: for long texts, numbers, names, people named by a group, language, source and topics, how well a linear reader
+sees each in the pooled features before and after tuning (area under the ROC on unleaked test rows, readers fitted on train rows);
+for a readable property, how far a label's probability moves along its direction (concept activation), how many points go when it
+is erased from the tuned features (LEACE inside the classes) and how far the probabilities move; what tuning forgot.
 Why it inflates a score: what an encoder brought along decides as well where it happens to go with the label in these rows, and
 fails where it does not.
 How it errs: a property may rightly decide (topic in a topic task); only what is linear in the pooled features is seen; erasing
@@ -26,7 +26,7 @@ from veridical.dataset.rows import IntArray, Text
 from veridical.models.linear import softmax
 from veridical.models.model import FloatArray
 from veridical.probe import _clustered
-from veridical.probe._concepts import Concept, concepts, fit_eraser, read_scores
+from veridical.probe._concepts import Concept, concepts, direction, fit_eraser, read_scores
 from veridical.probe._contract import Measured, Probe, Toys
 from veridical.probe._representation import Inside, inside_of, rows_to_read
 from veridical.probe._roc import area, area_difference
@@ -69,7 +69,9 @@ def run(subject: Subject, params: Params, rng: np.random.Generator) -> Measured 
     rows, n_fit = picked
     found = concepts(subject.data, rows, n_topics=params.n_topics, seed=subject.seed)
     if not found:
-        return Skipped("All texts are alike in length, numbers, names, language, source and topic; nothing can be read.")
+        return Skipped(
+            "All texts are alike in length, numbers, names, groups named, language, source and topic; nothing can be read."
+        )
     features = _features(subject, inside, rows, n_fit)
     right = _right(inside, features.after[features.asked], features)
     read, leaning, moved, notes = [], [], [], []
@@ -86,7 +88,7 @@ def run(subject: Subject, params: Params, rng: np.random.Generator) -> Measured 
         elif after.estimate.low > 0.5:  # what cannot be read cannot be erased
             lean, move = _leaning(inside, concept, features, right, params, rng)
             leaning.append(lean)
-            moved.append(move)
+            moved += [_activation(inside, concept, features, subject.labels, params), move]
     return Measured(len(features.asked), _summary(len(read) // 3, leaning), (*leaning, *moved, *read), notes=tuple(notes))
 
 
@@ -168,6 +170,22 @@ def _leaning(
     moved = _clustered.mean(np.abs(before - after).sum(axis=1) / 2, units)
     told = f"Mean share of probability that moves when {concept.name.replace('_', ' ')} is erased."
     return lean, _clustered.measure(f"moved_by_{concept.name}", moved, unit="share", about=told, level=params.level, bounded=True)
+
+
+def _activation(inside: Inside, concept: Concept, of: _Features, labels: tuple[str, ...], params: Params) -> Measure:
+    """By how much a label's probability moves when the concept alone is put in: absent rows are moved along its direction, those
+    that have it are held against themselves without it."""
+    arrow = direction(of.after[of.fit], concept.present[of.fit], of.codes[of.fit])
+    kept, has = of.after[of.asked], concept.present[of.asked][:, None]
+    change = inside.decide(kept + (1 - has) * arrow) - inside.decide(kept - has * arrow)  # (n, C)
+    spreads = [_clustered.mean(change[:, code], of.clusters[of.asked]) for code in range(change.shape[1])]
+    code = int(np.argmax([spread.value for spread in spreads]))
+    about = (
+        f"Mean rise of the probability of {labels[code]!r} (the label that rises most) when the features are moved from a text "
+        f"without {concept.name.replace('_', ' ')} to one with it, other things equal."
+    )
+    points = spreads[code].estimate(level=params.level, scale=100.0)
+    return Measure(f"activates_{concept.name}", points, "points", about)
 
 
 def _association(concept: Concept, of: _Features) -> str:

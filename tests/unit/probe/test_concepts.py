@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from veridical.audit._made_up import dataset, nonsense
-from veridical.probe import _roc
-from veridical.probe._concepts import concepts, fit_eraser, read_scores
+from veridical.probe import _roc, pretrained_features
+from veridical.probe._concepts import concepts, direction, fit_eraser, read_scores
+from veridical.probe._runner import run_probe
 
 
 def _drawn(n=600, d=8, *, seed=0):
@@ -40,6 +41,15 @@ def test_the_label_survives_erasing_a_concept_that_goes_with_it():
     scores = read_scores(erased, codes.astype(float), *half)
     on = codes[half[1]] == 1
     assert _roc.area(scores[on], scores[~on]).value > 0.95
+
+
+def test_the_direction_of_a_concept_is_what_its_rows_have_more_of_inside_a_class():
+    rng = np.random.default_rng(3)
+    codes = rng.integers(0, 2, 4000)
+    present = (rng.random(4000) < np.where(codes == 1, 0.8, 0.3)).astype(float)
+    features = rng.normal(0, 1, (4000, 4)) + np.outer(3 * codes, [1, 0, 0, 0]) + np.outer(2 * present, [0, 1, 0, 0])
+    assert np.allclose(direction(features, present, codes), [0, 2, 0, 0], atol=0.15)  # nothing of the label is in it
+    assert np.array_equal(direction(features, np.ones(4000), codes), np.zeros(4))
 
 
 def test_a_reader_sees_what_is_there_and_not_what_is_not():
@@ -87,3 +97,16 @@ def test_concepts_are_what_their_names_say():
     assert found["length"][1] == 0
     assert found["length"][2] == 1
     assert "language" not in found
+    # `she` stands in three rows of four, and no word of the lists in the others.
+    assert np.array_equal(found["identity"], np.array([i % 4 != 0 for i in range(200)]) * 1.0)
+
+
+def test_a_concept_activates_the_label_that_reads_it_and_no_other():
+    """The cheat of the toy gives three times the weight to a number, which is -1 or 1: half a row up, half a row down."""
+    toys = pretrained_features.probe.toys()
+    for subject, expected in ((toys.cheat, 90.0), (toys.honest, 0.0)):
+        found = run_probe("pretrained_features", pretrained_features.probe, subject=subject).measure("activates_number")
+        assert found.estimate.value == pytest.approx(expected, abs=4)
+        assert found.status == "described"
+        if expected:
+            assert "probability of 'pos'" in found.about
