@@ -1,11 +1,11 @@
 """How many points go when the text is written a little differently?
 
-What it measures: on unleaked test rows, accuracy under each kind of edit that a reader forgives (typing slips, scanning
-errors, look-alike letters, case, marks, blanks, contractions, Chinese characters of the same shape or sound, synonyms,
-back-translation where apertium is installed) at two strengths; the paired loss in points; answers that change; and how often
-such an edit keeps the right label, by a reference model or by review. Edits that change the meaning (denial, numbers, names)
-stand apart. Of answers of more than one label: the score under edits that keep words, entities and the right answer in their
-place.
+What it measures: on unleaked test rows, accuracy under each kind of edit that a reader forgives (typing slips, scanning errors,
+look-alike letters, case, marks, blanks, contractions, Chinese characters of the same shape or sound, synonyms, back-translation
+where apertium is installed) at two strengths; the paired loss in points; answers that change; and how often such an edit keeps
+the right label, by a reference model or by review. Edits that change the meaning (denial, numbers, names) stand apart: how many
+answers change, and how often the label holds all the same. Of answers of more than one label: the score under edits that keep
+words, entities and the right answer in their place.
 Why it inflates a score: test rows are written as carefully as train rows; what arrives in use is not.
 How it errs: an edit may change what the text says, so a loss counts only up to the share of labels that stay right; the
 reference model reads characters too and may be thrown off by what a reader forgives, which makes its share a low one.
@@ -97,12 +97,13 @@ def run(subject: Subject, params: Params, rng: np.random.Generator) -> Measured 
     losses = [_loss(sample, edits, params, rng) for kind in forgiven for edits in judged[kind]]
     flips = [_flips(sample, judged[kind][-1], params) for kind in judged]
     kept = _kept(sample, [judged[kind][-1] for kind in forgiven], params, rng)
+    apart = _kept(sample, [judged[kind][-1] for kind in judged if kind not in forgiven], params, rng)
     if thin:
         notes.append(f"Too few texts have a place for: {', '.join(thin)}.")
     notes.append(_reading(kept))
     examples = tuple(_examples(sample, [judged[kind][0] for kind in forgiven], params.examples))
     curves = tuple(_curve(sample, judged[kind], params) for kind in forgiven)
-    return Measured(len(sample.codes), _summary(losses), (*losses, *flips, *kept), curves, examples, tuple(notes))
+    return Measured(len(sample.codes), _summary(losses), (*losses, *flips, *kept, *apart), curves, examples, tuple(notes))
 
 
 def _judged(sample: Sample, made: list[Edits], params: Params) -> tuple[dict[str, list[Edits]], list[str]]:
@@ -275,7 +276,8 @@ def edits(subject: Subject, params: Params, rng: np.random.Generator) -> list[Ed
         return []
     sample = sample_of(subject, subject.queries, params, rng)
     strongest = replace(params, strengths=params.strengths[-1:])
-    made = asked(sample, subject.queries, _kinds(sample)[0], strongest, rng)
+    kinds = (*_kinds(sample)[0], *perturbations.LABEL_CHANGING)
+    made = asked(sample, subject.queries, kinds, strongest, rng)
     ids, labels = [subject.data.ids[i] for i in subject.rows[sample.places]], subject.labels
     return [
         EditedText(ids[i], _named(own), sample.inputs[i], text, labels[int(sample.codes[i])], bool(said == sample.codes[i]))

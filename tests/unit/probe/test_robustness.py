@@ -110,6 +110,15 @@ def test_meaning_changing_edits_are_described_not_judged():
     assert found["flips (negation, 30 %)"].estimate.value == 1.0
     assert found["flips (negation, 30 %)"].null is None
     assert "loss (negation, 30 %)" not in found
+    # Whether the label holds all the same is for readers to say.
+    subject = subject_of(given, model)
+    pool = robustness.edits(subject, Params(), np.random.default_rng(0))
+    denied = [one for one in pool if one.kind == "negation, 30 %"]
+    assert denied
+    assert all(" not " in one.after for one in denied)
+    said = tallied((one.kind, one.right, "no") for one in denied)
+    kept = {m.name: m for m in run(replace(subject, reviewed=said)).measures}["label kept, reviewed (negation, 30 %)"]
+    assert kept.estimate.value == 0.0
 
 
 def test_the_reference_says_how_often_the_label_stays(data):
