@@ -50,6 +50,8 @@ class ContractScore:
     sha256: str
     honest: Estimate
     unmeasured: tuple[str, ...] = ()
+    variance: dict[str, float] = field(default_factory=dict)
+    """Shares of its variance by source, summing to 1."""
 
 
 @dataclass(frozen=True, slots=True)

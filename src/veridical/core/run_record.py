@@ -196,6 +196,7 @@ class RunRecord:
                     contract["sha256"],
                     Estimate.from_json(contract["honest"]),
                     tuple(contract.get("unmeasured", ())),
+                    contract.get("variance", {}),
                 )
                 if contract
                 else None,

@@ -126,7 +126,8 @@ def account_tables(
         edits = game.if_edits_break_labels(active | frozenset(players))
         allowed = (bounds[0] + edits[0], bounds[1] + edits[1])
         estimate = account_of.estimate(last, under, allowed, "contract")
-        scored = ContractScore(contract.name, contract.sha256, estimate, tuple(player for player, _ in abstained))
+        shares = books.variance(last, draws=_variance_of_draws(game, players))
+        scored = ContractScore(contract.name, contract.sha256, estimate, tuple(player for player, _ in abstained), shares)
     declared = {component.name.partition(":")[0] for component in transfer}
     transfer += found_by_data(candidates, probes, declared=declared)
     return Ledger(
@@ -141,6 +142,21 @@ def account_tables(
         interactions=tuple(found),
         variance=books.variance(full),
     )
+
+
+def _variance_of_draws(game: Coalitions, players: Sequence[str]) -> float:
+    """What of the contract score's variance comes from which edits were drawn, from the spread of the draws of each cluster; 0
+    without edits, and with one draw, whose part cannot be told from that of the rows."""
+    transfer = game.tables.transfer
+    m = transfer.edited.shape[2]
+    if "fragility" not in players or m < 2:
+        return 0.0
+    coalition, uncertainty, alone = frozenset(ACTIVE) | frozenset(players), game.uncertainty(), []
+    for draw in range(m):
+        one = replace(transfer, edited=transfer.edited[:, :, draw : draw + 1])
+        value = replace(game, tables=replace(game.tables, transfer=one))(coalition)
+        alone.append(uncertainty.by_cluster([value])[:, 0])
+    return float(np.var(alone, axis=0, ddof=1).sum() / m)
 
 
 def _notes(game: Coalitions, review: Review | None) -> tuple[str, ...]:

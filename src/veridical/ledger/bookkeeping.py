@@ -57,9 +57,13 @@ class Books:
                 found.append(Interaction(first, second, points))
         return found
 
-    def variance(self, value: Value) -> dict[str, float]:
-        """Shares of the honest score's variance, by source, summing to 1; empty where there is none."""
+    def variance(self, value: Value, *, draws: float = 0.0) -> dict[str, float]:
+        """Shares of a score's variance, by source, summing to 1; empty where there is none. draws: what of it the drawn edits
+        make, which the spread of the test rows holds too."""
         parts = self.uncertainty.parts(value)
+        if draws:
+            parts["perturbation draws"] = min(draws, parts["test rows"])
+            parts["test rows"] -= parts["perturbation draws"]
         total = sum(parts.values())
         return {name: part / total for name, part in parts.items()} if total > 0 else {}
 

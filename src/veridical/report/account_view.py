@@ -172,11 +172,18 @@ def account_notes(ledger: Ledger, words: Words) -> list[str]:
         )
         for pair in ledger.interactions
     ]
-    shares = sorted(((share, name) for name, share in ledger.variance.items() if share >= LEAST_SHARE), reverse=True)
-    if shares:
-        parts = " · ".join(f"{words.name('variance', name.replace(' ', '_'))} {100 * share:.1f} %" for share, name in shares)
-        said.append(words("variance_parts", parts=parts))
+    if _shares(ledger.variance, words):
+        said.append(words("variance_parts", parts=_shares(ledger.variance, words)))
+    if ledger.contract and _shares(ledger.contract.variance, words):
+        name = one_line(ledger.contract.name, limit=60)
+        said.append(words("variance_contract", name=name, parts=_shares(ledger.contract.variance, words)))
     return said
+
+
+def _shares(variance: dict[str, float], words: Words) -> str:
+    """Sources of a variance, the largest first."""
+    shares = sorted(((share, name) for name, share in variance.items() if share >= LEAST_SHARE), reverse=True)
+    return " · ".join(f"{words.name('variance', name.replace(' ', '_'))} {100 * share:.1f} %" for share, name in shares)
 
 
 def arm_name(arm: Arm, words: Words) -> str:

@@ -1,6 +1,7 @@
 """Groups, the target and their interactions, on made-up worlds of known truth."""
 
 import csv
+import zlib
 from dataclasses import replace
 
 import numpy as np
@@ -200,6 +201,37 @@ def test_edits_cost_what_a_mixture_of_rows_costs():
         errors.append(points(ledger)["fragility"].value - 100 * 0.5 * (given - spoilt))
         assert points(ledger)["fragility"].low > 0
     assert abs(np.mean(errors)) < 1.5
+
+
+class Coin(Brittle):
+    """Answers an edited text by a coin that falls anew for every text."""
+
+    def predict(self, inputs):
+        said = self.model.predict(inputs)
+        for i, text in enumerate(inputs):
+            if any(not (w.startswith("word") and w[4:].isdigit()) for w in text.split()):
+                said[i] = [0.9, 0.1] if zlib.crc32(text.encode()) % 2 else [0.1, 0.9]
+        return said
+
+
+def test_the_share_of_the_drawn_edits_is_what_coins_make():
+    """Of half a row's score three coins decide: 0.25 x 0.25 / 3 each row, beside (1 - 0.5)^2 p (1 - p) of the rows themselves."""
+    world = made(seed=3)
+    contract = Contract("coins", "clusters", (), "0" * 64, perturbation=EDITS)
+    coin, fixed = (
+        replace(world, model=m, trained=replace(world.trained, model=m, probabilities=m.predict(world.data.inputs())))
+        for m in (Coin(world.model), Brittle(world.model))
+    )
+    given = world.trained.probabilities[world.data.rows("test")].argmax(axis=1) == world.data.codes[world.data.rows("test")]
+    p = given.mean()
+    expected = (0.0625 / 3) / (0.0625 / 3 + 0.25 * p * (1 - p))
+    shares = account(coin, contract=contract).contract.variance
+    assert sum(shares.values()) == pytest.approx(1.0)
+    assert shares["perturbation draws"] == pytest.approx(expected, rel=0.35)
+    # One draw tells nothing of the draws; edits that always break the text the same way add none.
+    assert account(fixed, contract=contract).contract.variance.get("perturbation draws", 0.0) < 0.05
+    once = replace(contract, perturbation=replace(EDITS, draws=1))
+    assert "perturbation draws" not in account(coin, contract=once).contract.variance
 
 
 def test_edits_that_may_change_the_label_make_an_interval():
