@@ -13,9 +13,10 @@ from veridical.tasks._class_metrics import Graded, GradedRule, mean_credit
 from veridical.tasks._confusion_metrics import accuracy, balanced_accuracy
 from veridical.tasks._contract import Bound, FloatArray, Metric, Task
 
-SHARPNESS = 2.0
-"""Factor on the squared distance of two grades in the soft labels, > 0: a neighbour gets exp(-2) = 14 % of what the right grade
-gets. Ours, by tests/unit/tasks/test_ordinal.py."""
+SHARPNESS = 1.0
+"""Factor on the squared distance of two grades in the soft labels, > 0: a neighbour gets exp(-1) = 37 % of what the right grade
+gets. Ours: MiniLM on 1,200 rows of SST-5, one seed, dev rows: kappa 65.9 instead of 62.0 of hard labels, log loss 1.26 instead of
+1.39, accuracy 44.3 instead of 44.7."""
 
 
 def distances(n_classes: int) -> FloatArray:
