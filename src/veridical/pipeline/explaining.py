@@ -178,6 +178,15 @@ def _summary(found: "Attributed") -> ExplainedComponent:
     )
 
 
+def _text(data: "Dataset", row: int) -> str:
+    """Both texts of a pair; a question comes before its text."""
+    if data.seconds is None:
+        return data.texts[row]
+    structure = structure_of(data.task)
+    parts = (data.texts[row], data.seconds[row])
+    return " ||| ".join(reversed(parts) if structure is not None and structure.head == "span" else parts)
+
+
 def _label(data: "Dataset", row: int) -> str:
     structure = structure_of(data.task)
     if structure is None:
@@ -196,7 +205,7 @@ def _table(found: Sequence["Attributed"], data: "Dataset") -> "pa.Table":
     for one in found:
         for rank, at in enumerate(ranked(one), start=1):
             row = int(one.rows[at])
-            text = data.texts[row] if data.seconds is None else f"{data.texts[row]} ||| {data.seconds[row]}"
+            text = _text(data, row)
             line = (
                 one.component.name,
                 data.ids[row],

@@ -18,6 +18,10 @@ LONGEST_TEXT = 160
 """Characters of a row's text on a line. Ours; no source."""
 
 
+LONGEST_LABEL = 80
+"""Characters of a row's label, or answer, on a line. Ours; no source."""
+
+
 @dataclass(frozen=True, slots=True)
 class ExplainedRowLine:
     """One row; figure: its points, signed, or on a scale of their own where these are no points."""
@@ -75,7 +79,7 @@ def _row_line(row: ExplainedRow, words: Words) -> ExplainedRowLine:
         figure=f"{row.points:+.2g}" if abs(row.points) < FINE else figures.points(row.points),
         row=one_line(row.row, limit=40),
         split=words.name("split", row.split),
-        label=one_line(row.label, limit=40),
+        label=one_line(row.label, limit=LONGEST_LABEL),
         text=one_line(row.text, limit=LONGEST_TEXT),
     )
 

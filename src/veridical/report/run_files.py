@@ -11,6 +11,7 @@ from veridical.core.errors import InputError
 from veridical.core.estimate import Estimate
 from veridical.core.explain_record import ExplainedRow, ExplainRecord
 from veridical.core.finding import CheckRecord, Finding
+from veridical.core.plugins import get, names
 from veridical.core.probe_record import ProbeRecord
 from veridical.core.run_record import RunRecord
 
@@ -70,17 +71,39 @@ def read_run_files(folder: Path, *, shown: int = SHOWN_PER_CHECK) -> RunFiles:
     rows = _table(folder / "rows.parquet", ["id", "split", "text", "second", "label"])
     predictions = _table(folder / "predictions.parquet", ["id", "predicted"])
     edits = _table(folder / "edits.parquet", ["repair", "action"])
+    texts = None if rows is None else _rows(rows, wanted)
+    predicted = {} if predictions is None else _predicted(predictions, wanted)
+    texts, predicted = _as_read(record.task, texts, predicted)
     return RunFiles(
         folder=folder,
         record=record,
         checks=checks,
-        rows=None if rows is None else _rows(rows, wanted),
-        predicted={} if predictions is None else _predicted(predictions, wanted),
+        rows=texts,
+        predicted=predicted,
         edits={} if edits is None else dict(Counter((str(e["repair"]), str(e["action"])) for e in edits.to_pylist())),
         probes=probe_record.read(folder),
         explained=_explained(folder, record),
         certificate=_certificate(folder),
     )
+
+
+NOTHING = "–"
+"""How an answer is shown that says: nothing is there."""
+
+
+def _as_read(task: str, rows: dict[str, Row] | None, predicted: dict[str, str]) -> tuple[dict[str, Row] | None, dict[str, str]]:
+    """Answers of more than one label as a reader sees them, and a question before its text."""
+    structure = get("veridical.tasks", "task", task).structure if task in names("veridical.tasks") else None
+    if structure is None or rows is None:
+        return rows, predicted
+    shown = {row: structure.shown(one.text, one.label) or NOTHING for row, one in rows.items() if one.label}
+    said = {row: structure.shown(rows[row].text, answer) or NOTHING for row, answer in predicted.items() if row in rows}
+    asked = structure.head == "span"
+    changed = {
+        row: Row(one.split, *((one.second, one.text) if asked else (one.text, one.second)), shown.get(row, one.label))
+        for row, one in rows.items()
+    }
+    return changed, said
 
 
 def _certificate(folder: Path) -> str:

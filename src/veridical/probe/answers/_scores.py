@@ -3,6 +3,8 @@
 Letters: n rows, 3W statistics a row, K clusters. Every cluster has one vote.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
 from veridical.core.estimate import Estimate
@@ -100,7 +102,9 @@ def share_measure(
 
 
 def ratio_measure(name: str, found: _clustered.Spread, *, about: str, level: float, null: float | None = None) -> Measure:
+    """A ratio or a rate, which is never below 0."""
     estimate = found.estimate(level=level, method=METHOD)
+    estimate = replace(estimate, low=max(estimate.low, min(0.0, estimate.value)))
     if null is None:
         return Measure(name, estimate, "ratio", about)
     return _tested(name, estimate, found, about, null=null, worse="above", level=level, unit="ratio")

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -11,7 +11,7 @@ from veridical.core.finding import Skipped
 from veridical.core.probe_record import Example, Measure
 from veridical.core.randomness import stream
 from veridical.dataset.normalisation import is_cjk
-from veridical.dataset.rows import Text
+from veridical.dataset.rows import IntArray, Text
 from veridical.dataset.words import words
 from veridical.models.answering import Answers
 from veridical.models.model import FloatArray
@@ -134,7 +134,7 @@ def _claimed(subject: AnswerSubject, part: _Asked, params: Params) -> Measure:
     name, n = part.kind.name, len(part.inputs)
     if subject.structure.head == "words":
         lengths = np.array([str(text).count(" ") + 1 for text in part.inputs], np.float64)
-        spread = _clustered.ratio(100 * amounts, lengths, units, votes=np.ones(n))
+        spread = _rate(100 * amounts, lengths, units)
         about = f"Entities claimed in 100 words of {n} texts that are made to hold none, or hardly any."
         # Other trades and languages have names of their own: only words from outside of entities are without any.
         null = params.per_hundred if name == "random_words" else None
@@ -143,6 +143,12 @@ def _claimed(subject: AnswerSubject, part: _Asked, params: Params) -> Measure:
     about = f"Share of {n} inputs without evidence for any answer to which one is given."
     null = params.answered if name == "random_words" else None
     return share_measure(f"answered_{name}", spread, about=about, level=params.level, null=null)
+
+
+def _rate(amounts: FloatArray, lengths: FloatArray, units: IntArray) -> _clustered.Spread:
+    """Amounts over lengths; where none is claimed, as uncertain as one claim would make it."""
+    found = _clustered.ratio(amounts, lengths, units, votes=np.ones(len(units)))
+    return replace(found, error=max(found.error, 100 / float(lengths.sum())))
 
 
 def _said(subject: AnswerSubject, part: _Asked, measure: Measure) -> str:
