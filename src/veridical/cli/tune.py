@@ -11,13 +11,14 @@ from veridical.pipeline.config import RunConfig, configured, read_config
 from veridical.train.config import TrainConfig
 
 COLUMNS = ("test", "valid", "text", "second", "label", "id", "group", "source", "time", "split_column", "split", "test_share")
+TASK = ("task", "tokens", "tags", "tag_scheme", "context", "question", "answers")
 OTHERS = ("metric", "model", "seed", "lang", "engine", "engine_address", "countermeasures")
 TRAINING = tuple(
     name for name in TrainConfig.__dataclass_fields__ if name not in ("tuning", "tuning_knobs", "select_by", "linear_c")
 )
 
 
-@options_of(RunConfig, TrainConfig, only=(*COLUMNS, *OTHERS, *TRAINING))
+@options_of(RunConfig, TrainConfig, only=(*COLUMNS, *TASK, *OTHERS, *TRAINING))
 def verb(
     train: Annotated[Path, typer.Argument(help="File or folder with the training rows, or with all rows.")],
     *,
@@ -33,13 +34,13 @@ def verb(
 ) -> None:
     """Tune an encoder in several ways on the same rows: score, numbers trained, seconds, memory, drift. Test rows stay unseen."""
     from veridical.cli._progress import shown
-    from veridical.pipeline.tuning import METHODS, tune
+    from veridical.pipeline.tuning import tune, usual
 
     said = {"model": "minilm", **(read_config(config) if config else {}), **given}
     if said.get("tuning", "full") != "full" or said.get("tuning_knobs"):
         raise InputError("tuning and tuning_knobs are what is compared here; name the methods with --methods lora:rank=16,full.")
     settings = configured(said)
-    asked = [name.strip() for name in methods.split(",") if name.strip()] or list(METHODS)
+    asked = [name.strip() for name in methods.split(",") if name.strip()] or usual(settings)
     with shown(quiet=quiet, lang=settings.lang) as progress:
         folder, record = tune(train, config=settings, methods=asked, out=out, fresh=fresh, progress=progress)
     if json:

@@ -151,7 +151,7 @@ def _variance_of_draws(game: Coalitions, players: Sequence[str]) -> float:
     m = transfer.edited.shape[2]
     if "fragility" not in players or m < 2:
         return 0.0
-    coalition, uncertainty, alone = frozenset(ACTIVE) | frozenset(players), game.uncertainty(), []
+    coalition, uncertainty, alone = frozenset(game.active) | frozenset(players), game.uncertainty(), []
     for draw in range(m):
         one = replace(transfer, edited=transfer.edited[:, :, draw : draw + 1])
         value = replace(game, tables=replace(game.tables, transfer=one))(coalition)

@@ -2,8 +2,9 @@
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,14 @@ import numpy as np
 from veridical import __version__
 from veridical.core import tuning_record
 from veridical.core.atomic_write import write_json
-from veridical.core.bootstrap import FloatArray, IntArray, cluster_bootstrap_means, percentile_interval, resampled_counts
+from veridical.core.bootstrap import (
+    FloatArray,
+    IntArray,
+    cluster_bootstrap_means,
+    cluster_totals,
+    percentile_interval,
+    resampled_counts,
+)
 from veridical.core.errors import InputError, UnknownName
 from veridical.core.estimate import Estimate
 from veridical.core.progress import Progress, silent
@@ -21,11 +29,12 @@ from veridical.core.surroundings import PeakMemory, threads, use_threads
 from veridical.core.tuning_record import TunedMethod, TuningRecord
 from veridical.pipeline.config import RunConfig
 from veridical.pipeline.run_folder import RunFolder, claim
-from veridical.pipeline.running import identity_of, load_as_configured, use_engine
+from veridical.pipeline.running import identity_of, load_as_configured, structure_of, use_engine
 
 if TYPE_CHECKING:
     from veridical.dataset.rows import Dataset
     from veridical.tasks._contract import Metric
+    from veridical.train.answered import Answered
     from veridical.train.config import TrainConfig
     from veridical.train.trained import Trained
 
@@ -38,7 +47,12 @@ REPLICATES = 2000
 LEVEL = 0.95
 """Confidence level of the intervals, 0..1."""
 METHODS = ("full", "last_layers", "bitfit", "lora", "adapters", "head")
-"""What is compared when no methods are named: every kind once. Ours."""
+"""Every kind once; `head` solves for one label a row. Ours."""
+
+
+def usual(config: RunConfig) -> list[str]:
+    """What is compared when no methods are named: of METHODS those that the task has."""
+    return [name for name in METHODS if name != "head" or structure_of(config.task) is None]
 
 
 def tune(
@@ -90,6 +104,11 @@ def _check(config: RunConfig, methods: Sequence[str]) -> None:
         raise InputError(f"--model {config.model} has no encoder to tune. Give minilm, a folder or a hub id.")
     if config.metric not in task.metrics:
         raise UnknownName("metric", config.metric, task.metrics)
+    if task.structure is not None:
+        from veridical.train.answer_training import fitting_answers
+
+        for _, way in [_way(method, config.training) for method in methods]:
+            fitting_answers(config.countermeasures, task=config.task, model=config.model, config=way)
     require_neural(f"--model {config.model}")
     resolve(config.model)
     for method in methods:
@@ -126,7 +145,8 @@ def _parted(data: "Dataset", config: RunConfig, progress: Progress) -> _Part:
     if not len(scored):
         train, scored = cut_validation(data, clusters=clusters, share=SCORED_SHARE, seed=config.seed)
         scored_on = "train"
-    fit = scored[(data.codes[scored] >= 0) & ~np.isin(clusters[scored], clusters[train])]
+    labelled = np.array([answer is not None for answer in data.answers]) if structure_of(data.task) else data.codes >= 0
+    fit = scored[labelled[scored] & ~np.isin(clusters[scored], clusters[train])]
     if len(fit) < FEWEST_SCORED:
         raise InputError(
             f"{len(fit)} rows are left to score the methods on; {FEWEST_SCORED} are needed. Give more rows, or --valid FILE."
@@ -143,7 +163,6 @@ def _tried(
 ) -> dict[str, Any]:
     """What one method came to: read back where it is done. One that was interrupted starts anew, so that its time is whole."""
     from veridical.train.loop import LossNotFinite
-    from veridical.train.training import train
 
     done = place / "done.json"
     if done.is_file():
@@ -155,18 +174,43 @@ def _tried(
 
     memory = PeakMemory()
     try:
-        trained = train(
-            part.data, model=config.model, countermeasures=config.countermeasures, config=training, seed=config.seed,
-            folder=place / "checkpoint", clusters=part.clusters, progress=progress,
-        )  # fmt: skip
+        measured = _trained(part, training, config, folder=place / "checkpoint", progress=progress)
     except (InputError, LossNotFinite) as error:
         shutil.rmtree(place / "checkpoint", ignore_errors=True)
         found = {"name": method, "why": str(error)}
     else:
-        found = {"name": method, "memory_mb": memory.more_mb(), **_measured(trained, part, config)}
+        found = {"name": method, "memory_mb": memory.more_mb(), **measured(part, config)}
         shutil.rmtree(place / "checkpoint", ignore_errors=True)
     write_json(done, found)
     return found
+
+
+def _trained(
+    part: _Part, training: "TrainConfig", config: RunConfig, *, folder: Path, progress: Progress
+) -> Callable[[_Part, RunConfig], dict[str, Any]]:
+    """Train once; what was returned measures it."""
+    given: dict[str, Any] = {
+        "model": config.model, "countermeasures": config.countermeasures, "config": training, "seed": config.seed,
+        "folder": folder, "clusters": part.clusters, "progress": progress,
+    }  # fmt: skip
+    if structure_of(config.task) is not None:
+        from veridical.train.answer_training import train_answers
+
+        return partial(_measured_answers, train_answers(part.data, metric=config.metric, **given))
+    from veridical.train.training import train
+
+    return partial(_measured, train(part.data, **given))
+
+
+def _measured_answers(answered: "Answered", part: _Part, config: RunConfig) -> dict[str, Any]:
+    """No drift: only features of whole texts are compared, and such a model reads words, or parts of a text."""
+    assert answered.learned is not None
+    return {
+        "said": [str(answered.said[row]) for row in part.scored],
+        "seconds": round(answered.seconds, 3),
+        "learned": asdict(answered.learned),
+        "warnings": list(answered.warnings),
+    }
 
 
 def _measured(trained: "Trained", part: _Part, config: RunConfig) -> dict[str, Any]:
@@ -201,10 +245,7 @@ def drifts(before: FloatArray, after: FloatArray) -> FloatArray:
 
 def _record(tried: Sequence[dict[str, Any]], part: _Part, config: RunConfig, folder: RunFolder) -> TuningRecord:
     scored, data = part.scored, part.data
-    methods = estimated(
-        tried, data.codes[scored], part.clusters[scored], n_classes=len(data.labels), metric=_metric(config, data),
-        seed=config.seed,
-    )  # fmt: skip
+    methods = estimated(tried, _counted(data, scored, config.metric), part.clusters[scored], seed=config.seed)
     said = dict.fromkeys(warning for one in tried for warning in one.get("warnings", ()))
     return TuningRecord(
         veridical=__version__,
@@ -224,25 +265,50 @@ def _record(tried: Sequence[dict[str, Any]], part: _Part, config: RunConfig, fol
     )
 
 
-def estimated(
-    tried: Sequence[dict[str, Any]], codes: IntArray, clusters: IntArray, *, n_classes: int, metric: "Metric", seed: int
-) -> tuple[TunedMethod, ...]:
+Counted = tuple["Metric", Callable[[dict[str, Any]], FloatArray]]
+"""The metric, and what gives the statistics (N, 3W) of what a method said on the scored rows."""
+
+
+def _counted(data: "Dataset", scored: IntArray, metric: str) -> Counted:
+    from veridical.core.plugins import get
+
+    task = get("veridical.tasks", "task", data.task)
+    if task.structure is None:
+        counted: Metric = task.metric(metric, data.labels)
+        return counted, partial(confusion, data.codes[scored], n_classes=len(data.labels), metric=counted)
+    measure, gold = task.structure.measures[metric], [str(data.answers[row]) for row in scored]
+    names = tuple(dict.fromkeys((*data.labels, *(task.structure.shape.names(gold) if data.labels else ()))))
+
+    def statistics(one: dict[str, Any]) -> FloatArray:
+        found: FloatArray = measure.margins(gold, one["said"], names).stacked()
+        return found
+
+    return measure.metric, statistics
+
+
+def confusion(codes: IntArray, one: dict[str, Any], *, n_classes: int, metric: "Metric") -> FloatArray:
+    """Earned, true and predicted of each row, (N, 3C)."""
+    from veridical.tasks._class_metrics import margins
+
+    return margins(codes, np.asarray(one["predicted"], np.int64), n_classes=n_classes, metric=metric).stacked()
+
+
+def estimated(tried: Sequence[dict[str, Any]], counted: Counted, clusters: IntArray, *, seed: int) -> tuple[TunedMethod, ...]:
     """Scores, paired differences to the first method that was trained, and drift; all methods share the resamples.
 
     Differences are simultaneous: each at a level that, over all of them, leaves LEVEL (Bonferroni).
     """
-    names, position = np.unique(clusters, return_inverse=True)
+    names = np.unique(clusters)
     counts = resampled_counts(len(names), REPLICATES, stream(seed, "tune"))
     first: tuple[float, FloatArray] | None = None
-    n_others = max(1, sum("predicted" in one for one in tried) - 1)
+    n_others = max(1, sum("learned" in one for one in tried) - 1)
     made = []
     for one in tried:
-        if "predicted" not in one:
+        if "learned" not in one:
             made.append(TunedMethod(one["name"], None, None, 0, 0, 0.0, None, None, one["why"]))
             continue
-        predicted = np.asarray(one["predicted"], np.int64)
-        value, replicates = _scores(codes, predicted, position, counts, n_classes=n_classes, metric=metric)
-        about = (len(codes), len(names))
+        value, replicates = _scores(counted, one, clusters, counts)
+        about = (len(clusters), len(names))
         score = Estimate(value, *percentile_interval(replicates, value, LEVEL), LEVEL, *about, "cluster bootstrap")
         difference = None
         if first is not None:
@@ -250,7 +316,7 @@ def estimated(
             interval = percentile_interval(draws, gain, 1 - (1 - LEVEL) / n_others)
             difference = Estimate(gain, *interval, LEVEL, *about, f"paired cluster bootstrap, Bonferroni over {n_others}")
         first = first or (value, replicates)
-        learned = one["learned"]
+        learned, drift = one["learned"], one.get("drift")
         made.append(
             TunedMethod(
                 one["name"],
@@ -260,31 +326,21 @@ def estimated(
                 learned["n_all"],
                 one["seconds"],
                 one["memory_mb"],
-                _mean(np.asarray(one["drift"], np.float64), clusters, seed=seed),
+                None if drift is None else _mean(np.asarray(drift, np.float64), clusters, seed=seed),
             )
         )
     return tuple(made)
 
 
-def _scores(
-    codes: IntArray, predicted: IntArray, position: IntArray, counts: FloatArray, *, n_classes: int, metric: "Metric"
-) -> tuple[float, FloatArray]:
-    """(the metric, its replicates (R,)). position: (N,) cluster of each row. counts: (R, K)."""
-    from veridical.tasks._class_metrics import margins
-
-    rows = margins(codes, predicted, n_classes=n_classes, metric=metric)
-    totals = np.zeros((3, counts.shape[1], n_classes))
-    for place, part in enumerate((rows.right, rows.true, rows.predicted)):
-        np.add.at(totals[place], position, part)
-    drawn = [counts @ part for part in totals]
-    return metric(*totals.sum(axis=1)), np.array([metric(*rows) for rows in zip(*drawn, strict=True)])
+def _scores(counted: Counted, one: dict[str, Any], clusters: IntArray, counts: FloatArray) -> tuple[float, FloatArray]:
+    """(the metric, its replicates (R,)). counts: (R, K)."""
+    metric, statistics = counted
+    totals = cluster_totals(statistics(one), clusters)
+    return _value(metric, totals.sum(axis=0)), np.array([_value(metric, row) for row in counts @ totals])
 
 
-def _metric(config: RunConfig, data: "Dataset") -> "Metric":
-    from veridical.core.plugins import get
-
-    found: Metric = get("veridical.tasks", "task", config.task).metric(config.metric, data.labels)
-    return found
+def _value(metric: "Metric", totals: FloatArray) -> float:
+    return metric(*np.split(totals, 3))
 
 
 def _mean(values: FloatArray, clusters: IntArray, *, seed: int) -> Estimate:

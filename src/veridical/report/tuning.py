@@ -47,9 +47,8 @@ def table(record: TuningRecord, said: Words) -> tuple[tuple[str, ...], ...]:
 
 def _row(one: TunedMethod) -> tuple[str, ...]:
     assert one.score is not None
-    assert one.drift is not None
     difference = f"{figures.points(one.difference.value)} {figures.band(one.difference)}" if one.difference else "–"
-    drift = f"{one.drift.value:.2f} [{one.drift.low:.2f}, {one.drift.high:.2f}]"
+    drift = f"{one.drift.value:.2f} [{one.drift.low:.2f}, {one.drift.high:.2f}]" if one.drift else "–"
     return (
         one_line(one.name, limit=60),
         f"{figures.score(one.score.value)} {figures.interval(one.score)}",
@@ -90,7 +89,8 @@ def sentences(record: TuningRecord, said: Words) -> list[str]:
         widest = max(one.difference.width / 2 for one in scored if one.difference)
         head = said("tune.alike", method=name, score=figure, first=first, width=f"{widest:.1f}")
     notes = [said("tune.lucky", n=len(scored))] if len(scored) > 1 else []
-    return [head, *notes, said("tune.drift_note"), *failed, said("tune.next", tuning=_options(best.name))]
+    moved = [said("tune.drift_note")] if any(one.drift for one in scored) else []
+    return [head, *notes, *moved, *failed, said("tune.next", tuning=_options(best.name))]
 
 
 def _options(name: str) -> str:

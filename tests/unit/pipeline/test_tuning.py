@@ -5,6 +5,7 @@ import io
 import json
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from veridical.core.errors import InputError, UnknownName
 from veridical.core.tuning_record import TuningRecord
 from veridical.pipeline import tuning
 from veridical.pipeline.config import configured
-from veridical.pipeline.tuning import drifts, estimated, tune
+from veridical.pipeline.tuning import confusion, drifts, estimated, tune
 from veridical.report.tuning import summary, table
 from veridical.report.wording import words
 from veridical.tasks._confusion_metrics import METRICS
@@ -46,6 +47,11 @@ def rows(tmp_path_factory) -> Path:
 def settings(bert: str, **given: object):
     quick = {"learning_rate": 3e-3, "token_budget": 96, "max_length": 32, "dtype": "float32", "attention": "eager", "threads": 1}
     return configured({"text": "text", "label": "label", "model": bert, **quick, "epochs": 3, **given})
+
+
+def by(codes, metric: str):
+    """How the answers of two classes are counted."""
+    return METRICS[metric], partial(confusion, codes, n_classes=2, metric=METRICS[metric])
 
 
 METHODS = ("full", "last_layers:layers=1", "prompt:tokens=60", "head")
@@ -130,7 +136,7 @@ def test_scores_and_paired_differences_are_known():
     right, half = codes.tolist(), [0] * 200
     first, worse, same = estimated(
         [made("full", right), made("head", half, 0.5), made("lora", right)],
-        codes, np.arange(200), n_classes=2, metric=METRICS["accuracy"], seed=0,
+        by(codes, "accuracy"), np.arange(200), seed=0,
     )  # fmt: skip
     assert (first.score.value, worse.score.value) == (1.0, 0.5)
     assert worse.difference.value == -50.0
@@ -145,7 +151,7 @@ def test_scores_and_paired_differences_are_known():
 def test_clusters_widen_the_interval():
     codes, wrong = np.array([0, 1] * 100), [0] * 200
     (alone,), (together,) = (
-        estimated([made("full", wrong)], codes, clusters, n_classes=2, metric=METRICS["macro_f1"], seed=0)
+        estimated([made("full", wrong)], by(codes, "macro_f1"), clusters, seed=0)
         for clusters in (np.arange(200), np.arange(200) // 10 * 2 + codes)
     )
     assert together.score.width > 2 * alone.score.width
