@@ -127,7 +127,7 @@ def _loss(sample: _Sample, edits: _Edits, params: Params) -> Measure:
     share = 100 * len(edits.at) / len(sample.gold)
     about = f"Score ({subject.measured}) before minus after the edit, in the {share:.0f} % of rows in which it finds a place."
     return loss_measure(
-        f"loss ({edits.named})", subject.measure.metric, sample.before(edits.at), sample.margins(edits.at, edits.said),
+        f"lost score ({edits.named})", subject.measure.metric, sample.before(edits.at), sample.margins(edits.at, edits.said),
         sample.clusters[edits.at], about=about, level=params.level,
     )  # fmt: skip
 
@@ -227,7 +227,9 @@ def _toys(task: str) -> AnswerToys:
         asked = "" if isinstance(text, str) else text[1]
         return _answer(task, words, finds if finds is near or asked in ("", "which word is it") else _never), 0.9
 
-    return AnswerToys(made_up.toy(data, partial(rule, near)), made_up.toy(data, partial(rule, _spelt)), "loss (keyboard, 30 %)")
+    return AnswerToys(
+        made_up.toy(data, partial(rule, near)), made_up.toy(data, partial(rule, _spelt)), "lost score (keyboard, 30 %)"
+    )
 
 
 _Finds = made_up.Finds

@@ -11,6 +11,7 @@ import numpy as np
 from veridical.core.finding import Skipped
 from veridical.core.probe_record import Example, Measure
 from veridical.core.randomness import stream
+from veridical.dataset.normalisation import is_cjk
 from veridical.dataset.rows import IntArray, Text
 from veridical.dataset.words import words
 from veridical.models.answer_queries import AnswerQueries
@@ -32,6 +33,8 @@ Entity = tuple[int, int, int, str]
 """Row, first word, last word + 1, type."""
 ASCII_NAMES = ("Velmor", "Quastin", "Drobek", "Yarlun", "Fisketh", "Omdari", "Trevaux", "Belgaru", "Zinthal", "Pruvek")
 """Words that no list of names holds. Ours."""
+HAN_NAMES = "晟萱崴昀翊沄珩茗笙黛骁珞澍岚"
+"""Characters that names hold and few other words do, one for each character of a name. Ours."""
 
 
 @dataclass(frozen=True)
@@ -206,8 +209,11 @@ def _renamed(sample: _Sample, entities: Sequence[Entity], rng: np.random.Generat
     made = [str(text).split(" ") for text in sample.inputs]
     for row, start, end, _ in entities:
         for at in range(start, end):
-            if made[row][at][:1].isalpha():
-                made[row][at] = _in_case(str(rng.choice(ASCII_NAMES)), made[row][at])
+            word = made[row][at]
+            if is_cjk(word):
+                made[row][at] = "".join(rng.choice(list(HAN_NAMES), len(word)).tolist())
+            elif word[:1].isalpha():
+                made[row][at] = _in_case(str(rng.choice(ASCII_NAMES)), word)
     return [" ".join(found) for found in made]
 
 

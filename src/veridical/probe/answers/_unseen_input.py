@@ -86,7 +86,8 @@ def _kinds(subject: AnswerSubject, params: Params, rng: np.random.Generator) -> 
         _no_evidence.other_domains(known, n_domains=params.domains),
     ]
     if known.neutral:
-        kinds.insert(0, _no_evidence.random_words(known.neutral, lengths, rng, cjk=known.cjk))
+        glued = known.cjk and subject.structure.head != "words"
+        kinds.insert(0, _no_evidence.random_words(known.neutral, lengths, rng, cjk=glued))
     if subject.structure.head != "words":
         kinds.append(_no_evidence.questions(cjk=known.cjk))
     return [kind for kind in kinds if kind.inputs]
@@ -113,11 +114,21 @@ def _train_words(subject: AnswerSubject) -> TrainWords:
 
 def _inputs(subject: AnswerSubject, kind: Kind, rng: np.random.Generator) -> list[Text]:
     """A text alone; in question answering beside a question of a test row."""
-    texts = [" ".join(words(text)) if subject.structure.head == "words" and is_cjk(text) else text for text in kind.inputs]
+    tagged = subject.structure.head == "words" and kind.name != "random_words"
+    texts = [_tokens(subject, text) for text in kind.inputs] if tagged else list(kind.inputs)
     if subject.data.seconds is None:
         return list(texts)
     drawn = rng.integers(0, len(subject.inputs), len(texts))
     return [(text, subject.inputs[int(at)][1]) for text, at in zip(texts, drawn, strict=True)]
+
+
+def _tokens(subject: AnswerSubject, text: str) -> str:
+    """A text as the rows of a tagged text stand: Chinese in single characters where train has it so, else in words."""
+    if not is_cjk(text):
+        return text
+    tokens = subject.data.texts[0].split(" ")
+    single = sum(len(token) == 1 for token in tokens) > len(tokens) / 2
+    return " ".join(text.replace(" ", "")) if single else " ".join(words(text))
 
 
 def _amounts(subject: AnswerSubject, part: _Asked) -> FloatArray:
