@@ -9,7 +9,7 @@ Measured in nats a token: loss on held-out text, and how much better the copied 
 Intervals: t over seeds, of paired differences between arms. Cells that the output file holds already, made with the same
 settings, are kept: a benchmark that was stopped goes on.
 
-    python -m benchmarks.pretraining.copies --seeds 3 --out benchmarks/results/pretraining.json
+    python -m benchmarks.pretraining.copies --seeds 5 --out benchmarks/results/pretraining.json
     python -m benchmarks.pretraining.copies --seeds 2 --steps 20 --out /tmp/pretraining.json
 """
 
@@ -178,7 +178,7 @@ def kept_cells(out: Path, about: dict[str, Any]) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
