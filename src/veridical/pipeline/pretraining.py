@@ -164,12 +164,14 @@ class _Work:
         """All of it: audit, tokenizer, training, scores, model, record."""
         seconds: dict[str, float] = {}
         began = time.monotonic()
-        parted = self._parted()
+        parted, found = self._parted()
         seconds["audit"] = round(time.monotonic() - began, 3)
         began = time.monotonic()
         tokenizer = self._tokenizer(parted)
         pieces = self._pieces(tokenizer, parted, "train"), self._pieces(tokenizer, parted, "test")
         self._refuse_empty(*pieces)
+        if not self.folder.done("prepared"):  # only now: what is refused until here leaves no trace of itself
+            self.folder.mark("prepared", found)
         seconds["tokenizer"] = round(time.monotonic() - began, 3)
         from veridical.train.pretraining import PretrainRequest
         from veridical.train.pretraining import pretrain as train
@@ -193,20 +195,18 @@ class _Work:
         self._save_model(made, tokenizer)
         pretrain_record.save(self._record(made, tokenizer, parted, pieces[0], measures, seconds), self.path)
 
-    def _parted(self) -> _Parted:
-        """The documents, audited, split and repaired: as stored where that is done."""
+    def _parted(self) -> tuple[_Parted, dict[str, Any]]:
+        """The documents, audited, split and repaired: as stored where that is done; and what is to be marked of them."""
         from veridical.dataset import storage
 
         place = self.path / KEPT_DOCUMENTS
-        if not self.folder.done("audit"):
-            self._audited(place)
-        done, data = self.folder.marked("audit"), storage.read(place)
-        clusters = np.asarray(done["clusters"], np.int64)
-        return _Parted(
-            data, clusters, frozenset(done["leaked"]), done["n_loaded"], done["n_aside"], (*data.warnings, *done["warnings"])
-        )
+        done = self.folder.marked("prepared") if self.folder.done("prepared") else self._audited(place)
+        data = storage.read(place)
+        warnings = (*data.warnings, *done["warnings"])
+        clusters, leaked = np.asarray(done["clusters"], np.int64), frozenset(done["leaked"])
+        return _Parted(data, clusters, leaked, done["n_loaded"], done["n_aside"], warnings), done
 
-    def _audited(self, place: Path) -> None:
+    def _audited(self, place: Path) -> dict[str, Any]:
         """Load, split, look, repair; leaves audit.json, findings.parquet, edits.parquet and the documents that are used."""
         from veridical.audit._corpus import audit_corpus
         from veridical.audit._evidence import Evidence
@@ -237,17 +237,14 @@ class _Work:
         gone = {edit.row for edit in edits}
         leaked = sorted(_still_leaked(audit, gone))
         storage.save(kept, place)
-        self.folder.mark(
-            "audit",
-            {"clusters": clusters, "leaked": leaked, "n_loaded": len(data), "n_aside": len(edits), "warnings": list(warnings)},
-        )
+        return {"clusters": clusters, "leaked": leaked, "n_loaded": len(data), "n_aside": len(edits), "warnings": list(warnings)}
 
     def _tokenizer(self, parted: _Parted) -> Any:
         """That of the weights, of a folder, or one trained on the train documents; written to the folder once."""
         from veridical.models._encoder_network import open_tokenizer
         from veridical.models.tokenizer_training import TokenizerPlan, train_tokenizer
 
-        if not self.folder.done("tokenizer"):
+        if not self.folder.done("prepared"):
             config, decoder = self.config, self.job.lesson.trunk == "decoder"
             self.progress("tokenizer", 0, 1)
             if self.job.weights is not None:
@@ -262,7 +259,6 @@ class _Work:
             if any(part.objective.needs_mask for part in self.job.lesson.parts) and tokenizer.mask_token_id is None:
                 raise InputError(f"The tokenizer has no mask token, which {self.job.lesson.name} needs. Choose another.")
             self._placed(lambda place: tokenizer.save_pretrained(place))
-            self.folder.mark("tokenizer", {})
             self.progress("tokenizer", 1, 1)
         return open_tokenizer(self.path)
 

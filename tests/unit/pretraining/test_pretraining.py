@@ -83,6 +83,19 @@ def test_finished_it_is_read_and_not_done_again(whole, corpus):
         pretrain([corpus], config=replace(SMALL, steps=13), out=folder)
 
 
+def test_fresh_starts_over_and_leaves_what_is_not_ours(corpus, tmp_path):
+    out = tmp_path / "m"
+    pretrain([corpus], config=replace(SMALL, steps=2), out=out)
+    (out / "notes.txt").write_text("mine")
+    _, record = pretrain([corpus], config=replace(SMALL, steps=3), out=out, fresh=True)
+    assert record.steps == 3
+    assert (out / "notes.txt").read_text() == "mine"
+    with pytest.raises(InputError, match="fills only"):
+        pretrain([corpus], config=replace(SMALL, vocabulary=50_000), out=out, fresh=True)
+    assert pretrain_record.read(out).steps == 3, "what was refused gives the model back"
+    assert (out / "model.safetensors").is_file()
+
+
 def test_the_same_command_gives_the_same_model_and_another_seed_another(whole, corpus, tmp_path):
     folder, _ = whole
     again, _ = pretrain([corpus], config=SMALL, out=tmp_path / "again")
