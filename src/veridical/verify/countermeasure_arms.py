@@ -181,21 +181,24 @@ def _judged(trials: Sequence[_Trial]) -> list[RoutedArm]:
 
 def _verdict(routed: RoutedArm, *, better: float, worse: float) -> tuple[str, str]:
     assert routed.arm.gain_over_untouched is not None
-    over = f"{routed.arm.gain_over_untouched.value:+.1f} points against plain training"
-    cost = routed.elsewhere
+    gained, cost = f"{routed.arm.gain_over_untouched.value:+.1f}", routed.elsewhere
     where = "on the locked fold" if cost is None else f"on the locked fold under the contract {routed.endpoint}"
     if worse <= ALPHA:
-        return "rejected", f"Worse than plain training {where}: {over} (p = {worse:.3f} after Holm's correction)."
+        return "rejected", f"Worse than plain training {where}: {gained} points (p = {worse:.3f} after Holm's correction)."
     if better > ALPHA:
-        return "harmless", f"{over} {where}: not told apart from 0; smallest visible effect {routed.arm.mde:.1f} points."
+        seen = f"{routed.arm.mde:.1f}"
+        return "harmless", (
+            f"{gained} points against plain training {where}: not told apart from 0; smallest visible effect {seen} points."
+        )
+    said = f"{gained} points against plain training {where} (p = {better:.3f} after Holm's correction)."
     if cost is None:
-        return "accepted", f"{over} {where} (p = {better:.3f} after Holm's correction)."
-    as_given = f"on the fold as it is {cost.value:+.1f} points [{cost.low:.1f}, {cost.high:.1f}]"
+        return "accepted", said
+    said += f" On the fold as it is {cost.value:+.1f} points [{cost.low:.1f}, {cost.high:.1f}]."
     if routed.component == "shortcut":  # what the word bought on rows as they are is not worth keeping: the contract says so
-        return "accepted", f"{over} {where} (p = {better:.3f} after Holm's correction); {as_given}."
+        return "accepted", said
     if cost.low < -MARGIN:
-        return "rejected", f"{over} {where}, but {as_given}: a loss over {MARGIN:.0f} point cannot be ruled out."
-    return "accepted", f"{over} {where} (p = {better:.3f} after Holm's correction); {as_given}."
+        return "rejected", said + f" A loss over {MARGIN:.0f} point there cannot be ruled out."
+    return "accepted", said
 
 
 def _skipped(proposal: Proposal, why: str) -> RoutedArm:

@@ -64,7 +64,7 @@ def test_under_the_contract_what_helps_is_accepted_and_its_cost_is_said():
 def test_edits_that_arrive_must_not_cost_the_rows_that_come_as_they_are():
     (read,) = trial("read", component="fragility")
     assert read.arm.outcome == "rejected"
-    assert "a loss over 1 point cannot be ruled out" in read.arm.why
+    assert "A loss over 1 point there cannot be ruled out" in read.arm.why
 
 
 def test_what_helps_and_costs_nothing_is_taken():
