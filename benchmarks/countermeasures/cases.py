@@ -253,6 +253,7 @@ CASES = {
         shortcut,
         (
             *("group_dro", "jtt", "dfr", "product_of_experts", "lisa", "counterfactual_pairs:swaps=indeed/anyway"),
+            "ignore_words:words=indeed+anyway",
             *("concept_erasure", "concept_erasure:refit_only=true", "inlp", "inlp:refit_only=true"),
         ),
         epochs=3,

@@ -49,13 +49,12 @@ def untrained(name: str, weights: str, seed: int = 1):
     """The network as training would start with it."""
     import torch
 
-    from veridical.core.progress import silent
-    from veridical.train.encoder_training import Request, _network
+    from veridical.models._encoder_network import EncoderClassifier
+    from veridical.train.encoder_training import open_network
 
     data = make_toy()
-    rows = data.rows("train")
     with torch.random.fork_rng(devices=[]):
-        return _network(Request(data, resolve(weights), rows, rows[:0], None, (), of(name), seed, None, silent)).eval()
+        return open_network(resolve(weights), of(name), (), kind=EncoderClassifier, n_classes=len(data.labels), seed=seed).eval()
 
 
 def test_its_docstring_answers_four_questions(name):

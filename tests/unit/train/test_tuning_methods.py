@@ -1,6 +1,7 @@
 """Tuning methods against what is known of them: counts by formula, PEFT's own models, its allocation of ranks."""
 
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import pytest
 
@@ -20,15 +21,14 @@ SQUARE, WIDE = 4, 2
 
 def prepared(name: str, weights: str, knobs: tuple[str, ...] = (), **changes: object):
     """The network as training starts with it."""
-    from veridical.core.progress import silent
+    from veridical.models._encoder_network import EncoderClassifier
     from veridical.models.weights import resolve
-    from veridical.train.encoder_training import Request, _network
+    from veridical.train.encoder_training import open_network
 
     data = make_toy()
-    rows = data.rows("train")
     config = replace(TINY, tuning=name, tuning_knobs=knobs, freeze_embeddings=True, **changes)
     with torch.random.fork_rng(devices=[]):
-        return _network(Request(data, resolve(weights), rows, rows[:0], None, (), config, 1, None, silent)).eval()
+        return open_network(resolve(weights), config, (), kind=EncoderClassifier, n_classes=len(data.labels), seed=1).eval()
 
 
 IDS = torch.tensor([[2, 5, 7, 11, 3], [2, 6, 9, 3, 0]])
@@ -115,7 +115,7 @@ def by_peft(name: str, weights: str):
         "prompt": lambda: peft.PromptTuningConfig(num_virtual_tokens=20),
     }[name]()
     wanted.task_type = "FEATURE_EXTRACTION"
-    model = peft.get_peft_model(open_encoder(weights, dropout=0.0, attention="eager"), wanted)
+    model = peft.get_peft_model(open_encoder(Path(weights), dropout=0.0, attention="eager"), wanted)
     return model.eval()
 
 
