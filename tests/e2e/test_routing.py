@@ -33,12 +33,12 @@ def test_what_answers_a_declared_cue_is_tried_and_kept(veridical: Callable[..., 
     assert said.code == 0, said.err
     record = json.loads((tmp_path / "run" / "run.json").read_text())
     routed = {arm["arm"]["repair"]: arm for arm in record["repair"]["routed"]}
-    ignoring = routed["ignore_words:words=zorblat"]
+    ignoring = routed["ignore_words"]
     assert ignoring["component"] == "shortcut"
     assert ignoring["endpoint"] == "no zorblat"
     assert ignoring["arm"]["outcome"] == "accepted"
     assert ignoring["arm"]["gain_over_untouched"]["low"] > 0
-    assert record["repair"]["chosen"] == "ignore_words:words=zorblat"
+    assert record["repair"]["chosen"] == "ignore_words"
     assert "ignore" in said.out
     html = (tmp_path / "run" / "report.html").read_text()
     assert ("Each diagnosed component" if lang == "en" else "每个已诊断的成分") in html

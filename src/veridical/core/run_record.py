@@ -235,6 +235,8 @@ def read(folder: Path) -> RunRecord:
     """The record of a run folder. Raises InputError when there is none or it is of another format."""
     path = folder / "run.json"
     if not path.is_file():
+        if (folder / "pretrain.json").is_file():
+            raise InputError(f"{folder} holds a pre-trained model, not a run. Train with it: veridical run DATA --model {folder}")
         if (folder / "stages").is_dir():
             raise InputError(
                 f"{folder} holds an unfinished run. Give the command of that run again; it goes on where it stopped."

@@ -3,8 +3,6 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-STATES = ("complete", "pruned", "failed")
-
 
 @dataclass(frozen=True, slots=True)
 class Trial:

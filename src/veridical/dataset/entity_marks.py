@@ -40,12 +40,6 @@ def entities(text: str) -> tuple[str, str]:
     return (first.group(1) if first else "", second.group(1) if second else "")
 
 
-def without_marks(text: str) -> str:
-    for mark in MARKS:
-        text = text.replace(mark, "")
-    return text
-
-
 def marked(text: str, first: str, second: str) -> str:
     """The text with its entities marked wherever they stand as words; a text that holds marks already stays as it is."""
     if any(mark in text for mark in MARKS):

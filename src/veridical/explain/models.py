@@ -61,7 +61,7 @@ class TracedLinear:
         mine, theirs = np.arange(len(train)), np.arange(len(train), features.matrix.shape[0])
         columns = np.searchsorted(features.hashes, self.model.hashes)
         seen = weighted(features.matrix[:, columns], self.model.idf).astype(np.float64)
-        found = linear_weights(self.data, train, named, given=None, c=self.c, seed=seed)
+        found = linear_weights(learned, train, named, given=None, c=self.c, seed=seed)
         whole = np.ones(len(train)) if found is None else found
         fitted = Logistic(seen[mine], codes, whole, self.model.weights.astype(np.float64), self.model.bias, self.c)
         points = []
@@ -71,7 +71,7 @@ class TracedLinear:
         progress("influence", len(points), len(points))
 
         def refit(kept: IntArray) -> FloatArray:
-            own = linear_weights(self.data, train[kept], named, given=None, c=self.c, seed=seed)
+            own = linear_weights(learned, train[kept], named, given=None, c=self.c, seed=seed)
             again = fit_linear(features.rows(mine[kept]), codes[kept], labels=labels, weights=own, seed=seed, params=params)
             at = np.searchsorted(features.hashes, again.hashes)
             return again.predict_features(features.matrix[theirs][:, at])

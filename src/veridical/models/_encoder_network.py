@@ -93,13 +93,25 @@ def classifier(tokenizer: Any, markers: tuple[str, ...]) -> Callable[..., Encode
 
 def _widen(encoder: Any, tokenizer: Any, markers: tuple[str, ...]) -> None:
     """Rows of the embedding table for the marks; each starts as one of SIGNS."""
+    known = encoder.get_input_embeddings().weight.shape[0]
     with quiet_transformers(), torch.no_grad():
-        if encoder.get_input_embeddings().weight.shape[0] < len(tokenizer):
+        if known < len(tokenizer):
             encoder.resize_token_embeddings(len(tokenizer), mean_resizing=False)
         table = encoder.get_input_embeddings().weight
         for mark, sign in zip(markers, SIGNS, strict=True):
-            pieces = tokenizer(sign, add_special_tokens=False)["input_ids"]
-            table[tokenizer.convert_tokens_to_ids(mark)] = table[pieces].mean(0)
+            place = int(tokenizer.convert_tokens_to_ids(mark))
+            if place >= known:  # what an earlier training learned of a mark is kept
+                pieces = tokenizer(sign, add_special_tokens=False)["input_ids"]
+                table[place] = table[pieces].mean(0) + MARK_NOISE * table[:known].std() * _noise(mark, table)
+
+
+MARK_NOISE = 0.1
+"""Share of the spread of all embeddings by which marks differ at the start: a vocabulary may lack their signs. Ours."""
+
+
+def _noise(mark: str, table: Tensor) -> Tensor:
+    drawn = stream(0, f"mark/{mark}").standard_normal(table.shape[1]).astype(np.float32)
+    return torch.from_numpy(drawn).to(table.device)
 
 
 class WordTagger(EncoderClassifier):

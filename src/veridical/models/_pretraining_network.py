@@ -37,7 +37,6 @@ ARCHITECTURES = {
     "llama": Architecture(decoder=True, head="lm_head"),
     "qwen2": Architecture(decoder=True, head="lm_head"),
 }
-FROM_SCRATCH = ("bert", "gpt2", "llama")
 NOT_A_HEAD = ("pooler", "position_ids", "token_type_ids", "seq_relationship", "rotary_emb")
 DROPOUTS = (
     *("hidden_dropout_prob", "attention_probs_dropout_prob", "attention_dropout"),

@@ -92,16 +92,6 @@ def tag_rows(
     return Answers(said, sure)
 
 
-@dataclass(frozen=True, eq=False)
-class Spans:
-    """The best span of every window. start, end: its characters, -1 for no answer. score, none: logits of it and of no answer."""
-
-    start: IntArray
-    end: IntArray
-    score: FloatArray
-    none: FloatArray
-
-
 def best_span(logits: FloatArray, covered: IntArray) -> tuple[int, int, float, float]:
     """(first, last character + 1, score, score of no answer) of one window. logits: (2, T). covered: characters of each token,
     (T, 2), -1 outside of the text."""

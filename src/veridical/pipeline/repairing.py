@@ -65,9 +65,7 @@ def repaired(
     if not config.no_text:
         save(better, folder / "repaired.parquet")
     if found.court is not None and not trained.external:
-        record = _with_routed(
-            record, found, accepted, trained=trained, audit=audit, ledger=ledger, config=config, progress=progress
-        )
+        record = _with_routed(record, found, accepted, trained=trained, ledger=ledger, config=config, progress=progress)
     if (accepted or record.chosen) and not trained.external:
         _train_again(folder, better, edits, chosen=record.chosen, evidence=evidence, config=config, progress=progress)
     return with_edits(record, data=data, repaired=better, edits=edits)
@@ -79,7 +77,6 @@ def _with_routed(
     accepted: "tuple[str, ...]",
     *,
     trained: "Trained",
-    audit: AuditRecord,
     ledger: Ledger,
     config: RunConfig,
     progress: Progress,
@@ -103,7 +100,7 @@ def _with_routed(
         locked=court.locked,
         weights=_weights(edits, set(rows.take(rows.rows("train")).ids)),
         ledger=ledger,
-        audit=audit,
+        audit=found.looked,
         kind=trained.kind,
         config=config,
         progress=progress,
@@ -142,14 +139,14 @@ def _train_again(
     progress: Progress,
 ) -> None:
     """model_repaired/: the model of the run, trained on the repaired rows, with the countermeasure that won."""
-    from veridical.pipeline.routing import with_chosen
+    from veridical.pipeline.routing import trained_with
     from veridical.train.training import train
 
     data = evidence.data
     model = train(
         better,
         model=config.model,
-        countermeasures=with_chosen(config, chosen),
+        countermeasures=trained_with(config, chosen),
         config=config.training,
         seed=config.seed,
         folder=folder / "checkpoint" / "repaired",

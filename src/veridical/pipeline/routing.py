@@ -2,7 +2,7 @@
 repairs that won."""
 
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,13 +13,13 @@ from veridical.core.plugins import get, names
 from veridical.core.progress import Progress
 from veridical.core.run_record import RoutedArm
 from veridical.pipeline.config import RunConfig
+from veridical.train._knobs import PACKAGE
 
 if TYPE_CHECKING:
     from veridical.dataset.rows import Dataset, IntArray
     from veridical.train._contract import Countermeasure
     from veridical.verify.countermeasure_arms import Answers, Proposal, Taught
 
-PACKAGE = "veridical.train.countermeasures"
 FOUND_BY = {"noise": "label_errors", "imbalance": "class_imbalance"}
 """Component of what is learned from -> the check whose finding diagnoses it."""
 TRANSFER = ("shortcut", "groups", "fragility")
@@ -45,12 +45,13 @@ def routed(
     config: RunConfig,
     progress: Progress,
 ) -> tuple[RoutedArm, ...]:
-    """The verdicts on every countermeasure proposed. opened: the rows that are not locked, with the winning repairs applied."""
+    """The verdicts on every countermeasure proposed. opened: the rows that are not locked, with the winning repairs applied.
+    audit: what the checks found without the locked rows."""
     from veridical.ledger.accounting import counting
     from veridical.ledger.contract import read_contract
     from veridical.verify.countermeasure_arms import tried_countermeasures
 
-    proposed = proposals(ledger, audit, kind=kind, config=config)
+    proposed = proposals(ledger, audit, opened, kind=kind, config=config)
     if not proposed:
         return ()
     return tried_countermeasures(
@@ -83,8 +84,9 @@ def diagnosed(ledger: Ledger, audit: AuditRecord) -> tuple[str, ...]:
     return tuple(found)
 
 
-def proposals(ledger: Ledger, audit: AuditRecord, *, kind: str, config: RunConfig) -> "list[Proposal]":
-    """A proposal for each diagnosed component and countermeasure that answers it, within the budget; cheapest first."""
+def proposals(ledger: Ledger, audit: AuditRecord, opened: "Dataset", *, kind: str, config: RunConfig) -> "list[Proposal]":
+    """A proposal for each diagnosed component and countermeasure that answers it, within the budget, cheapest first; where none
+    fits, one that says why."""
     from veridical.verify.countermeasure_arms import Proposal
 
     known: dict[str, Countermeasure] = {name: get(PACKAGE, "countermeasure", name) for name in names(PACKAGE)}
@@ -94,18 +96,16 @@ def proposals(ledger: Ledger, audit: AuditRecord, *, kind: str, config: RunConfi
         answering = [name for name in known if component in known[name].answers and name not in taken]
         answering = [name for name in answering if not _by_words(known[name]) or _words(config)]
         answering.sort(key=lambda name: (price(known[name]), name))
-        unfit = {name: _unfit(name, known[name], kind=kind, config=config) for name in answering}
-        fit = [name for name in answering if not unfit[name]]
-        tried = fit[: TRIED[config.budget]]
-        chosen = [name for name in answering if name in tried or (unfit[name] and not fit)]
-        found += [Proposal(_spelled(name, known[name], config), component, unfit[name]) for name in chosen]
+        unfit = {name: _unfit(name, known[name], opened, kind=kind, config=config) for name in answering}
+        tried = [name for name in answering if not unfit[name]][: TRIED[config.budget]]
+        found += [Proposal(name, component, unfit[name]) for name in tried or answering[:1]]
         taken |= set(tried)
     return found
 
 
 def _by_words(countermeasure: "Countermeasure") -> bool:
     """Whether it must be told which words."""
-    return any(field.name == "words" for field in fields(countermeasure.params))
+    return any(field.name == "listed" for field in fields(countermeasure.params))
 
 
 def _words(config: RunConfig) -> list[str]:
@@ -115,9 +115,10 @@ def _words(config: RunConfig) -> list[str]:
     return [shortcut.word for shortcut in read_contract(Path(config.contract)).shortcuts] if config.contract else []
 
 
-def _spelled(name: str, countermeasure: "Countermeasure", config: RunConfig) -> str:
-    """The countermeasure as --countermeasures takes it."""
-    return f"{name}:words={'+'.join(_words(config))}" if _by_words(countermeasure) else name
+def told(name: str, config: RunConfig) -> "str | Countermeasure":
+    """The countermeasure to train with; one that must be told which words is told those of the contract."""
+    record: Countermeasure = get(PACKAGE, "countermeasure", name)
+    return replace(record, params=replace(record.params, listed=tuple(_words(config)))) if _by_words(record) else name
 
 
 def price(countermeasure: "Countermeasure") -> int:
@@ -127,14 +128,14 @@ def price(countermeasure: "Countermeasure") -> int:
     return 2 if countermeasure.study else 1
 
 
-def _unfit(name: str, countermeasure: "Countermeasure", *, kind: str, config: RunConfig) -> str:
+def _unfit(name: str, countermeasure: "Countermeasure", opened: "Dataset", *, kind: str, config: RunConfig) -> str:
     """Why a countermeasure cannot be tried, empty where it can."""
+    from veridical.train._contract import refuse_without_groups
     from veridical.train.training import fitting
 
-    if countermeasure.needs_groups and config.group is None:
-        return f"{name} needs a column of groups. Name one with --group."
     try:
-        fitting([*config.countermeasures, name], model=config.model, config=config.training)
+        fitting([*config.countermeasures, told(name, config)], model=config.model, config=config.training)
+        refuse_without_groups(((name, countermeasure),), opened)
     except InputError as refused:
         return str(refused)
     return NEEDS_TRAINING if kind == "encoder" and config.budget == "quick" else ""
@@ -148,7 +149,7 @@ def _teacher(opened: "Dataset", *, weights: dict[str, float] | None, clusters: "
         model = train(
             opened,
             model=config.model,
-            countermeasures=[*config.countermeasures, *([name] if name else [])],
+            countermeasures=trained_with(config, name),
             config=config.training,
             seed=seed,
             clusters=clusters,
@@ -160,6 +161,6 @@ def _teacher(opened: "Dataset", *, weights: dict[str, float] | None, clusters: "
     return teach
 
 
-def with_chosen(config: RunConfig, chosen: str | None) -> Sequence[str]:
-    """The countermeasures that the repaired model is trained with."""
-    return [*config.countermeasures, *([chosen] if chosen else [])]
+def trained_with(config: RunConfig, added: str | None) -> "Sequence[str | Countermeasure]":
+    """The countermeasures of the configuration, and the one that is added to them."""
+    return [*config.countermeasures, *([told(added, config)] if added else [])]

@@ -99,7 +99,7 @@ class RunFolder:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         try:
-            refused = isinstance(error, InputError) and not self.resumed
+            refused = isinstance(error, InputError) and not self.resumed and not self.done("account")  # a score is kept
             if refused or (isinstance(error, VeridicalError) and not self._markers()):
                 self._unmade()
             elif isinstance(error, Exception) and not isinstance(error, VeridicalError | OSError | MemoryError):

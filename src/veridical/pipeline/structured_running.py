@@ -33,11 +33,6 @@ def check_structured(config: RunConfig) -> None:
 
     if config.contract:
         raise InputError(f"A contract needs one label a row, which task {config.task} does not have. Leave --contract out.")
-    if config.probes not in (RunConfig.probes, ("none",)):
-        raise InputError(
-            f"--probes {','.join(config.probes)}: probes need one label a row, which task {config.task} does not have. "
-            "Leave it out."
-        )
     if config.split == "folds":
         raise InputError(f"--split folds needs one label a row, which task {config.task} does not have. Use clusters or --test.")
     if is_callable_name(config.model) or is_address(config.model):
@@ -120,9 +115,6 @@ class StructuredJob(_Job):
     def trained(self) -> "Answered":  # type: ignore[override]
         dismiss()
         return read_answered(self.folder.path, seconds=self.folder.marked("train")["seconds"])
-
-    def probe(self, trained: Any, evidence: "Evidence") -> None:
-        """Probes ask for one label a row."""
 
     def account(self, trained: Any, evidence: "Evidence", audit: AuditRecord, probes: ProbeRecord | None) -> "Ledger":
         from veridical.ledger.candidates import candidates

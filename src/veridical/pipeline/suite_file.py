@@ -13,6 +13,7 @@ from veridical.core.probe_record import SUITE, ProbeOutcome, ProbeRecord
 from veridical.core.progress import Progress, silent
 from veridical.pipeline import records
 from veridical.pipeline.config import calls_of
+from veridical.pipeline.one_label import need_one_label
 from veridical.pipeline.probing import configuration_of, finished_run, use_stored_threads
 from veridical.pipeline.run_folder import content_hash, held
 
@@ -40,6 +41,7 @@ def suite_run(run: Path, file: Path, *, labels: Sequence[str] = (), progress: Pr
     from veridical.probe._suites import read_suite
 
     record = finished_run(run)
+    need_one_label(run, record, verb="--suite", why="asks for one label of each case", instead="Probe it without --suite.")
     with held(run):
         use_stored_threads(run)
         began, config = perf_counter(), configuration_of(record)

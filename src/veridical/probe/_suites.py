@@ -128,12 +128,22 @@ def parsed(text: str, *, most: int, rng: np.random.Generator, where: str) -> Sui
     if not isinstance(content, dict):
         raise InputError(f"The suite {where} must be a mapping with the keys {', '.join(KEYS)}; got {type(content).__name__}.")
     _known(content, KEYS, where=f"The suite {where}")
-    labels = {str(label): tuple(map(str, names)) for label, names in (content.get("labels") or {}).items()}
+    labels = _named_lists(content, "labels", where=where)
     if not labels or not content.get("tests"):
         raise InputError(f"The suite {where} names no {'tests' if labels else 'labels'}; a suite needs both.")
-    words = {str(slot): tuple(map(str, fillers)) for slot, fillers in (content.get("words") or {}).items()}
+    if not isinstance(content["tests"], list):
+        raise InputError(f"The suite {where} has tests of type {type(content['tests']).__name__}; a list of tests is allowed.")
+    words = _named_lists(content, "words", where=where)
     tests = tuple(_test(entry, words, labels, most=most, rng=rng, where=where) for entry in content["tests"])
     return Suite(str(content.get("name", where)), str(content.get("language", "")), labels, tests)
+
+
+def _named_lists(content: Mapping[str, Any], key: str, *, where: str) -> dict[str, tuple[str, ...]]:
+    """A mapping of names to lists of texts."""
+    given = content.get(key) or {}
+    if not isinstance(given, dict) or not all(isinstance(texts, list) for texts in given.values()):
+        raise InputError(f"The suite {where}: {key} must give each name a list, like {{positive: [pos, good]}}; got {given!r}.")
+    return {str(name): tuple(map(str, texts)) for name, texts in given.items()}
 
 
 def _known(entry: Mapping[str, Any], known: Sequence[str], *, where: str) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from veridical.core.counted import counted as counted_words
+from veridical.core.errors import SurroundingsError, VeridicalError
 from veridical.core.multiplicity import holm
 from veridical.core.progress import Progress, silent
 from veridical.core.randomness import stream
@@ -69,22 +70,33 @@ def tried_countermeasures(
 ) -> tuple[RoutedArm, ...]:
     """The verdicts, in the order of the proposals. transfer: components whose countermeasures are judged under the contract."""
     bench = _Bench.of(data, clusters, locked, metric=metric, votes=votes, contract=contract, seed=seed)
-    fit = [p for p in proposals if not p.unfit and (p.component not in transfer or bench.under is not None)]
+    shown = bench.under.shows if bench.under else ()
+    fit = [p for p in proposals if not p.unfit and (p.component not in transfer or p.component in shown)]
     if not fit:
         return tuple(_skipped(p, p.unfit or NO_EXAM) for p in proposals)
     progress("countermeasure arms", 0, len(fit) + 1)
-    first = [bench.asked(teach("", s)) for s in seeds[:2]]
-    one_fit = float(np.abs(first[0] - first[1]).sum(axis=1).mean() / 2) < SAME_MODEL
-    used = seeds[:1] if one_fit else seeds
-    said = np.stack([*first[: len(used)], *(bench.asked(teach("", s)) for s in used[2:])])
-    before, trials = bench.seen(said), list[_Trial]()
+    before, trials, refused = bench.seen(_answers(bench, teach, "", seeds)), list[_Trial](), dict[Proposal, str]()
     for done, proposal in enumerate(fit, start=1):
         progress("countermeasure arms", done, len(fit) + 1)
-        after = bench.seen(np.stack([bench.asked(teach(proposal.countermeasure, s)) for s in used]))
+        try:
+            after = bench.seen(_answers(bench, teach, proposal.countermeasure, seeds))
+        except SurroundingsError:
+            raise
+        except VeridicalError as error:  # what one countermeasure refuses, or diverges at, ends its own trial alone
+            refused[proposal] = str(error)
+            continue
         trials.append(bench.trial(proposal, before, after, judged_under=proposal.component in transfer))
     progress("countermeasure arms", len(fit) + 1, len(fit) + 1)
-    verdicts = dict(zip(fit, _judged(trials), strict=True))
-    return tuple(verdicts[p] if p in verdicts else _skipped(p, p.unfit or NO_EXAM) for p in proposals)
+    verdicts = dict(zip([p for p in fit if p not in refused], _judged(trials), strict=True))
+    return tuple(verdicts[p] if p in verdicts else _skipped(p, refused.get(p) or p.unfit or NO_EXAM) for p in proposals)
+
+
+def _answers(bench: "_Bench", teach: Taught, name: str, seeds: Sequence[int]) -> FloatArray:
+    """(S, E, C); one model where the seed changes nothing."""
+    said = [bench.asked(teach(name, seed)) for seed in seeds[:2]]
+    if float(np.abs(said[0] - said[1]).sum(axis=1).mean() / 2) < SAME_MODEL:
+        return np.stack(said[:1])
+    return np.stack([*said, *(bench.asked(teach(name, seed)) for seed in seeds[2:])])
 
 
 NO_EXAM = "The locked fold cannot show what the contract says: no words, edits or groups with enough rows."

@@ -27,11 +27,12 @@ FEWEST_OF_GROUP = 20
 @dataclass(frozen=True, eq=False)
 class Exam:
     """inputs: what is asked, E of them. row: place among the locked rows of each, (E,). share: of its row's vote, (E,); a row's
-    shares sum to its weight, and the weights of all rows to their number."""
+    shares sum to its weight, and the weights of all rows to their number. shows: the contract's players that it shows."""
 
     inputs: list[Text]
     row: IntArray
     share: FloatArray
+    shows: tuple[str, ...] = ()
 
     def ruler(self, base: Yardstick) -> Yardstick:
         """The yardstick of the locked rows, for the answers to this exam."""
@@ -73,7 +74,9 @@ def under_contract(data: Dataset, locked: IntArray, contract: Contract, *, seed:
     share = np.concatenate([part * weight for _, part in versions])
     row = np.tile(np.arange(n, dtype=np.int64), len(versions))
     asked = np.flatnonzero(share > 0)
-    return Exam([inputs[place] for place in asked], row[asked], share[asked])
+    shows = ("shortcut",) * bool(contract.shortcuts) + ("groups",) * bool(contract.groups)
+    shows += ("fragility",) * (contract.perturbation is not None)
+    return Exam([inputs[place] for place in asked], row[asked], share[asked], shows)
 
 
 Version = tuple[list[Text], FloatArray]

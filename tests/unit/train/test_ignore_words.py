@@ -36,3 +36,13 @@ def test_a_linear_model_no_longer_leans_on_the_word_and_answers_the_texts_as_giv
 def test_words_that_stand_nowhere_are_refused() -> None:
     with pytest.raises(InputError, match="zzz, which stand in no training row"):
         train(planted_cue(), countermeasures=["ignore_words:words=zzz"])
+
+
+def test_words_with_marks_of_the_command_line_stay_whole_in_a_list() -> None:
+    data = planted_cue()
+    rows = data.rows("train")
+    texts = [text.replace("odd", "C++") for text in data.texts]
+    data = data.with_column("text", list(texts))
+    made = rewritten(data, rows, Params(listed=("C++",)), np.random.default_rng(0))
+    assert holds(made.inputs(rows), "C++").sum() == holds(data.inputs(rows), "C++").sum() > 0
+    assert not any(" C ++" in str(text) for text in made.inputs(rows))

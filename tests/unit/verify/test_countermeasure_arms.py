@@ -62,7 +62,8 @@ def test_under_the_contract_what_helps_is_accepted_and_its_cost_is_said():
 
 
 def test_edits_that_arrive_must_not_cost_the_rows_that_come_as_they_are():
-    (read,) = trial("read", component="fragility")
+    edits = Contract("edits", "clusters", CUE.shortcuts, "0" * 64, (), Perturbation(("case",), 0.1, 1))
+    (read,) = trial("read", component="fragility", contract=edits)
     assert read.arm.outcome == "rejected"
     assert "A loss over 1 point there cannot be ruled out" in read.arm.why
 
@@ -127,7 +128,7 @@ def test_one_fit_is_trained_once():
     (found,) = trial("read", teach=same)
     assert found.models == "1 model each"
     assert trained.count(("read", 0)) == 1
-    assert len(trained) == 3  # two to see that the seed changes nothing, and one with it
+    assert len(trained) == 4  # two of each, to see that the seed changes nothing
 
 
 def test_the_cue_is_transplanted_into_its_share_whatever_the_label():
@@ -169,3 +170,37 @@ def test_a_group_of_a_handful_of_rows_is_not_weighted_up():
     data = world().with_column("group", ["b" if k < 5 else "a" for k in range(N)])
     contract = Contract("mix", "clusters", (), "0" * 64, (("a", 0.2), ("b", 0.8)))
     assert under_contract(data, np.arange(N), contract, seed=0) is None
+
+
+def test_a_countermeasure_that_refuses_ends_its_own_trial_alone():
+    from veridical.core.errors import InputError
+
+    def picky(name, seed):
+        if name == "refusing":
+            raise InputError("It would leave no rows.")
+        return teach(name, seed)
+
+    refusing, read = trial("refusing", "read", teach=picky)
+    assert (refusing.arm.outcome, refusing.arm.why) == ("skipped", "It would leave no rows.")
+    assert read.arm.outcome == "accepted"
+
+
+def test_what_the_fold_cannot_show_is_not_judged_under_the_contract():
+    data = world().with_column("group", ["b" if k < 5 else "a" for k in range(N)])
+    contract = Contract("half", "clusters", (), "0" * 64, (("a", 0.5), ("b", 0.5)), Perturbation(("case",), 0.5, 2))
+    exam = under_contract(data, np.arange(N), contract, seed=0)
+    assert exam.shows == ("fragility",)
+    groups, edits = tried_countermeasures(
+        data, clusters=np.arange(N), locked=np.arange(N), proposals=[Proposal("read", "groups"), Proposal("read", "fragility")],
+        teach=teach, metric=accuracy, votes="clusters", contract=contract, transfer=("shortcut", "groups", "fragility"),
+    )  # fmt: skip
+    assert groups.arm.outcome == "skipped"
+    assert edits.arm.outcome != "skipped"
+
+
+def test_an_arm_whose_seed_matters_is_trained_for_every_seed():
+    def mixed(name, seed):
+        return teach(name, 0 if not name else seed)
+
+    (found,) = trial("read", teach=mixed, told=0.99)
+    assert found.models == "5 models each"

@@ -24,12 +24,14 @@ class Params:
     """Settings of ignore_words."""
 
     words: str = ""
-    """The words, joined by +; empty: off. `veridical run` gives those that the contract declares."""
+    """The words, joined by +; empty: off."""
+    listed: tuple[str, ...] = ()
+    """The same as a list, in the place of `words`: `veridical run` gives those that the contract declares."""
 
 
 def rewritten(data: Dataset, rows: IntArray, params: Params, rng: np.random.Generator) -> Dataset:
     """The data set with the words dealt anew to `rows`."""
-    words = [word.strip() for word in params.words.split("+") if word.strip()]
+    words = list(params.listed) or [word.strip() for word in params.words.split("+") if word.strip()]
     there = [word for word in words if holds(data.inputs(rows), word).any()]
     if words and not there:
         raise InputError(f"ignore_words names {', '.join(words)}, which stand in no training row. Check their spelling.")
