@@ -18,7 +18,7 @@ def verb(
     """Check CERTIFICATE: its hash, the data, the figures of every arm. Exit code 1 where a claim does not hold."""
     from veridical.cli._progress import shown
     from veridical.pipeline.verifying import exit_code, verify
-    from veridical.report.short import claim_line
+    from veridical.report.short import claim_line, uncovered
     from veridical.report.wording import words
 
     said = words(lang)
@@ -32,5 +32,6 @@ def verb(
     elif not quiet:
         for claim in claims:
             typer.echo(claim_line(claim.name, claim.why, holds=claim.holds, words=said))
+        typer.echo(uncovered(said))
     if exit_code(claims):
         raise typer.Exit(exit_code(claims))

@@ -105,8 +105,10 @@ def share_interval(value: float, standard_error: float, *, critical: float, n: i
     if value <= 0 or value >= 1 or standard_error <= 0:
         slack = 1 - 0.025 ** (1 / max(n, 1))
         return max(0.0, min(value, 1.0) - slack) if value > 0.5 else 0.0, min(1.0, value + slack) if value < 0.5 else 1.0
-    # Agresti-Coull-like shrinkage keeps near-perfect scores from too short an interval.
-    centre = (value * n + 2) / (n + 4)
+    # Agresti-Coull-like shrinkage keeps near-perfect scores from too short an interval. Where a few large clusters tell more than
+    # their number, by as many rows as the standard error is worth: by the number it would move the centre past the value.
+    worth = max(n, value * (1 - value) / max(standard_error, 1e-9) ** 2)
+    centre = (value * worth + 2) / (worth + 4)
     slope = centre * (1 - centre)
     low, high = (
         1 / (1 + np.exp(-(np.log(centre / (1 - centre)) + sign * critical * max(standard_error, 1e-9) / slope)))

@@ -201,6 +201,7 @@ def language_warning(weights: Weights, inputs: Sequence[Text]) -> str | None:
         return None
     return (
         f"{weights.name} was made for English, but {share:.0%} of the characters of these texts are Chinese: its score "
-        "will be poor. Use --model linear (any language), or a multilingual encoder as a local folder or hub id, for example "
-        "sentence-transformers/paraphrase-multilingual-MiniLM-L12-v2 or intfloat/multilingual-e5-small."
+        "will be poor. Use a multilingual encoder as a local folder or hub id, for example "
+        "sentence-transformers/paraphrase-multilingual-MiniLM-L12-v2 or intfloat/multilingual-e5-small; or --model linear (any "
+        "language) where the task has one."
     )

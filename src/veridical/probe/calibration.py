@@ -124,9 +124,9 @@ def run(subject: Subject, params: Params, rng: np.random.Generator) -> Measured 
     after, notes = _temperature_measures(subject, weights, votes, params)
     curve = _selective(subject, confidence, right, weights, votes, params)
     first = measures[0].estimate
+    sure, share = (100 * float(np.average(values, weights=weights)) for values in (confidence, right))
     summary = (
-        f"Mean confidence {100 * float(np.average(confidence, weights=weights)):.1f} %, right "
-        f"{100 * float(np.average(right, weights=weights)):.1f} %; calibration error {100 * first.value:.1f} points."
+        f"Mean confidence {sure:.1f} %, right {share:.1f} %; calibration error (root mean square) {100 * first.value:.1f} points."
     )
     return Measured(len(subject.rows), summary, (*measures, *after), (curve,), notes=notes)
 
@@ -161,7 +161,7 @@ def run_answers(subject: AnswerSubject, params: Params, rng: np.random.Generator
     ]
     sure, share = (100 * float(np.average(values, weights=weights)) for values in (confidence, right))
     summary = (
-        f"Mean confidence in whole answers {sure:.1f} %, wholly right {share:.1f} %; calibration error "
+        f"Mean confidence in whole answers {sure:.1f} %, wholly right {share:.1f} %; calibration error (root mean square) "
         f"{100 * measures[0].estimate.value:.1f} points."
     )
     curve = _selective(subject, confidence, right, weights, votes, params)

@@ -132,6 +132,21 @@ def _parts(ledger: Ledger, kind: str, start: float, words: Words) -> list[Step]:
     return steps
 
 
+def counted_as(ledger: Ledger) -> str:
+    """The metric of the honest score where the one reported counts what is no achievement; else empty."""
+    protocol = next((component for component in ledger.components if component.name == "protocol"), None)
+    return str(protocol.details.get("instead", "")) if protocol else ""
+
+
+def headline(ledger: Ledger, words: Words) -> str:
+    """reported -> honest; both metrics by name where they are not the same."""
+    scored = {"reported": figures.score(ledger.reported.value), "honest": figures.score(ledger.honest.value)}
+    told, instead = {**scored, "interval": figures.interval(ledger.honest)}, counted_as(ledger)
+    if not instead:
+        return words("headline", **told)
+    return words("headline_counted", metric=words.name("metric", ledger.metric), instead=words.name("metric", instead), **told)
+
+
 def gap_sentence(ledger: Ledger, words: Words) -> str:
     """What the gap is and whether it is told apart; with a contract, how much further its score lies."""
     said = _gap(ledger, words)
@@ -146,7 +161,10 @@ def gap_sentence(ledger: Ledger, words: Words) -> str:
 def _gap(ledger: Ledger, words: Words) -> str:
     # Of the figures as they are shown, so that the sentence and the headline agree.
     gap = round(100 * ledger.reported.value, 1) - round(100 * ledger.honest.value, 1)
-    metric = words.name("metric", ledger.metric)
+    metric, instead = words.name("metric", ledger.metric), counted_as(ledger)
+    if instead:
+        honest = figures.score(ledger.honest.value)
+        return words("gap_counted", metric=metric, instead=words.name("metric", instead), honest=honest)
     if abs(gap) < 0.05:
         return words("gap_none", metric=metric)
     figure = f"{abs(gap):.1f}"
@@ -200,9 +218,22 @@ def warning_sentences(record: RunRecord, words: Words) -> list[str]:
     sentences = [] if record.complete else [words("incomplete")]
     sentences += [one_line(words.sentence(sentence), limit=600) for sentence in record.warnings]
     sentences += [one_line(words.sentence(note), limit=600) for note in (record.ledger.notes if record.ledger else ())]
+    sentences += _below_floor(record, words)
     if record.earlier_looks:
         sentences.append(words("earlier_looks", n=figures.count(record.earlier_looks)))
     return sentences
+
+
+def _below_floor(record: RunRecord, words: Words) -> list[str]:
+    """A sentence where a trivial rule scores as high as the model, in the same metric."""
+    ledger = record.ledger
+    if ledger is None or not ledger.floors:
+        return []
+    name, floor = max(ledger.floors.items(), key=lambda entry: entry[1].value)
+    if floor.value < ledger.reported.value:
+        return []
+    scores = {"score": figures.score(ledger.reported.value), "floor": figures.score(floor.value)}
+    return [words("below_floor", name=words.name("floor", name), **scores)]
 
 
 def next_steps(record: RunRecord, words: Words, *, folder: Path | None) -> list[tuple[str, str]]:

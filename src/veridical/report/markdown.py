@@ -12,6 +12,7 @@ from veridical.report.account_view import (
     component_lines,
     contract_headline,
     gap_sentence,
+    headline,
     learned_sentence,
     next_steps,
     warning_sentences,
@@ -49,8 +50,7 @@ def _head(record: RunRecord, said: Words) -> list[str]:
     ledger = record.ledger
     if ledger is None:
         return [f"### {said('no_ledger')}"]
-    scored = {"reported": figures.score(ledger.reported.value), "honest": figures.score(ledger.honest.value)}
-    lines = ["### " + said("headline", **scored, interval=figures.interval(ledger.honest)).replace("->", "→")]
+    lines = ["### " + headline(ledger, said).replace("->", "→")]
     if ledger.contract:
         under = contract_headline(ledger.contract, said, name=one_line(ledger.contract.name, limit=80))
         lines += ["", f"**{literal(under, limit=400)}**"]

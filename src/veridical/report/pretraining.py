@@ -45,7 +45,7 @@ def summary(record: PretrainRecord, *, lang: str, console: "Console", folder: Pa
         lines(wrap(line, width=width, indent=2))
     for warning in record.warnings:
         lines(wrap(f"! {one_line(said.sentence(warning), limit=600)}", width=width, indent=2), "yellow")
-    lines(["", *wrap(said("pretrain.next", folder=str(folder)), width=width, indent=0)])
+    lines(["", *wrap(said("pretrain.next", folder=str(folder), length=record.config["max_length"]), width=width, indent=0)])
 
 
 def headline(record: PretrainRecord, said: Words) -> list[str]:
@@ -53,8 +53,10 @@ def headline(record: PretrainRecord, said: Words) -> list[str]:
     found = []
     for one in record.measures:
         kind = "accuracy" if one.unit == "accuracy" else "perplexity"
-        better = one.held_out.low > one.floor.value if kind == "accuracy" else one.held_out.high < one.floor.value
-        key = f"pretrain.{kind}_{'learned' if better else 'not_learned'}"
+        low, high, floor = one.held_out.low, one.held_out.high, one.floor.value
+        above, below = low > floor, high < floor
+        learned, worse = (above, below) if kind == "accuracy" else (below, above)
+        key = f"pretrain.{kind}_{'learned' if learned else 'worse' if worse else 'not_learned'}"
         found.append(said(key, objective=one.objective, value=_value(one.held_out, one.unit), floor=_value(one.floor, one.unit)))
     return found or [said("pretrain.nothing")]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from veridical.core.ledger_record import Ledger
 from veridical.core.probe_record import ProbeRecord
-from veridical.core.run_record import Arm, RepairRecord, RunRecord
+from veridical.core.run_record import Arm, RepairRecord, RoutedArm, RunRecord
 from veridical.report import figures
 from veridical.report.account_view import (
     ComponentLine,
@@ -18,6 +18,7 @@ from veridical.report.account_view import (
     component_lines,
     contract_headline,
     gap_sentence,
+    headline,
     learned_sentence,
     next_steps,
     warning_sentences,
@@ -97,8 +98,7 @@ class _Page:
 
     def headline(self, ledger: Ledger) -> None:
         say = self.words
-        reported, honest = figures.score(ledger.reported.value), figures.score(ledger.honest.value)
-        self.line(say("headline", reported=reported, honest=honest, interval=figures.interval(ledger.honest)), style="bold")
+        self.line(headline(ledger, say), style="bold")
         if ledger.contract:
             name = one_line(ledger.contract.name, limit=60)
             self.line(contract_headline(ledger.contract, say, name=name), style="bold")
@@ -206,10 +206,19 @@ class _Page:
     def routed(self, repair: RepairRecord) -> None:
         """Countermeasures that were tried, and the one that the repaired model is trained with."""
         for outcome in ("accepted", "harmless", "rejected"):
-            named = [self.arm(routed.arm) for routed in repair.routed if routed.arm.outcome == outcome]
+            named = [self.tried(routed) for routed in repair.routed if routed.arm.outcome == outcome]
             if named:
                 said = self.words("routed_outcome", outcome=self.words(f"outcome.{outcome}"))
                 self.line(" · ".join(named), first=f"{said}{self.words_colon()}", indent=2, style=STYLES[outcome])
+
+    def tried(self, routed: RoutedArm) -> str:
+        """One countermeasure: its gain, under which contract, and what it costs on rows as they are."""
+        said = self.arm(routed.arm)
+        if routed.elsewhere is None:
+            return said
+        under = self.words("routed_under", name=one_line(routed.endpoint, limit=40))
+        cost = f"{figures.points(routed.elsewhere.value)} {figures.band(routed.elsewhere)}"
+        return f"{said} ({under}; {self.words('routed_as_it_is')} {cost})"
 
     def arm(self, arm: Arm) -> str:
         gain = arm.gain_over_untouched

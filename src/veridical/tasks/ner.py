@@ -39,10 +39,27 @@ def tagged(labels: Sequence[str], declared: str | None) -> tuple[list[str], str]
                 f"Labelled row {number}: {wrong}; the tags were {said}. Name their scheme with --tag-scheme "
                 f"{'|'.join(SCHEMES)}, or correct them."
             )
+    if declared:
+        _refuse_another(rows, scheme=scheme)
     same = scheme == "iob2"
     return [
         label if same else " ".join(convert(tags, source=scheme, target="iob2")) for label, tags in zip(labels, rows, strict=True)
     ], scheme
+
+
+ILL_WRITTEN = 0.5
+"""Share of the rows with entities that are not written as a declared scheme says, from which it is another scheme. Ours."""
+
+
+def _refuse_another(rows: list[list[str]], *, scheme: str) -> None:
+    """Tags may all be known to a scheme and still be those of another: `B-x O` is an entity in IOB2 and half of one in BILOU."""
+    entities = [(number, tags) for number, tags in enumerate(rows, start=1) if spans(tags, scheme=scheme)]
+    wrong = [number for number, tags in entities if spans(tags, scheme=scheme) != spans(tags, scheme=scheme, strict=True)]
+    if len(wrong) > ILL_WRITTEN * len(entities):
+        raise InputError(
+            f"{len(wrong)} of {len(entities)} rows with entities are not written as {scheme} says, row {wrong[0]} first; the "
+            f"tags were declared as {scheme}. Name their scheme with --tag-scheme {'|'.join(SCHEMES)}, or leave it out."
+        )
 
 
 def _written(answer: str, notation: str) -> list[str]:

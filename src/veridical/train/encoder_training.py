@@ -350,5 +350,5 @@ def warnings_of_texts(weights: Weights, inputs: list[Text], tokens: Tokens, toke
         return ()
     return (
         f"{unknown:.0%} of the tokens are unknown to {weights.name}, so it reads these texts badly. "
-        "Use --model linear (any language) or an encoder made for this language.",
+        "Use an encoder made for this language, or --model linear (any language) where the task has one.",
     )
