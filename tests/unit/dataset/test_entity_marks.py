@@ -13,7 +13,6 @@ from veridical.dataset.entity_marks import (
     marked,
     problem,
     touches_mark,
-    without_marks,
 )
 from veridical.probe._text_edits import pieces, shuffled
 from veridical.probe.attack._recipes import RECIPES
@@ -22,6 +21,12 @@ from veridical.probe.perturbations import NAMES, edited, missing
 
 TEXT = "The most common <e1>audits</e1> were really about <e2>household waste</e2> and good recycling in 2019."
 CHINESE = "昨天<e1>暴雨</e1>在城市里引起了<e2>洪水</e2>，大家都很担心。"
+
+
+def without_marks(text: str) -> str:
+    for mark in MARKS:
+        text = text.replace(mark, "")
+    return text
 
 
 def test_marks_are_read_in_any_spelling():
