@@ -11,6 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from veridical.core.atomic_write import write_json, write_with
 from veridical.core.errors import InputError
 from veridical.core.progress import Progress, silent
 from veridical.core.randomness import stream
@@ -365,6 +366,17 @@ def predict_marks(
             progress("predict", done, total)
     network.train(was_training)
     return found
+
+
+def save_network(folder: Path, network: Any, tokenizer: Any) -> None:
+    """model.safetensors of an encoder and its head, config.json of the encoder, and the tokenizer's files; the folder is made."""
+    from safetensors.torch import save_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    write_with(folder / "model.safetensors", lambda path: save_file(tensors, str(path)))
+    write_json(folder / "config.json", json.loads(network.encoder.config.to_json_string(use_diff=False)))
+    tokenizer.save_pretrained(folder)
 
 
 def head_of(network: EncoderClassifier) -> str:

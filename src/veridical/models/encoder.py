@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from veridical.core import plugins
-from veridical.core.atomic_write import write_json, write_with
+from veridical.core.atomic_write import write_json
 from veridical.core.errors import InputError
 from veridical.core.progress import Progress, silent
 from veridical.dataset.rows import Text
@@ -68,13 +68,9 @@ class EncoderModel:
 
     def save(self, folder: Path) -> None:
         """model.safetensors, model.json, config.json of the encoder, and the tokenizer's files."""
-        from safetensors.torch import save_file
+        from veridical.models._encoder_network import save_network
 
-        folder.mkdir(parents=True, exist_ok=True)
-        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self.network.state_dict().items()}
-        write_with(folder / "model.safetensors", lambda path: save_file(tensors, str(path)))
-        write_json(folder / "config.json", json.loads(self.network.encoder.config.to_json_string(use_diff=False)))
-        self.tokenizer.save_pretrained(folder)
+        save_network(folder, self.network, self.tokenizer)
         about = {"format": 1, "kind": self.kind, "labels": list(self.labels), "max_length": self.max_length, "pair": self.pair}
         added: dict[str, Any] = {"markers": list(self.markers)} if self.markers else {}
         added |= {} if self.beside is None else {"tuning": {"method": self.beside[0], "params": self.beside[1]}}

@@ -20,6 +20,9 @@ from veridical.pipeline.searching import with_chosen
 
 if TYPE_CHECKING:
     from veridical.audit._evidence import Evidence
+    from veridical.dataset.rows import Dataset
+    from veridical.models.answer_queries import AnswerQueries
+    from veridical.models.queries import Queries
     from veridical.probe._subject import Recipe, Subject
     from veridical.probe.answers._subject import AnswerSubject
     from veridical.train.answered import Answered
@@ -184,10 +187,8 @@ def subject_of(
     from veridical.models.queries import Queries
     from veridical.probe._subject import Subject
 
-    data = evidence.data
     queries = Queries(trained.model, progress=progress) if trained.model is not None else None
-    if queries and len(data.rows("test")) and _asked(wanted):
-        queries.repeatability(data.inputs(data.rows("test")[:100]))
+    _ask_twice(queries, evidence.data, wanted)
     return Subject(
         trained=trained,
         evidence=evidence,
@@ -200,11 +201,13 @@ def subject_of(
     )
 
 
-def _asked(wanted: Sequence[str]) -> bool:
-    """Whether a wanted probe asks the model."""
+def _ask_twice(queries: "Queries | AnswerQueries | None", data: "Dataset", wanted: Sequence[str]) -> None:
+    """Where a wanted probe asks the model: does it answer the same question the same way?"""
     from veridical.probe._runner import FOLDER
 
-    return any(get(FOLDER, "probe", name).cost != "nothing" for name in wanted)
+    asked = any(get(FOLDER, "probe", name).cost != "nothing" for name in wanted)
+    if queries and len(data.rows("test")) and asked:
+        queries.repeatability(data.inputs(data.rows("test")[:100]))
 
 
 def answer_subject_of(
@@ -214,10 +217,8 @@ def answer_subject_of(
     from veridical.models.answer_queries import AnswerQueries
     from veridical.probe.answers._subject import AnswerSubject
 
-    data = evidence.data
     queries = AnswerQueries(answered.model, progress=progress) if answered.model is not None else None
-    if queries and len(data.rows("test")) and _asked(wanted):
-        queries.repeatability(data.inputs(data.rows("test")[:100]))
+    _ask_twice(queries, evidence.data, wanted)
     return AnswerSubject(
         answered=answered,
         evidence=evidence,

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from veridical.dataset.normalisation import is_cjk
 from veridical.dataset.rows import Dataset, IntArray, Text
@@ -58,13 +59,13 @@ def _names_a_group(text: str) -> bool:
     return any(axis.pattern.search(text) for axis in axes() if axis.name != CONTROL)
 
 
-def _largest_source(data: Dataset, rows: IntArray) -> "np.ndarray":  # type: ignore[type-arg]
+def _largest_source(data: Dataset, rows: IntArray) -> npt.NDArray[np.bool_]:
     names = np.array([value or "" for value in data.table.column("source").to_pylist()], dtype=object)[rows].astype(str)
     values, counts = np.unique(names, return_counts=True)
     return np.asarray(names == values[counts.argmax()])
 
 
-def _topics(inputs: Sequence[Text], *, n_topics: int, seed: int) -> "dict[str, np.ndarray]":  # type: ignore[type-arg]
+def _topics(inputs: Sequence[Text], *, n_topics: int, seed: int) -> dict[str, npt.NDArray[np.bool_]]:
     """Membership of clusters of TF-IDF n-grams in a few dimensions, which no encoder had a hand in."""
     from sklearn.cluster import KMeans
     from sklearn.decomposition import TruncatedSVD

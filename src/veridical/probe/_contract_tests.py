@@ -80,16 +80,16 @@ def _empty(subject: Subject | AnswerSubject) -> Subject | AnswerSubject:
     from veridical.audit._evidence import Evidence
 
     keep = np.flatnonzero(subject.data.splits != "test").astype(np.int64)
-    evidence, again = Evidence(subject.data.take(keep), seed=subject.seed), _again(subject)
-    if isinstance(again, AnswerSubject):
-        whole = again.answered
+    evidence = Evidence(subject.data.take(keep), seed=subject.seed)
+    if isinstance(subject, AnswerSubject):
+        whole = subject.answered
         said, ids = tuple(whole.said[i] for i in keep), tuple(whole.ids[i] for i in keep)
-        return replace(again, answered=replace(whole, said=said, ids=ids, confidence=whole.confidence[keep]), evidence=evidence)
-    assert isinstance(subject, Subject)
+        answered = replace(whole, said=said, ids=ids, confidence=whole.confidence[keep])
+        return _again(replace(subject, answered=answered, evidence=evidence))
     trained = replace(
         subject.trained, probabilities=subject.trained.probabilities[keep], ids=tuple(subject.trained.ids[i] for i in keep)
     )
-    return replace(again, trained=trained, evidence=evidence)  # type: ignore[call-arg]
+    return _again(replace(subject, trained=trained, evidence=evidence))
 
 
 def _timeless(outcome: ProbeOutcome) -> dict[str, object]:

@@ -20,7 +20,7 @@ from veridical.core.bootstrap import cluster_totals, percentile_interval, resamp
 from veridical.core.estimate import Estimate
 from veridical.core.finding import Skipped
 from veridical.core.power import minimum_detectable_effect
-from veridical.core.probe_record import Curve, Measure
+from veridical.core.probe_record import Curve, Measure, Unit
 from veridical.core.randomness import stream
 from veridical.dataset.rows import IntArray, Text
 from veridical.models.model import FloatArray
@@ -232,13 +232,14 @@ def _scores(subject: Subject, weights: FloatArray, votes: FloatArray, params: Pa
     brier = ((probabilities - np.eye(probabilities.shape[1])[codes]) ** 2).sum(axis=1)
     parts = brier_parts(probabilities, codes, weights, bins=params.bins)
     made = np.array([brier_parts(probabilities, codes, vote + 1e-300, bins=params.bins) for vote in votes[:200]])
-    means = {"log_loss": (loss, "nats", "Negative log likelihood of the label as given.")}
+    means: dict[str, tuple[FloatArray, Unit, str]] = {}
+    means["log_loss"] = (loss, "nats", "Negative log likelihood of the label as given.")
     means["brier"] = (brier, "share", "Squared distance of the probabilities from the label, summed over classes (0..2).")
     found = []
     for name, (values, unit, about) in means.items():
         drawn = votes @ values / votes.sum(axis=1)
         estimate = _estimate(float(np.average(values, weights=weights)), drawn, subject, params, "clusters resampled")
-        found.append(Measure(name, estimate, unit, about))  # type: ignore[arg-type]
+        found.append(Measure(name, estimate, unit, about))
     said = (
         "Brier part lost to miscalibration.",
         "Brier part gained by telling rows apart.",

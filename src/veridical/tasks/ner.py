@@ -87,7 +87,7 @@ def _agree(text: str, _second: str | None, label: str | None) -> str:
     return "" if label is None or n_words == n_tags else "tokens and tags of different length"
 
 
-def _entities(strict: bool) -> Callable[[Sequence[str], Sequence[str], tuple[str, ...]], Margins]:  # noqa: FBT001 - one of two readings
+def _entities(*, strict: bool) -> Callable[[Sequence[str], Sequence[str], tuple[str, ...]], Margins]:
     def margins(gold: Sequence[str], said: Sequence[str], names: tuple[str, ...]) -> Margins:
         counted = entity_counts([g.split(" ") for g in gold], [s.split(" ") for s in said], scheme="iob2", strict=strict)
         place = {name: at for at, name in enumerate(names)}

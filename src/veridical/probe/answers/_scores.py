@@ -10,11 +10,12 @@ import numpy as np
 from veridical.core.estimate import Estimate
 from veridical.core.finding import Skipped
 from veridical.core.power import minimum_detectable_effect
-from veridical.core.probe_record import Measure
+from veridical.core.probe_record import Measure, Unit
 from veridical.dataset.rows import IntArray
 from veridical.models.answer_queries import AnswerQueries
 from veridical.models.model import FloatArray
 from veridical.probe import _clustered
+from veridical.probe._clustered import Side
 from veridical.probe._share import paired_estimate
 from veridical.probe.answers._subject import AnswerSubject
 from veridical.tasks._contract import Margins, Metric
@@ -92,7 +93,7 @@ def recall_of(rows: Margins, clusters: IntArray) -> _clustered.Spread:
 
 
 def share_measure(
-    name: str, found: _clustered.Spread, *, about: str, level: float, null: float | None = None, worse: str = "above"
+    name: str, found: _clustered.Spread, *, about: str, level: float, null: float | None = None, worse: Side = "above"
 ) -> Measure:
     """A share, and where a null is given how far it lies beyond it."""
     estimate = found.estimate(level=level, method=METHOD, bounded=True)
@@ -111,8 +112,8 @@ def ratio_measure(name: str, found: _clustered.Spread, *, about: str, level: flo
 
 
 def _tested(
-    name: str, estimate: Estimate, found: _clustered.Spread, about: str, *, null: float, worse: str, level: float, unit: str
+    name: str, estimate: Estimate, found: _clustered.Spread, about: str, *, null: float, worse: Side, level: float, unit: Unit
 ) -> Measure:
     error = max(found.error, 1 / max(found.n_clusters, 1))
     mde = minimum_detectable_effect(error, level=level)
-    return Measure(name, estimate, unit, about, null=null, worse=worse, mde=mde, p=found.p(null))  # type: ignore[arg-type]
+    return Measure(name, estimate, unit, about, null=null, worse=worse, mde=mde, p=found.p(null))
