@@ -7,29 +7,27 @@ Speed: real tokens (padding not counted) trained per second, on sentences of CoN
 as fit `--seconds` each, interleaved with ours, best of `--repeats` rounds for all. Starting costs of ours (timing the kernels,
 opening weights) are reported apart. Score: accuracy on test rows that no arm selected on, over `--seeds` seeds, paired.
 
-    .venv/bin/python benchmarks/speed/finetuning.py --data ../shared/data
-    .venv/bin/python benchmarks/speed/finetuning.py --data ../shared/data --smoke --out /tmp/finetuning.json
+    .venv/bin/python -m benchmarks.speed.finetuning --data ../shared/data
+    .venv/bin/python -m benchmarks.speed.finetuning --data ../shared/data --smoke --out /tmp/finetuning.json
 
 Without --data, lengths are drawn from a Poisson mixture of about the same mean, and scores are left out.
 """
 
 import argparse
 import json
-import platform
-import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import torch
+from benchmarks.machine import machine
 
 from veridical.core.progress import silent
-from veridical.core.surroundings import cpu_abilities, threads
+from veridical.core.surroundings import threads
 from veridical.dataset.rows import SCHEMA, Dataset
 from veridical.models._encoder_network import EncoderClassifier, open_encoder, open_tokenizer, predict_logits
 from veridical.models.tokens import Tokens, tokenise
@@ -246,24 +244,6 @@ def measure_score(arguments: argparse.Namespace, config: TrainConfig, weights: W
     }
 
 
-def machine() -> dict[str, Any]:
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text(encoding="utf-8").splitlines() if info.is_file() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False, cwd=Path(__file__).parent)
-    packages = ("torch", "transformers", "tokenizers", "accelerate", "numpy")
-    return {
-        "commit": commit.stdout.strip(),
-        "cpu": names[0] if names else platform.processor(),
-        "cores": len(names),
-        "abilities": cpu_abilities(),
-        "torch_cpu": torch.backends.cpu.get_cpu_capability(),
-        "threads": torch.get_num_threads(),
-        "python": platform.python_version(),
-        "versions": {name: version(name) for name in packages},
-    }
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, help="folder with wnut17/ and uci_sentences/")
@@ -286,7 +266,7 @@ def main() -> None:
     result = {
         "format": 1,
         "smoke": arguments.smoke,
-        "machine": machine(),
+        "machine": {**machine("torch", "transformers", "tokenizers", "accelerate", "numpy"), "threads": torch.get_num_threads()},
         "config": asdict(config),
         "opponents": {"batch": BATCH, "pad_to": PAD_TO, "learning_rate": OPPONENT_RATE, "dtype": "float32"},
         "seeds": list(range(arguments.seeds)),

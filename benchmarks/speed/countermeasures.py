@@ -1,0 +1,114 @@
+"""python -m benchmarks.speed.countermeasures --out FILE: what each countermeasure costs, as a multiple of plain training.
+
+step: seconds of a step of the training that counts, against plain steps on the same rows. whole: seconds of the whole training,
+first trainings and what is learned beforehand included, against the whole of a plain one. Each arm of the catalogue's cases
+(benchmarks/countermeasures/cases.py), one epoch, in turn with plain; best of --repeats. cached: the arms that a head on cached
+features takes, whole training with the features already there. Run it on an idle machine.
+"""
+
+import argparse
+import json
+import os
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from benchmarks.countermeasures.cases import CASES, World, config
+from benchmarks.machine import machine
+from benchmarks.tasks.ours import Marks
+
+Costs = dict[str, tuple[float, float]]
+"""Arm -> (seconds a step, seconds of the whole)."""
+
+
+def main() -> None:
+    options = _options()
+    found: dict[str, dict[str, Costs]] = {}
+    for name in options.cases.split(","):
+        case = CASES[name]
+        world = case.make(options.data, options.work, 0, True)
+        best: Costs = {}
+        for _ in range(options.repeats):
+            for arm in ("plain", *case.arms):
+                step, whole = _timed(world, arm)
+                before = best.get(arm, (step, whole))
+                best[arm] = (min(step, before[0]), min(whole, before[1]))
+                step, whole = (best[arm][at] / best["plain"][at] for at in (0, 1))
+                print(f"{name:20s}{arm:44s}{step:6.2f} a step{whole:6.2f} whole", flush=True)
+        found[name] = _multiples(best)
+    cached = {name: _multiples(costs) for name in options.cases.split(",") if len(costs := _on_cached(name, options)) > 1}
+    about = machine("torch", "transformers", "veridical")
+    options.out.write_text(
+        json.dumps({"format": 1, "about": about, "encoder": "minilm", "cases": found, "cached_features": cached}, indent=1)
+        + "\n",
+        encoding="utf-8",
+    )
+
+
+def _options() -> argparse.Namespace:
+    here = Path(os.environ.get("VERIDICAL_DATA", Path(__file__).parents[3] / "shared" / "data"))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=here)
+    parser.add_argument("--work", type=Path, default=Path("/tmp/veridical_countermeasures"))
+    parser.add_argument("--cases", default=",".join(CASES))
+    parser.add_argument("--repeats", type=int, default=1)
+    parser.add_argument("--out", type=Path, required=True)
+    return parser.parse_args()
+
+
+def _timed(world: World, arm: str, **settings: Any) -> tuple[float, float]:
+    """(seconds a step, seconds of the whole)."""
+    from veridical.train.training import train
+
+    marks, started = Marks(), time.perf_counter()
+    train(
+        world.data,
+        model=world.model,
+        countermeasures=[] if arm == "plain" else [arm.format(**world.knobs)],
+        config=replace(config(epochs=1), **{name: value for name, value in settings.items() if name != "folder"}),
+        seed=0,
+        folder=settings.get("folder"),
+        progress=marks,
+    )
+    whole = time.perf_counter() - started
+    if len(marks.at) < 2:
+        return whole, whole
+    steps, seconds = marks.seconds()
+    return seconds / steps, whole
+
+
+def _multiples(costs: Costs) -> dict[str, Any]:
+    step, whole = costs["plain"]
+    return {
+        arm: {"step": round(mine / step, 2), "whole": round(own / whole, 2)}
+        for arm, (mine, own) in costs.items()
+        if arm != "plain"
+    }
+
+
+def _on_cached(name: str, options: argparse.Namespace) -> Costs:
+    """The arms of a case that tuning `head` takes, with the features of the case's rows already on disk."""
+    from veridical.core.errors import InputError
+    from veridical.train.config import TrainConfig
+    from veridical.train.training import fitting
+
+    case, found = CASES[name], {}
+    world = case.make(options.data, options.work, 0, True)
+    folder = options.work / f"cached_{name}"
+    for arm in ("plain", "plain", *case.arms):
+        named = [] if arm == "plain" else [arm.format(**world.knobs)]
+        try:
+            fitting(named, model=world.model, config=TrainConfig(tuning="head"))
+        except InputError:
+            continue
+        found[arm] = min((_timed(world, arm, tuning="head", folder=folder) for _ in range(1 + options.repeats)), key=_whole)
+    return found
+
+
+_whole: Callable[[tuple[float, float]], float] = lambda pair: pair[1]  # noqa: E731
+
+
+if __name__ == "__main__":
+    main()
