@@ -11,6 +11,8 @@ from veridical.core.plugins import get, module, names
 CATALOGUE = Path(__file__).parent / "catalogue"
 MEASURED = Path(__file__).parents[1] / "benchmarks" / "results" / "countermeasures_catalogue.json"
 """Written by benchmarks/countermeasures/catalogue.py."""
+COSTS = Path(__file__).parents[1] / "benchmarks" / "results" / "speed_countermeasures.json"
+"""Written by benchmarks/speed/countermeasures.py."""
 PAGES = {
     "checks": ("veridical.audit", "check"),
     "corpus-checks": ("veridical.audit.corpus", "check"),
@@ -35,7 +37,7 @@ def page(title: str) -> str:
         if part is not None and part.params != params:
             lines += [f"Settings for tasks with more than one label a row ({', '.join(sorted(part.toys))}):", ""]
             lines += [*_settings(part.params), ""]
-        lines += [*measured(name), ""] if title == "countermeasures" else []
+        lines += [*measured(name), *costs(name), ""] if title == "countermeasures" else []
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -59,10 +61,28 @@ def measured(name: str) -> list[str]:
         said.append(
             f"measured{arm}: {_points(line['points'])} points of {line['metric']}{against} on {line['what']} "
             f"({n_seeds} {'seed' if n_seeds == 1 else 'seeds'}; plain {line['plain']})"
+            + (f"; the trouble costs {_points(line['lost'])}" if line.get("lost") else "")
             + (f"; {line['clean']}: {_points(line['clean_points'])} points" if line["clean_points"] else "")
             + "."
         )
     return ["", *(f"- {sentence}" for sentence in said)] if said else []
+
+
+def costs(name: str) -> list[str]:
+    """What the benchmark found a step and a whole training to cost, as multiples of plain training; one line for each arm."""
+    if not COSTS.is_file():
+        return []
+    cases = json.loads(COSTS.read_text(encoding="utf-8"))["cases"]
+    found: dict[str, dict[str, float]] = {}
+    for arms in cases.values():
+        for arm, cost in arms.items():
+            if arm.partition(":")[0] == name:
+                found.setdefault(arm, cost)
+    return [
+        f"- costs{'' if arm == name else f' (`{arm}`)'}: a step {cost['step']:.2f}, all of a training of one epoch "
+        f"{cost['whole']:.2f} times the plain one (MiniLM, one processor core)."
+        for arm, cost in found.items()
+    ]
 
 
 def _points(interval: dict[str, float]) -> str:

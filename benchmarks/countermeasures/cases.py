@@ -26,7 +26,9 @@ Row = tuple[str, str]
 
 @dataclass(frozen=True, eq=False)
 class World:
-    """What one training gets, and how it is judged. knobs: what stands for {earlier}, {old} in an arm. model: where it starts."""
+    """What one training gets, and how it is judged: its `score`, what it costs elsewhere as `clean`, and as `without` the score
+    had there been no trouble, where one training tells them. knobs: what stands for {earlier}, {old} in an arm. model: where it
+    starts."""
 
     data: Dataset
     judge: Callable[[Trained, Dataset], dict[str, float]]
@@ -154,7 +156,8 @@ def typos(data: Path, _work: Path, seed: int, _planted: bool) -> World:
 
     def judge(trained: Trained, seen: Dataset) -> dict[str, float]:
         hit = right(trained, seen)
-        return {"score": float(hit[len(test) :].mean()), "clean": float(hit[: len(test)].mean())}
+        clean = float(hit[: len(test)].mean())
+        return {"score": float(hit[len(test) :].mean()), "clean": clean, "without": clean}
 
     return World(dataset(rows[:800], [*test, *slipped]), judge)
 
@@ -205,7 +208,8 @@ def forgetting(data: Path, work: Path, seed: int, _planted: bool) -> World:
         head = old.network.head
         said = (states @ head.weight.detach().numpy().T + head.bias.detach().numpy()).argmax(1)
         truth = np.array([old.labels.index(label) for _, label in asked])
-        return {"score": float((said == truth).mean()), "clean": float(right(trained, seen).mean())}
+        before = float((old.predict([text for text, _ in asked]).argmax(1) == truth).mean())
+        return {"score": float((said == truth).mean()), "clean": float(right(trained, seen).mean()), "without": before}
 
     knobs = {"earlier": str(folder / "earlier.csv"), "old": str(folder / "model")}
     return World(dataset(learned, test), judge, model=str(folder / "encoder"), knobs=knobs)
@@ -213,13 +217,17 @@ def forgetting(data: Path, work: Path, seed: int, _planted: bool) -> World:
 
 def forgetting_one_head(data: Path, work: Path, seed: int, _planted: bool) -> World:
     """As forgetting, but one head answers both: label 0 or 1 of a sentence, or of a piece of news."""
+    from veridical.models.stored import open_model
+
     folder, _, asked = _first_task(data, work, seed)
     learned, test = _second_task(data, seed, {"Sports": "0", "Business": "1"})
     first = [(text, {"neg": "0", "pos": "1"}[label]) for text, label in asked]
 
     def judge(trained: Trained, seen: Dataset) -> dict[str, float]:
-        hit = right(trained, seen)
-        return {"score": float(hit[len(test) :].mean()), "clean": float(hit[: len(test)].mean())}
+        hit, old = right(trained, seen), open_model(folder / "model")
+        truth = np.array([old.labels.index(label) for _, label in asked])
+        before = float((old.predict([text for text, _ in asked]).argmax(1) == truth).mean())
+        return {"score": float(hit[len(test) :].mean()), "clean": float(hit[: len(test)].mean()), "without": before}
 
     knobs = {"earlier": str(folder / "earlier_01.csv")}
     return World(dataset(learned, [*test, *first]), judge, model=str(folder / "encoder"), knobs=knobs)

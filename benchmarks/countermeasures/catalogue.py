@@ -131,6 +131,7 @@ def summary(done: dict[Key, dict[str, float]]) -> list[dict[str, Any]]:
                     "metric": case.metric,
                     "plain": _mean(done, name, case.against.get(arm, "plain")),
                     "points": _interval(gained),
+                    **_won_back(done, case, name, gained),
                     "clean": case.clean,
                     "clean_points": _interval(cost),
                 }
@@ -147,6 +148,25 @@ def _differences(done: dict[Key, dict[str, float]], case: Case, name: str, arm: 
         if key in mine and key in theirs:
             found.append(100 * (mine[key] - theirs[key]))
     return found
+
+
+LEAST_LOSS = 2.0
+"""Points that a trouble must cost before a share of them is worth naming."""
+
+
+def _won_back(done: dict[Key, dict[str, float]], case: Case, name: str, gained: list[float]) -> dict[str, Any]:
+    """What the trouble costs plain training in points, and the share of it that is won back; nothing where it is not known."""
+    lost = []
+    for seed in sorted({seed for _, _, seed, _ in done}):
+        here, elsewhere = done.get((name, "plain", seed, True), {}), done.get((name, "plain", seed, False), {})
+        without = elsewhere.get("score") if case.twin else here.get("without")
+        if without is not None and "score" in here:
+            lost.append(100 * (without - here["score"]))
+    if not lost:
+        return {}
+    loss = float(np.mean(lost))
+    share = round(float(np.mean(gained)) / loss, 2) if loss >= LEAST_LOSS else None
+    return {"lost": _interval(lost), "share_won_back": share}
 
 
 def _mean(done: dict[Key, dict[str, float]], name: str, arm: str) -> float:

@@ -1,0 +1,75 @@
+"""Accuracy under attack, and what is won back of it by training on attacks: sentences of Yelp reviews, slips and synonyms."""
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.countermeasures.cases import Row, dataset
+from veridical.core.randomness import stream
+from veridical.models.queries import Queries
+from veridical.probe.attack import RECIPES, attack, attempts_of
+from veridical.train.config import TrainConfig
+from veridical.train.training import train
+
+RECIPES_TRIED = ("deepwordbug", "pwws")
+N_TEST, N_ATTACKED, N_LEARNED, BUDGET = 1000, 200, 800, 100
+"""Test rows; of these attacked; train rows attacked for the file of examples; different inputs asked about one row."""
+CONFIG = TrainConfig(epochs=3, max_length=64, validation_share=0.0)
+ARMS = ("attack_examples", "attack_examples of attacks", "fgm", "freelb")
+Attacked = dict[str, list[tuple[int, str]]]
+
+
+def _rows(data: Path, part: str) -> list[Row]:
+    """Distinct sentences with their label."""
+    lines = data.joinpath("yelp_amazon_style", f"{part}.jsonl").read_text(encoding="utf-8").splitlines()
+    return list({row["text"]: ("neg", "pos")[row["label"]] for row in map(json.loads, lines)}.items())
+
+
+def _under(model: Any, rows: list[Row], ids: list[str], labels: tuple[str, ...], *, recipe: str) -> tuple[float, list[str]]:
+    """(accuracy that is left in points, the texts that the search ended with where it turned an answer, else empty)."""
+    inputs, codes = [text for text, _ in rows], [labels.index(label) for _, label in rows]
+    attempts = attempts_of(RECIPES[recipe], inputs, codes, ids, seed=0, budget=BUDGET)
+    outcomes = attack(Queries(model), RECIPES[recipe], attempts)
+    held = 100 * float(np.mean([outcome.status == "held" for outcome in outcomes]))
+    return held, [str(outcome.changed) if outcome.status == "turned" else "" for outcome in outcomes]
+
+
+def attacked(data: Path, work: Path, seed: int, size: int) -> dict[str, float]:
+    """One seed: accuracy as it is and under each recipe, of plain training and of every arm. size: train rows."""
+    learned, asked = _rows(data, "yelp_dev"), _rows(data, "yelp_test")[:N_TEST]
+    learned = [learned[i] for i in stream(seed, "rows").permutation(len(learned))[:size]]
+    chosen = [asked[i] for i in stream(0, "attacked").permutation(len(asked))[:N_ATTACKED]]
+    world = dataset(learned, asked)
+    plain = train(world, model="minilm", config=CONFIG, seed=seed)
+    file = work / f"attacked_{seed}.csv"
+    work.mkdir(parents=True, exist_ok=True)
+    _write_examples(file, plain.model, learned, world.labels)
+    named = {name: name for name in ARMS} | {"attack_examples of attacks": f"attack_examples:file={file}"}
+    models = {"plain": plain} | {
+        name: train(world, model="minilm", config=CONFIG, countermeasures=[named[name]], seed=seed) for name in ARMS
+    }
+    cell: dict[str, float] = {}
+    test = world.rows("test")
+    for name, done in models.items():
+        cell[f"{name}, as it is"] = 100 * float(np.mean(done.probabilities[test].argmax(1) == world.codes[test]))
+        for recipe in RECIPES_TRIED:
+            lacking = RECIPES[recipe].missing([text for text, _ in chosen])
+            if lacking is None:
+                ids = [f"t{i}" for i in range(len(chosen))]
+                cell[f"{name}, {recipe}"] = _under(done.model, chosen, ids, world.labels, recipe=recipe)[0]
+    return cell
+
+
+def _write_examples(file: Path, model: Any, learned: list[Row], labels: tuple[str, ...]) -> None:
+    """What turned the plain model's answers about the first train rows, by every recipe that can be run."""
+    some, ids = learned[:N_LEARNED], [f"r{i}" for i in range(min(N_LEARNED, len(learned)))]
+    with file.open("w", encoding="utf-8", newline="") as target:
+        writer = csv.writer(target)
+        writer.writerow(["id", "text"])
+        for recipe in RECIPES_TRIED:
+            if RECIPES[recipe].missing([text for text, _ in some]) is None:
+                _, changed = _under(model, some, ids, labels, recipe=recipe)
+                writer.writerows((row, text) for row, text in zip(ids, changed, strict=True) if text)
