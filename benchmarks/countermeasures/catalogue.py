@@ -20,6 +20,7 @@ import numpy as np
 from scipy.stats import t
 
 from benchmarks.countermeasures.cases import CASES, Case, config
+from benchmarks.machine import machine
 
 LEVEL = 0.95
 Key = tuple[str, str, int, bool]
@@ -104,7 +105,8 @@ def _read(path: Path) -> dict[Key, dict[str, float]]:
 def _write(path: Path, done: dict[Key, dict[str, float]]) -> None:
     fields = ("case", "arm", "seed", "planted")
     cells = [{**dict(zip(fields, key, strict=True)), "measured": found} for key, found in done.items()]
-    about = {"encoder": "minilm", "settings": str(config(epochs=1)), "level": LEVEL, "seconds": "of a busy machine"}
+    about = machine("torch", "transformers", "veridical")
+    about |= {"encoder": "minilm", "settings": str(config(epochs=1)), "level": LEVEL, "seconds": "of a busy machine"}
     text = json.dumps({"format": 1, "about": about, "summary": summary(done), "cells": cells}, indent=1)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")

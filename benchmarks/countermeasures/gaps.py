@@ -13,7 +13,6 @@ import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from scipy.stats import t
 
 from benchmarks.countermeasures.attacks import ARMS, RECIPES_TRIED, attacked
 from benchmarks.countermeasures.cases import Row, dataset
+from benchmarks.machine import machine
 from veridical.audit._evidence import Evidence
 from veridical.audit._runner import run_checks
 from veridical.core.randomness import stream
@@ -168,7 +168,7 @@ def main() -> None:
     options = _options()
     done: dict[str, Cell] = json.loads(options.out.read_text())["cells"] if options.out.is_file() else {}
     about = {
-        "versions": {name: version(name) for name in ("veridical", "numpy", "scikit-learn", "torch", "transformers")},
+        "machine": machine("veridical", "numpy", "scikit-learn", "torch", "transformers"),
         "seeds": options.seeds,
         "train_rows": options.size,
         "cue": f"{CUE} in {RATE:.0%} of the positive rows",

@@ -7,11 +7,7 @@ Cells are appended to OUT.cells.jsonl as they finish; the same command goes on w
 
 import argparse
 import json
-import os
-import platform
-import subprocess
 from collections.abc import Iterable
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +15,7 @@ import numpy as np
 
 from benchmarks.honesty.base_sets import dataset
 from benchmarks.honesty.worlds import WORLDS, World, world
+from benchmarks.machine import machine
 from veridical.audit._evidence import Evidence
 from veridical.audit._runner import run_checks
 from veridical.core.plugins import get, names
@@ -60,13 +57,10 @@ def _options() -> argparse.Namespace:
 
 
 def _about(options: argparse.Namespace) -> dict[str, Any]:
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
     return {
         "options": {name: str(setting) for name, setting in vars(options).items()},
         "training_seeds": list(SEEDS),
-        "commit": commit,
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
-        "versions": {name: version(name) for name in ("veridical", "numpy", "scipy", "scikit-learn", "cleanlab", "daft")},
+        "machine": machine("veridical", "numpy", "scipy", "scikit-learn", "cleanlab", "daft"),
     }
 
 

@@ -6,19 +6,17 @@ the summary: as reported, the habits, veridical without and with review, and the
 
 import argparse
 import json
-import os
-import platform
-import subprocess
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from benchmarks.honesty.judging import Judged, Verdict, as_json, as_row, verdict
+from benchmarks.machine import machine
 
 Key = tuple[str, str, int, bool]
 OURS = ("no_review", "reviewed", "reviewed_and_train", "oracle")
+PACKAGES = ("veridical", "numpy", "scipy", "scikit-learn", "cleanlab", "daft")
 
 
 def main() -> None:
@@ -32,7 +30,7 @@ def main() -> None:
     print(
         f"{len(wanted)} cells: worlds {', '.join(worlds)}; bases {', '.join(bases)}; {options.seeds} seeds; {options.nulls} nulls"
     )
-    print(f"model {options.model}; {_machine()}")
+    print(f"model {options.model}; {machine(*PACKAGES)}")
     log = options.out.with_suffix(".cells.jsonl")
     cells = list(_cells(wanted, log, options))
     summary = summarise(cells)
@@ -182,18 +180,10 @@ def _alarmed(told: dict[str, Any]) -> bool:
     return any(c["low"] > 0 or c["high"] < 0 for c in told["components"].values())
 
 
-def _machine() -> str:
-    return f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
-
-
 def _about(options: argparse.Namespace) -> dict[str, Any]:
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
-    packages = ("veridical", "numpy", "scipy", "scikit-learn", "cleanlab", "daft")
     return {
         "options": {name: str(setting) for name, setting in vars(options).items() if name != "out"},
-        "commit": commit,
-        "machine": _machine(),
-        "versions": {name: version(name) for name in packages},
+        "machine": machine(*PACKAGES),
     }
 
 

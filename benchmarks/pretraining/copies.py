@@ -15,13 +15,10 @@ settings, are kept: a benchmark that was stopped goes on.
 
 import argparse
 import json
-import platform
 import random
-import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +26,8 @@ import numpy as np
 import torch
 from scipy import stats
 
+from benchmarks.machine import machine
 from benchmarks.pretraining.text_sets import stories
-from veridical.core.surroundings import cpu_abilities, threads
 from veridical.models._encoder_network import open_tokenizer
 from veridical.models._pretraining_network import from_weights
 from veridical.models.tokenizer_training import TokenizerPlan, train_tokenizer
@@ -153,19 +150,6 @@ def summed_up(cells: list[dict[str, dict[str, float]]], measures: Sequence[str])
 MEASURES = ("held_out_loss", "memorisation")
 
 
-def machine() -> dict[str, Any]:
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
-    packages = ("torch", "transformers", "tokenizers", "numpy")
-    return {
-        "commit": commit,
-        "cpu": platform.processor() or platform.machine(),
-        "abilities": cpu_abilities(),
-        "threads": threads(),
-        "python": platform.python_version(),
-        "versions": {name: version(name) for name in packages},
-    }
-
-
 def kept_cells(out: Path, about: dict[str, Any]) -> dict[str, Any]:
     """Cells of an earlier sitting, by seed. Refused where the settings were others."""
     if not out.is_file():
@@ -183,7 +167,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    print(json.dumps(machine()), flush=True)
+    print(json.dumps(machine("torch", "transformers", "tokenizers", "numpy")), flush=True)
     about = {"copies": COPIES, "copied_share": COPIED_SHARE, "left_out": LEFT_OUT, "entries": ENTRIES, "steps": arguments.steps,
              "shape": SHAPE}  # fmt: skip
     cells = kept_cells(arguments.out, about)
@@ -197,7 +181,7 @@ def main() -> None:
         record = {
             "format": 1,
             "about": about,
-            "machine": machine(),
+            "machine": machine("torch", "transformers", "tokenizers", "numpy"),
             "summary": summed_up(list(cells.values()), MEASURES),
             "seeds": [int(seed) for seed in cells],
             "cells": list(cells.values()),

@@ -7,14 +7,12 @@ use. The answers of a row are the same in every column.
 
 import argparse
 import json
-import platform
-import subprocess
 import tempfile
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from benchmarks.machine import machine
 from veridical.core.plugins import get
 from veridical.dataset.loading import load
 from veridical.dataset.rows import Dataset
@@ -39,11 +37,7 @@ def main() -> None:
     about = {
         "seed": options.seed,
         "encoder": options.encoder or None,
-        "machine": f"{platform.machine()}, Python {platform.python_version()}",
-        "versions": {name: version(name) for name in ("veridical", "numpy", "scikit-learn")},
-        "commit": subprocess.run(
-            ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
-        ).stdout.strip(),
+        "machine": machine("veridical", "numpy", "scikit-learn"),
     }
     print(json.dumps(about))
     found: dict[str, Any] = {}

@@ -24,8 +24,6 @@ import importlib.machinery
 import importlib.metadata
 import json
 import os
-import platform
-import subprocess
 import sys
 import tempfile
 import time
@@ -38,6 +36,7 @@ from statistics import median
 from typing import Any, ClassVar
 
 import numpy as np
+from benchmarks.machine import machine
 from benchmarks.speed.queries import ONE_EPOCH, TRAIN_ROWS, rows_of
 
 from veridical.audit._made_up import nonsense
@@ -365,15 +364,11 @@ def main() -> None:
         for recipe in asked.recipes.split(","):
             rows = rows_under_attack(textattack, data.inputs(test), data.codes[test].tolist(), recipe=recipe, seed=asked.seed)
             results[name][recipe] = compared(textattack, recipe, model, rows, repeats=asked.repeats)
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False, cwd=OUT.parents[2])
     record = {
         "seed": asked.seed,
         "results": results,
-        "versions": {name: importlib.metadata.version(name) for name in ("textattack", "numpy", "torch", "transformers")},
-        "machine": {"python": platform.python_version(), "system": platform.machine(), "cores": len(os.sched_getaffinity(0))},
-        "threads": os.environ.get("OMP_NUM_THREADS", ""),
+        "machine": machine("textattack", "numpy", "torch", "transformers"),
         "load_average": round(os.getloadavg()[0], 2),
-        "commit": commit.stdout.strip(),
     }
     asked.out.parent.mkdir(parents=True, exist_ok=True)
     asked.out.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")

@@ -1,6 +1,6 @@
 """Entity precision, recall and F1 of tagged sentences: ours against seqeval (default and strict) and nervaluate (strict).
 
-Run: python benchmarks/speed/entities.py [--rows 3500] [--words 15] [--repeats 5] [--out FILE.json]
+Run: python -m benchmarks.speed.entities [--rows 3500] [--words 15] [--repeats 5] [--out FILE.json]
 Tags are drawn with six types and a model that is mostly right; one tag in fifty breaks the scheme, so that the default and the
 strict reading differ. All begin with the same lists of tags. Points (micro average, and F1 of every type) must be equal to 1e-12,
 else the run fails. nervaluate reads tags as seqeval's default does and always counts in four ways; beside it stands its strict
@@ -8,11 +8,8 @@ count alone, which nobody gets without reaching into it. Sides take turns; secon
 """
 
 import argparse
-import importlib.metadata
 import json
 import os
-import platform
-import subprocess
 import time
 import warnings
 from collections.abc import Callable
@@ -22,6 +19,7 @@ from statistics import median
 from typing import Any
 
 import numpy as np
+from benchmarks.machine import machine
 
 from veridical.tasks._entity_scores import EntityCounts, entity_counts
 
@@ -134,18 +132,14 @@ def main() -> None:
         name: side_by_side(partial(ours, gold, said, strict=strict), theirs, repeats=asked.repeats)
         for name, (strict, theirs) in opponents.items()
     }
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False, cwd=OUT.parents[2])
     record = {
         "rows": asked.rows,
         "words": asked.words,
         "seed": asked.seed,
         "wanted_times_faster": WANTED,
         "results": results,
-        "versions": {name: importlib.metadata.version(name) for name in ("numpy", "seqeval", "nervaluate")},
-        "machine": {"python": platform.python_version(), "system": platform.machine(), "cores": len(os.sched_getaffinity(0))},
-        "threads": os.environ.get("OMP_NUM_THREADS", ""),
+        "machine": machine("numpy", "seqeval", "nervaluate"),
         "load_average": round(os.getloadavg()[0], 2),
-        "commit": commit.stdout.strip(),
     }
     asked.out.parent.mkdir(parents=True, exist_ok=True)
     asked.out.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")

@@ -1,22 +1,20 @@
 """Group metrics with intervals: the cell-count bootstrap against fairlearn's `MetricFrame(n_boot=...)` on the same table.
 
-Run: python benchmarks/speed/fairness.py [--rows 10000] [--groups 4] [--replicates 2000] [--theirs 50] [--out FILE.json]
+Run: python -m benchmarks.speed.fairness [--rows 10000] [--groups 4] [--replicates 2000] [--theirs 50] [--out FILE.json]
 Both resample rows and give intervals of selection rate, true and false positive rate by group and of their largest differences.
 Points must be equal to 1e-12, else the run fails. Seconds are processor time a replicate, so that each may use the number of
 replicates it can afford; the time before the first replicate is part of it. Intervals stand beside each other in the result.
 """
 
 import argparse
-import importlib.metadata
 import json
 import os
-import platform
-import subprocess
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from benchmarks.machine import machine
 
 from veridical.core import group_metrics as gm
 
@@ -108,7 +106,6 @@ def main() -> None:
     ]
     if max(apart) > EQUAL:
         raise SystemExit(f"Points differ by {max(apart):.3g}, more than {EQUAL:g}: the two do not compute the same.")
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False, cwd=OUT.parent)
     per_replicate = {name: got["cpu_seconds_per_replicate"] for name, got in results.items()}
     record = {
         "rows": asked.rows,
@@ -117,10 +114,8 @@ def main() -> None:
         "largest_difference_of_points": max(apart),
         "times_faster_per_replicate": round(per_replicate["fairlearn"] / per_replicate["veridical"]),
         "results": results,
-        "versions": {name: importlib.metadata.version(name) for name in (*TOOLS, "numpy", "pandas", "scikit-learn")},
-        "machine": {"python": platform.python_version(), "system": platform.machine(), "cores": len(os.sched_getaffinity(0))},
+        "machine": machine(*TOOLS, "numpy", "pandas", "scikit-learn"),
         "load_average": round(os.getloadavg()[0], 2),
-        "commit": commit.stdout.strip(),
     }
     asked.out.parent.mkdir(parents=True, exist_ok=True)
     asked.out.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")

@@ -1,16 +1,15 @@
-"""python benchmarks/speed/ledger.py [OUT.json]: the account from stored tables, all coalitions, 2,000 replicates, by rows.
+"""python -m benchmarks.speed.ledger [OUT.json]: the account from stored tables, all coalitions, 2,000 replicates, by rows.
 
 Tables are drawn at random (sizes are what costs, not values). Prints seconds, writes benchmarks/results/ledger_speed.json.
 """
 
 import json
-import platform
 import sys
 import time
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+from benchmarks.machine import machine
 
 from veridical.ledger.accounting import account_tables
 from veridical.ledger.borrowing import TrainRows
@@ -83,7 +82,7 @@ def main() -> None:
             best = min(seconds(made, n_classes=n_classes, metric=metric) for _ in range(3))
             found.append({"metric": metric, "classes": n_classes, "rows": n, "seconds": round(best, 3)})
             print(f"{metric:>10}, {n_classes:>3} classes, {n:>7,} rows: {best:6.2f} s")
-    about = {"replicates": REPLICATES, "best_of": 3, "machine": platform.machine(), "numpy": version("numpy"), "seed": 0}
+    about = {"replicates": REPLICATES, "best_of": 3, "machine": machine("numpy", "veridical"), "seed": 0}
     out = Path(sys.argv[1]) if len(sys.argv) > 1 else OUT
     out.write_text(json.dumps({"about": about, "results": found}, indent=1) + "\n", encoding="utf-8")
 

@@ -1,18 +1,19 @@
 """How fast rows load, and in how much memory: 10k, 100k and 1M short rows as CSV and JSON lines, each in a process of its own.
 
-Run: python benchmarks/speed/loading.py [--rows 10000 100000 1000000] [--out FILE.json]
+Run: python -m benchmarks.speed.loading [--rows 10000 100000 1000000] [--out FILE.json]
 Splitting is left out (`folds`): it is measured with near-duplicates.
 """
 
 import argparse
 import json
-import platform
 import random
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+
+from benchmarks.machine import machine
 
 WORDS = ["the", "room", "was", "small", "but", "staff", "were", "friendly", "breakfast", "came", "late", "房间", "很好", "服务"]
 
@@ -61,12 +62,11 @@ def main() -> None:
             for suffix in (".csv", ".jsonl"):
                 path = Path(folder) / f"rows{suffix}"
                 write(path, n_rows, chosen.seed)
-                child = [sys.executable, __file__, "--measure", str(path)]
+                child = [sys.executable, "-m", "benchmarks.speed.loading", "--measure", str(path)]
                 printed = subprocess.run(child, check=True, capture_output=True, text=True).stdout
                 results.append({"format": suffix, **json.loads(printed)})
                 path.unlink()
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
-    record = {"benchmark": "loading", "commit": commit, "seed": chosen.seed, "machine": platform.platform(), "results": results}
+    record = {"benchmark": "loading", "seed": chosen.seed, "machine": machine("pyarrow", "veridical"), "results": results}
     text = json.dumps(record, indent=1)
     if chosen.out:
         chosen.out.write_text(text + "\n", encoding="utf-8")

@@ -1,17 +1,14 @@
 """Near-duplicates from raw text to verified pairs: veridical, datasketch and rensa on one corpus, judged by exact Jaccard.
 
-Run: python benchmarks/speed/near_duplicates.py [--rows 20000] [--seed 0] [--out FILE.json]
+Run: python -m benchmarks.speed.near_duplicates [--rows 20000] [--seed 0] [--out FILE.json]
 Texts have about 100 words with Zipf frequencies; one in ten is an edited copy of another. A pair counts when the Jaccard
 similarity of its word pairs is at least 0.5; truth is every such pair, found by multiplying the shingle matrix with itself. All
 three run in this process one after the other, and all three verify what they propose by exact Jaccard.
 """
 
 import argparse
-import importlib.metadata
 import json
 import os
-import platform
-import subprocess
 import time
 from collections.abc import Callable
 from itertools import pairwise
@@ -20,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import scipy.sparse as sp
+from benchmarks.machine import machine
 
 Pairs = set[tuple[int, int]]
 THRESHOLD, BANDS, WIDTH = 0.5, 42, 3
@@ -130,7 +128,6 @@ def main() -> None:
     true = truth(texts)
     results = {name: judged(find, texts, true) for name, find in TOOLS.items()}
     ours = results["veridical"]["docs_per_second"]
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False, cwd=OUT.parent)
     record = {
         "rows": asked.rows,
         "seed": asked.seed,
@@ -140,10 +137,8 @@ def main() -> None:
         "times_faster_than": {
             name: round(ours / got["docs_per_second"], 2) for name, got in results.items() if name != "veridical"
         },
-        "versions": {name: importlib.metadata.version(name) for name in (*TOOLS, "daft", "numpy", "pyarrow")},
-        "machine": {"python": platform.python_version(), "system": platform.machine(), "cores": len(os.sched_getaffinity(0))},
+        "machine": machine(*TOOLS, "daft", "numpy", "pyarrow"),
         "load_average": round(os.getloadavg()[0], 2),
-        "commit": commit.stdout.strip(),
     }
     asked.out.parent.mkdir(parents=True, exist_ok=True)
     asked.out.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")

@@ -1,6 +1,6 @@
 """The query engine: many rows attacked at once against one row at a time, same recipe, same candidates, same weights.
 
-Run: python benchmarks/speed/queries.py [--models linear,minilm] [--rows 200] [--encoder-rows 200]
+Run: python -m benchmarks.speed.queries [--models linear,minilm] [--rows 200] [--encoder-rows 200]
      [--budget 300] [--data FOLDER] [--out FILE.json]
 The opponents do what attack libraries do: the model gets the candidates of one word of one row, in batches of at most 32.
 
@@ -15,11 +15,8 @@ processor. Rows are those of DATA/sst5, or made up.
 """
 
 import argparse
-import importlib.metadata
 import json
 import os
-import platform
-import subprocess
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -28,6 +25,7 @@ from statistics import median
 from typing import Any
 
 import numpy as np
+from benchmarks.machine import machine
 
 from veridical.audit._made_up import dataset, nonsense
 from veridical.dataset.rows import Dataset, Text
@@ -201,18 +199,14 @@ def main() -> None:
     asked = options.parse_args()
     asked.data = Path(asked.data) if asked.data else None
     results = {name: measured(name, asked) for name in asked.models.split(",")}
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False, cwd=OUT.parent)
     record = {
         "recipe": asked.recipe,
         "budget": asked.budget,
         "seed": asked.seed,
         "wanted_times_faster": WANTED,
         "results": results,
-        "versions": {name: importlib.metadata.version(name) for name in ("numpy", "scikit-learn", "torch", "transformers")},
-        "machine": {"python": platform.python_version(), "system": platform.machine(), "cores": len(os.sched_getaffinity(0))},
-        "threads": os.environ.get("OMP_NUM_THREADS", ""),
+        "machine": machine("numpy", "scikit-learn", "torch", "transformers"),
         "load_average": round(os.getloadavg()[0], 2),
-        "commit": commit.stdout.strip(),
     }
     asked.out.parent.mkdir(parents=True, exist_ok=True)
     asked.out.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
