@@ -285,8 +285,12 @@ class _Account:
         return self.books.score(value, score, bounds, method if which == "honest" else f"{method}; under the contract")
 
     def measurement(self, shares: dict[str, Share], *, bounds: tuple[float, float]) -> tuple[Component, ...]:
-        books, critical = self.books, self.books.critical(shares)
         tables, reviewed = self.game.tables, self.game.reviewed
+        people = tables.people
+        shares = {**shares, "leakage": shares["leakage"].given(people.leaked & ~people.fresh)}
+        if reviewed is not None:  # labels that nobody read are the doubt, and the review's own variance holds it
+            shares["noise"] = shares["noise"].given(np.ones(people.n, np.bool_))
+        books, critical = self.books, self.books.critical(shares)
         return (
             self.protocol(shares, critical),
             books.component("leakage", "measurement", shares["leakage"], critical, wording.leakage(self.game), luck=self._luck()),

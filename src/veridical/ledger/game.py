@@ -5,11 +5,12 @@ Shapley 1953; exact over all coalitions; order envelope: the smallest and larges
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from math import factorial
 
 import numpy as np
+import numpy.typing as npt
 
 from veridical.models.model import FloatArray
 
@@ -47,6 +48,16 @@ class Share:
     left: Value
     order_low: float
     order_high: float
+
+    def given(self, known: npt.NDArray[np.bool_]) -> "Share":
+        """The same about these very rows, (n,): what is known of a row is no doubt. What is left comes from the other rows, as
+        far as they tell of more than themselves; how many there happen to be of each kind is known too."""
+        if not known.any():
+            return self
+        influence, others = np.where(known, 0.0, self.drop.influence), ~known
+        if others.any():
+            influence[others] -= influence[others].mean()
+        return replace(self, drop=replace(self.drop, influence=influence))
 
 
 def coefficients(player: str, players: Sequence[str]) -> list[tuple[Coalition, float]]:

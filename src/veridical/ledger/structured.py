@@ -179,6 +179,7 @@ def account_structured(
     uncertainty = game.uncertainty()
     books = Books(game.people.n, uncertainty, 0.0, seed)
     shares = shapley(PLAYERS, game)
+    shares["leakage"] = shares["leakage"].given(game.people.leaked & ~game.people.fresh)
     critical = books.critical(shares)
     empty, full = game(frozenset()), game(frozenset(PLAYERS))
     tables = [game.reported.stacked, *(look.stacked() for look in looks)]
