@@ -26,6 +26,8 @@ from veridical.dataset.rows import IntArray, Text
 from veridical.models.model import FloatArray
 from veridical.probe import _clustered
 from veridical.probe._contract import AnswerPart, AnswerToys, Measured, Probe, Toys
+from veridical.probe._said import gap_in_points, in_percent
+from veridical.probe._share import share_estimate
 from veridical.probe._subject import Subject, subject_of
 from veridical.probe._test_rows import TestRows
 from veridical.probe._toys import ToyModel
@@ -123,10 +125,9 @@ def run(subject: Subject, params: Params, rng: np.random.Generator) -> Measured 
     ]
     after, notes = _temperature_measures(subject, weights, votes, params)
     curve = _selective(subject, confidence, right, weights, votes, params)
-    first = measures[0].estimate
-    sure, share = (100 * float(np.average(values, weights=weights)) for values in (confidence, right))
+    sure, share = _means(confidence, right, subject, params)
     summary = (
-        f"Mean confidence {sure:.1f} %, right {share:.1f} %; calibration error (root mean square) {100 * first.value:.1f} points."
+        f"Mean confidence {sure}, right {share}; calibration error (root mean square) {gap_in_points(measures[0].estimate)}."
     )
     return Measured(len(subject.rows), summary, (*measures, *after), (curve,), notes=notes)
 
@@ -159,13 +160,20 @@ def run_answers(subject: AnswerSubject, params: Params, rng: np.random.Generator
         _overconfidence(confidence, right, weights, subject=subject, params=params),
         _clustered.measure("brier", brier, unit="share", about=about, level=params.level, bounded=True),
     ]
-    sure, share = (100 * float(np.average(values, weights=weights)) for values in (confidence, right))
+    sure, share = _means(confidence, right, subject, params)
     summary = (
-        f"Mean confidence in whole answers {sure:.1f} %, wholly right {share:.1f} %; calibration error (root mean square) "
-        f"{100 * measures[0].estimate.value:.1f} points."
+        f"Mean confidence in whole answers {sure}, wholly right {share}; calibration error (root mean square) "
+        f"{gap_in_points(measures[0].estimate)}."
     )
     curve = _selective(subject, confidence, right, weights, votes, params)
     return Measured(len(subject.rows), summary, tuple(measures), (curve,))
+
+
+def _means(confidence: FloatArray, right: FloatArray, subject: TestRows, params: Params) -> tuple[str, str]:
+    """Mean confidence and share of right answers, as a sentence says them."""
+    spreads = (_clustered.mean(values, subject.clusters) for values in (confidence, right))
+    sure, share = (in_percent(share_estimate(spread, level=params.level)) for spread in spreads)
+    return sure, share
 
 
 def _estimate(value: float, drawn: FloatArray, subject: TestRows, params: Params, method: str) -> Estimate:

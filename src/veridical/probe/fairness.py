@@ -28,6 +28,7 @@ from veridical.core.randomness import stream
 from veridical.core.simultaneous import critical_value, errors_of
 from veridical.dataset.rows import IntArray, Text
 from veridical.models.model import FloatArray
+from veridical.probe import _said
 from veridical.probe._contract import Measured, Probe, Toys
 from veridical.probe._subject import Subject, subject_of
 from veridical.probe._toys import ToyModel
@@ -362,8 +363,8 @@ def _summary(look: Look, measures: Sequence[Measure]) -> str:
     worst, gap = measures[0].estimate, measures[1]
     lowest = look.groups[int(np.nanargmin(look.scores[0]))]
     return (
-        f"{len(look.groups)} groups; the lowest at {100 * worst.value:.1f} % [{100 * worst.low:.1f}, {100 * worst.high:.1f}] "
-        f"({lowest}); groups differ by {100 * gap.estimate.value:.1f} points, random groups by {100 * (gap.null or 0.0):.1f}."
+        f"{len(look.groups)} groups; the lowest ({lowest}) at {_said.in_percent(worst)}; groups differ by "
+        f"{_said.gap_in_points(gap.estimate)}, random groups by {100 * (gap.null or 0.0):.1f}."
     )
 
 

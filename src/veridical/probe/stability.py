@@ -30,6 +30,7 @@ from veridical.probe import _clustered
 from veridical.probe._contract import Measured, Probe, Toys
 from veridical.probe._learning_curve import continued
 from veridical.probe._retraining import Again, retraining
+from veridical.probe._said import in_percent, in_points
 from veridical.probe._subject import Recipe, Subject, subject_of
 from veridical.probe.answers._stability import part as answers
 from veridical.tasks._class_metrics import earned
@@ -300,8 +301,8 @@ def _summary(measures: list[Measure]) -> str:
     by_name = {measure.name: measure.estimate for measure in measures}
     churn, spread, gain = by_name["churn: resampled"], by_name["spread: resampled"], by_name["gain_from_more_rows"]
     return (
-        f"Trained on a resample of train, {100 * churn.value:.1f} % of answers change and the score spreads by "
-        f"{spread.value:.1f} points; twice the rows would buy {gain.value:.1f} [{gain.low:.1f}, {gain.high:.1f}]."
+        f"Trained on a resample of train, answers that change: {in_percent(churn)}; the score spreads by {in_points(spread)}; "
+        f"twice the rows would buy {in_points(gain)}."
     )
 
 
