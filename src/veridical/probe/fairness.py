@@ -238,7 +238,7 @@ def _nulls(look: Look, metric: Metric, permutations: int, rng: np.random.Generat
 
 def _worst(look: Look, metric: str) -> Measure:
     values, draws = look.scores
-    errors = gm.certain_error(values, look.votes, errors_of(draws))
+    errors = gm.certain_error(look.votes, errors_of(draws))
     worst = gm.worst_group(values, draws, errors, level=look.params.level)
     about = (
         f"{metric.replace('_', ' ')} of the lowest group, corrected for having been picked (uncorrected {values.min():.3f}, "
@@ -293,7 +293,7 @@ def _ratio_measure(
 
 def _bands(value: FloatArray, draws: FloatArray, votes: FloatArray, *, level: float) -> tuple[FloatArray, FloatArray]:
     """Simultaneous intervals (G,) of rates of groups."""
-    errors = gm.certain_error(np.nan_to_num(value), votes, errors_of(draws))
+    errors = gm.certain_error(votes, errors_of(draws))
     reach = critical_value(draws, value, errors, level=level) * errors
     return np.clip(value - reach, 0.0, 1.0), np.clip(value + reach, 0.0, 1.0)
 

@@ -24,6 +24,7 @@ from veridical.core.bootstrap import percentile_interval, resampled_counts
 from veridical.core.estimate import Estimate
 from veridical.core.finding import Skipped
 from veridical.core.probe_record import Curve, Example, Measure
+from veridical.core.proportion import opened_share
 from veridical.core.randomness import stream
 from veridical.dataset.rows import IntArray, Text
 from veridical.dataset.words import words
@@ -234,7 +235,8 @@ def _answered(known: FloatArray, asked: list[_Asked], params: Params, rng: np.ra
             votes = resampled_counts(int(member.max()) + 1, params.replicates, rng)[:, member]
             value += float(passed.mean()) / len(asked)
             drawn += (votes @ passed / votes.sum(axis=1)) / len(asked)
-        low, high = percentile_interval(drawn, value, params.level)
+        ends = percentile_interval(drawn, value, params.level)
+        low, high = opened_share(ends, value, n=n_units, level=params.level)
         n = sum(len(part.inputs) for part in asked)
         estimates.append(Estimate(value, low, high, params.level, n, n_units, "units resampled; threshold fixed"))
     about = "Share of inputs without evidence still answered; kinds have equal weight."
