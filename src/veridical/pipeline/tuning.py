@@ -29,6 +29,7 @@ from veridical.core.randomness import stream
 from veridical.core.surroundings import PeakMemory, threads, use_threads
 from veridical.core.tuning_record import TunedMethod, TuningRecord
 from veridical.pipeline.config import RunConfig
+from veridical.pipeline.groups_needed import refuse_no_group_column
 from veridical.pipeline.run_folder import RunFolder, claim
 from veridical.pipeline.running import identity_of, load_as_configured, structure_of, use_engine
 
@@ -71,6 +72,7 @@ def tune(
     """
     ways = [_way(method, config.training) for method in methods]
     _check(config, methods)
+    refuse_no_group_column(source, config)
     whole = identity_of("tune", source, config)
     whole["config"]["methods"] = list(methods)
     with claim(out, whole, threads=threads(), fresh=fresh) as folder:
