@@ -242,9 +242,11 @@ def _share_right(look: _Look) -> str:
 
 
 def _review_error(look: _Look) -> float:
-    """Standard error of the share of right answers that the review leaves, 0 where labels are as given."""
-    moved = look.weights @ look.opened / look.weights.sum()
-    return float(np.sqrt(moved @ moved))
+    """Standard error of the share of right answers that the review leaves, 0 where labels are as given: of what each stratum's
+    share is, and of whether a row that is right by chances alone is right."""
+    share = look.weights / look.weights.sum()
+    moved, doubt = share @ look.opened, share**2 @ (look.right * (1 - look.right)).clip(0.0)
+    return float(np.sqrt(moved @ moved + doubt))
 
 
 def _calibration_error(look: _Look, *, rng: np.random.Generator) -> Measure:
