@@ -25,9 +25,9 @@ def test_probe_measures_and_keeps_what_it_measured(veridical: Callable[..., Any]
     record = json.loads((run / "probes.json").read_text(encoding="utf-8"))
     (outcome,) = record["probes"]
     assert outcome["probe"] == CHEAP
-    # 30 of the 120 test rows stand in train; the 90 others are too few to look at alone, and that is said.
-    assert (outcome["n_rows"], len(outcome["notes"])) == (120, 2)
-    assert "near-equal text in train" in outcome["notes"][1]
+    # 30 of the 120 test rows stand in train; the 90 others are too few to look at alone, and that is said. Labels are as given.
+    assert (outcome["n_rows"], len(outcome["notes"])) == (120, 3)
+    assert "near-equal text in train" in outcome["notes"][2]
     assert {m["name"] for m in outcome["measures"]} >= {"calibration_error", "overconfidence", "log_loss", "brier"}
     assert "Calibration" in (run / "report.html").read_text(encoding="utf-8")
     again = veridical("probe", run, "--only", CHEAP, "--budget", "quick", "--json")

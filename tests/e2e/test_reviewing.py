@@ -124,3 +124,28 @@ def test_a_formula_does_not_run_in_a_spreadsheet(veridical: Callable[..., Any], 
     answers = json.loads((run / "review.json").read_text(encoding="utf-8"))["answers"]
     assert set(answers.values()) <= {"+a", "b"}
     assert all(row.startswith("=") for row in answers)
+
+
+def test_calibration_is_that_of_the_labels_as_reviewed(
+    veridical: Callable[..., Any], english: tuple[Path, Path], tmp_path: Path
+) -> None:
+    train, test = english
+    out, more = tmp_path / "run", ("--no-repair", "--quiet", "--probes", "calibration,fairness")
+    assert veridical("run", train, "--test", test, *ROLES, *more, "--out", out).code == 0
+    (before,) = [one for one in _json(out / "probes.json")["probes"] if one["probe"] == "calibration"]
+    assert any("Labels are as given" in note for note in before["notes"])
+    assert veridical("review", out, "--rows", 40, "--out", tmp_path / "sheet.csv").code == 0
+    asked = _rows(tmp_path / "sheet.csv")
+    turned = [{**row, "label": "neg" if row["label"] == "pos" else "pos"} for row in asked[:5]]
+    said = veridical("review", out, "--answers", _answered(tmp_path / "a.csv", [*turned, *asked[5:]]), "--quiet")
+    assert said.code == 0, said.err
+    found = _json(out / "probes.json")
+    assert [one["probe"] for one in found["probes"]] == ["calibration", "fairness"]
+    after = found["probes"][0]
+    assert "Labels as reviewed: 5 of 40 read were changed." in after["summary"]
+    old, new = ({m["name"]: m["estimate"]["value"] for m in one["measures"]} for one in (before, after))
+    assert new["log_loss (labels as given)"] == old["log_loss"] != new["log_loss"]
+    assert "5 of 40 read were changed." in (out / "report.md").read_text(encoding="utf-8")
+    again = veridical("probe", out, "--only", "calibration", "--fresh", "--quiet")
+    assert again.code == 0, again.err
+    assert _json(out / "probes.json")["probes"][0]["summary"] == after["summary"]

@@ -19,6 +19,7 @@ from veridical.core.bootstrap import cluster_bootstrap_means, percentile_interva
 from veridical.core.estimate import Estimate
 from veridical.core.finding import Finding, Looked, Skipped
 from veridical.core.multiplicity import benjamini_hochberg
+from veridical.core.proportion import opened_share
 from veridical.dataset.rows import Dataset, IntArray
 from veridical.dataset.words import words
 from veridical.models.floors import FIRST_WORDS, OPENING, presence
@@ -56,8 +57,8 @@ def run(evidence: Evidence, params: Params, rng: np.random.Generator) -> Looked 
         value = float(right.mean())
         prior = max(float(np.mean(shuffled)), float(np.bincount(codes).max() / len(codes)))
         replicates = cluster_bootstrap_means(right[:, None], clusters, 1000, rng)[:, 0]
-        low, high = percentile_interval(replicates, value)
         n_clusters = len(np.unique(clusters))
+        low, high = opened_share(percentile_interval(replicates, value), value, n=n_clusters)
         measures[name] = Estimate(value, low, high, 0.95, len(known), n_clusters, "cluster bootstrap")
         names.append(name)
         excess.append((value - prior) / max(1 - prior, 1e-9))

@@ -4,6 +4,7 @@ import errno
 import sys
 import tempfile
 import traceback
+from itertools import pairwise
 from pathlib import Path
 
 from veridical.core.errors import SurroundingsError, VeridicalError, is_full_disk
@@ -20,18 +21,28 @@ def main(arguments: list[str] | None = None) -> None:
     opt_out_of_telemetry()
     from veridical.cli._app import app
 
+    given = sys.argv[1:] if arguments is None else arguments
     try:
-        code = app()(sys.argv[1:] if arguments is None else arguments, prog_name="veridical", standalone_mode=False)
+        code = app()(given, prog_name="veridical", standalone_mode=False)
     except KeyboardInterrupt:
         code = INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the one place where every error becomes a sentence and an exit code
-        code = _explained(error)
+        code = _explained(error, lang=_language(given))
     if code == INTERRUPTED:
-        print("Interrupted. The same command goes on where it stopped.", file=sys.stderr)  # noqa: T201
+        print(_said("Interrupted. The same command goes on where it stopped.", _language(given)), file=sys.stderr)  # noqa: T201
     sys.exit(code or 0)
 
 
-def _explained(error: Exception) -> int:
+def _language(arguments: list[str]) -> str:
+    """The language asked for with --lang, of those there are; the command itself may be what is wrong."""
+    from veridical.report.wording import LANGUAGES
+
+    said = [later for flag, later in pairwise([*arguments, ""]) if flag == "--lang"]
+    said += [argument.removeprefix("--lang=") for argument in arguments if argument.startswith("--lang=")]
+    return said[-1] if said and said[-1] in LANGUAGES else "en"
+
+
+def _explained(error: Exception, *, lang: str) -> int:
     """Say what went wrong in one sentence; the exit code."""
     format_message = getattr(error, "format_message", None)
     if isinstance(error, VeridicalError):
@@ -47,8 +58,17 @@ def _explained(error: Exception) -> int:
         )
     else:
         code, sentence = OUR_BUG, f"This is a bug in veridical; please report it with the file {_kept(error)}"
-    print(" ".join(sentence.split()), file=sys.stderr)  # noqa: T201
+    print(_said(" ".join(sentence.split()), lang), file=sys.stderr)  # noqa: T201
     return code
+
+
+def _said(sentence: str, lang: str) -> str:
+    """The sentence in the language asked for, as far as words/errors.LANG.yaml has it."""
+    if lang == "en":
+        return sentence
+    from veridical.report.sentences import translated_error
+
+    return translated_error(sentence, lang)
 
 
 def _is_surroundings(error: Exception) -> bool:

@@ -34,7 +34,9 @@ class Difference:
 
     points: with its own interval. band: with the simultaneous one over all pairs. p: two-sided, clusters' signs flipped or their
     statistics swapped. p_holm: corrected for the number of pairs. told: p_holm and band both say it is not zero. mde: smallest
-    difference seen with 80 % power after that correction, points.
+    difference seen with 80 % power after that correction, points, whatever wrong labels may have made of it. conflict: which of
+    the two would say so alone: band (then widened to hold zero), test, or labels (the test, but wrong labels may make as much);
+    empty where they agree.
     """
 
     points: Estimate
@@ -43,6 +45,7 @@ class Difference:
     p_holm: float
     told: bool
     mde: float
+    conflict: str = ""
 
     @classmethod
     def from_json(cls, record: dict[str, Any]) -> "Difference":

@@ -7,11 +7,13 @@ Definitions as in fairlearn 0.15 (Bird et al. 2020), each class against the rest
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
+from veridical.core.proportion import none_seen
 from veridical.core.simultaneous import critical_value, errors_of
 
 FloatArray = npt.NDArray[np.float64]
@@ -194,10 +196,11 @@ def permutation_p(seen: float, null: FloatArray) -> float:
     return float((1 + (known >= seen - 1e-12).sum()) / (1 + len(known)))
 
 
-def certain_error(values: FloatArray, votes: FloatArray, errors: FloatArray) -> FloatArray:
-    """Standard errors (M,) of shares that no replicate moves (all right or all wrong so far): one more of each is imagined."""
-    imagined = (values * votes + 1) / (votes + 2)
-    return np.where(errors > 1e-12, errors, np.sqrt(imagined * (1 - imagined) / np.maximum(votes, 1.0)))
+def certain_error(votes: FloatArray, errors: FloatArray) -> FloatArray:
+    """Standard errors (M,) of shares; where no replicate moves one (all right or all wrong so far), such that 1.96 of them reach
+    the end of the exact interval of that many votes."""
+    reach = np.array([none_seen(max(n, 1.0)) for n in votes]) / NormalDist().inv_cdf(0.975)
+    return np.where(errors > 1e-12, errors, reach)
 
 
 def spread_interval(
@@ -212,7 +215,7 @@ def spread_interval(
     for value, draw, vote in zip(values, draws, votes, strict=True):
         kept = np.flatnonzero(np.isfinite(value))
         own = errors_of(draw)
-        floor = np.where(own > 1e-12, 0.0, certain_error(value, vote, own))
+        floor = np.where(own > 1e-12, 0.0, certain_error(vote, own))
         i, j = (kept[side] for side in np.triu_indices(len(kept), 1))
         centre.append(value[i] - value[j])
         moved.append(draw[:, i] - draw[:, j])

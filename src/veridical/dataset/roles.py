@@ -1,5 +1,6 @@
 """Which column plays which role: as the options say, else by the columns' names, else refused with the candidates named."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from veridical.core.errors import InputError, UnknownName
@@ -100,8 +101,14 @@ def _guess_pair(roles: dict[str, str], free: dict[str, str]) -> None:
             return
 
 
+def could_be(role: str, columns: Sequence[str]) -> list[str]:
+    """Columns whose names say that they may play the role, the likeliest first."""
+    named = {column.strip().lower(): column for column in columns}
+    return [named[name] for name in NAMES[role] if name in named]
+
+
 def _guess(role: str, roles: dict[str, str], free: dict[str, str], path: Path, *, needed: bool, option: str) -> None:
-    found = [free[name] for name in NAMES[role] if name in free]
+    found = could_be(role, list(free.values()))
     if not found and not needed:
         return
     exact = [name for name in found if name.lower() == role]

@@ -9,6 +9,7 @@ import scipy.sparse as sp
 from veridical.core.bootstrap import cluster_bootstrap_means, percentile_interval
 from veridical.core.estimate import Estimate
 from veridical.core.plugins import get
+from veridical.core.proportion import opened_share
 from veridical.core.randomness import stream
 from veridical.dataset.rows import Dataset, IntArray, Text
 from veridical.dataset.words import words
@@ -100,5 +101,8 @@ def _estimate(
     rows = margins(true, predicted, n_classes=n_classes, metric=score).stacked()
     value = float(score(*np.split(rows.sum(axis=0), 3)))
     means = cluster_bootstrap_means(rows, units, REPLICATES, rng)
-    low, high = percentile_interval(np.array([score(*np.split(row, 3)) for row in means]), value)
-    return Estimate(value, low, high, 0.95, len(true), len(np.unique(units)), "bootstrap over distinct inputs")
+    n_units = len(np.unique(units))
+    drawn = np.array([score(*np.split(row, 3)) for row in means])
+    interval = percentile_interval(drawn, value)
+    low, high = opened_share(interval, value, n=n_units) if value > 0 else interval  # a rule is not wrong everywhere by luck
+    return Estimate(value, low, high, 0.95, len(true), n_units, "bootstrap over distinct inputs")

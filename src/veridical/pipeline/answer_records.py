@@ -12,6 +12,7 @@ from veridical.core.atomic_write import write_json
 from veridical.core.bootstrap import cluster_bootstrap_means, percentile_interval
 from veridical.core.errors import InputError
 from veridical.core.estimate import Estimate
+from veridical.core.proportion import opened_share
 from veridical.core.randomness import stream
 from veridical.dataset.row_shape import BadCell
 from veridical.pipeline.records import write_table
@@ -143,5 +144,8 @@ def _estimate(rows: "Margins", measure: "Measure", units: "np.ndarray", *, rng: 
     stacked = rows.stacked()
     value = float(measure.metric(*np.split(stacked.sum(axis=0), 3)))
     means = cluster_bootstrap_means(stacked, units, REPLICATES, rng)
-    low, high = percentile_interval(np.array([measure.metric(*np.split(row, 3)) for row in means]), value)
-    return Estimate(value, low, high, 0.95, len(units), len(np.unique(units)), "bootstrap over distinct inputs")
+    n_units = len(np.unique(units))
+    drawn = np.array([measure.metric(*np.split(row, 3)) for row in means])
+    interval = percentile_interval(drawn, value)
+    low, high = opened_share(interval, value, n=n_units) if value > 0 else interval  # a rule is not wrong everywhere by luck
+    return Estimate(value, low, high, 0.95, len(units), n_units, "bootstrap over distinct inputs")

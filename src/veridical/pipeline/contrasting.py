@@ -44,6 +44,7 @@ def contrast_run(
     from veridical.probe._contract import Measured
     from veridical.probe._revisions import consistency
     from veridical.probe._runner import outcome_of
+    from veridical.probe._said import in_percent
 
     record = finished_run(run)
     need_one_label(
@@ -63,8 +64,8 @@ def contrast_run(
         rng = stream(record.seed, f"probe/{REVISIONS}/{content_hash(file)}")
         queries = Queries(model, progress=progress)
         measures = consistency(queries, originals, revised, rng=rng)
-        first, second = (100 * next(m for m in measures if m.name == f"{side}_accuracy").estimate.value for side in SIDES)
-        summary = f"{len(revised)} revisions: {first:.1f} % of the originals right, {second:.1f} % of their revisions."
+        first, second = (in_percent(next(m for m in measures if m.name == f"{side}_accuracy").estimate) for side in SIDES)
+        summary = f"{len(revised)} revisions: originals right {first}, their revisions right {second}."
         found = outcome_of(
             REVISIONS,
             Measured(len(revised), summary, measures),

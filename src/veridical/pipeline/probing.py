@@ -58,20 +58,23 @@ def probe_run(
         use_stored_threads(run)
         before = None if fresh else probe_record.read(run)
         chosen = budget or (before.budget if before else BUDGET)
-        subject = with_review(subject_of_run(run, record, budget=chosen, progress=progress), run)
+        subject = with_review(subject_of_run(run, record, budget=chosen, progress=progress), run, record)
         done = [outcome for outcome in _kept(before, subject) if not (again and outcome.probe in wanted)]
         no_text = bool(record.config.get("no_text"))
-        found = _probed(run, subject, wanted=wanted, done=done, no_text=no_text, progress=progress)
+        found = probed(run, subject, wanted=wanted, done=done, no_text=no_text, progress=progress)
         with_candidates(run, record)
     return found
 
 
-def with_review(subject: "Subject | AnswerSubject", run: Path) -> "Subject | AnswerSubject":
-    """The subject with what people said of edited texts, where rows have one label."""
+def with_review(subject: "Subject | AnswerSubject", run: Path, record: RunRecord) -> "Subject | AnswerSubject":
+    """The subject with what people said of edited texts and of test labels, where rows have one label."""
     from veridical.pipeline.edit_review_file import reviewed_edits
+    from veridical.pipeline.label_review import read_labels
     from veridical.probe._subject import Subject
 
-    return replace(subject, reviewed=reviewed_edits(run)) if isinstance(subject, Subject) else subject
+    if not isinstance(subject, Subject):
+        return subject
+    return replace(subject, reviewed=reviewed_edits(run), read=read_labels(run, record, subject.data))
 
 
 def probe_stage(
@@ -90,7 +93,7 @@ def probe_stage(
     else:
         subject = answer_subject_of(trained, evidence, config=config, budget=config.budget, wanted=wanted, progress=progress)
     done = _kept(probe_record.read(folder), subject)
-    return _probed(folder, subject, wanted=wanted, done=done, no_text=config.no_text, progress=progress)
+    return probed(folder, subject, wanted=wanted, done=done, no_text=config.no_text, progress=progress)
 
 
 def _kept(before: ProbeRecord | None, subject: "Subject | AnswerSubject") -> list[ProbeOutcome]:
@@ -105,7 +108,7 @@ def _kept(before: ProbeRecord | None, subject: "Subject | AnswerSubject") -> lis
     return [outcome for outcome in stand if same or outcome.probe in GIVEN]
 
 
-def _probed(
+def probed(
     folder: Path,
     subject: "Subject | AnswerSubject",
     *,

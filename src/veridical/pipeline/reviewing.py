@@ -18,6 +18,7 @@ from veridical.ledger.contract import read_contract
 from veridical.ledger.review import UNSURE, Frame, Review, ReviewParams, allocation, draw, frame
 from veridical.ledger.tables import Tables, read_tables
 from veridical.pipeline import records
+from veridical.pipeline.label_review import look_again
 from veridical.pipeline.one_label import need_one_label
 from veridical.pipeline.review_file import StoredReview, doubts, drawn_sheet, read_review, write_review
 from veridical.pipeline.run_folder import held
@@ -116,6 +117,7 @@ def take_answers(run: Path, *, answers: Path) -> tuple[RunRecord, int]:
         reviewed = dataclasses.replace(record, ledger=ledger)
         write_review(run, StoredReview(every, stored.sheets))
         run_record.save(reviewed, run)
+        look_again(run, reviewed)
         from veridical.report.html import report
 
         for format in ("html", "md"):

@@ -25,7 +25,9 @@ LOCK = ".lock"
 MAY_COME_FIRST = frozenset({LOCK, "reviews.csv"})
 """Files that may stand in a folder that is not a run yet: the lock, and the data the demo writes for itself."""
 BEFORE = ".before"
-"""Where --fresh keeps what it replaces until the new run has a stage done."""
+"""Where --fresh keeps what it replaces until the new run has a stage done. While it is there, the rest is the new run's."""
+MOVING = ".before.moving"
+"""The same on its way there or back. While it is there, all of the folder is what was there before --fresh."""
 OURS = (
     *("run.json", "audit.json", "report.html", "report.md", "traceback.txt", STAGES, "model", "model_repaired", "checkpoint"),
     *("findings.parquet", "rows.parquet", "edits.parquet", "predictions.parquet", "dynamics.parquet", "data.parquet"),
@@ -179,12 +181,12 @@ def refuse_foreign(path: Path) -> None:
     """Raise InputError when `path` is a file, or a folder that holds something and is no run."""
     if path.exists() and not path.is_dir():
         raise InputError(f"--out {path} is a file; give a folder, new or empty.")
-    if path.is_dir() and stored_identity(path) is None:
+    if path.is_dir() and not any(stored_identity(place) for place in (path, path / MOVING, path / BEFORE)):
         others = sorted(entry.name for entry in path.iterdir() if entry.name not in MAY_COME_FIRST)
         # What a run leaves behind that died before its identity was whole.
         others = [name for name in others if not (name.startswith(".") and name.endswith(".part"))]
         others = [name for name in others if name != STAGES or any((path / STAGES).glob("*.json"))]
-        others = [name for name in others if name != BEFORE]
+        others = [name for name in others if name not in (BEFORE, MOVING)]
         if others:
             shown = ", ".join(others[:3])
             raise InputError(f"--out {path} holds other files ({shown}) and is no veridical run. Choose a new or empty folder.")
@@ -215,25 +217,42 @@ def _emptied(path: Path) -> None:
 
 
 def _put_aside(path: Path) -> None:
-    """The run in a folder, moved into its sub-folder BEFORE until the new one has a stage done."""
-    aside = path / BEFORE
-    aside.mkdir(exist_ok=True)
-    # The stages first: as long as they are not in their place, a kill leaves a folder that is given back.
-    for name in sorted(_ours(path), key=lambda name: name != STAGES):
-        if (path / name).exists() or (path / name).is_symlink():
-            (path / name).rename(aside / name)
+    """The run in a folder, moved into its sub-folder BEFORE until the new one has a stage done. What is moved one by one goes
+    into MOVING, and that becomes BEFORE at once: whoever comes after a kill knows from the name whose the rest is."""
+    there = [name for name in _ours(path) if (path / name).exists() or (path / name).is_symlink()]
+    if not there:
+        return
+    (path / MOVING).mkdir()
+    for name in there:
+        (path / name).rename(path / MOVING / name)
+    (path / MOVING).rename(path / BEFORE)
+
+
+def _moved_back(path: Path) -> None:
+    """What lies in MOVING, in its place again; nothing there is in its way."""
+    if (path / MOVING).is_dir():
+        for entry in sorted((path / MOVING).iterdir(), key=lambda entry: entry.name == STAGES):
+            entry.rename(path / entry.name)
+        (path / MOVING).rmdir()
 
 
 def _given_back(path: Path) -> bool:
     """What `_put_aside` moved, in its place again; False where nothing was put aside."""
-    aside = path / BEFORE
-    if not aside.is_dir() or not any(aside.iterdir()):
+    if not (path / BEFORE).is_dir():
         return False
     _emptied(path)
-    for name in sorted((entry.name for entry in aside.iterdir()), key=lambda name: name == STAGES):
-        (aside / name).rename(path / name)
-    aside.rmdir()
+    (path / BEFORE).rename(path / MOVING)
+    _moved_back(path)
     return True
+
+
+def _settled(path: Path) -> None:
+    """The folder after a --fresh that was killed: what was there before where the new run has no stage done, else the new run."""
+    _moved_back(path)
+    if any(marker.stem != "identity" for marker in (path / STAGES).glob("*.json")):
+        shutil.rmtree(path / BEFORE, ignore_errors=True)
+    else:
+        _given_back(path)
 
 
 def folder_of(out: Path | None, identity: dict[str, Any]) -> Path:
@@ -260,8 +279,7 @@ def claim(out: Path | None, identity: dict[str, Any], *, threads: int, fresh: bo
     _made(path)
     lock = _locked(path)
     try:
-        if not any(marker.stem != "identity" for marker in (path / STAGES).glob("*.json")):
-            _given_back(path)  # a --fresh that was killed before it had done anything
+        _settled(path)
         if fresh:
             _put_aside(path)
         for half_written in path.rglob(".*.part"):

@@ -24,6 +24,7 @@ from veridical.models.callable_name import is_callable_name, source_of
 from veridical.models.calls import header_values, is_address
 from veridical.pipeline import records
 from veridical.pipeline.config import FILES, RunConfig, calls_of, identity
+from veridical.pipeline.groups_needed import refuse_no_group_column, refuse_unfit_groups
 from veridical.pipeline.run_folder import RunFolder, claim, content_hash, folder_of, wait_for_release
 from veridical.pipeline.searching import check_search, read_search, with_chosen
 from veridical.train.processes import called, dismiss, together
@@ -74,6 +75,7 @@ def run(
         return _along(source, config, out)
     if fresh:
         _check_names(config)  # before what is there is emptied
+        refuse_no_group_column(source, config)
     whole = identity_of("run", source, config)
     with claim(Path(out) if out is not None else None, whole, threads=threads(), fresh=fresh) as folder:
         use_threads(folder.machine["threads"])
@@ -134,6 +136,7 @@ class _Job:
         from veridical.audit._evidence import Evidence
 
         _check_names(self.config)
+        refuse_no_group_column(self.source, self.config)
         data = self.stage("load", self.load, self.loaded)
         evidence = Evidence(data, seed=self.config.seed, progress=self.progress)
         audit = self.stage("audit", lambda: self.audit(evidence), lambda: records.read_audit(self.folder.path))
@@ -161,6 +164,7 @@ class _Job:
         from veridical.dataset.storage import save
 
         data = load_as_configured(self.source, self.config, self.progress)
+        refuse_unfit_groups(data, self.config)
         if self.config.contract:
             from veridical.ledger.contract import read_contract, refuse_absent
 

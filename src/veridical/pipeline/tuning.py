@@ -24,10 +24,12 @@ from veridical.core.bootstrap import (
 from veridical.core.errors import InputError, UnknownName
 from veridical.core.estimate import Estimate
 from veridical.core.progress import Progress, silent
+from veridical.core.proportion import opened_difference, opened_share
 from veridical.core.randomness import stream
 from veridical.core.surroundings import PeakMemory, threads, use_threads
 from veridical.core.tuning_record import TunedMethod, TuningRecord
 from veridical.pipeline.config import RunConfig
+from veridical.pipeline.groups_needed import refuse_no_group_column
 from veridical.pipeline.run_folder import RunFolder, claim
 from veridical.pipeline.running import identity_of, load_as_configured, structure_of, use_engine
 
@@ -70,6 +72,7 @@ def tune(
     """
     ways = [_way(method, config.training) for method in methods]
     _check(config, methods)
+    refuse_no_group_column(source, config)
     whole = identity_of("tune", source, config)
     whole["config"]["methods"] = list(methods)
     with claim(out, whole, threads=threads(), fresh=fresh) as folder:
@@ -309,11 +312,14 @@ def estimated(tried: Sequence[dict[str, Any]], counted: Counted, clusters: IntAr
             continue
         value, replicates = _scores(counted, one, clusters, counts)
         about = (len(clusters), len(names))
-        score = Estimate(value, *percentile_interval(replicates, value, LEVEL), LEVEL, *about, "cluster bootstrap")
+        interval = percentile_interval(replicates, value, LEVEL)
+        score = Estimate(value, *opened_share(interval, value, n=len(names)), LEVEL, *about, "cluster bootstrap")
         difference = None
         if first is not None:
             gain, draws = 100 * (value - first[0]), 100 * (replicates - first[1])
-            interval = percentile_interval(draws, gain, 1 - (1 - LEVEL) / n_others)
+            level = 1 - (1 - LEVEL) / n_others
+            interval = percentile_interval(draws, gain, level)
+            interval = opened_difference(interval, gain, n=len(names), level=level, unit=100.0)
             difference = Estimate(gain, *interval, LEVEL, *about, f"paired cluster bootstrap, Bonferroni over {n_others}")
         first = first or (value, replicates)
         learned, drift = one["learned"], one.get("drift")

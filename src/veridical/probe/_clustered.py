@@ -13,6 +13,7 @@ from veridical.core.estimate import Estimate
 from veridical.core.paired_test import sign_flip_p
 from veridical.core.power import minimum_detectable_effect
 from veridical.core.probe_record import Measure, Unit
+from veridical.core.proportion import ALIKE, opened_difference, opened_share
 from veridical.dataset.rows import IntArray
 from veridical.models.model import FloatArray
 
@@ -29,11 +30,18 @@ class Spread:
     n: int
     n_clusters: int
 
-    def estimate(self, *, level: float, scale: float = 1.0, method: str = METHOD, bounded: bool = False) -> Estimate:
-        """bounded: a share, which lies in 0..1 with its interval."""
+    def estimate(
+        self, *, level: float, scale: float = 1.0, method: str = METHOD, bounded: bool = False, shares: bool = False
+    ) -> Estimate:
+        """bounded: a share, which lies in 0..1 with its interval. shares: a difference of shares. Where no cluster differs from
+        the others, either is as wide as one that was not seen could make it."""
         half = scale * self.error * _quantile(level, self.n_clusters)
         found = np.array([self.value * scale - half, self.value * scale, self.value * scale + half])
         low, value, high = (np.clip(found, 0.0, 1.0) if bounded else found).tolist()
+        if bounded:
+            low, high = opened_share((low, high), value, n=self.n_clusters, level=level)
+        elif shares:
+            low, high = opened_difference((low, high), value, n=self.n_clusters, level=level, unit=scale)
         return Estimate(value, low, high, level, self.n, self.n_clusters, method)
 
     def p(self, null: float) -> float:
@@ -41,8 +49,10 @@ class Spread:
         from scipy.stats import t
 
         gap = abs(self.value - null)
-        if self.error == 0 or self.n_clusters < 2:
-            return 1.0 if gap < 1e-12 or self.n_clusters < 2 else 0.0
+        if self.n_clusters < 2:
+            return 1.0
+        if self.error < ALIKE:  # all alike: the chance that none differs where a share `gap` of them would
+            return min(1.0, 2 * (1 - min(gap, 1.0)) ** self.n_clusters)
         return float(2 * t.sf(gap / self.error, self.n_clusters - 1))
 
     def mde(self, *, level: float, scale: float = 1.0) -> float:
@@ -98,7 +108,8 @@ def measure(
 ) -> Measure:  # fmt: skip
     """The spread as a measure. unit: points multiplies by 100. null: in the unit; with it come p (if not given) and mde."""
     scale = 100.0 if unit == "points" else 1.0
-    estimate = spread.estimate(level=level, scale=scale, method=method, bounded=bounded)
+    shares = unit in ("points", "share")
+    estimate = spread.estimate(level=level, scale=scale, method=method, bounded=bounded, shares=shares)
     if null is None:
         return Measure(name, estimate, unit, about)
     p = spread.p(null / scale) if p is None else p

@@ -5,6 +5,7 @@ probe_contract("my_probe")
 """
 
 import json
+import re
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -16,6 +17,21 @@ from veridical.probe._contract import AnswerToys, Probe, Toys
 from veridical.probe._runner import FOLDER, run_probe
 from veridical.probe._subject import Subject
 from veridical.probe.answers._subject import AnswerSubject
+
+EXACT = re.compile(r"\(chance [^()]*\)|\(at [^()]* false alarms\)|random groups by [\d.]+")
+"""What a summary may say without an interval: what chance gives, and settings."""
+WHOLE = re.compile(r"[-\d.]+(?: %| points)? \[[-\d.]+, [-\d.]+\] \(n = [\d,]+\)")
+"""A figure with its interval and the rows it rests on, as `_said` writes it."""
+FIGURE = re.compile(r"\d+(?:\.\d+)?(?: %| points)|\d+\.\d+")
+"""A share, points, or a number with decimals; whole numbers count rows, words or groups."""
+
+
+def bare_figures(outcome: ProbeOutcome) -> list[str]:
+    """Figures of the summary without an interval or without the number of rows they rest on."""
+    said = outcome.summary
+    for measure in outcome.measures:
+        said = said.replace(measure.name, "")
+    return FIGURE.findall(WHOLE.sub("", EXACT.sub("", said)))
 
 
 def failures(name: str) -> list[str]:
@@ -40,6 +56,9 @@ def _of_toys(name: str, probe: Probe, toys: Toys | AnswerToys) -> list[str]:
     said = []
     cheat, honest = (run_probe(name, probe, subject=subject) for subject in (toys.cheat, toys.honest))
     said += _told_apart(toys, cheat=cheat, honest=honest)
+    for one in (cheat, honest):
+        bare = bare_figures(one)
+        said += [f"Its summary says bare figures ({', '.join(bare)}): {one.summary}"] if bare else []
     if _timeless(run_probe(name, probe, subject=_again(toys.cheat))) != _timeless(cheat):
         said.append("The same seed gives another answer")
     if run_probe(name, probe, subject=_empty(toys.cheat)).status != "skipped":

@@ -4,6 +4,7 @@ import numpy as np
 
 from veridical.core.bootstrap import percentile_interval
 from veridical.core.estimate import Estimate
+from veridical.core.proportion import opened_share
 from veridical.dataset.rows import IntArray
 from veridical.models.model import FloatArray
 from veridical.probe import _clustered
@@ -42,7 +43,7 @@ def reached_estimate(
     """`reached` with the interval of resampling both sides."""
     value = reached(high, low, rate=rate)
     drawn = np.array([reached(rng.choice(high, len(high)), rng.choice(low, len(low)), rate=rate) for _ in range(replicates)])
-    interval = percentile_interval(drawn, value, level)
+    interval = opened_share(percentile_interval(drawn, value, level), value, n=len(high), level=level)
     return Estimate(value, *interval, level, len(high) + len(low), len(high) + len(low), "both sides resampled")
 
 

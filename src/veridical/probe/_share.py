@@ -17,8 +17,4 @@ def share_estimate(spread: Spread, *, level: float) -> Estimate:
 
 def paired_estimate(spread: Spread, *, level: float, scale: float = 1.0) -> Estimate:
     """A difference of two shares; where no row differs, as wide as a share of none would be."""
-    estimate = spread.estimate(level=level, scale=scale)
-    if spread.error > 0:
-        return estimate
-    reach = scale * wilson(0, spread.n_clusters, level)[1]
-    return Estimate(estimate.value, estimate.value - reach, estimate.value + reach, level, spread.n, spread.n_clusters, METHOD)
+    return spread.estimate(level=level, scale=scale, shares=True)

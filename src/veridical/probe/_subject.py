@@ -12,6 +12,7 @@ from veridical.dataset.rows import Dataset, IntArray
 from veridical.models.model import FloatArray, Model
 from veridical.models.queries import Queries
 from veridical.probe._edit_review import Reviewed
+from veridical.probe._read_labels import ReadLabels, as_given
 from veridical.probe._test_rows import BUDGETS, TestRows
 from veridical.tasks._contract import Metric, Task
 from veridical.train.config import DEFAULTS, TrainConfig
@@ -33,7 +34,7 @@ class Recipe:
 class Subject(TestRows):
     """trained: the scored model with its probabilities for every row. queries: None where only predictions are known. recipe:
     None for a model that veridical did not train. budget: quick, standard or thorough; a probe scales its sample by it. reviewed:
-    what people said of edited texts, by kind of edit."""
+    what people said of edited texts, by kind of edit. read: what they said of test labels, None where nobody has read any."""
 
     trained: Trained
     evidence: Evidence
@@ -43,6 +44,7 @@ class Subject(TestRows):
     budget: str = "standard"
     seed: int = 0
     reviewed: tuple[Reviewed, ...] = ()
+    read: ReadLabels | None = None
     progress: Progress = field(default=silent)
 
     @property
@@ -78,6 +80,16 @@ class Subject(TestRows):
     def right(self) -> FloatArray:
         """1.0 where the prediction is the label, (n,)."""
         return np.asarray(self.predicted == self.codes, np.float64)
+
+    @cached_property
+    def label_given(self) -> ReadLabels:
+        """Labels of `rows` as given."""
+        return as_given(self.rows, self.codes, len(self.labels))
+
+    @cached_property
+    def label_read(self) -> ReadLabels:
+        """Labels of `rows` as far as people have read them; as given where nobody has."""
+        return self.read.of(self.rows, self.codes) if self.read is not None else self.label_given
 
     @property
     def metric_function(self) -> Metric:

@@ -14,6 +14,7 @@ from veridical.dataset.rows import Text
 from veridical.models.model import FloatArray
 from veridical.models.queries import Queries
 from veridical.probe._contract import Measured
+from veridical.probe._said import in_percent
 from veridical.probe._suites import PREDICTED, Suite, SuiteTest
 
 Codes = Mapping[str, tuple[int, ...]]
@@ -76,7 +77,7 @@ def judged(queries: Queries, suites: Sequence[Suite], labels: tuple[str, ...], p
     failing = sorted((one for one in found if one.example), key=lambda one: -one.rate)
     examples = tuple(one.example for one in failing if one.example)[: params.examples]
     n_cases = sum(len(one.told) for one in found)
-    return Measured(n_cases, _summary(found), measures, examples=examples, notes=tuple(notes))
+    return Measured(n_cases, _summary(found, measures), measures, examples=examples, notes=tuple(notes))
 
 
 def _telling(found: list[Tested], params: Judging, notes: list[str]) -> list[Tested]:
@@ -214,10 +215,10 @@ def _measure(one: Tested, params: Judging) -> Measure:
     return Measure(name, estimate, "share", about, null=params.tolerated, mde=mde, p=p)
 
 
-def _summary(found: Sequence[Tested]) -> str:
-    worst = max(found, key=lambda one: one.rate)
+def _summary(found: Sequence[Tested], measures: Sequence[Measure]) -> str:
+    worst, measure = max(zip(found, measures, strict=True), key=lambda pair: pair[0].rate)
     cases = sum(len(one.told) for one in found)
     return (
-        f"{len(found)} tests of {cases} cases; it fails {100 * worst.rate:.0f} % of "
-        f"{worst.test.name!r} ({worst.test.kind}, {worst.test.capability})."
+        f"{len(found)} tests of {cases} cases; most fail of {worst.test.name!r} ({worst.test.kind}, {worst.test.capability}): "
+        f"{in_percent(measure.estimate)}."
     )

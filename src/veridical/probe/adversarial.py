@@ -25,6 +25,7 @@ from veridical.probe import _clustered
 from veridical.probe._contract import Measured, Probe, Toys
 from veridical.probe._edit_review import EditedText, turned_by_review
 from veridical.probe._label_kept import kept_by_reference, reference_of
+from veridical.probe._said import in_percent
 from veridical.probe._share import share_estimate
 from veridical.probe._subject import Subject
 from veridical.probe._toys import one_spelling
@@ -221,10 +222,9 @@ def _examples(one: Attacked, sample: Sample, most: int) -> Iterator[Example]:
 
 def _summary(turned: list[Measure], budget: int) -> str:
     worst = max(turned, key=lambda m: m.estimate.value)
-    e, name = worst.estimate, worst.name.removeprefix("turned (").removesuffix(")")
+    name = worst.name.removeprefix("turned (").removesuffix(")")
     return (
-        f"{len(turned)} recipes; with {budget} questions a row {name} turns {100 * e.value:.0f} % "
-        f"[{100 * e.low:.0f}, {100 * e.high:.0f}] of the right answers."
+        f"{len(turned)} recipes; of the right answers {name} turns, with {budget} questions a row, {in_percent(worst.estimate)}."
     )
 
 

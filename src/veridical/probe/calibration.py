@@ -6,12 +6,13 @@ on validation rows would change, and how accuracy grows when the least sure rows
 one label: the confidence of the whole answer against whether it is wholly right.
 Why it inflates a score: a model can be right as often as it says nowhere, and a threshold on its confidence then promises
 an accuracy that it does not keep.
-How it errs: wrong test labels look like overconfidence; probabilities rounded to few values make bins coarse.
+How it errs: wrong test labels look like overconfidence until some are reviewed; probabilities rounded to few values make bins
+coarse.
 Source: Kumar et al. 2019, arXiv:1909.10155 (debiased error); Guo et al. 2017, arXiv:1706.04599 (temperature); Murphy 1973
 (decomposition); Broecker and Smith 2007 (consistency resampling).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -21,11 +22,15 @@ from veridical.core.estimate import Estimate
 from veridical.core.finding import Skipped
 from veridical.core.power import minimum_detectable_effect
 from veridical.core.probe_record import Curve, Measure, Unit
+from veridical.core.proportion import opened_share
 from veridical.core.randomness import stream
 from veridical.dataset.rows import IntArray, Text
 from veridical.models.model import FloatArray
 from veridical.probe import _clustered
 from veridical.probe._contract import AnswerPart, AnswerToys, Measured, Probe, Toys
+from veridical.probe._read_labels import ReadLabels
+from veridical.probe._said import gap_in_points, in_percent
+from veridical.probe._share import share_estimate
 from veridical.probe._subject import Subject, subject_of
 from veridical.probe._test_rows import TestRows
 from veridical.probe._toys import ToyModel
@@ -52,10 +57,13 @@ class Params:
     """Confidence level of the intervals, 0..1."""
 
 
-def squared_error(confidence: FloatArray, right: FloatArray, weights: FloatArray, *, bins: int) -> float:
+def squared_error(
+    confidence: FloatArray, right: FloatArray, weights: FloatArray, *, bins: int, review: FloatArray | None = None
+) -> float:
     """Debiased squared calibration error: sum over bins of share x ((mean confidence - accuracy)^2 - variance of the accuracy).
 
     confidence, right, weights: (n,). Unbiased for independent rows, hence below 0 half of the time where all is well.
+    review: change of `right` per standard error of what each stratum of a review says, (n, H).
     """
     order = np.argsort(confidence, kind="stable")
     reached = np.cumsum(weights[order])
@@ -64,9 +72,12 @@ def squared_error(confidence: FloatArray, right: FloatArray, weights: FloatArray
     used = mass > 0
     mean = np.bincount(member, weights[order] * confidence[order], minlength=bins)[used] / mass[used]
     share = np.bincount(member, weights[order] * right[order], minlength=bins)[used] / mass[used]
+    moment = np.bincount(member, weights[order] * right[order] ** 2, minlength=bins)[used] / mass[used] - share**2
     squares = np.bincount(member, weights[order] ** 2, minlength=bins)[used]
     effective = mass[used] ** 2 / squares
-    variance = np.where(effective > 1, share * (1 - share) / np.maximum(effective - 1, 1e-9), share * (1 - share))
+    variance = np.where(effective > 1, moment / np.maximum(effective - 1, 1e-9), moment)
+    for opened in review.T if review is not None else ():
+        variance += (np.bincount(member, weights[order] * opened[order], minlength=bins)[used] / mass[used]) ** 2
     return float(np.sum(mass[used] / mass.sum() * ((mean - share) ** 2 - variance)))
 
 
@@ -88,197 +99,274 @@ def log_loss(logits: FloatArray, codes: IntArray) -> FloatArray:
     return np.asarray(np.log(np.exp(logits - top).sum(axis=1)) + top[:, 0] - logits[np.arange(len(codes)), codes])
 
 
+def brier_costs(probabilities: FloatArray) -> FloatArray:
+    """Brier score of each row were its right label that class, (n, C)."""
+    return np.asarray((probabilities**2).sum(axis=1, keepdims=True) - 2 * probabilities + 1)
+
+
 def brier_parts(
-    probabilities: FloatArray, codes: IntArray, weights: FloatArray, *, bins: int
+    probabilities: FloatArray, labels: FloatArray, weights: FloatArray, *, bins: int
 ) -> tuple[float, float, float, float]:
     """(Brier score, reliability, resolution, uncertainty), Murphy 1973, over the confidence in each class in equal-mass bins.
 
-    score = reliability - resolution + uncertainty holds up to what varies inside a bin.
+    labels: distribution over the right label, (n, C). score = reliability - resolution + uncertainty holds up to what varies
+    inside a bin.
     """
-    onehot = np.eye(probabilities.shape[1])[codes]
     share = weights / weights.sum()
-    score = float(share @ ((probabilities - onehot) ** 2).sum(axis=1))
-    base = share @ onehot
+    score = float(share @ (labels * brier_costs(probabilities)).sum(axis=1))
+    base = share @ labels
     reliability = resolution = 0.0
     for column in range(probabilities.shape[1]):
         order = np.argsort(probabilities[:, column], kind="stable")
         for part in np.array_split(order, min(bins, len(order))):
             mass = float(share[part].sum())
-            said, came = share[part] @ probabilities[part, column] / mass, share[part] @ onehot[part, column] / mass
+            said, came = share[part] @ probabilities[part, column] / mass, share[part] @ labels[part, column] / mass
             reliability += mass * (said - came) ** 2
             resolution += mass * (came - base[column]) ** 2
     return score, float(reliability), float(resolution), float(1 - base @ base)
 
 
-def run(subject: Subject, params: Params, rng: np.random.Generator) -> Measured | Skipped:
-    drawn = _votes(subject, params, rng)
-    if isinstance(drawn, Skipped):
-        return drawn
-    weights, votes = drawn
-    confidence, right = subject.probabilities.max(axis=1), subject.right
-    measures = [
-        _calibration_error(confidence, right, weights, votes, subject=subject, params=params, rng=rng),
-        _overconfidence(confidence, right, weights, subject=subject, params=params),
-        *_scores(subject, weights, votes, params),
-    ]
-    after, notes = _temperature_measures(subject, weights, votes, params)
-    curve = _selective(subject, confidence, right, weights, votes, params)
-    first = measures[0].estimate
-    sure, share = (100 * float(np.average(values, weights=weights)) for values in (confidence, right))
-    summary = (
-        f"Mean confidence {sure:.1f} %, right {share:.1f} %; calibration error (root mean square) {100 * first.value:.1f} points."
-    )
-    return Measured(len(subject.rows), summary, (*measures, *after), (curve,), notes=notes)
+@dataclass(frozen=True, eq=False)
+class _Look:
+    """n rows with their labels taken in one way. right: (n,), a share where a label is known in chances alone. opened: change
+    of it per standard error of each stratum of a review, (n, H). weights: (n,), one vote a cluster; votes: the same in R
+    resamples of the clusters, (R, n). shifts: standard errors by which each resample moves the strata, (R, H)."""
+
+    subject: TestRows
+    confidence: FloatArray
+    right: FloatArray
+    opened: FloatArray
+    weights: FloatArray
+    votes: FloatArray
+    shifts: FloatArray
+    params: Params
+
+    def estimate(self, value: float, drawn: FloatArray, method: str) -> Estimate:
+        low, high = percentile_interval(drawn, value, self.params.level)
+        n_clusters = len(np.unique(self.subject.clusters))
+        return Estimate(value, low, high, self.params.level, len(self.weights), n_clusters, method)
+
+    def mean(self, values: FloatArray, opened: FloatArray, method: str) -> Estimate:
+        """Weighted mean of values (n,), of which the review leaves `opened` (n, H) open."""
+        whole = self.votes.sum(axis=1)
+        drawn = (self.votes @ values + (self.votes @ opened * self.shifts).sum(axis=1)) / whole
+        return self.estimate(float(np.average(values, weights=self.weights)), drawn, method)
 
 
-def _votes(subject: TestRows, params: Params, rng: np.random.Generator) -> tuple[FloatArray, FloatArray] | Skipped:
-    """Votes of the rows (n,), one a cluster, and in resamples of the clusters (R, n)."""
+def _look(
+    subject: TestRows, confidence: FloatArray, right: FloatArray, params: Params, rng: np.random.Generator
+) -> _Look | Skipped:
+    """The rows with their labels as given."""
     member, counts = np.unique(subject.clusters, return_inverse=True, return_counts=True)[1:]
     if len(counts) < params.fewest:
         return Skipped(
             f"Only {len(counts)} distinct unleaked test texts; calibration needs {params.fewest}. Give more test rows."
         )
     weights = 1.0 / counts[member]
-    return weights, resampled_counts(len(counts), params.replicates, rng)[:, member] * weights
+    votes = resampled_counts(len(counts), params.replicates, rng)[:, member] * weights
+    return _Look(
+        subject, confidence, right, np.zeros((len(right), 1)), weights, votes, np.zeros((params.replicates, 1)), params
+    )  # fmt: skip
+
+
+def run(subject: Subject, params: Params, rng: np.random.Generator) -> Measured | Skipped:
+    look = _look(subject, subject.probabilities.max(axis=1), subject.right, params, rng)
+    if isinstance(look, Skipped):
+        return look
+    given = [_calibration_error(look, rng=rng), _overconfidence(look), *_scores(look, subject, subject.label_given)]
+    labels, read = subject.label_read, subject.read
+    if read is None:
+        after, notes = _temperature_measures(look, subject, labels)
+        measures, notes = [*given, *after], (*notes, AS_GIVEN)
+    else:
+        look = _as_read(look, subject, labels, rng)
+        found = [_error_as_read(look), _overconfidence(look), *_scores(look, subject, labels)]
+        after, notes = _temperature_measures(look, subject, labels)
+        before = [replace(m, name=f"{m.name} (labels as given)", null=None, mde=None, p=None) for m in given if m.name in TWICE]
+        measures, notes = [*found, *after, *before], (*notes, _reading(read))
+    error = gap_in_points(measures[0].estimate)
+    summary = f"Mean confidence {_sure(look)}, right {_share_right(look)}; calibration error (root mean square) {error}."
+    if read is not None:
+        summary += f" Labels as reviewed: {read.n_changed} of {read.n_read} read were changed."
+    return Measured(len(subject.rows), summary, tuple(measures), (_selective(look),), notes=notes)
+
+
+TWICE = ("calibration_error", "overconfidence", "log_loss", "brier")
+"""What is said of the labels as given too, once some were reviewed."""
+AS_GIVEN = "Labels are as given: none of them was reviewed, and a wrong label looks like overconfidence."
+
+
+def _reading(read: ReadLabels) -> str:
+    return (
+        f"Of {read.n_read} test labels that were reviewed {read.n_changed} were changed. The figures are those of the labels as "
+        "reviewed, unread rows by what was read of their stratum; the ones of the labels as given stand beside them."
+    )
+
+
+def _as_read(look: _Look, subject: Subject, labels: ReadLabels, rng: np.random.Generator) -> _Look:
+    """The same rows with their labels as far as people have read them."""
+    said = np.eye(labels.labels.shape[1])[subject.predicted]
+    opened = labels.by_stratum(said)
+    return replace(look, right=labels.mean(said), opened=opened, shifts=rng.standard_normal((len(look.votes), opened.shape[1])))
 
 
 def run_answers(subject: AnswerSubject, params: Params, rng: np.random.Generator) -> Measured | Skipped:
     """The confidence of an answer as a whole against whether it is wholly right."""
-    confidence = subject.confidence
-    if not np.isfinite(confidence).all():
+    if not np.isfinite(subject.confidence).all():
         return Skipped("The predictions hold no confidence, and it is its meaning that is looked at. Give the model itself.")
-    drawn = _votes(subject, params, rng)
-    if isinstance(drawn, Skipped):
-        return drawn
-    weights, votes = drawn
-    right = subject.exact(subject.gold, subject.said)
-    brier = _clustered.mean((confidence - right) ** 2, subject.clusters)
+    look = _look(subject, subject.confidence, subject.exact(subject.gold, subject.said), params, rng)
+    if isinstance(look, Skipped):
+        return look
+    brier = _clustered.mean((look.confidence - look.right) ** 2, subject.clusters)
     about = "Squared distance of the confidence from 1 where the whole answer is right, else from 0 (0..1)."
     measures = [
-        _calibration_error(confidence, right, weights, votes, subject=subject, params=params, rng=rng),
-        _overconfidence(confidence, right, weights, subject=subject, params=params),
+        _calibration_error(look, rng=rng),
+        _overconfidence(look),
         _clustered.measure("brier", brier, unit="share", about=about, level=params.level, bounded=True),
     ]
-    sure, share = (100 * float(np.average(values, weights=weights)) for values in (confidence, right))
     summary = (
-        f"Mean confidence in whole answers {sure:.1f} %, wholly right {share:.1f} %; calibration error (root mean square) "
-        f"{100 * measures[0].estimate.value:.1f} points."
+        f"Mean confidence in whole answers {_sure(look)}, wholly right {_share_right(look)}; calibration error (root mean "
+        f"square) {gap_in_points(measures[0].estimate)}."
     )
-    curve = _selective(subject, confidence, right, weights, votes, params)
-    return Measured(len(subject.rows), summary, tuple(measures), (curve,))
+    return Measured(len(subject.rows), summary, tuple(measures), (_selective(look),), notes=(AS_GIVEN,))
 
 
-def _estimate(value: float, drawn: FloatArray, subject: TestRows, params: Params, method: str) -> Estimate:
-    low, high = percentile_interval(drawn, value, params.level)
-    return Estimate(value, low, high, params.level, len(subject.rows), len(np.unique(subject.clusters)), method)
+def _sure(look: _Look) -> str:
+    return in_percent(share_estimate(_clustered.mean(look.confidence, look.subject.clusters), level=look.params.level))
 
 
-def _calibration_error(
-    confidence: FloatArray, right: FloatArray, weights: FloatArray, votes: FloatArray, *, subject: TestRows, params: Params,
-    rng: np.random.Generator,
-) -> Measure:  # fmt: skip
+def _share_right(look: _Look) -> str:
+    spread = _clustered.mean(look.right, look.subject.clusters)
+    spread = replace(spread, error=float(np.hypot(spread.error, _review_error(look))))
+    return in_percent(share_estimate(spread, level=look.params.level))
+
+
+def _review_error(look: _Look) -> float:
+    """Standard error of the share of right answers that the review leaves, 0 where labels are as given: of what each stratum's
+    share is, and of whether a row that is right by chances alone is right."""
+    share = look.weights / look.weights.sum()
+    moved, doubt = share @ look.opened, share**2 @ (look.right * (1 - look.right)).clip(0.0)
+    return float(np.sqrt(moved @ moved + doubt))
+
+
+def _calibration_error(look: _Look, *, rng: np.random.Generator) -> Measure:
     """The root of the debiased squared error, tested against labels drawn from the confidences (one draw a cluster)."""
-    seen = squared_error(confidence, right, weights, bins=params.bins)
-    drawn = np.array([squared_error(confidence, right, vote, bins=params.bins) for vote in votes])
-    # Resampled rows repeat, so the variance inside a resample is too small: the replicates are centred on the value.
-    drawn = seen + drawn - drawn.mean()
-    _, first = np.unique(subject.clusters, return_index=True)
+    confidence, params = look.confidence, look.params
+    error = _error(look)
+    seen = squared_error(confidence, look.right, look.weights, bins=params.bins)
+    _, first = np.unique(look.subject.clusters, return_index=True)
     alone, even = confidence[first], np.ones(len(first))
     null = np.array(
-        [squared_error(alone, (rng.random(len(first)) < alone).astype(np.float64), even, bins=params.bins) for _ in votes]
+        [squared_error(alone, (rng.random(len(first)) < alone).astype(np.float64), even, bins=params.bins) for _ in look.votes]
     )
     p = (1 + int((null >= seen).sum())) / (1 + len(null))
-    return Measure(
-        "calibration_error",
-        _estimate(_root(seen), np.sqrt(np.maximum(drawn, 0.0)), subject, params, "debiased, equal-mass bins; clusters resampled"),
-        "share",
-        "Root mean square distance of confidence from the share of right answers.",
-        null=0.0, mde=_root(minimum_detectable_effect(float(null.std()), level=params.level)), p=p,
-    )  # fmt: skip
+    mde = _root(minimum_detectable_effect(float(null.std()), level=params.level))
+    return replace(error, null=0.0, mde=mde, p=p)
+
+
+def _error_as_read(look: _Look) -> Measure:
+    """The same from reviewed labels. What it would be by chance alone is not known for labels that are known in chances; whether
+    the model is too sure is told by `overconfidence`."""
+    return replace(
+        _error(look), about="Root mean square distance of confidence from the share of right answers, labels as reviewed."
+    )
+
+
+def _error(look: _Look) -> Measure:
+    bins, read = look.params.bins, bool(look.opened.any())
+    review = look.opened if read else None
+    seen = squared_error(look.confidence, look.right, look.weights, bins=bins, review=review)
+    moved = look.shifts @ look.opened.T if read else np.zeros((len(look.votes), 1))
+    drawn = np.array(
+        [
+            squared_error(look.confidence, look.right + shift, vote, bins=bins, review=review)
+            for vote, shift in zip(look.votes, moved, strict=True)
+        ]
+    )
+    # Resampled rows repeat, so the variance inside a resample is too small: the replicates are centred on the value.
+    drawn = seen + drawn - drawn.mean()
+    estimate = look.estimate(_root(seen), np.sqrt(np.maximum(drawn, 0.0)), "debiased, equal-mass bins; clusters resampled")
+    about = "Root mean square distance of confidence from the share of right answers."
+    return Measure("calibration_error", estimate, "share", about)
 
 
 def _root(squared: float) -> float:
     return float(np.sqrt(max(squared, 0.0)))
 
 
-def _overconfidence(
-    confidence: FloatArray, right: FloatArray, weights: FloatArray, *, subject: TestRows, params: Params
-) -> Measure:
+def _overconfidence(look: _Look) -> Measure:
     from scipy.stats import norm
 
-    share = weights / weights.sum()
-    gap = float(share @ (confidence - right))
-    residual = cluster_totals((share * (confidence - right - gap))[:, None], subject.clusters)[:, 0]
-    error = float(np.sqrt(residual @ residual * len(residual) / (len(residual) - 1)))
-    z = float(norm.ppf(0.5 + params.level / 2))
+    share, level = look.weights / look.weights.sum(), look.params.level
+    gap = float(share @ (look.confidence - look.right))
+    residual = cluster_totals((share * (look.confidence - look.right - gap))[:, None], look.subject.clusters)[:, 0]
+    alone = float(np.sqrt(residual @ residual * len(residual) / (len(residual) - 1)))
+    error = float(np.hypot(alone, _review_error(look)))
+    z = float(norm.ppf(0.5 + level / 2))
     p = float(2 * norm.sf(abs(gap) / error)) if error > 0 else (0.0 if gap else 1.0)
-    points = Estimate(
-        100 * gap,
-        100 * (gap - z * error),
-        100 * (gap + z * error),
-        params.level,
-        len(confidence),
-        len(residual),
-        "cluster variance",
-    )
-    mde = 100 * minimum_detectable_effect(error, level=params.level)
+    ends = (100 * (gap - z * error), 100 * (gap + z * error))
+    points = Estimate(100 * gap, *ends, level, len(look.confidence), len(residual), "cluster variance")
+    mde = 100 * minimum_detectable_effect(error, level=level)
     about = "Mean confidence minus the share of right answers; above 0 the model is surer than it is right."
     return Measure("overconfidence", points, "points", about, null=0.0, worse="both", mde=mde, p=p)
 
 
-def _scores(subject: Subject, weights: FloatArray, votes: FloatArray, params: Params) -> list[Measure]:
-    probabilities, codes = subject.probabilities, subject.codes
-    loss = log_loss(np.log(np.maximum(probabilities, 1e-12)), codes)
-    brier = ((probabilities - np.eye(probabilities.shape[1])[codes]) ** 2).sum(axis=1)
-    parts = brier_parts(probabilities, codes, weights, bins=params.bins)
-    made = np.array([brier_parts(probabilities, codes, vote + 1e-300, bins=params.bins) for vote in votes[:200]])
+def _scores(look: _Look, subject: Subject, labels: ReadLabels) -> list[Measure]:
+    probabilities, bins = subject.probabilities, look.params.bins
+    logs = -np.log(np.maximum(probabilities, 1e-12))
     means: dict[str, tuple[FloatArray, Unit, str]] = {}
-    means["log_loss"] = (loss, "nats", "Negative log likelihood of the label as given.")
-    means["brier"] = (brier, "share", "Squared distance of the probabilities from the label, summed over classes (0..2).")
+    means["log_loss"] = (logs, "nats", "Negative log likelihood of the label.")
+    means["brier"] = (
+        brier_costs(probabilities), "share", "Squared distance of the probabilities from the label, summed over classes (0..2).",
+    )  # fmt: skip
     found = []
-    for name, (values, unit, about) in means.items():
-        drawn = votes @ values / votes.sum(axis=1)
-        estimate = _estimate(float(np.average(values, weights=weights)), drawn, subject, params, "clusters resampled")
+    for name, (costs, unit, about) in means.items():
+        estimate = look.mean(labels.mean(costs), labels.by_stratum(costs), "clusters resampled")
         found.append(Measure(name, estimate, unit, about))
+    parts = brier_parts(probabilities, labels.labels, look.weights, bins=bins)
+    made = np.array([brier_parts(probabilities, labels.labels, vote + 1e-300, bins=bins) for vote in look.votes[:200]])
     said = (
         "Brier part lost to miscalibration.",
         "Brier part gained by telling rows apart.",
         "Brier part of the class mix alone.",
     )
     for place, (name, about) in enumerate(zip(("reliability", "resolution", "uncertainty"), said, strict=True), start=1):
-        estimate = _estimate(parts[place], made[:, place], subject, params, "equal-mass bins; clusters resampled")
+        estimate = look.estimate(parts[place], made[:, place], "equal-mass bins; clusters resampled")
         found.append(Measure(f"brier_{name}", estimate, "share", about))
     return found
 
 
-def _temperature_measures(
-    subject: Subject, weights: FloatArray, votes: FloatArray, params: Params
-) -> tuple[list[Measure], tuple[str, ...]]:
+def _temperature_measures(look: _Look, subject: Subject, labels: ReadLabels) -> tuple[list[Measure], tuple[str, ...]]:
     rows = subject.data.rows("valid")
     rows = rows[(subject.data.codes[rows] >= 0) & np.isfinite(subject.trained.probabilities[rows]).all(axis=1)]
-    if len(rows) < params.fewest:
-        return [], (f"No temperature was fitted: it needs {params.fewest} validation rows (--valid), {len(rows)} are there.",)
+    if len(rows) < look.params.fewest:
+        fewest = look.params.fewest
+        return [], (f"No temperature was fitted: it needs {fewest} validation rows (--valid), {len(rows)} are there.",)
     found = temperature(subject.trained.probabilities[rows], subject.data.codes[rows])
     logits = np.log(np.maximum(subject.probabilities, 1e-12))
-    change = log_loss(logits / found, subject.codes) - log_loss(logits, subject.codes)
-    drawn = votes @ change / votes.sum(axis=1)
-    estimate = _estimate(float(np.average(change, weights=weights)), drawn, subject, params, "paired; clusters resampled")
+    costs = _log_costs(logits / found) - _log_costs(logits)
+    estimate = look.mean(labels.mean(costs), labels.by_stratum(costs), "paired; clusters resampled")
     about = f"Change of the log loss on test rows under temperature {found:.2f}, fitted on {len(rows)} validation rows."
     return [Measure("temperature_gain", estimate, "nats", about)], ()
 
 
-def _selective(
-    subject: TestRows, confidence: FloatArray, right: FloatArray, weights: FloatArray, votes: FloatArray, params: Params
-) -> Curve:
-    order = np.argsort(-confidence, kind="stable")
+def _log_costs(logits: FloatArray) -> FloatArray:
+    """Negative log likelihood of each class, nats, (n, C)."""
+    top = logits.max(axis=1, keepdims=True)
+    return np.asarray(np.log(np.exp(logits - top).sum(axis=1, keepdims=True)) + top - logits)
+
+
+def _selective(look: _Look) -> Curve:
+    order, params = np.argsort(-look.confidence, kind="stable"), look.params
     estimates = []
     for coverage in params.coverages:
         kept = order[: max(1, round(coverage * len(order)))]
-        drawn = (votes[:, kept] @ right[kept]) / np.maximum(votes[:, kept].sum(axis=1), 1e-12)
-        value = float(np.average(right[kept], weights=weights[kept]))
-        low, high = percentile_interval(drawn, value, params.level)
-        n_clusters = len(np.unique(subject.clusters[kept]))
-        estimates.append(Estimate(value, low, high, params.level, len(kept), n_clusters, "clusters resampled"))
+        votes, moved = look.votes[:, kept], (look.votes[:, kept] @ look.opened[kept] * look.shifts).sum(axis=1)
+        drawn = (votes @ look.right[kept] + moved) / np.maximum(votes.sum(axis=1), 1e-12)
+        value = float(np.average(look.right[kept], weights=look.weights[kept]))
+        n_clusters = len(np.unique(look.subject.clusters[kept]))
+        ends = opened_share(percentile_interval(drawn, value, params.level), value, n=n_clusters, level=params.level)
+        estimates.append(Estimate(value, *ends, params.level, len(kept), n_clusters, "clusters resampled"))
     return Curve(
         "selective_accuracy", "share of rows answered", params.coverages, tuple(estimates), "Accuracy on the surest rows."
     )

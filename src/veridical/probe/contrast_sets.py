@@ -23,6 +23,7 @@ from veridical.dataset.rows import IntArray, Text
 from veridical.models.model import FloatArray
 from veridical.probe import _clustered
 from veridical.probe._contract import Measured, Probe, Toys
+from veridical.probe._said import in_percent
 from veridical.probe._subject import Subject, subject_of
 from veridical.probe._toys import ToyModel
 
@@ -79,11 +80,8 @@ def run(subject: Subject, params: Params, rng: np.random.Generator) -> Measured 
         _share("right_in_pairs", (first + second) / 2, clusters, "Accuracy on the rows of pairs.", params),
         _share("same_answer", same, clusters, "Share of pairs that get one answer though their labels differ.", params),
     ]
-    accuracy, both, one = (100 * measures[at].estimate.value for at in (-2, -3, -1))
-    summary = (
-        f"{len(found)} pairs: {accuracy:.1f} % of their rows right, {both:.1f} % of pairs right on both; "
-        f"{one:.1f} % of pairs get one answer."
-    )
+    both, accuracy, one = (in_percent(measure.estimate) for measure in measures[-3:])
+    summary = f"{len(found)} pairs: their rows right {accuracy}; pairs right on both {both}; pairs that get one answer {one}."
     return Measured(len(np.unique(found)), summary, tuple(measures), (), _examples(subject, found, same))
 
 

@@ -28,6 +28,7 @@ from veridical.core.randomness import stream
 from veridical.core.simultaneous import critical_value, errors_of
 from veridical.dataset.rows import IntArray, Text
 from veridical.models.model import FloatArray
+from veridical.probe import _said
 from veridical.probe._contract import Measured, Probe, Toys
 from veridical.probe._subject import Subject, subject_of
 from veridical.probe._toys import ToyModel
@@ -237,7 +238,7 @@ def _nulls(look: Look, metric: Metric, permutations: int, rng: np.random.Generat
 
 def _worst(look: Look, metric: str) -> Measure:
     values, draws = look.scores
-    errors = gm.certain_error(values, look.votes, errors_of(draws))
+    errors = gm.certain_error(look.votes, errors_of(draws))
     worst = gm.worst_group(values, draws, errors, level=look.params.level)
     about = (
         f"{metric.replace('_', ' ')} of the lowest group, corrected for having been picked (uncorrected {values.min():.3f}, "
@@ -292,7 +293,7 @@ def _ratio_measure(
 
 def _bands(value: FloatArray, draws: FloatArray, votes: FloatArray, *, level: float) -> tuple[FloatArray, FloatArray]:
     """Simultaneous intervals (G,) of rates of groups."""
-    errors = gm.certain_error(np.nan_to_num(value), votes, errors_of(draws))
+    errors = gm.certain_error(votes, errors_of(draws))
     reach = critical_value(draws, value, errors, level=level) * errors
     return np.clip(value - reach, 0.0, 1.0), np.clip(value + reach, 0.0, 1.0)
 
@@ -362,8 +363,8 @@ def _summary(look: Look, measures: Sequence[Measure]) -> str:
     worst, gap = measures[0].estimate, measures[1]
     lowest = look.groups[int(np.nanargmin(look.scores[0]))]
     return (
-        f"{len(look.groups)} groups; the lowest at {100 * worst.value:.1f} % [{100 * worst.low:.1f}, {100 * worst.high:.1f}] "
-        f"({lowest}); groups differ by {100 * gap.estimate.value:.1f} points, random groups by {100 * (gap.null or 0.0):.1f}."
+        f"{len(look.groups)} groups; the lowest ({lowest}) at {_said.in_percent(worst)}; groups differ by "
+        f"{_said.gap_in_points(gap.estimate)}, random groups by {100 * (gap.null or 0.0):.1f}."
     )
 
 

@@ -33,6 +33,7 @@ from veridical.probe._contract import Measured, Probe, Toys
 from veridical.probe._no_evidence import written
 from veridical.probe._representation import EncoderInside, Inside, inside_of, rows_to_read
 from veridical.probe._roc import area_difference
+from veridical.probe._said import as_number, gap_in_points
 from veridical.probe._subject import Subject, subject_of
 from veridical.probe._text_edits import each, pieces
 
@@ -89,8 +90,8 @@ def run(subject: Subject, params: Params, rng: np.random.Generator) -> Measured 
         return Skipped("No task could be made: the texts are alike in all that is asked.")
     most = max(measures, key=lambda measure: measure.estimate.value)
     summary = (
-        f"{len(measures)} tasks; most was lost on {most.name.removeprefix('forgot_').replace('_', ' ')}: "
-        f"{100 * most.estimate.value:.1f} points of area. Likeness of the feature spaces: {kept.estimate.value:.2f}."
+        f"{len(measures)} tasks; most was lost on {most.name.removeprefix('forgot_').replace('_', ' ')}, in area: "
+        f"{gap_in_points(most.estimate)}. Likeness of the feature spaces: {as_number(kept.estimate)}."
     )
     return Measured(len(asked), summary, (*measures, *language, kept), notes=notes)
 

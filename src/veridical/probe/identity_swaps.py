@@ -34,6 +34,7 @@ from veridical.models.queries import Queries
 from veridical.probe import _clustered
 from veridical.probe._contract import Measured, Probe, Toys
 from veridical.probe._identity import Axis, axes, sentences, template_groups
+from veridical.probe._said import in_percent
 from veridical.probe._subject import Subject, subject_of
 from veridical.probe._toys import ToyModel
 from veridical.probe.answers._identity_swaps import part as answers
@@ -320,10 +321,9 @@ def _summary(asked: Sequence[Asked], templates: Sequence[Asked], measures: Seque
     if not asked:
         return f"No row could be swapped; templates on {len(templates)} axes were asked."
     worst = max(asked, key=lambda one: flips[f"flips ({one.name})"].value)
-    e = flips[f"flips ({worst.name})"]
     return (
-        f"{len(asked)} axes in rows, {len(templates)} in templates; swapping {worst.name.replace('_', ' ')} changes "
-        f"{100 * e.value:.1f} % [{100 * e.low:.1f}, {100 * e.high:.1f}] of answers."
+        f"{len(asked)} axes in rows, {len(templates)} in templates; answers that change with {worst.name.replace('_', ' ')}: "
+        f"{in_percent(flips[f'flips ({worst.name})'])}."
     )
 
 

@@ -37,6 +37,7 @@ from veridical.probe._contract import Measured, Probe, Toys
 from veridical.probe._no_evidence import random_words, train_words
 from veridical.probe._retraining import retraining
 from veridical.probe._roc import area, permuted_reached, reached_estimate
+from veridical.probe._said import in_percent
 from veridical.probe._subject import Subject, subject_of
 from veridical.probe._toys import ToyModel
 from veridical.probe.answers._memory import part as answers
@@ -96,10 +97,9 @@ def run(subject: Subject, params: Params, rng: np.random.Generator) -> Measured 
     measures += split
     planted, more = _canaries(subject, params, rng)
     curve = _roc_curve(rows, adjusted, how, params, rng)
-    best = measures[2].estimate
     summary = (
-        f"Train rows and new rows are told apart in {100 * best.value:.1f} % of pairs (50 % is chance), "
-        f"{100 * measures[3].estimate.value:.1f} % of train rows at {100 * params.rate:.0f} % false alarms. "
+        f"Pairs of a train row and a new row that are told apart (chance 50 %): {in_percent(measures[2].estimate)}; train rows "
+        f"found (at {100 * params.rate:.0f} % false alarms): {in_percent(measures[3].estimate)}. "
         "That is memory of rows, not proof of leakage."
     )
     return Measured(

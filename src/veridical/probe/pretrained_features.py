@@ -30,6 +30,7 @@ from veridical.probe._concepts import Concept, concepts, direction, fit_eraser, 
 from veridical.probe._contract import Measured, Probe, Toys
 from veridical.probe._representation import Inside, inside_of, rows_to_read
 from veridical.probe._roc import area, area_difference
+from veridical.probe._said import in_points
 from veridical.probe._subject import Subject, subject_of
 
 
@@ -109,7 +110,7 @@ def _summary(n_concepts: int, leaning: list[Measure]) -> str:
         return f"{looked}."
     most = max(leaning, key=lambda measure: measure.estimate.value)
     name = most.name.removeprefix("leans_on_").replace("_", " ")
-    return f"{looked}; the decision leans most on {name}: {most.estimate.value:.1f} points go when it is erased."
+    return f"{looked}; the decision leans most on {name}, erased it costs {in_points(most.estimate)}."
 
 
 def _features(subject: Subject, inside: Inside, rows: IntArray, n_fit: int) -> _Features:

@@ -29,6 +29,7 @@ from veridical.probe import _back_translation, _clustered, perturbations
 from veridical.probe._contract import Measured, Probe, Toys
 from veridical.probe._edit_review import EditedText, kept_by_review
 from veridical.probe._label_kept import kept_by_reference, reference_of
+from veridical.probe._said import in_points
 from veridical.probe._share import paired_estimate, share_estimate
 from veridical.probe._subject import Subject
 from veridical.probe._toys import one_spelling
@@ -266,8 +267,7 @@ def _examples(sample: Sample, made: list[Edits], most: int) -> Iterator[Example]
 
 def _summary(losses: list[Measure]) -> str:
     worst = max(losses, key=lambda m: m.estimate.value)
-    e = worst.estimate
-    return f"{len(losses)} edits tried; the largest is {worst.name}: {e.value:.1f} points [{e.low:.1f}, {e.high:.1f}]."
+    return f"{len(losses)} edits tried; the largest is {worst.name}: {in_points(worst.estimate)}."
 
 
 def edits(subject: Subject, params: Params, rng: np.random.Generator) -> list[EditedText]:

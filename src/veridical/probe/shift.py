@@ -35,6 +35,7 @@ from veridical.probe import _clustered
 from veridical.probe._contract import Measured, Probe, Toys
 from veridical.probe._domains import Told, parts, told_apart
 from veridical.probe._retraining import retraining
+from veridical.probe._said import in_percent, in_points
 from veridical.probe._subject import Subject, subject_of
 from veridical.probe._toys import ToyModel
 from veridical.probe.answers._shift import part as answers
@@ -376,12 +377,11 @@ def _time(subject: Subject, params: Params, rng: np.random.Generator, notes: lis
 def _summary(measures: Sequence[Measure]) -> str:
     told = [m for m in measures if m.name.startswith("told_apart")]
     lost = [m for m in measures if m.name.startswith("lost")]
-    said = [f"{m.name.partition(': ')[2]} {100 * m.estimate.value:.0f} %" for m in told]
-    text = f"Texts tell the sides apart in (chance 50 %): {', '.join(said)}." if said else "No sides could be told apart."
+    said = [f"{m.name.partition(': ')[2]} {in_percent(m.estimate)}" for m in told]
+    text = f"Texts tell the sides apart in (chance 50 %): {'; '.join(said)}." if said else "No sides could be told apart."
     if lost:
         worst = max(lost, key=lambda m: m.estimate.value)
-        e = worst.estimate
-        text += f" Largest loss: {worst.name.partition(': ')[2]}, {e.value:.1f} points [{e.low:.1f}, {e.high:.1f}]."
+        text += f" Lost most: {worst.name.partition(': ')[2]}, by {in_points(worst.estimate)}."
     return text
 
 

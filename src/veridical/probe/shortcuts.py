@@ -30,6 +30,7 @@ from veridical.models.queries import Queries
 from veridical.probe import _clustered
 from veridical.probe._contract import Measured, Probe, Toys
 from veridical.probe._no_evidence import train_words
+from veridical.probe._said import in_percent, in_points
 from veridical.probe._subject import Subject, subject_of
 from veridical.probe._text_edits import masked, opening, shuffled
 from veridical.probe._toys import ToyModel
@@ -300,14 +301,13 @@ def _all_removed(sample: _Sample, cues: list[str], params: Params) -> Measure:
 
 def _summary(turning: list[_Tried], order: list[Measure]) -> str:
     said = []
-    if turning:
-        first = turning[0]
+    if turning and turning[0].turned:
+        first, cost = turning[0].word, in_points(turning[0].turned.estimate)
         said.append(
-            f"Of {len(turning)} words tried, {first.word.word!r} costs most where it is put in: {first.cost:.1f} points, towards "
-            f"{first.word.label!r}."
+            f"Of {len(turning)} words tried, {first.word!r} costs most where it is put in: {cost}, towards {first.label!r}."
         )
     if order:
-        said.append(f"{100 * order[0].estimate.value:.0f} % of the lead over the largest class survives shuffled words.")
+        said.append(f"Of the lead over the largest class there survives shuffled words: {in_percent(order[0].estimate)}.")
     return " ".join(said) or "No word could be tried, and the model is hardly better than the largest class."
 
 

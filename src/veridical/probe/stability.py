@@ -23,6 +23,7 @@ from veridical.core.finding import Skipped
 from veridical.core.group_metrics import certain_error
 from veridical.core.power import minimum_detectable_effect
 from veridical.core.probe_record import Curve, Example, Measure
+from veridical.core.proportion import opened_share
 from veridical.core.randomness import stream
 from veridical.dataset.rows import IntArray
 from veridical.models.model import FloatArray
@@ -30,6 +31,7 @@ from veridical.probe import _clustered
 from veridical.probe._contract import Measured, Probe, Toys
 from veridical.probe._learning_curve import continued
 from veridical.probe._retraining import Again, retraining
+from veridical.probe._said import in_percent, in_points
 from veridical.probe._subject import Recipe, Subject, subject_of
 from veridical.probe.answers._stability import part as answers
 from veridical.tasks._class_metrics import earned
@@ -161,7 +163,7 @@ def _of_kind(kind: str, said: str, answers: IntArray, scale: Scale, params: Para
     n, clusters = len(subject.rows), scale.drawn.shape[1]
     method = f"chi-square over {n_models} models"
     sampling = float(np.mean([draws.std() for _, draws in scores]))
-    sampling = float(certain_error(np.array([scores[0][0]]), np.array([float(clusters)]), np.array([sampling]))[0])
+    sampling = float(certain_error(np.array([float(clusters)]), np.array([sampling]))[0])
     ratio = Estimate(spread / sampling, low / sampling, high / sampling, level, n, clusters, method)
     metric = subject.metric.replace("_", " ")
     points = Estimate(100 * spread, 100 * low, 100 * high, level, n, clusters, method)
@@ -248,14 +250,13 @@ def _learning(
     mean = values.mean(axis=0)
     n, clusters = len(subject.rows), scale.drawn.shape[1]
     method = f"{n_chains} nested chains; test clusters and chains resampled"
-    points = tuple(
-        Estimate(
-            float(value), *percentile_interval(drawn[:, place], float(value), params.level), params.level, n, clusters, method
-        )
-        for place, value in enumerate(mean)
-    )
+    points = []
+    for place, value in enumerate(mean.tolist()):
+        ends = percentile_interval(drawn[:, place], value, params.level)
+        ends = opened_share(ends, value, n=clusters, level=params.level)
+        points.append(Estimate(value, *ends, params.level, n, clusters, method))
     about = f"{subject.metric.replace('_', ' ')} of models trained on parts of train."
-    curve = Curve("learning_curve", "train rows", tuple(float(round(size)) for size in sizes), points, about)
+    curve = Curve("learning_curve", "train rows", tuple(float(round(size)) for size in sizes), tuple(points), about)
     return curve, _continued(sizes, mean, drawn, n=n, clusters=clusters, params=params)
 
 
@@ -300,8 +301,8 @@ def _summary(measures: list[Measure]) -> str:
     by_name = {measure.name: measure.estimate for measure in measures}
     churn, spread, gain = by_name["churn: resampled"], by_name["spread: resampled"], by_name["gain_from_more_rows"]
     return (
-        f"Trained on a resample of train, {100 * churn.value:.1f} % of answers change and the score spreads by "
-        f"{spread.value:.1f} points; twice the rows would buy {gain.value:.1f} [{gain.low:.1f}, {gain.high:.1f}]."
+        f"Trained on a resample of train, answers that change: {in_percent(churn)}; the score spreads by {in_points(spread)}; "
+        f"twice the rows would buy {in_points(gain)}."
     )
 
 

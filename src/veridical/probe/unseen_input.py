@@ -24,6 +24,7 @@ from veridical.core.bootstrap import percentile_interval, resampled_counts
 from veridical.core.estimate import Estimate
 from veridical.core.finding import Skipped
 from veridical.core.probe_record import Curve, Example, Measure
+from veridical.core.proportion import opened_share
 from veridical.core.randomness import stream
 from veridical.dataset.rows import IntArray, Text
 from veridical.dataset.words import words
@@ -32,6 +33,8 @@ from veridical.probe import _clustered, _no_evidence
 from veridical.probe._contract import Measured, Probe, Toys
 from veridical.probe._neighbours import nearest, unit_vectors
 from veridical.probe._roc import area
+from veridical.probe._said import gap_in_points, in_percent
+from veridical.probe._share import share_estimate
 from veridical.probe._subject import Subject, subject_of
 from veridical.probe._toys import ToyModel
 from veridical.probe.answers._unseen_input import part as answers
@@ -94,16 +97,18 @@ def run(subject: Subject, params: Params, rng: np.random.Generator) -> Measured 
     prior, notes = _prior(subject)
     asked, more = _ask(subject, params, rng)
     measures = [_excess(part, prior, params) for part in asked]
-    known = subject.probabilities[subject.sample(subject.limit(500, 2000, 20000), rng)].max(axis=1)
+    looked = subject.sample(subject.limit(500, 2000, 20000), rng)
+    known = subject.probabilities[looked].max(axis=1)
     measures += _auroc(known, asked, params)
     measures += _leanings(asked, prior, subject.labels, params)
     pulled, why = _neighbour_pull(subject, params, rng)
     curve = _answered(known, asked, params, rng)
     worst = max(measures[: len(asked)], key=lambda measure: measure.estimate.value)
+    usual = share_estimate(_clustered.mean(known, subject.clusters[looked]), level=params.level)
     summary = (
-        f"Without evidence the model is {100 * _pooled_confidence(asked):.0f} % sure, on test rows {100 * known.mean():.0f} %; "
-        f"the largest excess over what the answer can be worth is {100 * worst.estimate.value:.0f} points "
-        f"({worst.name.removeprefix('excess_').replace('_', ' ')})."
+        f"Without evidence the model is sure to {in_percent(_pooled_confidence(asked, params))}, on test rows to "
+        f"{in_percent(usual)}; the largest excess over what the answer can be worth "
+        f"({worst.name.removeprefix('excess_').replace('_', ' ')}): {gap_in_points(worst.estimate)}."
     )
     empty = _empty_measure(subject, params)
     return Measured(
@@ -170,8 +175,13 @@ def _empty_measure(subject: Subject, params: Params) -> Measure:
     return Measure("confidence_empty", estimate, "share", "Confidence on the empty input.")
 
 
-def _pooled_confidence(asked: list[_Asked]) -> float:
-    return float(np.mean([part.confidence.mean() for part in asked]))
+def _pooled_confidence(asked: list[_Asked], params: Params) -> Estimate:
+    """The mean over the kinds of input, each with the same vote."""
+    parts = [_clustered.mean(part.confidence, part.units) for part in asked]
+    error = float(np.sqrt(sum(part.error**2 for part in parts))) / len(parts)
+    rows, units = sum(part.n for part in parts), sum(part.n_clusters for part in parts)
+    pooled = _clustered.Spread(float(np.mean([part.value for part in parts])), error, rows, units)
+    return share_estimate(pooled, level=params.level)
 
 
 def _auroc(known: FloatArray, asked: list[_Asked], params: Params) -> list[Measure]:
@@ -225,7 +235,8 @@ def _answered(known: FloatArray, asked: list[_Asked], params: Params, rng: np.ra
             votes = resampled_counts(int(member.max()) + 1, params.replicates, rng)[:, member]
             value += float(passed.mean()) / len(asked)
             drawn += (votes @ passed / votes.sum(axis=1)) / len(asked)
-        low, high = percentile_interval(drawn, value, params.level)
+        ends = percentile_interval(drawn, value, params.level)
+        low, high = opened_share(ends, value, n=n_units, level=params.level)
         n = sum(len(part.inputs) for part in asked)
         estimates.append(Estimate(value, low, high, params.level, n, n_units, "units resampled; threshold fixed"))
     about = "Share of inputs without evidence still answered; kinds have equal weight."

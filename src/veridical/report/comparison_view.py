@@ -69,12 +69,21 @@ def pair_sentence(record: ComparisonRecord, pair: Pair, words: Words) -> str:
     decimals = _decimals(found)
     if not found.told:
         said = {"points": _signed(found.points.value, decimals), "band": _band(found, decimals, sign=1)}
-        return words("compare.untold", first=first, second=second, terms=terms, p=p, mde=f"{found.mde:.{decimals}f}", **said)
+        told = words("compare.untold", first=first, second=second, terms=terms, p=p, mde=f"{found.mde:.{decimals}f}", **said)
+        return f"{told}{_conflict(record, found, words)}"
     ahead = found.points.value > 0
     better, worse = (second, first) if ahead else (first, second)
     points = f"{abs(found.points.value):.{decimals}f}"
     band = _band(found, decimals, sign=1 if ahead else -1, signed=False)
     return words("compare.better", better=better, worse=worse, points=points, band=band, terms=terms, p=p)
+
+
+def _conflict(record: ComparisonRecord, found: Difference, words: Words) -> str:
+    """Why no difference is told where the p value or the band alone would tell one; empty where they agree."""
+    if not found.conflict:
+        return ""
+    said = words(f"compare.conflict.{found.conflict}", alpha=f"{1 - record.level:.2g}")
+    return said if words.lang == "zh" else f" {said}"
 
 
 def _decimals(found: Difference) -> int:
@@ -116,6 +125,7 @@ def _about(record: ComparisonRecord, words: Words) -> str:
         n=figures.count(record.n),
         clusters=figures.count(record.n_clusters),
         level=f"{100 * record.level:g}",
+        alpha=f"{1 - record.level:.2g}",
     )
 
 

@@ -17,7 +17,7 @@ from veridical.report.account_view import (
     next_steps,
     warning_sentences,
 )
-from veridical.report.probes import probe_lines
+from veridical.report.probes import probe_lines, status_said
 from veridical.report.run_files import RunFiles
 from veridical.report.safe_text import one_line
 from veridical.report.searched import SHOWN, search_sentences, search_table
@@ -127,7 +127,8 @@ def _probes(files: RunFiles, said: Words) -> list[str]:
     if not files.probes:
         return []
     rows = [
-        f"| {literal(line.name)} | {line.status_word} | {literal(line.summary)} |" for line in probe_lines(files.probes, said)
+        f"| {literal(line.name)} | {status_said(line, said)} | {literal(line.summary, limit=600)} |"
+        for line in probe_lines(files.probes, said)
     ]
     return [
         "",

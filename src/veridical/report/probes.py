@@ -8,6 +8,7 @@ from veridical.core.estimate import Estimate
 from veridical.core.probe_record import Curve, Example, Measure, ProbeOutcome, ProbeRecord
 from veridical.report import figures
 from veridical.report.safe_text import one_line
+from veridical.report.seen import seen_of, smallest
 from veridical.report.terminal import WIDEST, cells, pad, pad_width, wrap
 from veridical.report.wording import Words
 
@@ -27,13 +28,14 @@ STYLES = {"found": "bold", "not_detected": "dim", "described": "", "skipped": "d
 
 @dataclass(frozen=True, slots=True)
 class MeasureLine:
-    """value and interval as text in the measure's unit; seen: what could have been seen, empty where there is no null. about and
-    method: in the language of the report."""
+    """value and interval as text in the measure's unit; n: how many rows they rest on; seen: what could have been seen, empty
+    where there is no null. about and method: in the language of the report."""
 
     name: str
     status: str
     value: str
     interval: str
+    n: str
     seen: str
     about: str
     method: str
@@ -42,22 +44,23 @@ class MeasureLine:
 
 @dataclass(frozen=True, slots=True)
 class CurveLine:
-    """at: positions on the axis. values: (value, interval) at each."""
+    """at: positions on the axis. values: (value, interval, how many rows) at each."""
 
     name: str
     axis: str
     about: str
     at: tuple[str, ...]
-    values: tuple[tuple[str, str], ...]
+    values: tuple[tuple[str, str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class ProbeLine:
-    """measures: found first. notes: in the language of the report."""
+    """seen: what could have been seen, where nothing was detected. measures: found first. notes: in the report's language."""
 
     name: str
     status: str
     status_word: str
+    seen: str
     summary: str
     measures: tuple[MeasureLine, ...]
     curves: tuple[CurveLine, ...]
@@ -80,6 +83,7 @@ def probe_line(outcome: ProbeOutcome, words: Words) -> ProbeLine:
         name=words.name("probe", outcome.probe),
         status=outcome.status,
         status_word=words(f"probe_status.{outcome.status}"),
+        seen=seen_of(outcome, words),
         summary=one_line(words.sentence(said), limit=600),
         measures=measures,
         curves=tuple(curve_line(curve, words) for curve in outcome.curves),
@@ -92,18 +96,19 @@ def probe_line(outcome: ProbeOutcome, words: Words) -> ProbeLine:
 def measure_line(measure: Measure, words: Words, *, among: int = 1) -> MeasureLine:
     """among: how many measures of the probe were corrected together."""
     value, interval = in_unit(measure.estimate, measure.unit)
-    seen = words("seen_from_unit", mde=_number(measure.mde, measure.unit)) if measure.mde is not None else ""
+    seen = words("seen_from_unit", mde=smallest(measure.mde, measure.unit)) if measure.mde is not None else ""
     null = measure.null or 0.0
     sides = {"above": measure.estimate.low > null, "below": measure.estimate.high < null}
     alone = measure.unit == "points" and (any(sides.values()) if measure.worse == "both" else sides[measure.worse])
     if measure.status == "not_detected" and alone and measure.mde is not None:
-        seen = words("seen_corrected", mde=_number(measure.mde, measure.unit), n=figures.count(among))
+        seen = words("seen_corrected", mde=smallest(measure.mde, measure.unit), n=figures.count(among))
     about, method = words.sentence(measure.about), words.sentence(measure.estimate.method)
-    return MeasureLine(_name(measure.name, words), measure.status, value, interval, seen, about, method, measure)
+    n = words("probe_n", n=figures.count(measure.estimate.n))
+    return MeasureLine(_name(measure.name, words), measure.status, value, interval, n, seen, about, method, measure)
 
 
 def curve_line(curve: Curve, words: Words) -> CurveLine:
-    values = tuple(in_unit(estimate, "share") for estimate in curve.estimates)
+    values = tuple((*in_unit(e, "share"), words("probe_n", n=figures.count(e.n))) for e in curve.estimates)
     at = tuple(f"{place:g}" for place in curve.at)
     return CurveLine(_name(curve.name, words), _name(curve.axis, words), words.sentence(curve.about), at, values)
 
@@ -127,8 +132,9 @@ def in_unit(estimate: Estimate, unit: str) -> tuple[str, str]:
     return f"{estimate.value:.3g}", f"[{estimate.low:.3g}, {estimate.high:.3g}]"
 
 
-def _number(value: float, unit: str) -> str:
-    return f"{100 * value:.1f} %" if unit == "share" else (f"{value:.1f}" if unit == "points" else f"{value:.2g}")
+def status_said(line: ProbeLine, words: Words) -> str:
+    """The status, with what could have been seen where nothing was detected."""
+    return words("status_with", status=line.status_word, seen=line.seen) if line.seen else line.status_word
 
 
 def shown_measures(line: ProbeLine) -> tuple[MeasureLine, ...]:
@@ -141,7 +147,7 @@ def summary(record: ProbeRecord, *, words: Words, console: "Console") -> None:
     """Print what probes found, one paragraph each, on at most WIDEST columns."""
     width = max(40, min(console.width, WIDEST))
     for line in probe_lines(record, words):
-        said = words("probe_line", name=line.name, status=line.status_word, summary=line.summary)
+        said = words("probe_line", name=line.name, status=status_said(line, words), summary=line.summary)
         _print(said, console, style=STYLES[line.status], width=width, indent=2)
         shown = shown_measures(line)
         names = pad_width([measure.name for measure in shown], most=width // 2)
@@ -154,8 +160,8 @@ def summary(record: ProbeRecord, *, words: Words, console: "Console") -> None:
 
 
 def _measure_said(measure: MeasureLine, *, names: int, width: int) -> tuple[str, ...]:
-    """Name, value and interval; what could have been seen behind them, or on a line of its own where the first is full."""
-    said = f"    {pad(measure.name, names)}  {measure.value:>7} {measure.interval}"
+    """Name, value, interval and n; what could have been seen behind them, or on a line of its own where the first is full."""
+    said = f"    {pad(measure.name, names)}  {measure.value:>7} {measure.interval} ({measure.n})"
     if measure.status != "not_detected" or not measure.seen:
         return (said,)
     whole = f"{said} · {measure.seen}"

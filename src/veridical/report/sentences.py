@@ -1,8 +1,8 @@
 """Sentences of the records in another language. Records are written in English; here they are said again when they are drawn.
 
-words/sentences.LANG.yaml and words/probes.LANG.yaml are lists of [English, other]. A place `{a}` stands for anything, and what it
-stands for is translated too; `{n}` stands for a number; `{word}` is of the data and stays as it is; `{kind}` is looked up as
-"kind: what it stands for", `{kinds}` is a list of such names. Places of one sort are numbered: {n}, {n2}.
+words/sentences.LANG.yaml, probes.LANG.yaml and errors.LANG.yaml are lists of [English, other]. A place `{a}` stands for anything,
+and what it stands for is translated too; `{n}` stands for a number; `{word}` is of the data and stays as it is; `{kind}` is
+looked up as "kind: what it stands for", `{kinds}` is a list of such names. Places of one sort are numbered: {n}, {n2}.
 A sentence without an entry stays as it is; a test walks the source so that none is forgotten.
 """
 
@@ -19,18 +19,25 @@ DEEPEST = 4
 LISTS = (("; ", "；"), (", ", "、"))
 """What stands between the items of a list, and what does in the other language."""
 FILES = ("sentences", "probes")
+OF_ERRORS = (*FILES, "errors")
+"""Files that what goes wrong is said from; the short sentences of errors are kept away from records."""
 NUMBER = r"[-+−]?(?:[\d,]*\.?\d+(?:e[-+]?\d+)?|inf|nan)"
 
 
 def translated(text: str, lang: str) -> str:
     """`text` in language `lang`; sentence by sentence where the whole has no entry."""
-    return text if lang == "en" or not text else _said(text, _rules(lang), 0)
+    return text if lang == "en" or not text else _said(text, _rules(lang, FILES), 0)
+
+
+def translated_error(text: str, lang: str) -> str:
+    """The same for what went wrong."""
+    return text if lang == "en" or not text else _said(text, _rules(lang, OF_ERRORS), 0)
 
 
 def named(kind: str, lang: str) -> str:
     """A name of veridical's (an edit, an axis, a measure) in language `lang`; the name itself, spaced, where it has no entry."""
     spaced = kind.replace("_", " ")
-    return spaced if lang == "en" else _named(spaced, _rules(lang)) or spaced
+    return spaced if lang == "en" else _named(spaced, _rules(lang, FILES)) or spaced
 
 
 def _named(spaced: str, rules: tuple[Rule, ...]) -> str | None:
@@ -98,11 +105,11 @@ def _fragment(text: str, rules: tuple[Rule, ...], depth: int) -> str:
 
 
 @cache
-def _rules(lang: str) -> tuple[Rule, ...]:
+def _rules(lang: str, names: tuple[str, ...]) -> tuple[Rule, ...]:
     import yaml
 
     folder = files("veridical.report").joinpath("words")
-    texts = [folder.joinpath(f"{file}.{lang}.yaml").read_text(encoding="utf-8") for file in FILES]
+    texts = [folder.joinpath(f"{file}.{lang}.yaml").read_text(encoding="utf-8") for file in names]
     pairs = [pair for text in texts for pair in yaml.safe_load(text)]
     pairs.sort(key=lambda pair: -len(PLACE.sub("", pair[0])))  # what says most is tried first
     return tuple((_pattern(english), other) for english, other in pairs)

@@ -2,8 +2,8 @@
 
 Every pair is tested on the same rows: signs flipped (or statistics swapped) cluster by cluster, Holm over all pairs, intervals
 from one cluster bootstrap that all runs share, simultaneous by max-|t| (Romano and Wolf 2005). A difference is *told* only when
-the corrected p value and the simultaneous band agree. Choosing the best of k: bias by the bootstrap (Tsamardinos et al. 2018,
-Machine Learning 107:1895), and the bound sigma sqrt(2 ln k).
+the corrected p value and the simultaneous band agree; where one of them alone would tell, the record says which. Choosing the
+best of k: bias by the bootstrap (Tsamardinos et al. 2018, Machine Learning 107:1895), and the bound sigma sqrt(2 ln k).
 
 Letters: n rows, K runs, R replicates.
 """
@@ -177,6 +177,11 @@ class _Family:
         moved = self.bounds[:, second] - self.bounds[:, first]
         return min(0.0, float(moved.min())), max(0.0, float(moved.max()))
 
+    def hidden(self, first: int, second: int) -> float:
+        """How much of the difference label noise may have made: an effect must be larger by that to be told from none."""
+        down, up = self.around(first, second)
+        return -down if self.at(first, second) > 0 else up
+
     def differences(self) -> list[Difference]:
         couples, n = self.couples, self.n_clusters
         errors = [self.error(*couple) for couple in couples]
@@ -195,8 +200,20 @@ class _Family:
             points = self.estimate(couple, max(float(alone), smallest), holds_zero=one > 1 - LEVEL)
             band = self.estimate(couple, joint, holds_zero=corrected > 1 - LEVEL)
             told = bool(corrected <= 1 - LEVEL and (band.low > 0 or band.high < 0))
-            made.append(Difference(points, band, one, float(corrected), told, self.mde(error, tests=len(couples))))
+            seen = min(100.0, self.mde(error, tests=len(couples)) + 100 * self.hidden(*couple))
+            conflict = self.conflict(couple, joint, rejected=corrected <= 1 - LEVEL)
+            made.append(Difference(points, band, one, float(corrected), told, seen, conflict))
         return made
+
+    def conflict(self, couple: tuple[int, int], joint: float, *, rejected: bool) -> str:
+        """Which of the two, test or band, would call the pair apart alone, where they disagree; a verdict needs both."""
+        band = self.estimate(couple, joint, holds_zero=False)
+        apart = band.low > 0 or band.high < 0
+        if rejected == apart:
+            return ""
+        if apart:
+            return "band"
+        return "labels" if abs(self.at(*couple)) > joint * self.error(*couple) else "test"
 
     def estimate(self, couple: tuple[int, int], critical: float, *, holds_zero: bool) -> Estimate:
         """The difference in points; where the test does not reject none, its interval holds it."""

@@ -25,7 +25,7 @@ from veridical.verify.arms import SAME_MODEL, SEEDS
 from veridical.verify.exams import Exam, as_it_is, base_ruler, under_contract
 from veridical.verify.figures import against_untouched
 from veridical.verify.scoring import Scored, Yardstick, gain, scored
-from veridical.verify.verdict import ALPHA, MARGIN
+from veridical.verify.verdict import ALPHA, MARGIN, loss_said
 
 MOST_ASKED = 30_000
 """Questions to one model, at most; beyond it whole clusters of locked rows are left out, drawn at random. Ours; no source."""
@@ -200,7 +200,8 @@ def _verdict(routed: RoutedArm, *, better: float, worse: float) -> tuple[str, st
     if better > ALPHA:
         seen = f"{routed.arm.mde:.1f}"
         return "harmless", (
-            f"{gained} points against plain training {where}: not told apart from 0; smallest visible effect {seen} points."
+            f"{gained} points against plain training {where}: not told apart from 0; smallest visible effect {seen} points. "
+            f"{loss_said(routed.arm.gain_over_untouched)}"
         )
     said = f"{gained} points against plain training {where} (p = {better:.3f} after Holm's correction)."
     if cost is None:

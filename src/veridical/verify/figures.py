@@ -7,7 +7,7 @@ from veridical.core.estimate import Estimate
 from veridical.core.power import minimum_detectable_effect
 from veridical.core.randomness import stream
 from veridical.core.run_record import Arm
-from veridical.verify.scoring import Scored, Yardstick, estimate, gain, log_loss_gain, recall_gains, score_draws, value
+from veridical.verify.scoring import Scored, Yardstick, gain, log_loss_gain, recall_gains, score_draws, score_estimate, value
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,4 +49,4 @@ def _score(arm: Scored, ruler: Yardstick, *, seed: int) -> Estimate:
     draws = score_draws([arm], ruler, stream(seed, "verify/score"))[:, 0]
     n = len(arm.per_seed)
     method = f"{'one model' if n == 1 else f'mean of {n} models'} on the locked fold, cluster bootstrap"
-    return estimate(value(arm, ruler), draws, ruler, method=method)
+    return score_estimate(value(arm, ruler), draws, ruler, method=method)

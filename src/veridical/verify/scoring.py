@@ -3,7 +3,7 @@
 Letters: L rows, K clusters, C classes, S seeds, R replicates.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import sqrt
 from statistics import NormalDist
 
@@ -12,7 +12,9 @@ import numpy as np
 from veridical.core.bootstrap import cluster_bootstrap_means, percentile_interval, resampled_counts
 from veridical.core.estimate import Estimate
 from veridical.core.paired_test import swap_p
+from veridical.core.proportion import effective_number, opened_difference, opened_share
 from veridical.dataset.rows import IntArray
+from veridical.ledger.score_table import worst
 from veridical.models.model import FloatArray
 from veridical.tasks._class_metrics import earned
 from veridical.tasks._contract import Metric
@@ -145,6 +147,18 @@ def estimate(at: float, draws: FloatArray, on: Yardstick, *, method: str, unit: 
     return Estimate(unit * at, low, high, LEVEL, len(on.rows), on.n_clusters, method)
 
 
+def score_estimate(at: float, draws: FloatArray, on: Yardstick, *, method: str) -> Estimate:
+    """A score with its interval; where all rows are right, or none, as wide as one row more could make it."""
+    found, lowest = estimate(at, draws, on, method=method), worst(on.metric, on.n_classes)
+    low, high = opened_share((found.low, found.high), at, n=_units(on, on.votes), level=LEVEL, lowest=lowest)
+    return replace(found, low=low, high=high)
+
+
+def _units(on: Yardstick, votes: FloatArray) -> float:
+    """Clusters that votes (L,) are worth."""
+    return effective_number(np.bincount(on.clusters, votes, minlength=on.n_clusters).astype(np.float64))
+
+
 @dataclass(frozen=True, slots=True)
 class Gain:
     """How much one arm is above another: points, with one-sided p values for better and for worse, and its standard error."""
@@ -170,9 +184,11 @@ def gain(arm: Scored, over: Scored, on: Yardstick, rng: np.random.Generator) -> 
     error = sqrt(between_clusters**2 + between_seeds**2)
     draws = draws + rng.normal(0.0, between_seeds, len(draws))
     points = estimate(at, draws, on, method="paired cluster bootstrap, training variance added", unit=100.0)
+    low, high = opened_difference((points.low, points.high), points.value, n=_units(on, on.votes), level=LEVEL, unit=100.0)
     better, worse = swap_p(a, b, difference, rng)
     toward = (at / error, -at / error) if between_seeds > 0 else (None, None)
-    return Gain(points, _softened(better, toward[0]), _softened(worse, toward[1]), error)
+    seen = max(error, 1 / _units(on, on.votes))  # no row differs: as uncertain as one that does would make it
+    return Gain(replace(points, low=low, high=high), _softened(better, toward[0]), _softened(worse, toward[1]), seen)
 
 
 def training_error(arm: Scored, over: Scored) -> float:
@@ -218,8 +234,8 @@ def recall_gains(arm: Scored, over: Scored, on: Yardstick, rng: np.random.Genera
         drawn = resampled_counts(on.n_clusters, REPLICATES, rng) @ totals
         draws = (drawn[:, 0] - drawn[:, 1]) / np.maximum(drawn[:, 2], 1e-12)
         right, other, true = totals.sum(axis=0)
-        low, high = percentile_interval(100 * draws, 100 * float((right - other) / true), LEVEL)
-        n_clusters = len(np.unique(on.clusters[has]))
         at, method = 100 * float((right - other) / true), "paired cluster bootstrap"
+        n_clusters, units = len(np.unique(on.clusters[has])), _units(on, np.where(has, on.votes, 0.0))
+        low, high = opened_difference(percentile_interval(100 * draws, at, LEVEL), at, n=units, level=LEVEL, unit=100.0)
         found[code] = Estimate(at, low, high, LEVEL, int(has.sum()), n_clusters, method)
     return found

@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import ceil
 
+from veridical.core.estimate import Estimate
 from veridical.core.multiplicity import holm
 from veridical.core.run_record import Arm
 
@@ -60,6 +62,18 @@ def _corrected(trials: Sequence[Trial], name: str) -> list[float | None]:
     return found
 
 
+def loss_said(gain: Estimate) -> str:
+    """Which loss the interval of a gain (points) rules out, and which it leaves possible.
+
+    Harmless says no more than "not told apart from none": over few rows a large loss is not told apart either.
+    """
+    possible = max(0.0, -gain.low)
+    shown, end = f"{ceil(10 * possible - 1e-9) / 10:.1f}", "by the lower end of the 95 % interval"
+    if possible <= MARGIN:
+        return f"A loss over {MARGIN:.0f} point is ruled out: {end} at most {shown} are lost."
+    return f"A loss over {MARGIN:.0f} point cannot be ruled out: {end} up to {shown} may be lost."
+
+
 def _training(arm: Arm, *, better: float, worse: float) -> tuple[str, str]:
     assert arm.gain_over_untouched is not None
     assert arm.gain_over_placebo is not None
@@ -70,10 +84,8 @@ def _training(arm: Arm, *, better: float, worse: float) -> tuple[str, str]:
         return "rejected", f"Worse than untouched: {over} (p = {worse:.3f} after Holm's correction)."
     if (arm.p_untouched or 0.0) <= ALPHA:
         return "rejected", f"{over} against untouched, but only {against}: as much meddling aimed at nothing did about as well."
-    return (
-        "harmless",
-        f"{over} against untouched: not told apart from no repair; smallest visible effect {arm.mde:.1f} points.",
-    )
+    said = f"{over} against untouched: not told apart from no repair; smallest visible effect {arm.mde:.1f} points."
+    return "harmless", f"{said} {loss_said(arm.gain_over_untouched)}"
 
 
 def _measurement(arm: Arm, *, shrinks: float, grows: float, worse: float) -> tuple[str, str]:
@@ -88,5 +100,5 @@ def _measurement(arm: Arm, *, shrinks: float, grows: float, worse: float) -> tup
     if worse <= ALPHA:
         return "rejected", f"The model learns less from what is left: {score} (p = {worse:.3f})."
     if shrinks <= ALPHA:
-        return "harmless", f"The gap shrinks, but the fold cannot rule out a loss over {MARGIN:.0f} point: {score}."
-    return "harmless", f"No change of the gap was told apart from none; {score}."
+        return "harmless", f"The gap shrinks, but that alone is not enough; {score}. {loss_said(lost)}"
+    return "harmless", f"No change of the gap was told apart from none; {score}. {loss_said(lost)}"

@@ -190,7 +190,7 @@ def test_the_worst_group_is_corrected_for_having_been_picked(truth):
     rng, plain, corrected, covered = np.random.default_rng(6), [], [], 0
     for _ in range(200):
         values, draws, votes = _group_shares(rng, truth, 100)
-        errors = gm.certain_error(values, votes, errors_of(draws))
+        errors = gm.certain_error(votes, errors_of(draws))
         found = gm.worst_group(values, draws, errors)
         plain.append(values.min())
         corrected.append(found.value)

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -165,3 +166,84 @@ def test_fresh_gives_the_old_run_back_where_the_new_one_is_refused(tmp_path: Pat
         held.mark("load", {})
     assert not (run / "run.json").exists()
     assert not (run / ".before").exists()
+
+
+class Killed(BaseException):
+    """As if the process were gone: nothing catches it."""
+
+
+def _seeded(seed: int) -> dict[str, Any]:
+    return {"verb": "run", "veridical": "0", "config": {"seed": seed}, "data": {"TRAIN": "f" * 64}}
+
+
+def _content(run: Path) -> dict[str, bytes]:
+    files = {path.relative_to(run).as_posix(): path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    return {name: content for name, content in files.items() if name != ".lock"}
+
+
+@pytest.fixture
+def finished(tmp_path: Path) -> Path:
+    """A finished run with a file of the user's in its folder."""
+    run = tmp_path / "run"
+    with claim(run, _seeded(0), threads=1) as held:
+        (run / "run.json").write_text("{}", encoding="utf-8")
+        (run / "model").mkdir()
+        (run / "model" / "model.json").write_text("{1}", encoding="utf-8")
+        held.mark("load", {})
+        held.mark("finished", {})
+    (run / "notes.txt").write_text("mine", encoding="utf-8")
+    return run
+
+
+@pytest.mark.parametrize("moves_back", [None, 0, 1, 2, 3, 4])
+@pytest.mark.parametrize("moves", [0, 1, 2, 3, 4])
+def test_fresh_that_is_killed_at_any_move_loses_nothing(
+    finished: Path, monkeypatch: pytest.MonkeyPatch, moves: int, moves_back: int | None
+) -> None:
+    """moves: how many succeed before the kill, of run.json, stages, model and the folder itself. moves_back: the same for whoever
+    comes next and is killed too."""
+    before, rename = _content(finished), Path.rename
+
+    def killed_after(allowed: int, *, seed: int, fresh: bool) -> None:
+        left = [allowed]
+
+        def counted(self: Path, target: Path) -> Path:
+            if self.parent.name == "run" or self.parent.parent.name == "run":
+                left[0] -= 1
+                if left[0] < 0:
+                    raise Killed
+            return rename(self, target)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(Path, "rename", counted)
+            with suppress(Killed):
+                os.close(claim(finished, _seeded(seed), threads=1, fresh=fresh).lock)
+
+    killed_after(moves, seed=1, fresh=True)
+    if moves_back is not None:
+        killed_after(moves_back, seed=0, fresh=False)
+    with claim(finished, _seeded(0), threads=1) as held:
+        assert held.finished
+    assert _content(finished) == before
+    assert not [path.name for path in finished.iterdir() if path.name.startswith(".before")]
+
+
+def test_what_was_replaced_goes_though_the_kill_came_as_it_was_removed(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with claim(finished, _seeded(1), threads=1, fresh=True) as held, monkeypatch.context() as patched:
+        patched.setattr("veridical.pipeline.run_folder.shutil.rmtree", _raise_killed)
+        with pytest.raises(Killed):
+            held.mark("load", {})
+    with claim(finished, _seeded(1), threads=1) as held:
+        assert held.done("load")
+        assert not held.finished
+    assert not (finished / ".before").exists()
+
+
+def _raise_killed(*_: object, **__: object) -> None:
+    raise Killed
+
+
+def test_fresh_in_a_new_folder_leaves_none_behind_where_it_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError), claim(tmp_path / "new", IDENTITY, threads=1, fresh=True):
+        raise InputError("no such column")
+    assert not (tmp_path / "new").exists()

@@ -1,9 +1,18 @@
 """Calibration measures against hand-computed answers and simulation."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from veridical.probe.calibration import brier_parts, log_loss, squared_error, temperature
+from veridical.audit._made_up import dataset, nonsense
+from veridical.ledger.label_noise import LabelNoise
+from veridical.ledger.review import ReviewParams, allocation, apply_answers, draw, frame
+from veridical.probe._read_labels import ReadLabels
+from veridical.probe._runner import run_probe
+from veridical.probe._subject import subject_of
+from veridical.probe._toys import ToyModel
+from veridical.probe.calibration import AS_GIVEN, Params, brier_parts, log_loss, probe, run, squared_error, temperature
 
 
 def test_the_debiased_error_is_right_on_average():
@@ -30,7 +39,7 @@ def test_weights_count_as_that_many_rows_in_the_bins():
 def test_brier_parts_add_up_where_bins_are_pure():
     probabilities = np.array([[0.8, 0.2]] * 5 + [[0.3, 0.7]] * 5)
     codes = np.array([0, 0, 0, 0, 1, 1, 1, 1, 0, 0])
-    score, reliability, resolution, uncertainty = brier_parts(probabilities, codes, np.ones(10), bins=2)
+    score, reliability, resolution, uncertainty = brier_parts(probabilities, np.eye(2)[codes], np.ones(10), bins=2)
     assert score == pytest.approx((4 * 0.08 + 1.28 + 3 * 0.18 + 2 * 0.98) / 10)
     assert uncertainty == pytest.approx(1 - 0.6**2 - 0.4**2)
     assert reliability == pytest.approx(2 * 0.5 * (0.7 - 0.6) ** 2)
@@ -45,3 +54,112 @@ def test_temperature_finds_the_planted_one():
     sharp = np.exp(2.5 * logits) / np.exp(2.5 * logits).sum(1, keepdims=True)
     assert temperature(sharp, codes) == pytest.approx(2.5, rel=0.1)
     assert log_loss(np.log(np.array([[0.25, 0.75]])), np.array([1]))[0] == pytest.approx(-np.log(0.75))
+
+
+N = 600
+CHEAP = Params(replicates=200)
+
+
+def world(seed, *, noise=0.0):
+    """(subject, truth, what fold models expect): the model's probabilities are right, a share of the labels is not."""
+    rng = np.random.default_rng(seed)
+    positive = 1 / (1 + np.exp(-rng.normal(0, 2, N)))
+    truth = (rng.random(N) < positive).astype(np.int64)
+    given = np.where(rng.random(N) < noise, 1 - truth, truth)
+    sure = dict(zip([f"r{i} {nonsense(rng, 8)}" for i in range(N)], positive, strict=True))
+    rows = [(str(i), "test", text, ("neg", "pos")[label]) for i, (text, label) in enumerate(zip(sure, given, strict=True))]
+    data = dataset([*rows, ("a", "train", "good start", "pos"), ("b", "train", "bad end", "neg")])
+
+    def rule(text):
+        share = sure.get(str(text), 0.5)
+        return 0.0, float(np.log(share / (1 - share)))
+
+    blurred = 0.9 * positive + 0.05
+    return subject_of(data, ToyModel(data.labels, rule)), truth, np.column_stack([1 - blurred, blurred])
+
+
+def read_of(subject, truth, expected, *, rows):
+    """What the review of so many rows says, as a run has it."""
+    codes, predicted, noise = subject.codes, subject.predicted, LabelNoise(np.eye(2), "none", 0.0, 0.1, expected)
+    ids, leaked = [str(i) for i in range(N)], np.zeros(N, bool)
+    strata = frame(noise, ids=ids, codes=codes, predicted=predicted, leaked=leaked, params=ReviewParams())
+    none = np.zeros(0, np.int64)
+    given = allocation(strata, np.full(N, 1 / N), rows=rows, done=none, params=ReviewParams())
+    drawn = draw(strata, given, done=none, seed=0)
+    answers = np.full(N, -1)
+    answers[drawn] = truth[drawn]
+    found = apply_answers(noise, strata, truth=answers, codes=codes, predicted=predicted, params=ReviewParams())
+    moves = found.change * found.spread[found.stratum][:, None]
+    return ReadLabels(subject.rows, found.labels, moves, found.stratum, len(drawn), found.wrong_seen)
+
+
+def looked(subject):
+    return run(subject, CHEAP, np.random.default_rng(0))
+
+
+def figures(found):
+    return {measure.name: measure.estimate for measure in found.measures}
+
+
+def test_labels_as_given_are_said_to_be_so():
+    found = looked(world(0)[0])
+    assert AS_GIVEN in found.notes
+    assert not [name for name in figures(found) if "as given" in name]
+
+
+def test_with_every_label_read_the_figures_are_those_of_the_right_labels():
+    noisy, truth, expected = world(1, noise=0.2)
+    right = figures(looked(world(1)[0]))
+    found = looked(replace(noisy, read=read_of(noisy, truth, expected, rows=N)))
+    for name in ("calibration_error", "overconfidence", "log_loss", "brier", "brier_reliability", "brier_resolution"):
+        assert figures(found)[name].value == pytest.approx(right[name].value), name
+    as_given = figures(looked(noisy))
+    for name in ("calibration_error", "overconfidence", "log_loss", "brier"):
+        kept = figures(found)[f"{name} (labels as given)"]
+        assert (kept.value, kept.low, kept.high) == (as_given[name].value, as_given[name].low, as_given[name].high)
+    changed = int((noisy.codes != truth).sum())
+    assert f"Labels as reviewed: {changed} of {N} read were changed." in found.summary
+    assert any(f"Of {N} test labels that were reviewed {changed} were changed." in note for note in found.notes)
+
+
+def test_a_calibrated_model_is_not_called_too_sure_for_labels_that_are_wrong():
+    noisy, truth, expected = world(2, noise=0.15)
+    before = run_probe("calibration", probe, subject=noisy)
+    after = run_probe("calibration", probe, subject=replace(noisy, read=read_of(noisy, truth, expected, rows=150)))
+    assert before.measure("overconfidence").status == "found"
+    assert before.measure("overconfidence").estimate.low > 4  # wrong labels alone: 15 % of twice the accuracy less one
+    assert after.measure("overconfidence").status == "not_detected"
+    assert after.measure("overconfidence (labels as given)").status == "described"
+    assert after.measure("overconfidence").estimate.width > before.measure("overconfidence").estimate.width  # what was not read
+
+
+def test_the_interval_after_a_review_holds_the_right_figures():
+    inside = {"overconfidence": 0, "log_loss": 0, "brier": 0}
+    for seed in range(10):
+        noisy, truth, expected = world(10 + seed, noise=0.15)
+        found = figures(looked(replace(noisy, read=read_of(noisy, truth, expected, rows=150))))
+        logs, codes = np.log(np.maximum(noisy.probabilities, 1e-12)), np.eye(2)[truth]
+        right = {
+            "overconfidence": 100 * float((noisy.probabilities.max(1) - (noisy.predicted == truth)).mean()),
+            "log_loss": float(-(codes * logs).sum(1).mean()),
+            "brier": float(((noisy.probabilities - codes) ** 2).sum(1).mean()),
+        }
+        for name, value in right.items():
+            inside[name] += found[name].low <= value <= found[name].high
+    assert min(inside.values()) >= 8, inside  # of 10, were it 95 %: 7 or fewer come once in 900 times
+
+
+def test_the_surest_answers_that_are_all_right_are_not_right_for_sure():
+    found = looked(replace_probabilities(world(3)[0]))
+    (curve,) = found.curves
+    assert [estimate.value for estimate in curve.estimates] == [1.0] * len(curve.estimates)
+    for estimate in curve.estimates:
+        assert estimate.low == pytest.approx(0.025 ** (1 / estimate.n_clusters))
+
+
+def replace_probabilities(subject):
+    """The same rows, every one answered rightly."""
+    sure = np.full_like(subject.trained.probabilities, 0.01)
+    codes = subject.data.codes
+    sure[np.arange(len(codes)), codes] = 0.99
+    return replace(subject, trained=replace(subject.trained, probabilities=sure))

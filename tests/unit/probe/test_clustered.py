@@ -42,3 +42,31 @@ def test_a_difference_without_spread_still_says_what_could_be_seen():
     assert moved.estimate.value == pytest.approx(100.0)
     assert moved.p is not None
     assert moved.p < 0.001
+
+
+@pytest.mark.parametrize("n", [5, 60, 600])
+def test_a_share_of_none_or_all_has_an_interval(n):
+    reach = 1 - 0.025 ** (1 / n)
+    for value in (0.0, 1.0):
+        spread = _clustered.mean(np.full(n, value), np.arange(n))
+        for estimate in (
+            _clustered.measure("share", spread, unit="share", about="A share.", bounded=True).estimate,
+            spread.estimate(level=0.95, bounded=True),
+        ):
+            assert estimate.value == value
+            assert estimate.width == pytest.approx(reach)
+            assert 0.0 <= estimate.low <= estimate.high <= 1.0
+    none = _clustered.measure("lost", _clustered.mean(np.zeros(n), np.arange(n)), unit="points", about="Points.", null=0.0)
+    assert (none.estimate.low, none.estimate.high) == pytest.approx((-100 * reach, 100 * reach))
+    assert none.p == 1.0
+
+
+def test_rows_of_one_cluster_that_are_all_right_are_one_unit():
+    found = _clustered.mean(np.ones(60), np.repeat(np.arange(6), 10)).estimate(level=0.95, bounded=True)
+    assert found.low == pytest.approx(0.025 ** (1 / 6))
+
+
+def test_all_alike_is_as_unlikely_as_the_binomial_says():
+    assert _clustered.mean(np.ones(4), np.arange(4)).p(0.5) == pytest.approx(2 * 0.5**4)
+    assert _clustered.mean(np.ones(40), np.arange(40)).p(0.5) < 1e-9
+    assert _clustered.mean(np.zeros(20), np.arange(20)).p(0.05) == pytest.approx(2 * 0.95**20)

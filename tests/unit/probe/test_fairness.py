@@ -87,3 +87,12 @@ def test_without_groups_it_says_how_to_name_them():
     few = run(subject, Params(fewest=80), np.random.default_rng(0))
     assert isinstance(few, Skipped)
     assert "Fewer than two groups" in few.why
+
+
+def test_a_small_group_that_is_all_right_is_not_said_to_be_so_for_sure():
+    found = run_probe("fairness", probe, subject=_subject(n=120, shares=(1.0, 1.0, 0.8)))
+    seen = [measure for measure in found.measures if measure.name.endswith((" of x", " of y")) and measure.unit == "share"]
+    sure = [measure.estimate for measure in seen if measure.estimate.value in (0.0, 1.0)]
+    assert len(sure) > 3
+    for estimate in sure:
+        assert estimate.width >= 0.99 * (1 - 0.025 ** (1 / estimate.n_clusters)), estimate

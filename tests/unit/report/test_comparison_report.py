@@ -85,6 +85,22 @@ def test_no_difference_says_what_could_have_been_seen() -> None:
     assert "最小可检出 1.3 分" in pair_sentence(untold, untold.pairs[0], ZH)
 
 
+@pytest.mark.parametrize(
+    ("conflict", "said", "in_chinese"),
+    [
+        ("band", "widened to 0", "已放宽到零"),
+        ("test", "p alone would tell them apart", "仅看 p 可以区分"),
+        ("labels", "wrong labels may make as much", "错误的标签可能造成同样大的差别"),
+    ],
+)
+def test_where_p_and_band_disagree_the_sentence_says_so(conflict: str, said: str, in_chinese: str) -> None:
+    odd = record(pair(replace(difference(1.2, 0.0, 2.4, p=0.07, told=False), conflict=conflict)))
+    assert said in pair_sentence(odd, odd.pairs[0], EN)
+    assert in_chinese in pair_sentence(odd, odd.pairs[0], ZH)
+    assert "a verdict needs both" in pair_sentence(odd, odd.pairs[0], EN)
+    assert "at most 0.05 and the band leaves out 0" in view(odd, EN).about
+
+
 def test_small_differences_keep_their_digits() -> None:
     fine = record(pair(difference(0.04, 0.01, 0.07, p=0.0004)))
     assert "by 0.04 [0.01, 0.07] points" in pair_sentence(fine, fine.pairs[0], EN)

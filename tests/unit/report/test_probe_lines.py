@@ -2,14 +2,27 @@
 
 import io
 import re
+from dataclasses import replace
 
 import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
 from veridical.core.estimate import Estimate
-from veridical.core.probe_record import Counts, Curve, Example, Measure, MeasureStatus, ProbeOutcome, ProbeRecord, ProbeStatus
-from veridical.report.probes import probe_lines, shown_measures, summary
+from veridical.core.probe_record import (
+    Counts,
+    Curve,
+    Example,
+    Measure,
+    MeasureStatus,
+    ProbeOutcome,
+    ProbeRecord,
+    ProbeStatus,
+    Unit,
+)
+from veridical.report.probe_brief import brief_lines
+from veridical.report.probes import ProbeLine, probe_lines, shown_measures, summary
+from veridical.report.seen import seen_of
 from veridical.report.wording import words
 
 
@@ -41,8 +54,11 @@ def record() -> ProbeRecord:
         Measure(name, estimate(0.1), "share", "Smallest over largest.", null=0.02, mde=0.081, status="not_detected")
         for name in ("equalized_odds_difference: an extraordinarily long name of a class", "metric_gap", "label_shift", "drop")
     )
-    lost = "16 edits tried; the largest is loss (ocr, 30 %): 9.0 points [4.9, 13.1]."
-    even = "3 groups; the lowest at 80.1 % [73.7, 84.1] (north); groups differ by 6.2 points, random groups by 2.3."
+    lost = "16 edits tried; the largest is loss (ocr, 30 %): 9.0 points [4.9, 13.1] (n = 100)."
+    even = (
+        "3 groups; the lowest (north) at 80.1 % [73.7, 84.1] (n = 100); groups differ by 6.2 points [1.0, 9.0] (n = 100), random "
+        "groups by 2.3."
+    )
     why = "Only predictions are known, and an attack must ask the model. Give the model itself."
     probes = (
         outcome("adversarial", "skipped", said=why),
@@ -81,9 +97,57 @@ def test_what_was_found_is_read_first(record: ProbeRecord) -> None:
 
 def test_what_was_not_detected_says_from_what_on_it_would_have_been(record: ProbeRecord) -> None:
     text = {lang: " ".join(" ".join(printed(record, lang, width=100)).split()) for lang in ("en", "zh")}
-    assert text["en"].count("smallest visible 8.1 %") == text["zh"].count("最小可检出 8.1 %") == 3
+    # The probe says it, and three of its measures.
+    assert text["en"].count("smallest visible 8.1 %") == text["zh"].count("最小可检出 8.1 %") == 4
     assert "1 more in report.html" in text["en"]
     assert "另有 1 项见 report.html" in text["zh"]
+
+
+FIGURE = r"[-+−]?[\d.]+(?: %| points)?"
+WHOLE = re.compile(rf"{FIGURE} \[[-+\d.]+, [-+\d.]+\] \(n = [\d,]+\)")
+SEEN = re.compile(rf"smallest visible {FIGURE}(?: to {FIGURE})?")
+
+
+def bare(text: str, record: ProbeRecord) -> list[str]:
+    """Figures of a text of the report without interval or n, but for the smallest visible effects and what chance gives."""
+    for name in (measure.name.replace("_", " ") for outcome in record.probes for measure in outcome.measures):
+        text = text.replace(name, "")
+    text = re.sub(r"random groups by [\d.]+", "", SEEN.sub("", WHOLE.sub("", " ".join(text.split()))))
+    return re.findall(r"\d+(?:\.\d+)?(?: %| points)|\d+\.\d+", text)
+
+
+def test_no_figure_of_a_probe_stands_without_its_interval_and_n(record: ProbeRecord) -> None:
+    said = words("en")
+    brief = "\n".join(line for _, line in brief_lines(record, said))
+    page = "\n".join(f"{name} {value} {band} ({n})" for line in probe_lines(record, said) for name, value, band, n in drawn(line))
+    for text in ("\n".join(printed(record, "en", width=100)), brief, page):
+        assert not bare(text, record), text
+    cut = replace(record, probes=tuple(replace(p, summary=p.summary.replace(" (n = 100)", "")) for p in record.probes))
+    assert bare("\n".join(line for _, line in brief_lines(cut, said)), cut) == ["9.0 points", "4.9", "13.1"]
+
+
+def drawn(line: ProbeLine) -> list[tuple[str, str, str, str]]:
+    """Rows of the page's tables."""
+    curves = [(curve.name, *value) for curve in line.curves for value in curve.values]
+    return [(measure.name, measure.value, measure.interval, measure.n) for measure in line.measures] + curves
+
+
+@pytest.mark.parametrize(
+    ("lang", "said"), [("en", "Fairness over groups (smallest visible 8.1 %)"), ("zh", "（最小可检出 8.1 %）")]
+)
+def test_what_was_not_detected_never_stands_as_a_name_alone(record: ProbeRecord, lang: str, said: str) -> None:
+    line = next(line for status, line in brief_lines(record, words(lang)) if status == "not_detected")
+    assert said in line
+
+
+def test_smallest_visible_effects_of_several_units_and_sizes(record: ProbeRecord) -> None:
+    fairness = record.probes[1]
+    units: tuple[tuple[Unit, float], ...] = (("points", 4.5), ("points", 1.26), ("nats", 0.031), ("share", 0.02))
+    measures = tuple(replace(m, unit=unit, mde=mde) for m, (unit, mde) in zip(fairness.measures, units, strict=True))
+    outcome = replace(fairness, measures=measures)
+    assert seen_of(outcome, words("en")) == "smallest visible 1.3 to 4.5 points; 2.0 %; 0.031 nats"
+    assert seen_of(outcome, words("zh")) == "最小可检出 1.3 到 4.5 分；2.0 %；0.031 纳特"
+    assert seen_of(replace(outcome, status="found"), words("en")) == ""
 
 
 def test_in_chinese_only_the_words_of_the_data_stay_english(record: ProbeRecord) -> None:

@@ -222,15 +222,16 @@ def test_a_sentence_without_chinese_is_missed(tmp_path: Path) -> None:
         ("labelled number, both models say name", "标为 number，两个模型都认为是 name"),
         ("turned (somebody's own)", "答案被翻转（somebody's own）"),
         (
-            "Texts tell the sides apart in (chance 50 %): train to test 57 %, other sources to a, b 60 %. Largest loss: train to "
-            "test, 1.1 points [-5.0, 7.2].",
-            "凭文本区分两侧的程度（随机为 50%）：train to test 57 %, other sources to a, b 60 %。最大损失：训练集→测试集，"
-            "1.1 分 [-5.0, 7.2]。",
+            "Texts tell the sides apart in (chance 50 %): train to test 57.0 % [50.1, 63.9] (n = 90); other sources to a, b "
+            "60.0 % [55.0, 65.0] (n = 90). Lost most: train to test, by 1.1 points [-5.0, 7.2] (n = 90).",
+            "凭文本区分两侧的程度（随机为 50%）：train to test 57.0 % [50.1, 63.9] (n = 90); other sources to a, b "
+            "60.0 % [55.0, 65.0] (n = 90)。损失最多：训练集→测试集，1.1 分 [-5.0, 7.2]（n = 90）。",
         ),
         (
-            "Of 4 words tried, 'lost, again' costs most where it is put in: 3.0 points, towards 'pos'. 88 % of the lead over the "
-            "largest class survives shuffled words.",
-            "试了 4 个词，放入后代价最大的是 'lost, again'：3.0 分，偏向 'pos'。打乱词序后，相对最大类别的优势仍保留 88%。",
+            "Of 4 words tried, 'lost, again' costs most where it is put in: 3.0 points [1.0, 5.0] (n = 90), towards 'pos'. Of "
+            "the lead over the largest class there survives shuffled words: 88.0 % [80.0, 96.0] (n = 1,090).",
+            "试了 4 个词，放入后代价最大的是 'lost, again'：3.0 分 [1.0, 5.0]（n = 90），偏向 'pos'。"
+            "打乱词序后，相对最大类别的优势所剩：88.0% [80.0, 96.0]（n = 1,090）。",
         ),
         ("tilt_of_tables", "tilt of tables"),
     ],

@@ -409,3 +409,49 @@ def test_what_label_noise_may_hide_is_inside_the_honest_interval():
     fitted = compare(world, transitions=[uniform(0.1), np.eye(2), uniform(0.15)])
     assert fitted.pairs[0].honest.points.value == pytest.approx(possible, rel=1e-6)
     assert [s.noise for s in fitted.stability] == ["fitted", "largest"]
+
+
+def test_where_test_and_band_disagree_nothing_is_told_and_the_record_says_which_would():
+    codes = np.zeros(200, int)
+    (pair,) = compare(rows(codes, turned(codes, range(5)), codes)).pairs
+    found = pair.reported
+    assert found.p_holm == 2 / 2**5  # five rows differ, all one way: no sign pattern is rarer
+    assert 1.96 * 100 * sqrt(0.025 * 0.975 / 200) < 2.5  # by the normal interval 0 is left out
+    assert (found.told, found.conflict) == (False, "band")
+    assert found.band.low <= 0.0  # and the band shown is widened to it
+
+
+def test_labels_that_may_be_wrong_are_the_reason_where_only_the_test_rejects():
+    """B gains 100 rows of the second class and loses 60 of the first. If a share of the first were given as the second, those it
+    loses would count for more: the whole lead may be the labels'."""
+    codes = np.repeat([0, 1], 400)
+    a = turned(codes, [*range(60), *range(400, 560)])
+    b = turned(codes, [*range(120), *range(500, 560)])
+    people = Population(
+        rows=np.arange(800), cluster=np.arange(800), leaked=np.zeros(800, bool), basis=np.ones((800, 1)),
+        vote=np.full(800, 1 / 800), target=np.ones(1), target_covariance=np.zeros((1, 1)), includes_train=False, n_clusters=800,
+        shift_p=1.0, params=PopulationParams(),
+    )  # fmt: skip
+    world = replace(rows(codes, a, b), people=people)
+    plain = compare(world, transitions=[np.eye(2)] * 3).pairs[0].honest
+    assert plain.told
+    assert plain.conflict == ""
+    one_sided = np.array([[0.7, 0.3], [0.0, 1.0]])
+    found = compare(world, transitions=[np.eye(2), np.eye(2), one_sided]).pairs[0].honest
+    assert found.p_holm <= 0.05
+    assert found.band.low <= 0 <= found.band.high
+    assert (found.told, found.conflict) == (False, "labels")
+    assert found.mde > plain.mde  # and the smallest visible effect grows by what labels may hide
+
+
+def test_a_record_never_contradicts_itself_without_saying_so():
+    rng = np.random.default_rng(21)
+    for seed in range(30):
+        codes = np.zeros(60, int)
+        world = rows(codes, *(noisy(rng, codes, r, 3) for r in (0.7, 0.8, 0.9)), clusters=np.repeat(np.arange(20), 3))
+        for pair in compare(world, seed=seed).pairs:
+            found = pair.reported
+            rejected, apart = found.p_holm <= 0.05, found.band.low > 0 or found.band.high < 0
+            assert found.told == (rejected and apart)
+            assert found.told or not rejected or found.conflict in ("test", "labels")
+            assert found.told or abs(found.points.value) < found.mde or found.conflict

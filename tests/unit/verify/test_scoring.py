@@ -7,7 +7,7 @@ from sklearn.metrics import f1_score
 from veridical.core.paired_test import sign_flip_p
 from veridical.tasks._confusion_metrics import accuracy, macro_f1
 from veridical.verify.placebo import matched_rows
-from veridical.verify.scoring import gain, log_loss_gain, score_draws, scored, value, yardstick
+from veridical.verify.scoring import gain, log_loss_gain, recall_gains, score_draws, score_estimate, scored, value, yardstick
 
 
 def said(codes, share_right, rng, *, seeds=5, n_classes=3):
@@ -104,3 +104,27 @@ def test_training_error_of_seeds_of_placebos_and_of_one_fit():
     assert training_error(told(0.9), several) == training_error(several, told(0.9))
     np.testing.assert_allclose(training_error(told(0.9), several), sd * np.sqrt(1 + 1 / 5) * widened)
     assert training_error(told(0.9), told(0.8)) == 0.0
+
+
+def test_arms_that_say_the_same_and_are_always_right_still_have_intervals():
+    rng = np.random.default_rng(7)
+    on = ruler(300, rng)
+    perfect = scored(said(on.codes, 1.0, rng), on)
+    reach = 1 - 0.025 ** (1 / 300)
+    score = score_estimate(value(perfect, on), score_draws([perfect], on, rng)[:, 0], on, method="m")
+    assert (score.value, score.high) == (1.0, 1.0)
+    assert score.low == pytest.approx(1 - reach)
+    same = gain(perfect, perfect, on, rng)
+    assert (same.points.value, same.points.low, same.points.high) == pytest.approx((0.0, -100 * reach, 100 * reach))
+    assert same.standard_error > 0  # or the smallest visible effect would be none
+    for code, recall in recall_gains(perfect, perfect, on, rng).items():
+        n = int((on.codes == code).sum())
+        assert recall.high == pytest.approx(100 * (1 - 0.025 ** (1 / n)))
+
+
+def test_votes_that_differ_leave_more_open():
+    codes, clusters = np.zeros(100, np.int64), np.repeat(np.arange(11), [90, *[1] * 10])
+    on = yardstick(np.arange(100), codes, clusters, n_classes=2, metric=accuracy, votes="rows")
+    arm = scored(np.repeat(np.array([[[1.0, 0.0]] * 100]), 5, axis=0), on)
+    worth = 100**2 / (90**2 + 10)
+    assert gain(arm, arm, on, np.random.default_rng(0)).points.high == pytest.approx(100 * (1 - 0.025 ** (1 / worth)))

@@ -14,7 +14,7 @@ from veridical.core.probe_record import Measure
 from veridical.core.randomness import stream
 from veridical.dataset.rows import IntArray, Text
 from veridical.models.model import FloatArray
-from veridical.probe import _clustered
+from veridical.probe import _clustered, _said
 from veridical.probe._contract import AnswerPart, AnswerToys, Measured
 from veridical.probe.answers import _toys as made_up
 from veridical.probe.answers._scores import score_of, share_measure
@@ -65,8 +65,8 @@ def run(subject: AnswerSubject, params: Params, rng: np.random.Generator) -> Mea
     notes = [f"{len(known) - len(groups)} groups were left out: fewer than {params.fewest} distinct texts, or too many groups."]
     worst = min(range(len(groups)), key=lambda g: parts[g].value)
     summary = (
-        f"{len(groups)} groups; the lowest at {100 * parts[worst].value:.1f} % ({groups[worst]}); groups differ by "
-        f"{100 * gap.estimate.value:.1f} points, random groups by {100 * (gap.null or 0.0):.1f}."
+        f"{len(groups)} groups; the lowest ({groups[worst]}) at {_said.in_percent(scores[worst].estimate)}; groups differ by "
+        f"{_said.gap_in_points(gap.estimate)}, random groups by {100 * (gap.null or 0.0):.1f}."
     )
     return Measured(len(chosen), summary, (gap, *scores), notes=tuple(notes if len(known) > len(groups) else ()))
 

@@ -15,6 +15,7 @@ from veridical.models.model import FloatArray
 from veridical.probe import _clustered
 from veridical.probe._contract import AnswerPart, AnswerToys, Measured
 from veridical.probe._identity import Axis, axes
+from veridical.probe._said import in_percent
 from veridical.probe._share import paired_estimate
 from veridical.probe.answers import _toys as made_up
 from veridical.probe.answers._examples import changed_input
@@ -94,7 +95,6 @@ def _of_persons(subject: AnswerSubject, params: Params, rng: np.random.Generator
         )
     measures: list[Measure] = []
     examples: list[Example] = []
-    lowest: list[tuple[float, str]] = []
     for axis in (axis for axis in axes() if axis.name in AXES):
         groups, recalls, texts = [], [], []
         for number, group in enumerate(axis.groups):
@@ -109,11 +109,11 @@ def _of_persons(subject: AnswerSubject, params: Params, rng: np.random.Generator
             texts.append(asked[0])
         measures += _by_group(axis.name, groups, np.array(recalls), persons.clusters, params, rng)
         mean = np.array(recalls).mean(axis=1)
-        lowest.append((float(mean.min()), groups[int(mean.argmin())]))
         worst, best = int(mean.argmin()), int(mean.argmax())
         examples += _missed(subject, persons, texts[best], texts[worst], params, note=groups[worst])
-    value, group = min(lowest)
-    summary = f"{len(persons.at)} persons under other names: {100 * value:.0f} % are found under names of the group {group}."
+    lowest = min((m for m in measures if m.name.startswith("recall (")), key=lambda m: (m.estimate.value, m.name))
+    group, share = lowest.name.removeprefix("recall (").removesuffix(")"), in_percent(lowest.estimate)
+    summary = f"{len(persons.at)} persons under other names; fewest are found under names of the group {group}: {share}."
     return Measured(len(persons.at), summary, tuple(measures), examples=tuple(examples))
 
 
@@ -209,7 +209,7 @@ def _of_sets(subject: AnswerSubject, params: Params, rng: np.random.Generator) -
     if not any(measure.null is not None for measure in measures):
         return Skipped(f"Fewer than {params.fewest} unleaked test rows name people whose words have counterparts.")
     worst = max((m for m in measures if m.null is not None), key=lambda m: m.estimate.value)
-    summary = f"{len(measures)} axes; {worst.name} is the largest: {100 * worst.estimate.value:.1f} % of answers change."
+    summary = f"{len(measures)} axes; {worst.name} is the largest: answers change in {in_percent(worst.estimate)}."
     return Measured(n_rows, summary, tuple(measures))
 
 

@@ -13,6 +13,7 @@ from veridical.models.model import FloatArray
 from veridical.probe import _clustered
 from veridical.probe._contract import AnswerPart, AnswerToys, Measured
 from veridical.probe._roc import area
+from veridical.probe._said import in_percent
 from veridical.probe.answers import _toys as made_up
 from veridical.probe.answers._scores import METHOD, score_of
 from veridical.probe.answers._subject import AnswerSubject
@@ -49,8 +50,8 @@ def run(subject: AnswerSubject, params: Params, rng: np.random.Generator) -> Mea
     sure = [subject.answered.confidence[rows] for rows in sides]
     if all(np.isfinite(one).all() for one in sure):
         measures.append(_told(sure[0], sure[1], params))
-    first, second = (100 * score.value for score in scores)
-    summary = f"Rows of train score {first:.1f}, new rows {second:.1f}. A gap is memory of rows, or train and test that differ."
+    first, second = (in_percent(score.estimate(level=params.level, bounded=True)) for score in scores)
+    summary = f"Rows of train score {first}, new rows {second}. A gap is memory of rows, or train and test that differ."
     return Measured(sum(map(len, sides)), summary, tuple(measures))
 
 

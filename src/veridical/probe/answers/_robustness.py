@@ -14,6 +14,7 @@ from veridical.models.answer_queries import AnswerQueries
 from veridical.models.answering import Answering
 from veridical.probe import _clustered, perturbations
 from veridical.probe._contract import AnswerPart, AnswerToys, Measured
+from veridical.probe._said import in_points
 from veridical.probe._share import share_estimate
 from veridical.probe.answers import _toys as made_up
 from veridical.probe.answers._edits import edited
@@ -97,8 +98,7 @@ def run(subject: AnswerSubject, params: Params, rng: np.random.Generator) -> Mea
     notes = [note, *([f"Too few texts have a place for: {', '.join(thin)}."] if thin else [])]
     curves = tuple(_curve(sample, [e for e in judged if e.kind == one.kind], params) for one in strongest)
     worst = max(losses, key=lambda m: m.estimate.value)
-    e = worst.estimate
-    summary = f"{len(losses)} edits tried; the largest is {worst.name}: {e.value:.1f} points [{e.low:.1f}, {e.high:.1f}]."
+    summary = f"{len(losses)} edits tried; the largest is {worst.name}: {in_points(worst.estimate)}."
     examples = tuple(_examples(sample, [edits for edits in judged if edits.strength == params.strengths[0]], params.examples))
     return Measured(len(at), summary, (*losses, *changed, *kept), curves, examples, tuple(notes))
 

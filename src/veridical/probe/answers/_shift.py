@@ -16,6 +16,7 @@ from veridical.models.text_features import HashedText, hashed
 from veridical.probe import _clustered
 from veridical.probe._contract import AnswerPart, AnswerToys, Measured
 from veridical.probe._domains import told_apart
+from veridical.probe._said import in_percent, in_points
 from veridical.probe.answers import _toys as made_up
 from veridical.probe.answers._again import said_again, train_rows, why_not_again
 from veridical.probe.answers._scores import METHOD, lost, score_of
@@ -145,13 +146,11 @@ def _left_out(
 def _summary(measures: Sequence[Measure]) -> str:
     told = [m for m in measures if m.name.startswith("told_apart")]
     gone = [m for m in measures if m.name.startswith("left_out")]
-    said = [f"{m.name.partition(': ')[2]} {100 * m.estimate.value:.0f} %" for m in told]
-    text = f"Texts tell the sides apart in (chance 50 %): {', '.join(said)}." if said else "No sides could be told apart."
+    said = [f"{m.name.partition(': ')[2]} {in_percent(m.estimate)}" for m in told]
+    text = f"Texts tell the sides apart in (chance 50 %): {'; '.join(said)}." if said else "No sides could be told apart."
     if gone:
         worst = max(gone, key=lambda m: m.estimate.value)
-        e = worst.estimate
-        name = worst.name.partition(": ")[2]
-        text += f" Largest loss without own train rows: {name}, {e.value:.1f} points [{e.low:.1f}, {e.high:.1f}]."
+        text += f" Lost most without own train rows: {worst.name.partition(': ')[2]}, by {in_points(worst.estimate)}."
     return text
 
 

@@ -18,6 +18,7 @@ from veridical.models.answer_queries import AnswerQueries
 from veridical.models.model import FloatArray
 from veridical.probe import _clustered
 from veridical.probe._contract import AnswerPart, AnswerToys, Measured
+from veridical.probe._said import in_percent, in_points
 from veridical.probe._text_edits import masked, shuffled
 from veridical.probe.answers import _toys as made_up
 from veridical.probe.answers._examples import changed_input
@@ -122,7 +123,7 @@ def _of_entities(sample: _Sample, rng: np.random.Generator) -> Measured | Skippe
         hit = _hit(entities, sample.queries.ask(inputs).said)
         spread = _clustered.mean(hit, clusters, votes=np.ones(len(hit)))
         measures.append(share_measure(name, spread, about=about, level=params.level))
-    summary = _summary(len(entities), 100 * float(seen.mean()), measures)
+    summary = _summary(len(entities), int(seen.sum()), measures)
     after = sample.queries.ask(renamed).said
     shown = [
         row for row, *_ in (entity for entity, hit, now in zip(entities, found, _hit(entities, after), strict=True) if hit > now)
@@ -134,16 +135,16 @@ def _of_entities(sample: _Sample, rng: np.random.Generator) -> Measured | Skippe
     return Measured(len(sample.gold), summary, tuple(measures), examples=tuple(examples), notes=tuple(notes))
 
 
-def _summary(n: int, old: float, measures: Sequence[Measure]) -> str:
-    """n: entities; old: percent of them that stood in train."""
-    found = {measure.name: 100 * measure.estimate.value for measure in measures}
+def _summary(n: int, old: int, measures: Sequence[Measure]) -> str:
+    """n: entities; old: how many of them stood in train."""
+    found = {measure.name: in_percent(measure.estimate) for measure in measures}
     new = found["recall_of_new_names"]
     if "recall_of_seen" not in found:
-        return f"{n} entities, {old:.0f} % of them known from train: {new:.0f} % are found under made-up names."
+        return f"{n} entities, {old} of them known from train; found under made-up names {new}."
     seen, others = found["recall_of_seen"], found["recall_of_unseen"]
     return (
-        f"{n} entities, {old:.0f} % of them known from train: {seen:.0f} % of these are found, {others:.0f} % of the others; "
-        f"{new:.0f} % are found under made-up names."
+        f"{n} entities, {old} of them known from train; of these are found {seen}, of the others {others}, under made-up names "
+        f"{new}."
     )
 
 
@@ -264,8 +265,8 @@ def _of_questions(sample: _Sample, rng: np.random.Generator) -> Measured | Skipp
         measure, answers[name] = sample.ratio(f"survives: {name}", changed, about, null=null)
         measures.append(measure)
     measures += _unanswerable(sample, params)
-    left = 100 * measures[0].estimate.value
-    summary = f"Without the question {left:.0f} % of the score are left, with another question {_percent(measures[1])} %."
+    left, swapped = (in_percent(measure.estimate) for measure in measures[:2])
+    summary = f"Of the score are left without the question {left}, with another question {swapped}."
     same = [i for i in range(len(inputs)) if text_of(sample.said[i]) and answers["no_question"][i] == sample.said[i]]
     examples: list[Example] = [
         changed_input(
@@ -275,10 +276,6 @@ def _of_questions(sample: _Sample, rng: np.random.Generator) -> Measured | Skipp
         for i in same[: params.examples]
     ]  # fmt: skip
     return Measured(len(inputs), summary, tuple(measures), examples=tuple(examples))
-
-
-def _percent(measure: Measure) -> str:
-    return f"{100 * measure.estimate.value:.0f}"
 
 
 def _unanswerable(sample: _Sample, params: Params) -> list[Measure]:
@@ -322,10 +319,9 @@ def _of_sets(sample: _Sample, rng: np.random.Generator) -> Measured | Skipped:
         inputs = [shuffled(text, n, rng) for text in sample.inputs]
         kept = "single words" if n == 1 else f"runs of {n} words"
         measures.append(sample.ratio(f"order_survives_{n}", inputs, f"Share of the score that survives shuffled {kept}.")[0])
-    e = measures[0].estimate
     summary = (
-        f"Its length alone scores {e.value:.1f} points [{e.low:.1f}, {e.high:.1f}] against the best answer for all rows; "
-        f"{_percent(measures[-3])} % of the score survive shuffled words."
+        f"Its length alone against the best answer for all rows: {in_points(measures[0].estimate)}; of the score survives "
+        f"shuffled words {in_percent(measures[-3].estimate)}."
     )
     return Measured(len(sample.gold), summary, tuple(measures))
 

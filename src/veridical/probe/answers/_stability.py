@@ -16,6 +16,7 @@ from veridical.models.answering_encoder import structure_of
 from veridical.models.model import FloatArray
 from veridical.probe import _clustered
 from veridical.probe._contract import AnswerPart, AnswerToys, Measured
+from veridical.probe._said import in_percent, in_points
 from veridical.probe._share import share_estimate
 from veridical.probe._subject import Recipe
 from veridical.probe.answers import _toys as made_up
@@ -61,10 +62,9 @@ def run(subject: AnswerSubject, params: Params, rng: np.random.Generator) -> Mea
         measures += _of_kind(kind, said, answers, subject, params)
     curve, gain = _learning(subject, train, params, rng)
     churn = next(m.estimate for m in measures if m.name == "churn: resampled")
-    e = gain.estimate
     summary = (
-        f"Trained on a resample of train, {100 * churn.value:.1f} % of whole answers change; the last doubling of train rows "
-        f"bought {e.value:.1f} points [{e.low:.1f}, {e.high:.1f}]."
+        f"Trained on a resample of train, whole answers that change: {in_percent(churn)}; the last doubling of train rows bought "
+        f"{in_points(gain.estimate)}."
     )
     return Measured(len(subject.rows), summary, (gain, *measures), (curve,), notes=("Trained again was the linear model.",))
 

@@ -18,6 +18,7 @@ from veridical.models.model import FloatArray
 from veridical.probe import _clustered, _no_evidence
 from veridical.probe._contract import AnswerPart, AnswerToys, Measured
 from veridical.probe._no_evidence import Kind, TrainWords
+from veridical.probe._said import as_number, in_percent
 from veridical.probe.answers import _toys as made_up
 from veridical.probe.answers._examples import as_read
 from veridical.probe.answers._scores import asked_of, ratio_measure, share_measure
@@ -163,10 +164,10 @@ def _rate(amounts: FloatArray, lengths: FloatArray, units: IntArray) -> _cluster
 
 
 def _said(subject: AnswerSubject, part: _Asked, measure: Measure) -> str:
-    name, e = part.kind.name.replace("_", " "), measure.estimate
+    name = part.kind.name.replace("_", " ")
     if subject.structure.head == "words":
-        return f"{name}: {e.value:.1f} entities in 100 words"
-    return f"{name}: {100 * e.value:.0f} % answered"
+        return f"{name}: entities in 100 words {as_number(measure.estimate, decimals=1)}"
+    return f"{name}: answered {in_percent(measure.estimate)}"
 
 
 def _example(subject: AnswerSubject, part: _Asked) -> Sequence[Example]:

@@ -1,0 +1,45 @@
+"""What a verdict says of a loss that nobody saw: ruled out, or not."""
+
+from dataclasses import replace
+
+import pytest
+
+from veridical.core.estimate import Estimate
+from veridical.core.run_record import Arm, RoutedArm
+from veridical.report.sentences import translated
+from veridical.verify import countermeasure_arms
+from veridical.verify.verdict import Trial, judged
+
+
+def gain(low: float, value: float, high: float) -> Estimate:
+    return Estimate(value, low, high, 0.95, 400, 390, "paired")
+
+
+def arm(kind: str, gained: Estimate) -> Arm:
+    placebo = gained if kind == "training" else None
+    return Arm("drop_duplicates", "", kind, "", 9, None, None, None, gained, placebo, 0.4, 0.4 if placebo else None, 1.1)
+
+
+@pytest.mark.parametrize(("kind", "p_better"), [("training", 0.4), ("measurement", 0.4), ("measurement", 0.001)])
+def test_harmless_says_which_loss_cannot_be_ruled_out(kind, p_better):
+    (wide,) = judged([Trial(arm(kind, gain(-2.34, 0.1, 2.5)), p_better, 0.6)])
+    assert wide.outcome == "harmless"
+    assert "A loss over 1 point cannot be ruled out" in wide.why
+    assert "up to 2.4 may be lost" in wide.why
+    assert "可能损失多达 2.4 分" in translated(wide.why, "zh")
+
+
+@pytest.mark.parametrize("kind", ["training", "measurement"])
+def test_harmless_over_many_rows_rules_a_loss_over_a_point_out(kind):
+    (narrow,) = judged([Trial(arm(kind, gain(-0.6, 0.1, 0.8)), 0.4, 0.6)])
+    assert narrow.outcome == "harmless"
+    assert "A loss over 1 point is ruled out" in narrow.why
+    assert "at most 0.6 are lost" in narrow.why
+    assert "最多损失 0.6 分" in translated(narrow.why, "zh")
+
+
+def test_a_countermeasure_that_is_harmless_says_the_same():
+    tried = RoutedArm(replace(arm("countermeasure", gain(-3.0, 0.0, 3.0)), mde=4.2), "noise", "locked", None, "5 models each")
+    outcome, why = countermeasure_arms._verdict(tried, better=0.5, worse=0.5)
+    assert outcome == "harmless"
+    assert why.endswith("A loss over 1 point cannot be ruled out: by the lower end of the 95 % interval up to 3.0 may be lost.")
