@@ -38,8 +38,9 @@ def write_ballots(path: Path, ballots: dict[str, Ballot], *, ruler: Yardstick, i
 
 def _lines(who: str, seed: int, said: Ballot, *, ruler: Yardstick, ids: list[str]) -> pa.Table:
     n, predicted = len(ids), said.predicted[seed]
-    columns = [[who] * n, [seed] * n, ids, ruler.clusters, ruler.codes, predicted, predicted == ruler.codes]
-    return pa.table([pa.array(c, t) for c, t in zip([*columns, said.log_loss[seed]], SCHEMA.types, strict=True)], schema=SCHEMA)
+    loss = [None] * n if said.log_loss is None else said.log_loss[seed]
+    columns = [[who] * n, [seed] * n, ids, ruler.clusters, ruler.right, predicted, ruler.agrees(predicted), loss]
+    return pa.table([pa.array(c, t) for c, t in zip(columns, SCHEMA.types, strict=True)], schema=SCHEMA)
 
 
 def read_ballots(path: Path) -> tuple[dict[str, Ballot], pa.Table]:

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from veridical.core.multiplicity import holm
-from veridical.core.plugins import get
 from veridical.core.run_record import Arm
 from veridical.verify.ballot_table import read_ballots
 from veridical.verify.certificate import figures_json
 from veridical.verify.figures import Figures, against_placebo, against_untouched, recall
-from veridical.verify.scoring import Scored, Yardstick, counted, yardstick
+from veridical.verify.judging import judging_of
+from veridical.verify.scoring import Scored, Yardstick, counted
 
 TOLERANCE = 1e-9
 """Difference up to which two figures count as equal: sums in another order round otherwise. Ours; no source."""
@@ -31,12 +31,14 @@ class Claim:
 def replayed(certificate: Mapping[str, Any], path: Path) -> list[Claim]:
     """One claim for each arm of the certificate; `path` is its arms.parquet."""
     ballots, shared = read_ballots(path)
-    codes, clusters = shared["label"].to_numpy(), shared["cluster"].to_numpy()
-    metric = get("veridical.tasks", "task", certificate["config"]["task"]).metric(
-        certificate["metric"], tuple(certificate["labels"])
+    judging = judging_of(
+        certificate["config"]["task"],
+        metric=certificate["metric"],
+        labels=tuple(certificate["labels"]),
+        right=shared["label"].to_numpy(),
+        clusters=shared["cluster"].to_numpy(),
     )
-    n_classes, rows = len(certificate["labels"]), np.arange(len(codes), dtype=np.int64)
-    ruler = yardstick(rows, codes, clusters, n_classes=n_classes, metric=metric, votes=certificate["votes"])
+    ruler = judging.ruler(np.arange(len(shared), dtype=np.int64), votes=certificate["votes"])
     scores = {who: counted(said, ruler) for who, said in ballots.items()}
     tested = [arm for arm in certificate["arms"] if arm["figures"]]
     fresh: list[dict[str, Any] | None] = [_figures(arm, scores, ruler, certificate) for arm in tested]
