@@ -36,7 +36,7 @@ def certify(
         "versions": versions(kind),
         "config": {**asdict(config), "training": {**asdict(config.training), "dtype": dtype}},
         "model": kind,
-        "metric": config.metric,
+        "metric": config.metric if court is None else court.judging.name,
         "votes": votes,
         "labels": list(data.labels),
         "seed": config.seed,

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from veridical.core.multiplicity import holm
+from veridical.core.plugins import get
 from veridical.core.run_record import Arm
 from veridical.verify.ballot_table import read_ballots
 from veridical.verify.certificate import figures_json
@@ -17,6 +18,9 @@ from veridical.verify.scoring import Scored, Yardstick, counted
 
 TOLERANCE = 1e-9
 """Difference up to which two figures count as equal: sums in another order round otherwise. Ours; no source."""
+
+GAIN_AND_LOSS = "Gain and log loss come out of the stored answers; the gap to the reported score needs --rerun."
+GAIN = "The gain comes out of the stored answers; the gap to the reported score needs --rerun."
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +34,11 @@ class Claim:
 
 def replayed(certificate: Mapping[str, Any], path: Path) -> list[Claim]:
     """One claim for each arm of the certificate; `path` is its arms.parquet."""
-    ballots, shared = read_ballots(path)
+    task = certificate["config"]["task"]
+    structured = get("veridical.tasks", "task", task).structure is not None
+    ballots, shared = read_ballots(path, of_answers=structured)
     judging = judging_of(
-        certificate["config"]["task"],
+        task,
         metric=certificate["metric"],
         labels=tuple(certificate["labels"]),
         right=shared["label"].to_numpy(),
@@ -73,8 +79,7 @@ def _claim(arm: Mapping[str, Any], now: dict[str, Any] | None) -> Claim:
         )
         return Claim(name, holds=False, why=several if apart[1:] else one)
     if arm["kind"] == "measurement":
-        why = "Gain and log loss come out of the stored answers; the gap to the reported score needs --rerun."
-        return Claim(name, holds=True, why=why)
+        return Claim(name, holds=True, why=GAIN_AND_LOSS if now["log_loss_gain"] else GAIN)
     return Claim(name, holds=True, why=f"All come out of the stored answers. {arm['claim'] or arm['why']}")
 
 
