@@ -85,11 +85,14 @@ def test_copies_and_leaks_are_repaired(veridical: Verb, planted: Path, tmp_path:
     assert arms["drop_duplicates"]["gain_over_placebo"]["low"] > 0
     edits = pq.read_table(planted / "edits.parquet").to_pylist()
     assert {edit["repair"] for edit in edits} >= {"drop_duplicates"}
-    assert pq.read_table(planted / "repaired.parquet").num_rows < 2400
+    repair = json.loads((planted / "run.json").read_text(encoding="utf-8"))["repair"]
+    assert repair["rows_in"] == 3300 == repair["rows_kept"] + repair["rows_set_aside"]
+    assert repair["rows_kept"] < 2500
+    assert (planted / "repaired.parquet").is_file()
     record = json.loads((planted / "certificate.json").read_text(encoding="utf-8"))
     assert record["metric"] == "entity_f1"
     endpoints = {e["endpoint"] for arm in record["arms"] if arm["figures"] for e in arm["figures"]["not_inferior"]}
-    assert endpoints == {"recall of LOC", "recall of PER", "recall of WORK"}
+    assert endpoints == {"recall of LOC", "recall of PER"}  # WORK stands in under 50 locked clusters
     said = veridical("predict", planted / "model_repaired", planted.parent / "test.jsonl", "--out", tmp_path / "said.jsonl")
     assert said.code == 0, said.err
     told = [json.loads(line) for line in (tmp_path / "said.jsonl").read_text(encoding="utf-8").splitlines()]
@@ -150,14 +153,14 @@ def test_an_encoder_says_what_budget_it_needs() -> None:
 
 
 def _sets(n: int, *, seed: int) -> list[dict[str, Any]]:
-    """`good` gives a label; in half of the rows there is another one, which can be known by heart alone."""
+    """`good` gives a label; one row of five has another one, which can be known by heart alone."""
     luck, rows = random.Random(seed), []
     for number in range(n):
         words, labels = [_word(luck) for _ in range(5)], []
         if luck.random() < 0.5:
             words[luck.randrange(5)] = "good"
             labels.append("GOOD")
-        if luck.random() < 0.4:
+        if luck.random() < 0.2:
             labels.append("ODD")
         rows.append({"id": f"{seed}-{number}", "text": " ".join(words), "labels": labels})
     return rows
@@ -188,12 +191,12 @@ def _questions(n: int, *, seed: int) -> list[dict[str, Any]]:
 
 
 def test_of_a_file_of_answers_leaked_test_rows_are_moved_away(veridical: Verb, tmp_path: Path) -> None:
-    """The answers are right where the row stands in train, and else in six of ten rows."""
+    """The answers are right where the row stands in train, and else in four of ten rows."""
     luck = random.Random(5)
     train, test = _questions(400, seed=1), _questions(620, seed=2)
-    leaked = [{**row, "id": f"leak-{row['id']}"} for row in train[:250]]
+    leaked = [{**row, "id": f"leak-{row['id']}"} for row in train[:350]]
     said = [
-        {"id": row["id"], "label": row["answers"][0] if row["id"].startswith("leak") or luck.random() < 0.6 else "nothing"}
+        {"id": row["id"], "label": row["answers"][0] if row["id"].startswith("leak") or luck.random() < 0.4 else "nothing"}
         for row in test + leaked
     ]
     files = write(tmp_path / "train.jsonl", train), write(tmp_path / "test.jsonl", test + leaked)
