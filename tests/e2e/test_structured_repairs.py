@@ -102,10 +102,12 @@ def test_copies_and_leaks_are_repaired(veridical: Verb, planted: Path, tmp_path:
     assert len(out.read_text(encoding="utf-8").splitlines()) == 3300
 
 
-def test_nothing_is_accepted_without_them(tmp_path: Path) -> None:
+def test_nothing_is_accepted_without_them(veridical: Verb, tmp_path: Path) -> None:
     run = _run(tmp_path, _rows(2000, seed=3, prefix="a"), _rows(400, seed=4, prefix="b"))
     assert {arm["outcome"] for arm in _arms(run).values()} == {"skipped"}
     assert not (run / "model_repaired").exists()
+    said = veridical("verify", run / "certificate.json")
+    assert (said.code, "No repair could be tested" in said.out) == (0, True)
 
 
 def test_the_certificate_holds(veridical: Verb, folder: Path) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 NOT_TRAINED = ("callable", "endpoint", "predictions")
 """Kinds of model that veridical does not train."""
+NOTHING = "No repair could be tested, so nothing is claimed; each says why."
 
 
 def verify(path: Path, *, data: Path | None = None, rerun: bool = False, progress: Progress = silent) -> "list[Claim]":
@@ -42,6 +43,8 @@ def verify(path: Path, *, data: Path | None = None, rerun: bool = False, progres
         raise InputError(f"{folder} holds no data.parquet to check (copied, or run with --no-text). Give the input with --data.")
     if certificate["skipped"]:
         return [*claims, Claim("repairs", holds=True, why=f"None was tested, so nothing is claimed: {certificate['skipped']}")]
+    if not any(arm["figures"] for arm in certificate["arms"]):
+        return [*claims, Claim("repairs", holds=True, why=NOTHING)]
     if (folder / ARMS).is_file():
         same = content_hash(folder / ARMS) == certificate["data"]["arms"]
         unchanged, changed = (

@@ -105,7 +105,7 @@ def tried_repairs(
         seeds=tuple(seeds),
         looks=tuple(court.looks),
         combination=combination,
-        one_fit=court.deterministic,
+        one_fit=bool(trials) and court.base.one_fit,
     )
     return Tried(with_edits(record, data=data, repaired=data, edits=()), court, tuple(court.figures), found)
 
@@ -152,11 +152,22 @@ def _arm(name: str, kind: str, *, outcome: str = "", why: str = "", rows: int) -
     return Arm(name, outcome, kind, why, rows, None, None, None, None, None, None, None, None)
 
 
+@dataclass(frozen=True, eq=False)
+class Base:
+    """The untouched models. one_fit: the seed does not change them, so there is one. before: on the locked rows. test: what they
+    say of their labelled test rows, (S, T, ...)."""
+
+    one_fit: bool
+    before: Scored
+    test: npt.NDArray[Any]
+
+
 @dataclass(eq=False)
 class Court:
     """The untouched model and the yardstick, shared by all trials; `looks` grows with every scoring on the locked fold.
 
-    A fit that gives the same model for every seed is trained once: five copies of one model are no five seeds.
+    A fit that gives the same model for every seed is trained once: five copies of one model are no five seeds. Where no repair
+    can be tried, nothing is trained.
     """
 
     data: Dataset
@@ -175,19 +186,22 @@ class Court:
     def __post_init__(self) -> None:
         self.ruler = self.judging.ruler(self.locked, votes=self.votes)
         self.untouched = train_set(self.data, self.opened.data)
+
+    @cached_property
+    def base(self) -> "Base":
+        """The untouched models: trained, and scored as the first look, when the first repair is tried."""
         n, asked = len(self.ruler.rows), self._asked(self.untouched.test)
         said = [said_of(self.untouched, asked, fit=self.fit, seed=s) for s in self.seeds[:2]]
-        self.deterministic = self.judging.one_model(said[0][:n], said[1][:n])
-        more = () if self.deterministic else self.seeds[2:]
+        one_fit = self.judging.one_model(said[0][:n], said[1][:n])
+        more = () if one_fit else self.seeds[2:]
         said += [said_of(self.untouched, asked, fit=self.fit, seed=s) for s in more]
-        base = np.stack(said[: self._n_whole])
-        self.base_test = base[:, n:]
-        self.before = self._scored("untouched", base[:, :n])
+        base = np.stack(said[:1] if one_fit else said)
+        return Base(one_fit, self._scored("untouched", base[:, :n]), base[:, n:])
 
     @property
     def _n_whole(self) -> int:
         """Models of one and the same train set."""
-        return 1 if self.deterministic else len(self.seeds)
+        return 1 if self.base.one_fit else len(self.seeds)
 
     @cached_property
     def matching(self) -> tuple[IntArray, FloatArray]:
@@ -215,14 +229,14 @@ class Court:
     def try_repair(self, name: str, edits: tuple[Edit, ...], *, kind: str) -> Trial:
         repaired = train_set(self.data, apply_edits(self.opened.data, edits), edits)
         said, said_test = self._answers([repaired] * self._n_whole, test=repaired.test)
-        after = self._scored(name, said)
+        before, after = self.base.before, self._scored(name, said)
         arm, p_worse = against_untouched(
-            _arm(name, kind, rows=len({edit.row for edit in edits})), after, self.before, self.ruler, seed=self.seed
+            _arm(name, kind, rows=len({edit.row for edit in edits})), after, before, self.ruler, seed=self.seed
         )
         placebo = self._placebo(name, repaired, edits) if kind == "training" else None
         if placebo is not None:
             arm = against_placebo(arm, after, placebo, self.ruler, seed=self.seed)
-        self.figures.append(Figures(arm, recall(arm.repair, after, self.before, self.ruler, self.data.labels, seed=self.seed)))
+        self.figures.append(Figures(arm, recall(arm.repair, after, before, self.ruler, self.data.labels, seed=self.seed)))
         if placebo is not None:
             return Trial(arm, max(arm.p_untouched or 0.0, arm.p_placebo or 0.0), p_worse)
         return self._against_gap(arm, repaired, after, said_test, p_worse=p_worse)
@@ -259,8 +273,8 @@ class Court:
         """|reported - locked| before and after; both test sets share the resamples of their clusters."""
         pool = np.union1d(self.untouched.test, repaired.test)
         tests = [self.judging.ruler(s.test, votes="rows", within=pool) for s in (self.untouched, repaired)]
-        reported = [scored(said, on) for said, on in zip((self.base_test, said_test), tests, strict=True)]
-        locked = [self.before, after]
+        reported = [scored(said, on) for said, on in zip((self.base.test, said_test), tests, strict=True)]
+        locked = [self.base.before, after]
         at = [100 * abs(value(r, on) - value(h, self.ruler)) for r, on, h in zip(reported, tests, locked, strict=True)]
         rng = stream(self.seed, f"verify/gap/{arm.repair}")
         draws = 100 * np.abs(score_draws(reported, tests[0], rng) - score_draws(locked, self.ruler, rng))

@@ -142,6 +142,7 @@ def test_nothing_is_accepted_where_nothing_is_wrong():
     data, clusters = world(2)
     found = trial(data, clusters, heart=True).record
     assert not found.names("accepted")
+    assert found.looks == ()  # and no model was trained
     assert all("nothing to change" in arm.why or "looked" in arm.why for arm in found.arms)
 
 
