@@ -120,7 +120,7 @@ class Pristine:
 
     def accuracy(self, on: TrainSet) -> float:
         """Points, mean over the training seeds."""
-        said = [self.fit(on.train, on.codes[on.train], on.weights, seed)(self.rows).argmax(axis=1) for seed in SEEDS]
+        said = [self.fit(on.train, on.labels[on.train], on.weights, seed)(self.rows).argmax(axis=1) for seed in SEEDS]
         return 100 * float(np.mean([answer == self.codes for answer in said]))
 
 

@@ -100,7 +100,7 @@ def test_explain_names_the_train_rows_that_leaked(veridical: Verb, made: Path) -
     ("arguments", "says"),
     [
         (("review", "{}", "--rows", "5", "--out", "{}/sheet.csv"), "review draws rows by the chance that their label is wrong"),
-        (("restore", "{}", "--out", "{}/again.csv"), "Its input is unchanged"),
+        (("restore", "{}", "--out", "{}/again.csv"), "there is nothing to restore"),
         (("probe", "{}", "--contrast", "{}/data.parquet"), "Probe it without --contrast"),
         (("verify", "{}/certificate.json"), "a run that tried repairs"),
     ],

@@ -27,7 +27,7 @@ def certify(
     source = (stored_identity(folder) or {"data": {}})["data"].get("TRAIN")
     hashes |= {"input_file": source} if source else {}
     court = found.court
-    if court is not None:
+    if court is not None and court.ballots:
         ids = [data.ids[row] for row in court.ruler.rows]
         ballot_table.write_ballots(folder / ballot_table.FILE, court.ballots, ruler=court.ruler, ids=ids)
         hashes["arms"] = content_hash(folder / ballot_table.FILE)
@@ -36,7 +36,7 @@ def certify(
         "versions": versions(kind),
         "config": {**asdict(config), "training": {**asdict(config.training), "dtype": dtype}},
         "model": kind,
-        "metric": config.metric,
+        "metric": config.metric if court is None else court.judging.name,
         "votes": votes,
         "labels": list(data.labels),
         "seed": config.seed,

@@ -13,21 +13,27 @@ from veridical.core.progress import Progress
 from veridical.core.run_record import RepairRecord
 from veridical.pipeline.certifying import certify
 from veridical.pipeline.config import RunConfig
+from veridical.pipeline.running import structure_of
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from veridical.audit._evidence import Evidence
     from veridical.dataset.rows import Dataset, IntArray
     from veridical.models.model import FloatArray
     from veridical.repair._contract import Edit
+    from veridical.train.answered import Answered
     from veridical.train.trained import Trained
     from veridical.verify.arms import Tried
     from veridical.verify.fitting import Fit, Predict
     from veridical.verify.locked_fold import LockedFold
 
+PREDICTIONS = "A file of predictions answers no other row and cannot be trained again, so no repair could be tested."
+
 
 def repaired(
     folder: Path,
-    trained: "Trained",
+    trained: "Trained | Answered",
     *,
     evidence: "Evidence",
     audit: AuditRecord,
@@ -46,8 +52,7 @@ def repaired(
 
     data, votes = evidence.data, ledger.votes
     locked = locked_fold(data, evidence.clusters, fixed=trained.external)
-    if trained.model is None:
-        why = "A file of predictions answers no other row and cannot be trained again, so no repair could be tested."
+    if why := _untried(trained, config=config):
         found = Tried(RepairRecord(skipped=why, rows_in=len(data), rows_kept=len(data)), None, (), None)
     else:
         found = _tried(
@@ -64,11 +69,20 @@ def repaired(
     write_edits(edits, folder / "edits.parquet")
     if not config.no_text:
         save(better, folder / "repaired.parquet")
-    if found.court is not None and not trained.external:
+    if found.court is not None and not trained.external and structure_of(config.task) is None:
         record = _with_routed(record, found, accepted, trained=trained, ledger=ledger, config=config, progress=progress)
     if (accepted or record.chosen) and not trained.external:
         _train_again(folder, better, edits, chosen=record.chosen, evidence=evidence, config=config, progress=progress)
     return with_edits(record, data=data, repaired=better, edits=edits)
+
+
+def _untried(trained: "Trained | Answered", *, config: RunConfig) -> str:
+    """Why no repair is tried at all, empty where they are."""
+    if structure_of(config.task) is not None:
+        from veridical.pipeline.answer_arms import untried
+
+        return untried(trained.kind, config)
+    return PREDICTIONS if trained.model is None else ""
 
 
 def _with_routed(
@@ -76,7 +90,7 @@ def _with_routed(
     found: "Tried",
     accepted: "tuple[str, ...]",
     *,
-    trained: "Trained",
+    trained: "Trained | Answered",
     ledger: Ledger,
     config: RunConfig,
     progress: Progress,
@@ -110,7 +124,7 @@ def _with_routed(
 
 def _tried(
     folder: Path,
-    trained: "Trained",
+    trained: "Trained | Answered",
     *,
     evidence: "Evidence",
     audit: AuditRecord,
@@ -121,7 +135,7 @@ def _tried(
 ) -> "Tried":
     fixed = trained.external
     fit = (
-        answered(trained.probabilities)
+        answered(said_of_all(trained))
         if fixed
         else fit_of(folder, kind=trained.kind, evidence=evidence, config=config, progress=progress)
     )
@@ -143,6 +157,12 @@ def _train_again(
     from veridical.train.training import train
 
     data = evidence.data
+    clusters = _kept(evidence.clusters, data.ids, set_of=better.ids)
+    if structure_of(config.task) is not None:
+        from veridical.pipeline.answer_arms import train_answers_again
+
+        train_answers_again(folder, better, clusters=clusters, config=config, progress=progress)
+        return
     model = train(
         better,
         model=config.model,
@@ -150,7 +170,7 @@ def _train_again(
         config=config.training,
         seed=config.seed,
         folder=folder / "checkpoint" / "repaired",
-        clusters=_kept(evidence.clusters, data.ids, set_of=better.ids),
+        clusters=clusters,
         weights=_weights(edits, set(better.take(better.rows("train")).ids)),
         progress=progress,
     ).model
@@ -197,9 +217,18 @@ def params_of(*, fixed: bool) -> dict[str, Any]:
     return {name: params for name, params in found.items() if params is not None}
 
 
-def answered(probabilities: "FloatArray") -> "Fit":
-    """The `fit` of a model that is as it is: whatever it is trained on, its answers (n, C) stay."""
-    return lambda rows, codes, weights, seed: lambda chosen: probabilities[chosen]
+def answered(said: "npt.NDArray[Any]") -> "Fit":
+    """The `fit` of a model that is as it is: whatever it is trained on, what it said (N, ...) stays."""
+    return lambda rows, labels, weights, seed: lambda chosen: said[chosen]
+
+
+def said_of_all(trained: "Trained | Answered") -> "npt.NDArray[Any]":
+    """What a model said of every row of the data: probabilities (N, C), or answers (N,)."""
+    import numpy as np
+
+    from veridical.train.answered import Answered
+
+    return np.array(trained.said, dtype=object) if isinstance(trained, Answered) else trained.probabilities
 
 
 def _kept(clusters: "IntArray", ids: list[str], *, set_of: list[str]) -> "IntArray":
@@ -215,6 +244,10 @@ def _weights(edits: "tuple[Edit, ...]", train: set[str]) -> dict[str, float] | N
 
 def fit_of(folder: Path, *, kind: str, evidence: "Evidence", config: RunConfig, progress: Progress) -> "Fit":
     """How the arms are trained: the linear model itself; of an encoder the head alone, or all of it beyond --budget quick."""
+    if structure_of(config.task) is not None:
+        from veridical.pipeline.answer_arms import answer_fit
+
+        return answer_fit(evidence.data, evidence.clusters, kind=kind, config=config)
     if kind == "linear":
         from veridical.verify.fitting import linear_fit
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from veridical.core.atomic_write import refuse_other, write_with
 from veridical.core.errors import InputError
-from veridical.pipeline.one_label import need_one_label
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -29,10 +28,6 @@ def restore_run(run: Path, *, out: Path) -> tuple[int, str]:
     if out.suffix not in FORMATS:
         raise InputError(f"--out {out} ends in {out.suffix or 'nothing'}; allowed: {', '.join(FORMATS)}.")
     record = read(run)
-    need_one_label(
-        run, record, verb="restore", why="undoes repairs, which such a run does not try",
-        instead="Its input is unchanged: there is nothing to restore.",
-    )  # fmt: skip
     if not (run / "edits.parquet").is_file():
         raise InputError(
             f"{run} repaired nothing (--no-repair), so there is nothing to restore: its input is unchanged. "

@@ -9,7 +9,6 @@ import numpy as np
 from veridical.core.errors import InputError
 from veridical.core.finding import AuditRecord
 from veridical.core.probe_record import ProbeRecord
-from veridical.core.run_record import RepairRecord
 from veridical.models.callable_name import is_callable_name
 from veridical.models.calls import is_address
 from veridical.pipeline.answer_records import floors_of, read_answered, read_said, write_answered
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
     from veridical.dataset.rows import Dataset
     from veridical.tasks._contract import Margins, Structure
     from veridical.train.answered import Answered
-
-UNTESTED = "Repairs are tested for tasks with one label a row; of this task rows and splits can be judged by the findings alone."
 
 
 def check_structured(config: RunConfig) -> None:
@@ -159,13 +156,6 @@ class StructuredJob(_Job):
             elif found is not None:
                 others[tuple(found)] = None
         return [measure.margins(gold, list(found), data.labels) for found in others], same
-
-    def repair(self, trained: Any, evidence: "Evidence", audit: AuditRecord) -> RepairRecord | None:
-        if self.config.no_repair:
-            return None
-        repair = RepairRecord(skipped=UNTESTED)
-        self.save(trained, evidence.data, ledger=self.saved().ledger, repair=repair, complete=False)
-        return repair
 
 
 def _some(data: "Dataset") -> bool:

@@ -8,14 +8,18 @@ from veridical.core.errors import InputError
 from veridical.core.progress import Progress, silent
 from veridical.pipeline.config import RunConfig, calls_of, configured
 from veridical.pipeline.run_folder import content_hash
+from veridical.pipeline.running import structure_of
 
 if TYPE_CHECKING:
     from veridical.dataset.rows import Dataset
+    from veridical.train.answered import Answered
+    from veridical.train.trained import Trained
     from veridical.verify.replay import Claim
 
 
 NOT_TRAINED = ("callable", "endpoint", "predictions")
 """Kinds of model that veridical does not train."""
+NOTHING = "No repair could be tested, so nothing is claimed; each says why."
 
 
 def verify(path: Path, *, data: Path | None = None, rerun: bool = False, progress: Progress = silent) -> "list[Claim]":
@@ -39,6 +43,8 @@ def verify(path: Path, *, data: Path | None = None, rerun: bool = False, progres
         raise InputError(f"{folder} holds no data.parquet to check (copied, or run with --no-text). Give the input with --data.")
     if certificate["skipped"]:
         return [*claims, Claim("repairs", holds=True, why=f"None was tested, so nothing is claimed: {certificate['skipped']}")]
+    if not any(arm["figures"] for arm in certificate["arms"]):
+        return [*claims, Claim("repairs", holds=True, why=NOTHING)]
     if (folder / ARMS).is_file():
         same = content_hash(folder / ARMS) == certificate["data"]["arms"]
         unchanged, changed = (
@@ -92,7 +98,7 @@ def _retrained(certificate: dict[str, Any], folder: Path, *, progress: Progress)
     here keeps the answers of the run."""
     from veridical.dataset.storage import read
     from veridical.pipeline import records
-    from veridical.pipeline.repairing import answered, fit_of, tried
+    from veridical.pipeline.repairing import answered, fit_of, said_of_all, tried
     from veridical.verify.certificate import figures_json
     from veridical.verify.locked_fold import locked_fold
     from veridical.verify.replay import Claim, differing
@@ -102,7 +108,7 @@ def _retrained(certificate: dict[str, Any], folder: Path, *, progress: Progress)
     fixed = certificate["model"] in NOT_TRAINED
     with TemporaryDirectory(prefix="veridical-") as scratch:
         fit = (
-            answered(records.read_trained(folder, model=config.model, seconds=0.0, calls=calls_of(config)).probabilities)
+            answered(said_of_all(_scored_model(folder, config)))
             if fixed
             else fit_of(Path(scratch), kind=certificate["model"], evidence=evidence, config=config, progress=progress)
         )
@@ -126,6 +132,16 @@ def _retrained(certificate: dict[str, Any], folder: Path, *, progress: Progress)
         why = f"Trained again it gives {apart[0]}." if apart else "Trained again it gives the same figures and outcome."
         claims.append(Claim(f"rerun of {name}", holds=not apart, why=why))
     return claims
+
+
+def _scored_model(folder: Path, config: RunConfig) -> "Trained | Answered":
+    """The model that was scored, with what it said of every row."""
+    from veridical.pipeline import records
+    from veridical.pipeline.answer_records import read_answered
+
+    if structure_of(config.task) is not None:
+        return read_answered(folder, seconds=0.0)
+    return records.read_trained(folder, model=config.model, seconds=0.0, calls=calls_of(config))
 
 
 def _evidence(data: "Dataset", config: RunConfig, *, progress: Progress = silent) -> Any:

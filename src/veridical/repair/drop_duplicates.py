@@ -61,8 +61,8 @@ def _ranked(data: Dataset, copies: IntArray, prefer: str) -> list[int]:
     if prefer == "longest":
         return sorted(ranked, key=lambda row: -len(data.texts[row]))
     if prefer == "majority":
-        votes = Counter(int(data.codes[row]) for row in ranked)
-        return sorted(ranked, key=lambda row: -votes[int(data.codes[row])])
+        votes = Counter(data.answers[row] for row in ranked)
+        return sorted(ranked, key=lambda row: -votes[data.answers[row]])
     return ranked
 
 

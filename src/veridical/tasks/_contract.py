@@ -36,13 +36,15 @@ class Measure:
     """One way to score answers of more than one label.
 
     margins: (right answers, given answers, names of what answers are made of) -> Margins. stands_for: the measure that belongs in
-    its place where this one counts what is no achievement; empty where it does not. why: what it counts, for the reader.
+    its place where this one counts what is no achievement; empty where it does not. why: what it counts, for the reader. by_name:
+    the statistics hold a column for each name, in the order of the names, and further ones for names not among them.
     """
 
     metric: Metric
     margins: Callable[[Sequence[str], Sequence[str], tuple[str, ...]], Margins]
     stands_for: str = ""
     why: str = ""
+    by_name: bool = False
 
 
 @dataclass(frozen=True, slots=True)

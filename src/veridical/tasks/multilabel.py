@@ -84,8 +84,8 @@ def _notation(labels: Sequence[str], declared: str | None) -> tuple[list[str], s
 
 
 MEASURES = {
-    "micro_f1": Measure(micro_f1, _by_label),
-    "macro_f1": Measure(macro_f1, _by_label),
+    "micro_f1": Measure(micro_f1, _by_label, by_name=True),
+    "macro_f1": Measure(macro_f1, _by_label, by_name=True),
     "subset_accuracy": Measure(accuracy, _one_each(_exact)),
     "jaccard": Measure(accuracy, _one_each(_jaccard)),
     "hamming_score": Measure(

@@ -161,9 +161,9 @@ def _looked_up(words: list[str], known: dict[tuple[str, ...], Counter[str]]) -> 
 
 
 MEASURES = {
-    "entity_f1": Measure(micro_f1, _entities(strict=False)),
-    "entity_macro_f1": Measure(macro_f1, _entities(strict=False)),
-    "strict_entity_f1": Measure(micro_f1, _entities(strict=True)),
+    "entity_f1": Measure(micro_f1, _entities(strict=False), by_name=True),
+    "entity_macro_f1": Measure(macro_f1, _entities(strict=False), by_name=True),
+    "strict_entity_f1": Measure(micro_f1, _entities(strict=True), by_name=True),
     "token_f1": Measure(
         micro_f1, _inside, "entity_f1", "each word inside an entity counts for itself, so half an entity is half a success"
     ),

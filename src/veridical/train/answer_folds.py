@@ -22,7 +22,7 @@ def difficulty(data: Dataset, structure: Structure, *, clusters: IntArray, seed:
         return np.stack([*_asked(data), length], axis=1)
     fold = deal_clusters(clusters, n_folds=N_FOLDS, rng=stream(seed, "out_of_fold"))
     sure, said = _out_of_fold(data, structure, fold=fold, seed=seed, progress=progress)
-    found = [_amount(structure, answer) for answer in said]
+    found = [amount(structure, answer) for answer in said]
     margin = np.clip(np.log(sure) - np.log1p(-np.minimum(sure, 1 - 1e-6)), -5, 5)
     return np.stack([margin, np.log1p(found), _new_words(data, fold), length], axis=1)
 
@@ -40,8 +40,10 @@ def _new_words(data: Dataset, fold: IntArray) -> FloatArray:
     return np.array(new, np.float64) / np.maximum([len(words_of) for words_of in held], 1)
 
 
-def _amount(structure: Structure, answer: str) -> float:
-    """How much an answer says: entities, or labels."""
+def amount(structure: Structure, answer: str) -> float:
+    """How much an answer says: entities, or labels; of a span whether it says anything."""
+    if structure.head == "span":
+        return float(answer not in ("", "[]"))
     return float(answer.count("B-")) if structure.head == "words" else float(answer.count('"') // 2)
 
 

@@ -6,9 +6,11 @@ behind them; groups and clusters depend on texts only and are kept. Groups of re
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from veridical.audit._evidence import Evidence
 from veridical.core.counted import counted as counted_words
@@ -24,31 +26,18 @@ from veridical.repair._contract import Edit
 from veridical.repair._edits import apply_edits
 from veridical.repair._restricted import Restricted
 from veridical.repair._runner import FOLDER, NOUN, edits_of, repair
-from veridical.tasks._contract import Metric
 from veridical.verify.figures import Figures, against_placebo, against_untouched, recall
 from veridical.verify.fitting import Fit
+from veridical.verify.judging import Judging, judging_of, known, labels_of
 from veridical.verify.locked_fold import LockedFold
-from veridical.verify.scoring import (
-    Ballot,
-    Scored,
-    Yardstick,
-    ballot,
-    counted,
-    score_draws,
-    scored,
-    value,
-    yardstick,
-)
-from veridical.verify.train_sets import TrainSet, placebo_of, probabilities, train_set
+from veridical.verify.scoring import Ballot, Scored, counted, score_draws, scored, value
+from veridical.verify.train_sets import TrainSet, placebo_of, said_of, train_set
 from veridical.verify.verdict import Trial, judged
 from veridical.verify.winners import winners
 
 SEEDS = (0, 1, 2, 3, 4)
 MIN_SEEDS = 5
 """Training seeds a verdict rests on, at least. Source: the project's ledger definition."""
-SAME_MODEL = 0.01
-"""Mean total variation distance of the answers under which two seeds count as one model, 0..1: a solver stops within it. Ours; no
-source."""
 Look = Callable[[Evidence, Sequence[str]], AuditRecord]
 """Run the named checks on some evidence."""
 
@@ -94,14 +83,14 @@ def tried_repairs(
     opened = _opened(evidence, locked)
     wanted = sorted({check for name in repairs for check in get(FOLDER, NOUN, name).answers if audit.check(check)})
     found = (look or _checks_again(seed, progress))(opened, wanted)
-    rules: Metric = get("veridical.tasks", "task", data.task).metric(metric, data.labels)
-    court = Court(data, evidence.clusters, opened, locked.rows, rules, votes, tuple(seeds), seed, fit)
+    judging = judging_of(data.task, metric=metric, labels=data.labels, right=labels_of(data), clusters=evidence.clusters)
+    court = Court(data, evidence.clusters, opened, locked.rows, judging, votes, tuple(seeds), seed, fit)
     trials: list[Trial] = []
     skipped: list[Arm] = []
     for done, name in enumerate(repairs):
         progress("repair arms", done, len(repairs))
         edits = edits_of(name, evidence=opened, audit=found, seed=seed, params=params)
-        why = _untestable(name, audit, opened.data, edits, fixed=fixed)
+        why = _untestable(name, audit, opened.data, edits, judging=judging, fixed=fixed)
         if why:
             skipped.append(_arm(name, get(FOLDER, NOUN, name).kind, outcome="skipped", why=why, rows=len(edits)))
         else:
@@ -116,7 +105,7 @@ def tried_repairs(
         seeds=tuple(seeds),
         looks=tuple(court.looks),
         combination=combination,
-        one_fit=court.deterministic,
+        one_fit=bool(trials) and court.base.one_fit,
     )
     return Tried(with_edits(record, data=data, repaired=data, edits=()), court, tuple(court.figures), found)
 
@@ -139,7 +128,7 @@ def _checks_again(seed: int, progress: Progress) -> Look:
     return lambda evidence, names: run_checks(evidence, only=list(names), seed=seed, progress=progress)
 
 
-def _untestable(name: str, audit: AuditRecord, data: Dataset, edits: Sequence[Edit], *, fixed: bool) -> str:
+def _untestable(name: str, audit: AuditRecord, data: Dataset, edits: Sequence[Edit], *, judging: Judging, fixed: bool) -> str:
     checks = get(FOLDER, NOUN, name).answers
     ran = [record for check in checks if (record := audit.check(check)) and record.status != "skipped"]
     if not ran:
@@ -149,9 +138,11 @@ def _untestable(name: str, audit: AuditRecord, data: Dataset, edits: Sequence[Ed
     of_test = {edit.row for edit in edits} <= {data.ids[row] for row in data.rows("test")}
     if fixed and (get(FOLDER, NOUN, name).kind == "training" or not of_test):
         return "It changes what is trained on, and the model was not trained by veridical, so it cannot be trained again."
+    if why := judging.unfit(edits):
+        return why
     after = apply_edits(data, edits)
-    if len(set(after.codes[after.rows("train")].tolist()) - {-1}) < 2:
-        return "It would leave fewer than two labels to train on."
+    if why := judging.lacking(labels_of(after)[after.rows("train")]):
+        return why
     if get(FOLDER, NOUN, name).kind == "measurement" and not len(after.rows("test")):
         return "It would leave no test rows."
     return ""
@@ -161,18 +152,29 @@ def _arm(name: str, kind: str, *, outcome: str = "", why: str = "", rows: int) -
     return Arm(name, outcome, kind, why, rows, None, None, None, None, None, None, None, None)
 
 
+@dataclass(frozen=True, eq=False)
+class Base:
+    """The untouched models. one_fit: the seed does not change them, so there is one. before: on the locked rows. test: what they
+    say of their labelled test rows, (S, T, ...)."""
+
+    one_fit: bool
+    before: Scored
+    test: npt.NDArray[Any]
+
+
 @dataclass(eq=False)
 class Court:
     """The untouched model and the yardstick, shared by all trials; `looks` grows with every scoring on the locked fold.
 
-    A fit that gives the same model for every seed is trained once: five copies of one model are no five seeds.
+    A fit that gives the same model for every seed is trained once: five copies of one model are no five seeds. Where no repair
+    can be tried, nothing is trained.
     """
 
     data: Dataset
     clusters: IntArray
     opened: Evidence
     locked: IntArray
-    metric: Metric
+    judging: Judging
     votes: str
     seeds: tuple[int, ...]
     seed: int
@@ -182,49 +184,59 @@ class Court:
     figures: list[Figures] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.ruler = self._yardstick(self.locked, votes=self.votes)
+        self.ruler = self.judging.ruler(self.locked, votes=self.votes)
         self.untouched = train_set(self.data, self.opened.data)
-        inside = np.setdiff1d(np.arange(len(self.data)), self.locked)
-        first = [probabilities(self.untouched, self.ruler.rows, fit=self.fit, seed=s) for s in self.seeds[:2]]
-        self.deterministic = float(np.abs(first[0] - first[1]).sum(axis=1).mean() / 2) < SAME_MODEL
-        base, self.base_test = self._answers([self.untouched] * self._n_whole, test=self.untouched.test)
-        self.before = self._scored("untouched", base)
-        self.confidence = np.zeros(len(self.data))
-        self.confidence[inside] = self.opened.folds.probabilities.max(axis=1)
+
+    @cached_property
+    def base(self) -> "Base":
+        """The untouched models: trained, and scored as the first look, when the first repair is tried."""
+        n, asked = len(self.ruler.rows), self._asked(self.untouched.test)
+        said = [said_of(self.untouched, asked, fit=self.fit, seed=s) for s in self.seeds[:2]]
+        one_fit = self.judging.one_model(said[0][:n], said[1][:n])
+        more = () if one_fit else self.seeds[2:]
+        said += [said_of(self.untouched, asked, fit=self.fit, seed=s) for s in more]
+        base = np.stack(said[:1] if one_fit else said)
+        return Base(one_fit, self._scored("untouched", base[:, :n]), base[:, n:])
 
     @property
     def _n_whole(self) -> int:
         """Models of one and the same train set."""
-        return 1 if self.deterministic else len(self.seeds)
+        return 1 if self.base.one_fit else len(self.seeds)
 
-    def _yardstick(self, rows: IntArray, *, votes: str, within: IntArray | None = None) -> Yardstick:
-        n_classes = len(self.data.labels)
-        codes = self.data.codes
-        return yardstick(rows, codes, self.clusters, n_classes=n_classes, metric=self.metric, votes=votes, within=within)
+    @cached_property
+    def matching(self) -> tuple[IntArray, FloatArray]:
+        """(stratum, confidence) of each row, (N,) each, 0 for locked ones: what a placebo copies of the rows that were edited."""
+        inside = np.setdiff1d(np.arange(len(self.data)), self.locked)
+        strata, confidence = np.zeros(len(self.data), np.int64), np.zeros(len(self.data))
+        strata[inside], confidence[inside] = self.judging.matching(self.opened)
+        return strata, confidence
 
-    def _answers(self, sets: Sequence[TrainSet], *, test: IntArray) -> tuple[FloatArray, FloatArray]:
-        """(S, L, C) on the locked rows and (S, T, C) on labelled test rows. One call predicts both."""
-        test = test[self.data.codes[test] >= 0]
-        rows = np.concatenate([self.ruler.rows, test])
-        said = np.stack([probabilities(s, rows, fit=self.fit, seed=seed) for s, seed in zip(sets, self.seeds, strict=False)])
+    def _asked(self, test: IntArray) -> IntArray:
+        """The locked rows, and those of the test rows of which it is known what is right. One call answers both."""
+        return np.concatenate([self.ruler.rows, test[known(self.judging.right[test])]])
+
+    def _answers(self, sets: Sequence[TrainSet], *, test: IntArray) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+        """(S, L, ...) on the locked rows and (S, T, ...) on labelled test rows."""
+        rows = self._asked(test)
+        said = np.stack([said_of(s, rows, fit=self.fit, seed=seed) for s, seed in zip(sets, self.seeds, strict=False)])
         return said[:, : len(self.ruler.rows)], said[:, len(self.ruler.rows) :]
 
-    def _scored(self, who: str, said: FloatArray) -> Scored:
+    def _scored(self, who: str, said: npt.NDArray[Any]) -> Scored:
         self.looks.append(f"{who}: {counted_words(len(said), 'model')} on {len(self.ruler.rows)} locked rows")
-        self.ballots[who] = ballot(said, self.ruler)
+        self.ballots[who] = self.ruler.ballot(said)
         return counted(self.ballots[who], self.ruler)
 
     def try_repair(self, name: str, edits: tuple[Edit, ...], *, kind: str) -> Trial:
         repaired = train_set(self.data, apply_edits(self.opened.data, edits), edits)
         said, said_test = self._answers([repaired] * self._n_whole, test=repaired.test)
-        after = self._scored(name, said)
+        before, after = self.base.before, self._scored(name, said)
         arm, p_worse = against_untouched(
-            _arm(name, kind, rows=len({edit.row for edit in edits})), after, self.before, self.ruler, seed=self.seed
+            _arm(name, kind, rows=len({edit.row for edit in edits})), after, before, self.ruler, seed=self.seed
         )
         placebo = self._placebo(name, repaired, edits) if kind == "training" else None
         if placebo is not None:
             arm = against_placebo(arm, after, placebo, self.ruler, seed=self.seed)
-        self.figures.append(Figures(arm, recall(arm.repair, after, self.before, self.ruler, self.data.labels, seed=self.seed)))
+        self.figures.append(Figures(arm, recall(arm.repair, after, before, self.ruler, self.data.labels, seed=self.seed)))
         if placebo is not None:
             return Trial(arm, max(arm.p_untouched or 0.0, arm.p_placebo or 0.0), p_worse)
         return self._against_gap(arm, repaired, after, said_test, p_worse=p_worse)
@@ -247,19 +259,22 @@ class Court:
 
     def _placebo(self, name: str, repaired: TrainSet, edits: tuple[Edit, ...]) -> Scored:
         """One placebo per seed, so that the luck of drawing it is part of the variance of training."""
+        strata, confidence = self.matching
         dealt = []
         for s in self.seeds:
             luck = stream(s, f"placebo/{name}")
-            dealt.append(placebo_of(self.untouched, repaired, edits, data=self.data, confidence=self.confidence, rng=luck))
+            dealt.append(
+                placebo_of(self.untouched, repaired, edits, data=self.data, strata=strata, confidence=confidence, rng=luck)
+            )
         said, _ = self._answers(dealt, test=np.zeros(0, np.int64))
         return self._scored(f"placebo of {name}", said)
 
-    def _against_gap(self, arm: Arm, repaired: TrainSet, after: Scored, said_test: FloatArray, *, p_worse: float) -> Trial:
+    def _against_gap(self, arm: Arm, repaired: TrainSet, after: Scored, said_test: npt.NDArray[Any], *, p_worse: float) -> Trial:
         """|reported - locked| before and after; both test sets share the resamples of their clusters."""
         pool = np.union1d(self.untouched.test, repaired.test)
-        tests = [self._yardstick(s.test, votes="rows", within=pool) for s in (self.untouched, repaired)]
-        reported = [scored(said, on) for said, on in zip((self.base_test, said_test), tests, strict=True)]
-        locked = [self.before, after]
+        tests = [self.judging.ruler(s.test, votes="rows", within=pool) for s in (self.untouched, repaired)]
+        reported = [scored(said, on) for said, on in zip((self.base.test, said_test), tests, strict=True)]
+        locked = [self.base.before, after]
         at = [100 * abs(value(r, on) - value(h, self.ruler)) for r, on, h in zip(reported, tests, locked, strict=True)]
         rng = stream(self.seed, f"verify/gap/{arm.repair}")
         draws = 100 * np.abs(score_draws(reported, tests[0], rng) - score_draws(locked, self.ruler, rng))

@@ -1,4 +1,4 @@
-"""arms.parquet: what every model of every arm said of each locked row, so that anyone can compute the verdicts again."""
+"""arms.parquet: what every model of every arm said of every locked row, so that anyone can compute the verdicts again."""
 
 from itertools import pairwise
 from pathlib import Path
@@ -12,20 +12,19 @@ from veridical.core.errors import InputError
 from veridical.verify.scoring import Ballot, Yardstick
 
 FILE = "arms.parquet"
-SCHEMA = pa.schema(
-    [
-        ("arm", pa.string()),
-        ("seed", pa.int64()),
-        ("row", pa.string()),
-        ("cluster", pa.int64()),
-        ("label", pa.int64()),
-        ("predicted", pa.int64()),
-        ("right", pa.bool_()),
-        ("log_loss", pa.float64()),
-    ]
-)
+
+
+def schema(kind: pa.DataType) -> pa.Schema:
+    """kind: of what is right and what was said."""
+    plain = [("arm", pa.string()), ("seed", pa.int64()), ("row", pa.string()), ("cluster", pa.int64())]
+    return pa.schema([*plain, ("label", kind), ("predicted", kind), ("right", pa.bool_()), ("log_loss", pa.float64())])
+
+
+SCHEMA = schema(pa.int64())
 """One line for each model and locked row. seed: the place of the model among its fellows.
 label, predicted: codes, places in the certificate's `labels`."""
+SCHEMA_OF_ANSWERS = schema(pa.string())
+"""The same where an answer is more than one label: label and predicted are answers as they are stored, log_loss is null."""
 
 
 def write_ballots(path: Path, ballots: dict[str, Ballot], *, ruler: Yardstick, ids: list[str]) -> None:
@@ -38,27 +37,19 @@ def write_ballots(path: Path, ballots: dict[str, Ballot], *, ruler: Yardstick, i
 
 def _lines(who: str, seed: int, said: Ballot, *, ruler: Yardstick, ids: list[str]) -> pa.Table:
     n, predicted = len(ids), said.predicted[seed]
-    columns = [[who] * n, [seed] * n, ids, ruler.clusters, ruler.codes, predicted, predicted == ruler.codes]
-    return pa.table([pa.array(c, t) for c, t in zip([*columns, said.log_loss[seed]], SCHEMA.types, strict=True)], schema=SCHEMA)
+    form = SCHEMA_OF_ANSWERS if predicted.dtype == object else SCHEMA
+    loss = [None] * n if said.log_loss is None else said.log_loss[seed]
+    columns = [[who] * n, [seed] * n, ids, ruler.clusters, ruler.right, predicted, ruler.agrees(predicted), loss]
+    return pa.table([pa.array(c, t) for c, t in zip(columns, form.types, strict=True)], schema=form)
 
 
-def read_ballots(path: Path) -> tuple[dict[str, Ballot], pa.Table]:
+def read_ballots(path: Path, *, of_answers: bool = False) -> tuple[dict[str, Ballot], pa.Table]:
     """The ballots by arm, and the lines of one model: rows, clusters and labels, which all models share.
 
-    Raises InputError where the file is missing, is not of this form, or its models were asked about different rows.
+    of_answers: the task has more than one label a row. Raises InputError where the file is missing, is not of this form, or its
+    models were asked about different rows.
     """
-    if not path.is_file():
-        raise InputError(
-            f"There is no {path}: the statistics cannot be computed again. Put the file back beside the certificate."
-        )
-    try:
-        table = pq.read_table(path)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise InputError(
-            f"{path} cannot be read as Parquet ({' '.join(str(error).split())}). Copy it again from the run."
-        ) from error
-    if not table.schema.equals(SCHEMA):
-        raise InputError(f"{path} has columns {', '.join(table.column_names)}; needed: {', '.join(SCHEMA.names)}.")
+    table = _read(path, SCHEMA_OF_ANSWERS if of_answers else SCHEMA)
     models: dict[str, list[pa.Table]] = {}
     shared: pa.Table | None = None
     for start, stop in _blocks(table):
@@ -73,6 +64,23 @@ def read_ballots(path: Path) -> tuple[dict[str, Ballot], pa.Table]:
     return {who: _ballot(parts) for who, parts in models.items()}, shared
 
 
+def _read(path: Path, form: pa.Schema) -> pa.Table:
+    if not path.is_file():
+        raise InputError(
+            f"There is no {path}: the statistics cannot be computed again. Put the file back beside the certificate."
+        )
+    try:
+        table = pq.read_table(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise InputError(
+            f"{path} cannot be read as Parquet ({' '.join(str(error).split())}). Copy it again from the run."
+        ) from error
+    if not table.schema.equals(form):
+        got, needed = (", ".join(f"{field.name} ({field.type})" for field in found) for found in (table.schema, form))
+        raise InputError(f"{path} has columns {got}; needed: {needed}.")
+    return table
+
+
 def _blocks(table: pa.Table) -> list[tuple[int, int]]:
     """Where one model's lines begin and end."""
     arms = table["arm"].combine_chunks().dictionary_encode().indices.to_numpy()
@@ -82,4 +90,6 @@ def _blocks(table: pa.Table) -> list[tuple[int, int]]:
 
 
 def _ballot(parts: list[pa.Table]) -> Ballot:
-    return Ballot(np.stack([p["predicted"].to_numpy() for p in parts]), np.stack([p["log_loss"].to_numpy() for p in parts]))
+    predicted = np.stack([p["predicted"].to_numpy() for p in parts])
+    without_loss = any(p["log_loss"].null_count for p in parts)
+    return Ballot(predicted, None if without_loss else np.stack([p["log_loss"].to_numpy() for p in parts]))

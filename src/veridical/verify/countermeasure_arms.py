@@ -21,9 +21,10 @@ from veridical.dataset.rows import Dataset, IntArray, Text
 from veridical.ledger.contract import Contract
 from veridical.models.model import FloatArray
 from veridical.tasks._contract import Metric
-from veridical.verify.arms import SAME_MODEL, SEEDS
+from veridical.verify.arms import SEEDS
 from veridical.verify.exams import Exam, as_it_is, base_ruler, under_contract
 from veridical.verify.figures import against_untouched
+from veridical.verify.judging import SAME_MODEL
 from veridical.verify.scoring import Scored, Yardstick, gain, scored
 from veridical.verify.verdict import ALPHA, MARGIN, loss_said
 

@@ -5,7 +5,7 @@ vote, and rows are weighted so that groups have the contract's shares. A target 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from veridical.ledger.tables import cue_texts
 from veridical.ledger.transfer import edited_texts, group_codes
 from veridical.models.model import FloatArray
 from veridical.tasks._contract import Metric
-from veridical.verify.scoring import Yardstick, yardstick
+from veridical.verify.scoring import LabelYardstick, yardstick
 
 RAKING_ROUNDS = 50
 """Rounds in which several margins are brought to their shares. Ours: two margins settle to 1e-9 within 20."""
@@ -34,18 +34,11 @@ class Exam:
     share: FloatArray
     shows: tuple[str, ...] = ()
 
-    def ruler(self, base: Yardstick) -> Yardstick:
+    def ruler(self, base: LabelYardstick) -> LabelYardstick:
         """The yardstick of the locked rows, for the answers to this exam."""
-        votes = base.votes[self.row] * self.share
-        return Yardstick(
-            base.rows[self.row],
-            base.codes[self.row],
-            base.clusters[self.row],
-            votes,
-            base.n_clusters,
-            base.n_classes,
-            base.metric,
-        )
+        at = self.row
+        votes = base.votes[at] * self.share
+        return replace(base, rows=base.rows[at], codes=base.codes[at], clusters=base.clusters[at], votes=votes)
 
 
 def as_it_is(data: Dataset, locked: IntArray) -> Exam:
@@ -54,7 +47,7 @@ def as_it_is(data: Dataset, locked: IntArray) -> Exam:
     return Exam(data.inputs(locked), np.arange(n, dtype=np.int64), np.ones(n))
 
 
-def base_ruler(data: Dataset, locked: IntArray, clusters: IntArray, *, metric: Metric, votes: str) -> Yardstick:
+def base_ruler(data: Dataset, locked: IntArray, clusters: IntArray, *, metric: Metric, votes: str) -> LabelYardstick:
     """The yardstick of the labelled locked rows."""
     return yardstick(locked, data.codes, clusters, n_classes=len(data.labels), metric=metric, votes=votes)
 

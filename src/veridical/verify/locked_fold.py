@@ -82,7 +82,8 @@ def _majority(data: Dataset, member: IntArray) -> int:
 
 
 def _content_key(data: Dataset, member: IntArray) -> str:
-    """The smallest hash of the cluster's texts: a function of content, not of ids, order or seed."""
+    """The hash of the cluster's first text in the order of the alphabet: a function of content, not of ids, order or seed. The
+    smallest of the hashes would lock large families of unlike texts nearly always."""
     seconds = data.seconds
-    texts = ((data.texts[r], seconds[r] if seconds else "") for r in member)
-    return min(hashlib.sha256("\x00".join(pair).encode("utf-8", "surrogatepass")).hexdigest() for pair in texts)
+    first = min((data.texts[r], seconds[r] if seconds else "") for r in member)
+    return hashlib.sha256("\x00".join(first).encode("utf-8", "surrogatepass")).hexdigest()

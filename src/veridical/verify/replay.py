@@ -13,10 +13,14 @@ from veridical.core.run_record import Arm
 from veridical.verify.ballot_table import read_ballots
 from veridical.verify.certificate import figures_json
 from veridical.verify.figures import Figures, against_placebo, against_untouched, recall
-from veridical.verify.scoring import Scored, Yardstick, counted, yardstick
+from veridical.verify.judging import judging_of
+from veridical.verify.scoring import Scored, Yardstick, counted
 
 TOLERANCE = 1e-9
 """Difference up to which two figures count as equal: sums in another order round otherwise. Ours; no source."""
+
+GAIN_AND_LOSS = "Gain and log loss come out of the stored answers; the gap to the reported score needs --rerun."
+GAIN = "The gain comes out of the stored answers; the gap to the reported score needs --rerun."
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +34,17 @@ class Claim:
 
 def replayed(certificate: Mapping[str, Any], path: Path) -> list[Claim]:
     """One claim for each arm of the certificate; `path` is its arms.parquet."""
-    ballots, shared = read_ballots(path)
-    codes, clusters = shared["label"].to_numpy(), shared["cluster"].to_numpy()
-    metric = get("veridical.tasks", "task", certificate["config"]["task"]).metric(
-        certificate["metric"], tuple(certificate["labels"])
+    task = certificate["config"]["task"]
+    structured = get("veridical.tasks", "task", task).structure is not None
+    ballots, shared = read_ballots(path, of_answers=structured)
+    judging = judging_of(
+        task,
+        metric=certificate["metric"],
+        labels=tuple(certificate["labels"]),
+        right=shared["label"].to_numpy(),
+        clusters=shared["cluster"].to_numpy(),
     )
-    n_classes, rows = len(certificate["labels"]), np.arange(len(codes), dtype=np.int64)
-    ruler = yardstick(rows, codes, clusters, n_classes=n_classes, metric=metric, votes=certificate["votes"])
+    ruler = judging.ruler(np.arange(len(shared), dtype=np.int64), votes=certificate["votes"])
     scores = {who: counted(said, ruler) for who, said in ballots.items()}
     tested = [arm for arm in certificate["arms"] if arm["figures"]]
     fresh: list[dict[str, Any] | None] = [_figures(arm, scores, ruler, certificate) for arm in tested]
@@ -71,8 +79,7 @@ def _claim(arm: Mapping[str, Any], now: dict[str, Any] | None) -> Claim:
         )
         return Claim(name, holds=False, why=several if apart[1:] else one)
     if arm["kind"] == "measurement":
-        why = "Gain and log loss come out of the stored answers; the gap to the reported score needs --rerun."
-        return Claim(name, holds=True, why=why)
+        return Claim(name, holds=True, why=GAIN_AND_LOSS if now["log_loss_gain"] else GAIN)
     return Claim(name, holds=True, why=f"All come out of the stored answers. {arm['claim'] or arm['why']}")
 
 

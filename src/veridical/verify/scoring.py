@@ -1,13 +1,15 @@
 """Scores of arms on one set of rows, and how surely one arm beats another there.
 
-Letters: L rows, K clusters, C classes, S seeds, R replicates.
+Letters: L rows, K clusters, C classes, W columns of a metric's statistics (C for classes), S seeds, R replicates.
 """
 
 from dataclasses import dataclass, replace
 from math import sqrt
 from statistics import NormalDist
+from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from veridical.core.bootstrap import cluster_bootstrap_means, percentile_interval, resampled_counts
 from veridical.core.estimate import Estimate
@@ -24,15 +26,75 @@ REPLICATES = 2_000
 LEVEL = 0.95
 RECALL_CLUSTERS = 50
 """Clusters of a class from which its recall is compared: fewer show nothing under about 10 points. Ours; no source."""
+BoolArray = npt.NDArray[np.bool_]
+Labels = npt.NDArray[Any]
+"""What is right of rows, or said of them: codes of labels, or answers of more than one label as they are stored."""
 
 
 @dataclass(frozen=True, eq=False)
-class Yardstick:
-    """What every arm is measured on: rows with their labels, clusters and votes.
+class Ballot:
+    """What S models said of L rows, (S, L), and its log loss in nats, (S, L); None where answers carry no probabilities."""
 
-    rows: positions in the data (L,). codes: their labels (L,). clusters: 0..K-1 (L,). votes: (L,). Rows without a known label
-    are not among them.
+    predicted: Labels
+    log_loss: FloatArray | None
+
+
+class Yardstick(Protocol):
+    """What every arm is measured on: L rows of which it is known what is right, in K clusters.
+
+    rows: positions in the data (L,). right: (L,). clusters: 0..K-1 (L,). votes: (L,). n_named: columns of the statistics, from
+    the first, of which each stands for the label in its place; recall is compared for these.
     """
+
+    @property
+    def rows(self) -> IntArray: ...
+
+    @property
+    def right(self) -> Labels: ...
+
+    @property
+    def clusters(self) -> IntArray: ...
+
+    @property
+    def votes(self) -> FloatArray: ...
+
+    @property
+    def n_clusters(self) -> int: ...
+
+    @property
+    def metric(self) -> Metric: ...
+
+    @property
+    def n_named(self) -> int: ...
+
+    @property
+    def worst(self) -> float: ...
+
+    def ballot(self, said: npt.NDArray[Any]) -> Ballot:
+        """Of what the models gave, (S, L) or with an axis of classes."""
+        ...
+
+    def table(self, predicted: Labels) -> FloatArray:
+        """Statistics of one model by cluster, weighted by votes, (K, 3W): right (what was earned, where nearly right answers earn
+        something), true and predicted."""
+        ...
+
+    def hits(self, predicted: Labels) -> FloatArray:
+        """Votes for what was found of each column, (K, W)."""
+        ...
+
+    def holds(self, column: int) -> BoolArray:
+        """Rows that ask for this column, (L,)."""
+        ...
+
+    def agrees(self, predicted: Labels) -> BoolArray:
+        """Rows answered exactly as is right, (L,)."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class LabelYardstick:
+    """Rows with one label. codes: their labels (L,); rows without a known one are not among them. The rest as in `Yardstick`."""
 
     rows: IntArray
     codes: IntArray
@@ -41,6 +103,41 @@ class Yardstick:
     n_clusters: int
     n_classes: int
     metric: Metric
+
+    @property
+    def right(self) -> Labels:
+        return self.codes
+
+    @property
+    def n_named(self) -> int:
+        return self.n_classes
+
+    @property
+    def worst(self) -> float:
+        return worst(self.metric, self.n_classes)
+
+    def ballot(self, said: npt.NDArray[Any]) -> Ballot:
+        """said: probabilities (S, L, C), one model per seed."""
+        chosen = said[:, np.arange(len(self.codes)), self.codes]  # (S, L)
+        return Ballot(said.argmax(axis=2).astype(np.int64), -np.log(np.maximum(chosen, 1e-12)))
+
+    def table(self, predicted: Labels) -> FloatArray:
+        table = np.zeros((self.n_clusters, 3 * self.n_classes))
+        np.add.at(table, (self.clusters, self.codes), self.votes * earned(self.codes, predicted, self.metric))
+        np.add.at(table, (self.clusters, self.n_classes + self.codes), self.votes)
+        np.add.at(table, (self.clusters, 2 * self.n_classes + predicted), self.votes)
+        return table
+
+    def hits(self, predicted: Labels) -> FloatArray:
+        table, right = np.zeros((self.n_clusters, self.n_classes)), self.agrees(predicted)
+        np.add.at(table, (self.clusters[right], self.codes[right]), self.votes[right])
+        return table
+
+    def holds(self, column: int) -> BoolArray:
+        return np.asarray(self.codes == column)
+
+    def agrees(self, predicted: Labels) -> BoolArray:
+        return np.asarray(predicted == self.codes)
 
 
 def yardstick(
@@ -52,89 +149,77 @@ def yardstick(
     metric: Metric,
     votes: str,
     within: IntArray | None = None,
-) -> Yardstick:
-    """codes, clusters: of all rows of the data (N,). votes: `clusters` gives each cluster one vote, `rows` each row.
+) -> LabelYardstick:
+    """codes, clusters: of all rows of the data (N,). votes, within: as in `seats`."""
+    rows = rows[codes[rows] >= 0]
+    found = seats(rows, clusters, votes=votes, within=within)
+    return LabelYardstick(rows, codes[rows], found.clusters, found.votes, found.n_clusters, n_classes, metric)
+
+
+@dataclass(frozen=True, eq=False)
+class Seats:
+    """Where L rows stand among K clusters. clusters: 0..K-1 (L,). votes: (L,)."""
+
+    clusters: IntArray
+    votes: FloatArray
+    n_clusters: int
+
+
+def seats(rows: IntArray, clusters: IntArray, *, votes: str, within: IntArray | None = None) -> Seats:
+    """clusters: of all rows of the data (N,). votes: `clusters` gives each cluster one vote, `rows` each row.
 
     within: rows whose clusters are resampled together, so that two yardsticks can share their resamples; default: `rows`.
     """
-    rows = rows[codes[rows] >= 0]
     universe = np.unique(clusters[rows if within is None else within])
     member = np.searchsorted(universe, clusters[rows]).astype(np.int64)
     weight = 1.0 / np.bincount(member)[member] if votes == "clusters" else np.ones(len(rows))
-    return Yardstick(rows, codes[rows], member, weight, len(universe), n_classes, metric)
+    return Seats(member, weight, len(universe))
 
 
 @dataclass(frozen=True, eq=False)
 class Scored:
     """One arm on one yardstick.
 
-    table: (K, 3C) votes of each cluster, averaged over seeds: right (what was earned, where nearly right answers earn something),
-    true and predicted, per class. per_seed: the metric of each seed's model (S,). log_loss: (L,), averaged over seeds. hits: (K,
-    C) votes with the right label, per class.
+    table: (K, 3W) votes of each cluster, averaged over seeds, as in `Yardstick.table`. per_seed: the metric of each seed's model
+    (S,). log_loss: (L,), averaged over seeds, None where there is none. hits: (K, W) votes for what was found of each column.
     """
 
     table: FloatArray
     per_seed: FloatArray
-    log_loss: FloatArray
+    log_loss: FloatArray | None
     hits: FloatArray
 
 
-@dataclass(frozen=True, eq=False)
-class Ballot:
-    """What S models said of L rows: predicted codes and log loss in nats, (S, L) each."""
-
-    predicted: IntArray
-    log_loss: FloatArray
-
-
-def ballot(probabilities: FloatArray, on: Yardstick) -> Ballot:
-    """probabilities: (S, L, C), one model per seed."""
-    chosen = probabilities[:, np.arange(len(on.codes)), on.codes]  # (S, L)
-    return Ballot(probabilities.argmax(axis=2).astype(np.int64), -np.log(np.maximum(chosen, 1e-12)))
-
-
-def scored(probabilities: FloatArray, on: Yardstick) -> Scored:
-    """probabilities: (S, L, C), one model per seed."""
-    return counted(ballot(probabilities, on), on)
+def scored(said: npt.NDArray[Any], on: Yardstick) -> Scored:
+    """said: what the models gave, as `Yardstick.ballot` takes it."""
+    return counted(on.ballot(said), on)
 
 
 def counted(said: Ballot, on: Yardstick) -> Scored:
     """The arm's score from what its models said of each row."""
-    tables = np.stack([_table(p, on) for p in said.predicted])  # (S, K, 3C)
+    tables = np.stack([on.table(p) for p in said.predicted])  # (S, K, 3W)
     per_seed = np.array([_metric(t.sum(axis=0), on) for t in tables])
-    hits = np.stack([_hits(p, on) for p in said.predicted])  # (S, K, C)
-    return Scored(tables.mean(axis=0), per_seed, said.log_loss.mean(axis=0), hits.mean(axis=0))
-
-
-def _hits(predicted: IntArray, on: Yardstick) -> FloatArray:
-    table, right = np.zeros((on.n_clusters, on.n_classes)), predicted == on.codes
-    np.add.at(table, (on.clusters[right], on.codes[right]), on.votes[right])
-    return table
-
-
-def _table(predicted: IntArray, on: Yardstick) -> FloatArray:
-    table = np.zeros((on.n_clusters, 3 * on.n_classes))
-    np.add.at(table, (on.clusters, on.codes), on.votes * earned(on.codes, predicted, on.metric))
-    np.add.at(table, (on.clusters, on.n_classes + on.codes), on.votes)
-    np.add.at(table, (on.clusters, 2 * on.n_classes + predicted), on.votes)
-    return table
+    hits = np.stack([on.hits(p) for p in said.predicted])  # (S, K, W)
+    log_loss = None if said.log_loss is None else said.log_loss.mean(axis=0)
+    return Scored(tables.mean(axis=0), per_seed, log_loss, hits.mean(axis=0))
 
 
 def _metric(totals: FloatArray, on: Yardstick) -> float:
-    classes = on.n_classes
-    return on.metric(totals[:classes], totals[classes : 2 * classes], totals[2 * classes :])
+    width = len(totals) // 3
+    return on.metric(totals[:width], totals[width : 2 * width], totals[2 * width :])
 
 
 def score_draws(arms: list[Scored], on: Yardstick, rng: np.random.Generator) -> FloatArray:
     """The metric of each arm in R resamples of the clusters, the same resamples for all: (R, number of arms)."""
     joined = np.concatenate([arm.table for arm in arms], axis=1)
+    ends = np.cumsum([arm.table.shape[1] for arm in arms])[:-1]  # names that one arm alone met make its table wider
     draws = np.empty((REPLICATES, len(arms)))
     block = max(1, 4_000_000 // max(on.n_clusters, 1))
     for start in range(0, REPLICATES, block):
         size = min(block, REPLICATES - start)
         totals = resampled_counts(on.n_clusters, size, rng) @ joined
         for r, row in enumerate(totals):
-            draws[start + r] = [_metric(part, on) for part in np.split(row, len(arms))]
+            draws[start + r] = [_metric(part, on) for part in np.split(row, ends)]
     return draws
 
 
@@ -149,8 +234,8 @@ def estimate(at: float, draws: FloatArray, on: Yardstick, *, method: str, unit: 
 
 def score_estimate(at: float, draws: FloatArray, on: Yardstick, *, method: str) -> Estimate:
     """A score with its interval; where all rows are right, or none, as wide as one row more could make it."""
-    found, lowest = estimate(at, draws, on, method=method), worst(on.metric, on.n_classes)
-    low, high = opened_share((found.low, found.high), at, n=_units(on, on.votes), level=LEVEL, lowest=lowest)
+    found = estimate(at, draws, on, method=method)
+    low, high = opened_share((found.low, found.high), at, n=_units(on, on.votes), level=LEVEL, lowest=on.worst)
     return replace(found, low=low, high=high)
 
 
@@ -171,13 +256,13 @@ class Gain:
 
 def gain(arm: Scored, over: Scored, on: Yardstick, rng: np.random.Generator) -> Gain:
     """Paired over clusters and models: the variance of training is added to that between clusters."""
-    classes = on.n_classes
-    true = arm.table[:, classes : 2 * classes].sum(axis=0)
+    width = arm.table.shape[1] // 3
+    true = arm.table[:, width : 2 * width].sum(axis=0)
 
     def difference(a: FloatArray, b: FloatArray) -> float:
-        return on.metric(a[:classes], true, a[classes:]) - on.metric(b[:classes], true, b[classes:])
+        return on.metric(a[:width], true, a[width:]) - on.metric(b[:width], true, b[width:])
 
-    a, b = (np.delete(s.table, np.s_[classes : 2 * classes], axis=1) for s in (arm, over))
+    a, b = (np.delete(s.table, np.s_[width : 2 * width], axis=1) for s in (arm, over))
     at = value(arm, on) - value(over, on)
     draws = score_draws([arm, over], on, rng) @ np.array([1.0, -1.0])
     between_clusters, between_seeds = float(draws.std()), training_error(arm, over)
@@ -215,8 +300,11 @@ def _softened(p: float, z: float | None) -> float:
     return p if z is None else max(p, NormalDist().cdf(-z))
 
 
-def log_loss_gain(arm: Scored, over: Scored, on: Yardstick, rng: np.random.Generator) -> Estimate:
-    """Mean log loss of `over` minus that of `arm`, nats per vote; > 0: the arm is better."""
+def log_loss_gain(arm: Scored, over: Scored, on: Yardstick, rng: np.random.Generator) -> Estimate | None:
+    """Mean log loss of `over` minus that of `arm`, nats per vote; > 0: the arm is better. None where answers carry no
+    probabilities."""
+    if arm.log_loss is None or over.log_loss is None:
+        return None
     differences = over.log_loss - arm.log_loss
     draws = cluster_bootstrap_means(differences[:, None], on.clusters, REPLICATES, rng, weights=on.votes)[:, 0]
     at = float(np.average(differences, weights=on.votes))
@@ -224,18 +312,19 @@ def log_loss_gain(arm: Scored, over: Scored, on: Yardstick, rng: np.random.Gener
 
 
 def recall_gains(arm: Scored, over: Scored, on: Yardstick, rng: np.random.Generator) -> dict[int, Estimate]:
-    """Recall of `arm` minus that of `over` in points, for each class that stands in enough clusters."""
-    classes, found = on.n_classes, {}
-    for code in range(classes):
-        has = on.codes == code
-        if len(np.unique(on.clusters[has])) < RECALL_CLUSTERS:
+    """Recall of `arm` minus that of `over` in points, for each named column that stands in enough clusters."""
+    width, found = arm.table.shape[1] // 3, {}
+    for column in range(on.n_named):
+        has = on.holds(column)
+        n_clusters = len(np.unique(on.clusters[has]))
+        if n_clusters < RECALL_CLUSTERS:
             continue
-        totals = np.column_stack([arm.hits[:, code], over.hits[:, code], arm.table[:, classes + code]])
+        totals = np.column_stack([arm.hits[:, column], over.hits[:, column], arm.table[:, width + column]])
         drawn = resampled_counts(on.n_clusters, REPLICATES, rng) @ totals
         draws = (drawn[:, 0] - drawn[:, 1]) / np.maximum(drawn[:, 2], 1e-12)
         right, other, true = totals.sum(axis=0)
         at, method = 100 * float((right - other) / true), "paired cluster bootstrap"
-        n_clusters, units = len(np.unique(on.clusters[has])), _units(on, np.where(has, on.votes, 0.0))
+        units = _units(on, np.where(has, on.votes, 0.0))
         low, high = opened_difference(percentile_interval(100 * draws, at, LEVEL), at, n=units, level=LEVEL, unit=100.0)
-        found[code] = Estimate(at, low, high, LEVEL, int(has.sum()), n_clusters, method)
+        found[column] = Estimate(at, low, high, LEVEL, int(has.sum()), n_clusters, method)
     return found

@@ -25,9 +25,13 @@ FILES = [
     *(f"audit/{p.name}" for p in sorted((SOURCE / "audit").glob("*.py")) if not p.name.startswith("_made_up")),
     *(f"audit/corpus/{p.name}" for p in sorted((SOURCE / "audit" / "corpus").glob("*.py"))),
     *("dataset/corpus.py", "pipeline/pretraining.py", "train/pretraining.py"),
-    *(f"verify/{name}.py" for name in ("arms", "countermeasure_arms", "locked_fold", "verdict", "replay", "certificate")),
+    *(
+        f"verify/{name}.py"
+        for name in ("arms", "countermeasure_arms", "judging", "locked_fold", "verdict", "replay", "certificate")
+    ),
     *("pipeline/verifying.py", "pipeline/structured_running.py", "ledger/structured.py", "pipeline/routing.py"),
     "pipeline/explaining_answers.py",
+    "pipeline/answer_arms.py",
 ]
 CHINESE = re.compile("[\u4e00-\u9fff]")
 

@@ -8,7 +8,7 @@ from veridical.tasks._class_metrics import scored as direct
 from veridical.tasks.ordinal import task as ordinal
 from veridical.tasks.relation import task as relation
 from veridical.verify.paired_terms import Rows, drawn_scores, reported_terms
-from veridical.verify.scoring import ballot, counted, gain, recall_gains, value, yardstick
+from veridical.verify.scoring import gain, recall_gains, scored, value, yardstick
 
 GRADES = ("1", "2", "3", "4", "5")
 RELATIONS = ("A(e1,e2)", "A(e2,e1)", "B(e1,e2)", "B(e2,e1)", "Other")
@@ -29,7 +29,7 @@ def test_arms_are_scored_as_row_by_row(task, name, labels):
     metric = task.metric(name, labels)
     ruler = yardstick(rows, codes, rows, n_classes=5, metric=metric, votes="rows")
     said = _answers(codes, rng, near=False)
-    found = counted(ballot(said, ruler), ruler)
+    found = scored(said, ruler)
     assert value(found, ruler) == pytest.approx(direct(codes, said[0].argmax(axis=1), n_classes=5, metric=metric), abs=1e-12)
 
 
@@ -37,7 +37,7 @@ def test_an_arm_that_is_nearer_wins_by_kappa_and_its_recall_is_still_recall():
     rng = np.random.default_rng(1)
     codes, rows = rng.integers(5, size=600), np.arange(600)
     ruler = yardstick(rows, codes, rows, n_classes=5, metric=ordinal.metric("quadratic_kappa", GRADES), votes="rows")
-    near, far = (counted(ballot(_answers(codes, rng, near=side), ruler), ruler) for side in (True, False))
+    near, far = (scored(_answers(codes, rng, near=side), ruler) for side in (True, False))
     won = gain(near, far, ruler, stream(0, "test"))
     assert won.points.low > 10
     assert won.p_better < 0.01

@@ -77,3 +77,14 @@ def test_of_a_model_that_is_not_trained_here_half_of_the_unleaked_test_rows_are_
     fold = locked_fold(data, clusters, fixed=True, min_rows=0)
     assert len(fold.rows) == 15
     assert set(fold.rows.tolist()) <= set(range(50, 80))
+
+
+def test_large_families_of_unlike_texts_are_locked_as_often_as_single_rows():
+    rows = [
+        (f"r{family}-{k}", "train", f"text {family} {k}", "a") for family in range(400) for k in range(20 if family < 200 else 1)
+    ]
+    data = dataset(rows)
+    clusters = np.array([int(row[0][1:].split("-")[0]) for row in rows])
+    locked = np.unique(clusters[locked_fold(data, clusters, min_rows=0).rows])
+    assert len(locked) == 60
+    assert abs(int((locked < 200).sum()) - 30) < 12  # three standard deviations of 60 drawn from two halves
