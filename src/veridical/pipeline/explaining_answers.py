@@ -8,7 +8,6 @@ import numpy as np
 from veridical.core.errors import InputError
 from veridical.core.progress import Progress, silent
 from veridical.core.run_record import RunRecord
-from veridical.pipeline.answer_records import read_answers
 from veridical.pipeline.running import structure_of
 
 if TYPE_CHECKING:
@@ -33,17 +32,17 @@ def attributed_answers(
     from veridical.explain.attribution import attributed_exactly, without_rows
     from veridical.explain.counted import leaking_rows, nothing
     from veridical.ledger.game import coefficients
-    from veridical.ledger.structured import PLAYERS, scored_rows
-    from veridical.ledger.structured_tables import read_people
+    from veridical.pipeline.answer_reviewing import AnswerRun
+    from veridical.pipeline.review_file import read_review
 
     path, structure = run / "data.parquet", structure_of(record.task)
     assert structure is not None
     if not path.is_file():
         raise InputError(f"{run} was made with --no-text and holds no texts to trace. Run again without --no-text.")
-    data, people = read(path), read_people(run).people
+    data = read(path)
     evidence = Evidence(data, seed=record.seed, progress=progress)
-    said = read_answers(run, ids=list(data.ids))[1]
-    game = scored_rows(data, structure, people, said=said, metric=record.metric)
+    game = AnswerRun.opened(run, record, structure).reviewed(read_review(run).answers)
+    people = game.people
     found = []
     for component in ledger.components:
         why, lost = without_rows(component), component.points
@@ -51,7 +50,7 @@ def attributed_answers(
             found.append(attributed_exactly(component, nothing(), why=why or NO_INFLUENCE))
             continue
         bought = np.zeros(people.n)
-        for coalition, weight in coefficients("leakage", PLAYERS):
+        for coalition, weight in coefficients("leakage", game.players):
             bought += 100 * weight * game.bought(coalition)
         rows = leaking_rows(people, bought, evidence.clusters, is_train=data.splits == "train", component=lost.value)
         found.append(attributed_exactly(component, rows, why=LEAKED if len(rows.rows) else NONE_LEAKED))

@@ -27,7 +27,7 @@ FILES = [
     *("dataset/corpus.py", "pipeline/pretraining.py", "train/pretraining.py"),
     *(f"verify/{name}.py" for name in ("arms", "countermeasure_arms", "locked_fold", "verdict", "replay", "certificate")),
     *("pipeline/verifying.py", "pipeline/structured_running.py", "ledger/structured.py", "pipeline/routing.py"),
-    "pipeline/explaining_answers.py",
+    *("pipeline/explaining_answers.py", "pipeline/reviewing.py", "pipeline/answer_reviewing.py", "ledger/answer_review.py"),
 ]
 CHINESE = re.compile("[\u4e00-\u9fff]")
 
