@@ -1,10 +1,10 @@
 """A person reviews some answers of a task with more than one label a row: which rows to show, and what they say of the others.
 
 Rows are stratified by whether the model's answer differs from the one given and by how much the score would change; random inside
-a stratum, so that every row has a known chance to be read. A row that was read counts with its right answer. Each other row
-counts with the change that the read rows of its stratum showed, beside a share of what would change were the model's answer
-right: the generalised regression estimator of survey sampling (Saerndal, Swensson and Wretman 1992, Model Assisted Survey
-Sampling). It holds whether that share is well chosen or not; nothing is assumed of who is wrong, and no label is guessed.
+a stratum, so that every row has a known chance to be read. A row that was read counts with its right answer, each other row with
+the mean change of the read rows of its stratum: a difference estimator (Saerndal, Swensson and Wretman 1992, Model Assisted
+Survey Sampling). Nothing is assumed of who is wrong, and no label is guessed. To follow in part what would change were the
+model's answer right (a regression estimator) made intervals 4 to 12 % and errors 0 to 4 % smaller on made-up tags; left out.
 """
 
 import hashlib
@@ -177,8 +177,7 @@ class AnswerReview:
     def corrected(self, carried: FloatArray, *, protocol: bool) -> Margins:
         """Statistics as they stand after the review. carried: weight with which each row enters the totals, (n,)."""
         changes = self._changes(protocol=protocol)
-        expected = self._followed(changes) * changes.shown + self._means(changes, carried)[self.cell]
-        rows = changes.stacked + np.where(self.seen[:, None], changes.found, expected)
+        rows = changes.stacked + np.where(self.seen[:, None], changes.found, self._means(changes, carried)[self.cell])
         return Margins(*np.split(rows, 3, axis=1))
 
     def spread(self, carried: FloatArray, slopes: FloatArray, *, protocol: bool) -> FloatArray:
@@ -187,7 +186,7 @@ class AnswerReview:
         carried: as in `corrected`. slopes: of the metric at the corrected totals, (3W,)."""
         changes, params, n_strata = self._changes(protocol=protocol), self.params, len(self.frame.names)
         means, seen, cell = self._means(changes, carried), self.seen, self.cell
-        left = np.where(seen, (self._residuals(changes) - means[cell]) @ slopes, 0.0)
+        left = np.where(seen, (changes.found - means[cell]) @ slopes, 0.0)
         asked = np.bincount(cell[seen], minlength=n_strata)
         strength = np.where(np.isin(np.arange(n_strata), AGREEING), params.trusted_agree, params.trusted_disagree)
         seen_squares = np.bincount(cell, left**2, minlength=n_strata)
@@ -212,19 +211,10 @@ class AnswerReview:
         )
 
     def _means(self, changes: Changes, carried: FloatArray) -> FloatArray:
-        """Mean change of the reviewed rows of each stratum beyond the share that is followed, (H, 3W)."""
+        """Mean change of the reviewed rows of each stratum, (H, 3W)."""
         means = np.zeros((len(self.frame.names), changes.shown.shape[1]))
-        np.add.at(means, self.cell[self.seen], (self._votes(carried)[:, None] * self._residuals(changes))[self.seen])
+        np.add.at(means, self.cell[self.seen], (self._votes(carried)[:, None] * changes.found)[self.seen])
         return means
-
-    def _residuals(self, changes: Changes) -> FloatArray:
-        return np.where(self.seen[:, None], changes.found - self._followed(changes) * changes.shown, 0.0)
-
-    def _followed(self, changes: Changes) -> float:
-        """Share of what the model's answers would change that the review showed to be right, 0..1, by least squares."""
-        shown, found = changes.shown @ changes.slopes, changes.found @ changes.slopes
-        squares = float((self._stands_for * shown**2).sum())
-        return float(np.clip((self._stands_for * shown * found).sum() / squares, 0.0, 1.0)) if squares > 0 else 0.0
 
     def _foreseen(self, changes: Changes, left: FloatArray) -> FloatArray:
         """Mean square of what the review may change in a row of each stratum, (H,): as assumed when the rows were chosen, times
