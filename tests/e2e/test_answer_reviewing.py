@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from tests.unit.answers.made_up import ner_rows, qa_rows, set_rows, write
 
@@ -108,11 +109,11 @@ def test_wrong_tags_are_measured_from_the_sheet_of_a_person(
 ) -> None:
     place, right = made
     run, before = place / "ner", record(place / "ner")
-    said = veridical("review", run, "--rows", 80, "--out", tmp_path / "sheet.csv")
+    said = veridical("review", run, "--rows", 48, "--out", tmp_path / "sheet.csv")
     assert said.code == 0, said.err
     assert "with answers taken as given" in said.out
     asked = sheet(tmp_path / "sheet.csv")
-    assert len(asked) == 80
+    assert len(asked) == 48
     assert any("[WORK]" in row["label"] for row in asked)
     stored = json.loads((run / "review.json").read_text(encoding="utf-8"))
     drawn = stored["sheets"][-1]
@@ -125,16 +126,21 @@ def test_wrong_tags_are_measured_from_the_sheet_of_a_person(
     after, found = record(run), noise(run)
     assert found["status"] == "measured"
     assert found["points"]["value"] < -3
-    assert found["details"]["reviewed"] == 78
-    assert abs(found["details"]["rate"] - WRONG) < 0.12
+    assert found["details"]["reviewed"] == 46
+    assert abs(found["details"]["rate"] - WRONG) < 0.15
     summed = sum(c["points"]["value"] for c in after["components"] if c["points"] and c["kind"] == "measurement")
     assert after["reported"] == before["reported"]
     assert after["reported"]["value"] - summed / 100 == after["honest"]["value"] > before["honest"]["value"]
     assert not any("as they are given" in note for note in after["notes"])
-    assert "78 answers were reviewed" in (run / "report.html").read_text(encoding="utf-8")
+    assert "46 answers were reviewed" in (run / "report.html").read_text(encoding="utf-8")
     assert veridical("report", run, "--lang", "zh").code == 0
-    assert "复核了 78 个答案" in (run / "report.html").read_text(encoding="utf-8")
+    assert "复核了 46 个答案" in (run / "report.html").read_text(encoding="utf-8")
     assert veridical("explain", run).code == 0
+    explained = [row for row in pq.read_table(run / "explain.parquet").to_pylist() if row["component"] == "noise"]
+    changed = {row["id"] for row, answer in zip(asked, answers, strict=True) if answer["answer"] not in ("", "unsure")}
+    assert len(explained) == found["details"]["wrong"] > 0
+    assert {row["row"] for row in explained} <= changed
+    assert sum(row["points"] for row in explained) < -1
 
     assert veridical("review", run, "--rows", 500, "--out", tmp_path / "rest.csv").code == 0
     rest = sheet(tmp_path / "rest.csv")

@@ -146,6 +146,15 @@ class StructuredGame:
         slopes = gradient(self._scored(coalition).measure.metric, weights @ rows)
         return np.where(people.leaked, weights * ((rows - fresh) @ slopes), 0.0)
 
+    def righted(self, coalition: Coalition) -> FloatArray:
+        """What the right answer of each reviewed row adds to the value of a coalition without noise, (n,)."""
+        if self.review is None:
+            return np.zeros(self.people.n)
+        changes = self.review.declared if "protocol" in coalition else self.review.reported
+        weights = self._carried(coalition)
+        slopes = gradient(self._scored(coalition).measure.metric, weights @ changes.stacked)
+        return np.where(self.review.seen & self.review.changed, weights * (changes.found @ slopes), 0.0)
+
     def uncertainty(self) -> Uncertainty:
         people = self.people
         return Uncertainty(people.cluster, people.target_covariance, people.basis.shape[1])

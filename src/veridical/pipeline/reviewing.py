@@ -69,22 +69,22 @@ def write_sheet(run: Path, *, rows: int, out: Path, train: bool = False) -> Writ
     with held(run):
         record = _refuse_unfinished(run)
         assert record.ledger is not None
-        reviewed, stored = _opened(run, record), read_review(run)
+        opened, stored = _opened(run, record), read_review(run)
         if rows < 1:
             raise InputError(f"--rows is {rows}; it must be 1 or more, for example 150.")
-        side = reviewed.side("train" if train else "test")
+        side = opened.side("train" if train else "test")
         done = np.flatnonzero(np.isin(side.ids, list(stored.answers)))
         given = allocation(side.strata, side.weights, rows=rows, done=done, params=ReviewParams())
         _refuse_no_chance(side, given, done=done, rows=rows)
         chosen = draw(side.strata, given, done=done, seed=record.seed)
         if not len(chosen):
             raise InputError(f"{run} has no {side.name} row left that is not reviewed, so none can be written.")
-        lines = _sheet_lines(run, reviewed, [side.ids[at] for at in chosen])
+        lines = _sheet_lines(run, opened, [side.ids[at] for at in chosen])
         drawn = drawn_sheet(side.name, side.strata, ids=side.ids, given=given, chosen=chosen, done=done)
         if drawn not in stored.sheets:
             write_review(run, StoredReview(stored.answers, (*stored.sheets, drawn)))
         write_lines(lines, out, columns=COLUMNS)
-    widths = [reviewed.imagined_width(side, chosen, stored.answers, round=k) for k in range(IMAGINED)]
+    widths = [opened.imagined_width(side, chosen, stored.answers, round=k) for k in range(IMAGINED)]
     noise = next((c for c in record.ledger.components if c.name == "noise"), None)
     measures = noise is not None and noise.status == "skipped"
     return Written(len(chosen), 100 * record.ledger.honest.width, 100 * float(np.mean(widths)), measures)
@@ -98,23 +98,23 @@ def take_answers(run: Path, *, answers: Path) -> tuple[RunRecord, int]:
     _refuse_unfinished(run)
     with held(run):
         record = _refuse_unfinished(run)
-        reviewed = _opened(run, record)
-        read = read_sheet(answers, reviewed)
+        opened = _opened(run, record)
+        read = read_sheet(answers, opened)
         if not read:
             raise InputError(f"{answers} holds no answers. Fill in the column answer with a label or {UNSURE}.")
         stored = read_review(run)
         every = {**stored.answers, **read}
-        frames = {name: reviewed.side(name).strata.sha256 for name in {sheet.of for sheet in stored.sheets}}
-        ledger = reviewed.account(every)
+        frames = {name: opened.side(name).strata.sha256 for name in {sheet.of for sheet in stored.sheets}}
+        ledger = opened.account(every)
         ledger = dataclasses.replace(ledger, notes=(*ledger.notes, *doubts(stored, frames=frames, answered=every)))
-        accounted = dataclasses.replace(record, ledger=ledger)
+        reviewed = dataclasses.replace(record, ledger=ledger)
         write_review(run, StoredReview(every, stored.sheets))
-        run_record.save(accounted, run)
+        run_record.save(reviewed, run)
         from veridical.report.html import report
 
         for format in ("html", "md"):
             report(run, format=format, lang=record.config.get("lang", "en"))
-    return accounted, len(read)
+    return reviewed, len(read)
 
 
 def stored_answers(run: Path) -> Mapping[str, str]:
