@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -112,6 +113,7 @@ def test_wrong_tags_are_measured_from_the_sheet_of_a_person(
     said = veridical("review", run, "--rows", 48, "--out", tmp_path / "sheet.csv")
     assert said.code == 0, said.err
     assert "with answers taken as given" in said.out
+    assert "copy it into answer" in said.out
     asked = sheet(tmp_path / "sheet.csv")
     assert len(asked) == 48
     assert any("[WORK]" in row["label"] for row in asked)
@@ -135,6 +137,8 @@ def test_wrong_tags_are_measured_from_the_sheet_of_a_person(
     assert "46 answers were reviewed" in (run / "report.html").read_text(encoding="utf-8")
     assert veridical("report", run, "--lang", "zh").code == 0
     assert "复核了 46 个答案" in (run / "report.html").read_text(encoding="utf-8")
+    shutil.copytree(run, tmp_path / "copy")
+    assert "Reviewed answers (47 rows) do not enter" in " ".join(veridical("compare", run, tmp_path / "copy").out.split())
     assert veridical("explain", run).code == 0
     explained = [row for row in pq.read_table(run / "explain.parquet").to_pylist() if row["component"] == "noise"]
     changed = {row["id"] for row, answer in zip(asked, answers, strict=True) if answer["answer"] not in ("", "unsure")}

@@ -33,9 +33,11 @@ def verb(
             from veridical.report.wording import words
 
             said = words(language_of(read(run), lang))
-            for line in sheet_lines(
-                run, out=out, n_rows=made.n_rows, before=made.before, after=made.after, measures=made.measures, words=said
-            ):
+            shown = sheet_lines(
+                run, out=out, n_rows=made.n_rows, before=made.before, after=made.after, measures=made.measures,
+                structured=made.structured, words=said,
+            )  # fmt: skip
+            for line in shown:
                 typer.echo(line)
     elif answers is not None:
         from veridical.cli._result import printed

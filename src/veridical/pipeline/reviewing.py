@@ -54,12 +54,14 @@ class ReviewedRun(Protocol):
 @dataclasses.dataclass(frozen=True, slots=True)
 class Written:
     """What a sheet holds. before, after: width of the honest interval now, and about the one that its answers would buy, in
-    points. measures: whether noise is not in the interval before, so that the answers measure it rather than narrow a range."""
+    points. measures: whether noise is not in the interval before, so that the answers measure it rather than narrow a range.
+    structured: whether an answer is more than one label."""
 
     n_rows: int
     before: float
     after: float
     measures: bool
+    structured: bool
 
 
 def write_sheet(run: Path, *, rows: int, out: Path, train: bool = False) -> Written:
@@ -87,7 +89,13 @@ def write_sheet(run: Path, *, rows: int, out: Path, train: bool = False) -> Writ
     widths = [opened.imagined_width(side, chosen, stored.answers, round=k) for k in range(IMAGINED)]
     noise = next((c for c in record.ledger.components if c.name == "noise"), None)
     measures = noise is not None and noise.status == "skipped"
-    return Written(len(chosen), 100 * record.ledger.honest.width, 100 * float(np.mean(widths)), measures)
+    return Written(
+        n_rows=len(chosen),
+        before=100 * record.ledger.honest.width,
+        after=100 * float(np.mean(widths)),
+        measures=measures,
+        structured=structure_of(record.task) is not None,
+    )
 
 
 def take_answers(run: Path, *, answers: Path) -> tuple[RunRecord, int]:
