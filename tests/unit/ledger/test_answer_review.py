@@ -187,3 +187,16 @@ def test_silent_on_the_clean_twin() -> None:
         assert noise.points is not None
         assert (noise.status, noise.points.value) == ("not_detected", 0.0)
         assert noise.points.low < 0 < noise.points.high
+
+
+@pytest.mark.parametrize("metric", ["entity_f1", "entity_macro_f1", "padded_accuracy"])
+def test_a_type_that_only_reviewers_know_leaves_the_strata_and_counts_as_missed(metric: str) -> None:
+    made = world(8, metric=metric)
+    rows = made.drawn(ROWS)
+    new = [right.replace("-LOC", "-NEW") if yes else right for right, yes in zip(made.right, rows, strict=True)]
+    told = World(made.people, new, made.gold, made.said, made.seed, metric)
+    review = told.review(rows)
+    assert review.frame.sha256 == made.review(np.zeros(len(rows), bool)).frame.sha256
+    honest, noise = told.quick(review)
+    assert np.isfinite([honest.low, honest.high, noise.mde or np.nan]).all()
+    assert honest.value < made.quick(made.review(rows))[0].value
