@@ -1,6 +1,5 @@
 """Every verb on finished runs of ner, multilabel and qa: it works, or it says in one sentence why it does not."""
 
-import csv
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -99,7 +98,6 @@ def test_explain_names_the_train_rows_that_leaked(veridical: Verb, made: Path) -
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("review", "{}", "--rows", "5", "--out", "{}/sheet.csv"), "review draws rows by the chance that their label is wrong"),
         (("restore", "{}", "--out", "{}/again.csv"), "there is nothing to restore"),
         (("probe", "{}", "--contrast", "{}/data.parquet"), "Probe it without --contrast"),
         (("verify", "{}/certificate.json"), "a run that tried repairs"),
@@ -164,12 +162,3 @@ def test_probes_look_or_say_why_not(veridical: Verb, made: Path) -> None:
 
 def _too_small(outcomes: dict[str, Any]) -> set[str]:
     return {name for name, p in outcomes.items() if "Give more test rows" in p["why"]}
-
-
-def test_review_writes_nothing_where_it_refuses(veridical: Verb, made: Path, tmp_path: Path) -> None:
-    assert veridical("review", made / "ner", "--rows", 5, "--out", tmp_path / "sheet.csv").code == 2
-    assert not (tmp_path / "sheet.csv").exists()
-    sheet = tmp_path / "answers.csv"
-    with sheet.open("w", newline="") as file:
-        csv.writer(file).writerows([("id", "text", "label", "answer"), ("1-1", "a", "O", "O")])
-    assert veridical("review", made / "ner", "--answers", sheet).code == 2

@@ -25,7 +25,7 @@ def verb(
     if out is not None:
         from veridical.pipeline.reviewing import write_sheet
 
-        n_rows, before, after = write_sheet(run, rows=rows, out=out, train=review_train)
+        made = write_sheet(run, rows=rows, out=out, train=review_train)
         if not quiet:
             from veridical.cli._result import language_of
             from veridical.core.run_record import read
@@ -33,7 +33,11 @@ def verb(
             from veridical.report.wording import words
 
             said = words(language_of(read(run), lang))
-            for line in sheet_lines(run, out=out, n_rows=n_rows, before=before, after=after, words=said):
+            shown = sheet_lines(
+                run, out=out, n_rows=made.n_rows, before=made.before, after=made.after, measures=made.measures,
+                structured=made.structured, words=said,
+            )  # fmt: skip
+            for line in shown:
                 typer.echo(line)
     elif answers is not None:
         from veridical.cli._result import printed

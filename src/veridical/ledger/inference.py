@@ -100,10 +100,11 @@ def _root(covariance: FloatArray) -> FloatArray:
 def share_interval(value: float, standard_error: float, *, critical: float, n: int) -> tuple[float, float]:
     """Interval of a share on the log-odds scale, where it is nearly symmetric; stays inside 0..1.
 
-    At a share of 0 or 1 the log-odds are infinite: the exact (Clopper and Pearson 1934) bound for n clusters is used.
+    At a share of 0 or 1 the log-odds are infinite: the exact (Clopper and Pearson 1934) bound for n clusters is used, or the
+    standard error where that is wider, as with labels that few rows were reviewed of.
     """
     if value <= 0 or value >= 1 or standard_error <= 0:
-        slack = 1 - 0.025 ** (1 / max(n, 1))
+        slack = max(1 - 0.025 ** (1 / max(n, 1)), critical * standard_error)
         return max(0.0, min(value, 1.0) - slack) if value > 0.5 else 0.0, min(1.0, value + slack) if value < 0.5 else 1.0
     # Agresti-Coull-like shrinkage keeps near-perfect scores from too short an interval. Where a few large clusters tell more than
     # their number, by as many rows as the standard error is worth: by the number it would move the centre past the value.

@@ -17,8 +17,9 @@ from veridical.core.randomness import stream
 from veridical.dataset.rows import IntArray
 from veridical.ledger.label_noise import LabelNoise, uniform_transition
 from veridical.models.model import FloatArray
+from veridical.tasks import _cells
 
-UNSURE = "unsure"
+UNSURE = _cells.UNSURE
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,12 @@
-"""The measurement block where an answer is more than one label: protocol, leakage, sample, from the same cached statistics.
+"""The measurement block where an answer is more than one label: protocol, leakage, sample and, once answers were reviewed, noise,
+from the same cached statistics.
 
 Each test row holds two sets of statistics: those of the score as it is reported and those of the score that the task declares in
 its place; the first player, protocol, switches between them. A leaked row's statistics are imputed from unleaked rows: what it
 would get right as a rate of what there is to be found, and what it would say wrongly, both linear in the row's description.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,8 +16,9 @@ from veridical.core.estimate import Estimate
 from veridical.core.ledger_record import Component, Ledger
 from veridical.dataset.rows import Dataset
 from veridical.ledger import wording
+from veridical.ledger.answer_review import AnswerReview, AnswerReviewParams, answer_frame, changes
 from veridical.ledger.bookkeeping import Books
-from veridical.ledger.game import Coalition, Value, coefficients, shapley
+from veridical.ledger.game import Coalition, Share, Value, coefficients, shapley
 from veridical.ledger.inference import Uncertainty
 from veridical.ledger.population import BoolArray, Population
 from veridical.ledger.reuse import best_of
@@ -24,7 +27,9 @@ from veridical.tasks._contract import Margins, Measure, Structure
 from veridical.tasks._totals import gradient, value
 
 PLAYERS = ("protocol", "leakage", "sample")
-NO_REVIEW = np.zeros(2)
+NOT_OF_REVIEWS = 2
+"""Places behind the strata in `Value.review`, for what classifiers borrow elsewhere."""
+CALIBRATED, REVIEWED = "calibrated to the population, clusters resampled; ", "answers reviewed in part"
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,11 +47,16 @@ class Scored:
 @dataclass(frozen=True, eq=False)
 class StructuredGame:
     """reported, declared: the score as it is reported, and the one that belongs in its place (the same where it counts nothing
-    that is no achievement)."""
+    that is no achievement). review: what was read of the answers given, None without."""
 
     people: Population
     reported: Scored
     declared: Scored
+    review: AnswerReview | None = None
+
+    @property
+    def players(self) -> tuple[str, ...]:
+        return PLAYERS if self.review is None else (*PLAYERS, "noise")
 
     @property
     def too_few_unleaked(self) -> bool:
@@ -58,50 +68,92 @@ class StructuredGame:
         return {leakage: people.projection(people.fresh if leakage else np.ones(people.n, bool)) for leakage in (False, True)}
 
     def __call__(self, coalition: Coalition) -> Value:
-        """Value of a set of PLAYERS."""
-        scored, leakage, people = self.declared if "protocol" in coalition else self.reported, "leakage" in coalition, self.people
-        metric, rows = scored.measure.metric, scored.stacked
+        """Value of a set of players."""
+        people, metric, given = self.people, self._scored(coalition).measure.metric, self._rows(coalition)
         if "sample" in coalition:
-            projection = self._projection[leakage]
-            weights = projection @ people.target
+            projection, rows, weights = self._projection["leakage" in coalition], given.stacked(), self._carried(coalition)
             totals = weights @ rows
-            score = rows @ gradient(metric, totals)
+            slopes = gradient(metric, totals)
+            score = rows @ slopes
             slope = projection.T @ score
-            return Value(value(metric, totals), weights * (score - people.basis @ slope), slope, NO_REVIEW)
+            read = self._read(coalition, slopes)
+            return Value(value(metric, totals), weights * (score - people.basis @ slope), slope, read)
         weights, moved = np.full(people.n, 1.0 / people.n), np.zeros(people.n)
-        filled = _Filled(people, scored.rows) if leakage and not self.too_few_unleaked and people.leaked.any() else None
-        if filled is not None:
-            rows = filled.rows
+        filled = _Filled(people, given) if self._fills(coalition) else None
+        rows = given.stacked() if filled is None else filled.rows
         totals = rows.sum(axis=0) if filled is None else weights @ rows
         reached, slopes = value(metric, totals), gradient(metric, weights @ rows)
         if filled is not None:
             moved = filled.influence(weights, slopes)
         score = rows @ slopes
         influence = weights * (score - weights @ score) + moved
-        return Value(reached, influence, np.zeros(people.basis.shape[1]), NO_REVIEW)
+        return Value(reached, influence, np.zeros(people.basis.shape[1]), self._read(coalition, slopes))
+
+    def _scored(self, coalition: Coalition) -> Scored:
+        return self.declared if "protocol" in coalition else self.reported
+
+    def _fills(self, coalition: Coalition) -> bool:
+        """Whether statistics of leaked rows are imputed in a coalition without sample."""
+        return "leakage" in coalition and not self.too_few_unleaked and bool(self.people.leaked.any())
+
+    def _carried(self, coalition: Coalition) -> FloatArray:
+        """Weight with which each row's own statistics enter the totals of a coalition, (n,); where leaked rows are filled in, an
+        unleaked one enters through them too."""
+        people = self.people
+        even = np.full(people.n, 1.0 / people.n)
+        if "sample" in coalition:
+            return self._projection["leakage" in coalition] @ people.target
+        if not self._fills(coalition):
+            return even
+        leaked = np.where(people.fresh, 0.0, even)
+        return np.asarray(even - leaked + self._projection[True] @ (leaked @ people.basis))
+
+    def _rows(self, coalition: Coalition) -> Margins:
+        """Statistics as given, or as they stand after the review."""
+        if self.review is None or "noise" not in coalition:
+            return self._scored(coalition).rows
+        return self.review.corrected(self._carried(coalition), protocol="protocol" in coalition)
+
+    def _read(self, coalition: Coalition, slopes: FloatArray) -> FloatArray:
+        """`Value.review` of a coalition."""
+        if self.review is None:
+            return np.zeros(NOT_OF_REVIEWS)
+        n_strata = len(self.review.frame.names)
+        if "noise" not in coalition:
+            return np.zeros(n_strata + NOT_OF_REVIEWS)
+        spread = self.review.spread(self._carried(coalition), slopes, protocol="protocol" in coalition)
+        return np.concatenate([spread, np.zeros(NOT_OF_REVIEWS)])
 
     def luck(self, coalition: Coalition) -> float:
         """Standard deviation of what leaked rows would add to the value of a coalition without leakage were they fresh: a dozen
         rows may all be right by luck, although no residual of theirs shows it."""
-        people, scored = self.people, self.declared if "protocol" in coalition else self.reported
+        people = self.people
         if self.too_few_unleaked or not people.leaked.any():
             return 0.0
-        rows = scored.stacked
-        weights = self._projection[False] @ people.target if "sample" in coalition else np.full(people.n, 1.0 / people.n)
-        score = rows @ gradient(scored.measure.metric, weights @ rows)
+        rows, weights = self._rows(coalition).stacked(), self._carried(coalition)
+        score = rows @ gradient(self._scored(coalition).measure.metric, weights @ rows)
         spread = float(score[people.fresh].std())
         _, member = np.unique(people.cluster[people.leaked], return_inverse=True)
         return float(np.sqrt((np.bincount(member, np.abs(weights[people.leaked]) * spread) ** 2).sum()))
 
     def bought(self, coalition: Coalition) -> FloatArray:
         """What each leaked row adds to the value of a coalition without leakage beyond what a fresh row like it would, (n,)."""
-        people, scored = self.people, self.declared if "protocol" in coalition else self.reported
+        people = self.people
         if self.too_few_unleaked or not people.leaked.any():
             return np.zeros(people.n)
-        weights = self._projection[False] @ people.target if "sample" in coalition else np.full(people.n, 1.0 / people.n)
-        fresh = _Filled(people, scored.rows).rows
-        slopes = gradient(scored.measure.metric, weights @ scored.stacked)
-        return np.where(people.leaked, weights * ((scored.stacked - fresh) @ slopes), 0.0)
+        given, weights = self._rows(coalition), self._carried(coalition)
+        fresh, rows = _Filled(people, given).rows, given.stacked()
+        slopes = gradient(self._scored(coalition).measure.metric, weights @ rows)
+        return np.where(people.leaked, weights * ((rows - fresh) @ slopes), 0.0)
+
+    def righted(self, coalition: Coalition) -> FloatArray:
+        """What the right answer of each reviewed row adds to the value of a coalition without noise, (n,)."""
+        if self.review is None:
+            return np.zeros(self.people.n)
+        changes = self.review.declared if "protocol" in coalition else self.review.reported
+        weights = self._carried(coalition)
+        slopes = gradient(self._scored(coalition).measure.metric, weights @ changes.stacked)
+        return np.where(self.review.seen & self.review.changed, weights * (changes.found @ slopes), 0.0)
 
     def uncertainty(self) -> Uncertainty:
         people = self.people
@@ -153,15 +205,46 @@ class _Rate:
 def scored_rows(data: Dataset, structure: Structure, people: Population, *, said: list[str], metric: str) -> StructuredGame:
     """The game of the test rows' answers. said: of all rows of the data set. metric: name of the score as it is reported."""
     gold = [str(data.answers[row]) for row in people.rows]
-    found = [said[row] for row in people.rows]
+    return scored_answers(structure, people, gold=gold, said=[said[row] for row in people.rows], names=data.labels, metric=metric)
+
+
+def scored_answers(
+    structure: Structure, people: Population, *, gold: Sequence[str], said: Sequence[str], names: tuple[str, ...], metric: str
+) -> StructuredGame:
+    """gold, said: answers given, and those of the model, of the n test rows. names: what answers are made of."""
 
     def scored(name: str) -> Scored:
         measure = structure.measures[name]
-        return Scored(measure, measure.margins(gold, found, data.labels))
+        return Scored(measure, measure.margins(gold, said, names))
 
     reported = scored(metric)
     instead = structure.measures[metric].stands_for
     return StructuredGame(people, reported, scored(instead) if instead else reported)
+
+
+def reviewed_answers(
+    structure: Structure,
+    people: Population,
+    *,
+    ids: list[str],
+    gold: Sequence[str],
+    said: Sequence[str],
+    right: Sequence[str | None],
+    unsure: BoolArray,
+    names: tuple[str, ...],
+    metric: str,
+) -> AnswerReview:
+    """right: the right answer of each test row where a person gave one, as it is stored. unsure: rows that a person could not
+    judge, (n,)."""
+    measure = structure.measures[metric]
+    reported = changes(measure, gold=gold, said=said, right=right, names=names)
+    instead = structure.measures[measure.stands_for] if measure.stands_for else None
+    declared = reported if instead is None else changes(instead, gold=gold, said=said, right=right, names=names)
+    params = AnswerReviewParams()
+    drawn = answer_frame(declared, ids=ids, leaked=people.leaked, params=params)
+    seen = np.array([answer is not None for answer in right], bool)
+    changed = np.array([answer is not None and answer != label for answer, label in zip(right, gold, strict=True)], bool)
+    return AnswerReview(drawn, seen, unsure & ~seen, changed, reported, declared, params)
 
 
 def account_structured(
@@ -173,38 +256,58 @@ def account_structured(
     same: int,
     floors: dict[str, Estimate],
     seed: int,
+    reuse: Component | None = None,
 ) -> Ledger:
     """The ledger of a task whose answers are structures. looks: statistics, as reported, of other models known to have been
-    scored on these rows; same: how many more said what this one does."""
-    uncertainty = game.uncertainty()
+    scored on these rows; same: how many more said what this one does. reuse: that component where it was counted before."""
+    uncertainty, players = game.uncertainty(), game.players
     books = Books(game.people.n, uncertainty, 0.0, seed)
-    shares = shapley(PLAYERS, game)
+    shares = shapley(players, game)
     shares["leakage"] = shares["leakage"].given(game.people.leaked & ~game.people.fresh)
+    if game.review is not None:  # answers that nobody read are the doubt, and the review's own variance holds it
+        shares["noise"] = shares["noise"].given(np.ones(game.people.n, np.bool_))
     critical = books.critical(shares)
-    empty, full = game(frozenset()), game(frozenset(PLAYERS))
-    tables = [game.reported.stacked, *(look.stacked() for look in looks)]
-    chosen = best_of(tables, same=same, cluster=game.people.cluster, metric=game.reported.measure.metric, seed=seed)
-    luck = sum(abs(weight) * game.luck(coalition) for coalition, weight in coefficients("leakage", PLAYERS))
+    empty, full = game(frozenset()), game(frozenset(players))
+    luck = sum(abs(weight) * game.luck(coalition) for coalition, weight in coefficients("leakage", players))
     components = (
         _protocol(game, metric, books.component("protocol", "measurement", shares["protocol"], critical, _counted(game, metric))),
         books.component("leakage", "measurement", shares["leakage"], critical, _leakage(game, has_train=has_train), luck=luck),
         books.component("sample", "measurement", shares["sample"], critical, wording.sample(game.people), drawn=True),
-        wording.unreviewed(),
-        wording.reuse(chosen, uncertainty.standard_error(full), n=game.people.n, n_clusters=uncertainty.n_clusters),
+        _noise(game, books, shares, critical),
+        reuse or _reuse(game, looks, same=same, standard_error=uncertainty.standard_error(full), seed=seed),
     )
     honest = empty.score - sum(c.points.value for c in components if c.points) / 100
     return Ledger(
         metric=metric,
         votes="clusters",
         reported=books.score(empty, empty.score, (0.0, 0.0), "cluster bootstrap, rows as given"),
-        honest=books.score(full, honest, (0.0, 0.0), "calibrated to the population, clusters resampled; labels as given"),
+        honest=books.score(full, honest, (0.0, 0.0), f"{CALIBRATED}{'labels as given' if game.review is None else REVIEWED}"),
         contract=None,
         components=components,
         floors=floors,
-        notes=(*wording.few_rows(game.people), wording.LABELS_AS_GIVEN),
-        interactions=tuple(books.interactions(PLAYERS, game)),
+        notes=(*wording.few_rows(game.people), *((wording.LABELS_AS_GIVEN,) if game.review is None else ())),
+        interactions=tuple(books.interactions(players, game)),
         variance=books.variance(full),
     )
+
+
+def honest_width(game: StructuredGame, *, seed: int) -> float:
+    """Width of the honest score's interval, a share, without the account around it."""
+    full = game(frozenset(game.players))
+    return Books(game.people.n, game.uncertainty(), 0.0, seed).score(full, full.score, (0.0, 0.0), "").width
+
+
+def _noise(game: StructuredGame, books: Books, shares: dict[str, Share], critical: float) -> Component:
+    if game.review is None:
+        return wording.unreviewed()
+    found = wording.reviewed_answers(game.review, n=game.people.n)
+    return books.component("noise", "measurement", shares["noise"], critical, found)
+
+
+def _reuse(game: StructuredGame, looks: list[Margins], *, same: int, standard_error: float, seed: int) -> Component:
+    tables = [game.reported.stacked, *(look.stacked() for look in looks)]
+    chosen = best_of(tables, same=same, cluster=game.people.cluster, metric=game.reported.measure.metric, seed=seed)
+    return wording.reuse(chosen, standard_error, n=game.people.n, n_clusters=game.uncertainty().n_clusters)
 
 
 def _counted(game: StructuredGame, metric: str) -> wording.Said:

@@ -7,6 +7,7 @@ import numpy as np
 
 from veridical.core.estimate import Estimate
 from veridical.core.ledger_record import Component, ComponentStatus
+from veridical.ledger.answer_review import AnswerReview
 from veridical.ledger.borrowing import Borrowed, BorrowParams
 from veridical.ledger.contract import Shortcut
 from veridical.ledger.inference import POWER_FACTOR
@@ -156,6 +157,16 @@ def noise(tables: Tables, reviewed: Reviewed | None) -> Said:
     )
     details = {"reviewed": n_seen, "wrong": reviewed.wrong_seen, "rate": reviewed.rate}
     return Said(why, "stratified review, model-assisted", n_seen, slack=0.0, details=details)
+
+
+def reviewed_answers(found: AnswerReview, *, n: int) -> Said:
+    """Of a task whose answers are structures."""
+    why = (
+        f"{found.n_seen} answers were reviewed and {found.wrong_seen} changed; the other {n - found.n_seen} count with the mean "
+        "change of their stratum, whose rows were drawn by chance."
+    )
+    details = {"reviewed": found.n_seen, "wrong": found.wrong_seen, "rate": found.rate}
+    return Said(why, "stratified review, difference estimator", found.n_seen, slack=0.0, details=details)
 
 
 def shortcut(game: "Coalitions", position: int, declared: Shortcut) -> Said:

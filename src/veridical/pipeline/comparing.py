@@ -122,7 +122,7 @@ def _paired(
         if structure.head == "words":
             labels = tuple(sorted({*labels, *structure.shape.names([*gold, *(answer for one in said for answer in one)])}))
         rows = answered_rows(structure, gold=gold, said=said, names=labels, metric=metric, clusters=clusters, people=people)
-        return rows, leaked, _Known(), [LABELS_AS_GIVEN]
+        return rows, leaked, _Known(), [LABELS_AS_GIVEN, *_left_out(opened)]
     assert counted is not None
     plain = Rows(
         codes=aligned[0].codes,
@@ -136,6 +136,12 @@ def _paired(
     reviewed, notes = _reviewed(aligned, plain)
     known = _Known(within(aligned[0].tables.noise, n_classes=len(labels)), reviewed)
     return plain, leaked, known, [*notes, *_counted_otherwise(counted)]
+
+
+def _left_out(opened: Sequence[_Run]) -> list[str]:
+    """A note where answers of more than one label were reviewed."""
+    n_read = len({row for run in opened for row in stored_answers(run.folder)})
+    return [f"Reviewed answers ({n_read} rows) do not enter a comparison of this task."] if n_read else []
 
 
 def _counted_otherwise(counted: Counting) -> tuple[str, ...]:

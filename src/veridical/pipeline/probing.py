@@ -69,7 +69,7 @@ def probe_run(
 def with_review(subject: "Subject | AnswerSubject", run: Path, record: RunRecord) -> "Subject | AnswerSubject":
     """The subject with what people said of edited texts and of test labels, where rows have one label."""
     from veridical.pipeline.edit_review_file import reviewed_edits
-    from veridical.pipeline.label_review import read_labels
+    from veridical.pipeline.read_labels import read_labels
     from veridical.probe._subject import Subject
 
     if not isinstance(subject, Subject):

@@ -17,12 +17,25 @@ from veridical.core.errors import InputError
 from veridical.ledger.review import Frame, inclusion
 
 if TYPE_CHECKING:
-    from veridical.dataset.rows import IntArray
+    from veridical.dataset.rows import Dataset, IntArray
+    from veridical.models.model import FloatArray
 
 FILE = "review.json"
 FORMAT = 1
 SHOWN_HASH = 12
 """Characters of a hash that a sentence shows. Ours; no source."""
+
+
+@dataclass(frozen=True, eq=False)
+class Side:
+    """Rows that may be reviewed: of the test set, or of train. n rows. weights: what each counts in the honest score, (n,). each:
+    whether a sheet must ask about every stratum, since no model speaks for one that was not asked about."""
+
+    name: str
+    ids: list[str]
+    strata: Frame
+    weights: "FloatArray"
+    each: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,3 +127,13 @@ def doubts(review: StoredReview, *, frames: Mapping[str, str], answered: Iterabl
             "drawn at random, which misleads where they were picked by eye."
         )
     return tuple(dict.fromkeys(said))
+
+
+def texts_of(run: Path) -> "Dataset":
+    """The rows of a run with their texts. Raises InputError where it keeps none."""
+    from veridical.dataset.storage import read
+
+    stored = run / "data.parquet"
+    if not stored.is_file():
+        raise InputError(f"{run} keeps no texts (--no-text), so there is nothing to read. Run again without --no-text.")
+    return read(stored)

@@ -242,10 +242,11 @@ def next_steps(record: RunRecord, words: Words, *, folder: Path | None) -> list[
     quoted = run if run.replace("/", "").replace("-", "").replace("_", "").replace(".", "").isalnum() else f"'{run}'"
     steps = []
     components = record.ledger.components if record.ledger else ()
-    if any(c.name == "noise" and c.status == "bounded" for c in components):
+    noise = next((c.status for c in components if c.name == "noise"), "")
+    if noise in ("bounded", "skipped"):
         n_rows = min(REVIEW_ROWS, record.n_test)
         command = f"veridical review {quoted} --rows {n_rows} --out review.csv"
-        steps.append((command, words("next_review")))
+        steps.append((command, words("next_review" if noise == "bounded" else "next_review_first")))
     if any(c.status == "candidate" for c in components):
         steps.append(("", words("next_contract")))
     if folder is not None:

@@ -32,11 +32,15 @@ def audit_lines(audit: AuditRecord, words: Words, *, width: int, findings: Path)
     return [*lines, words("audit_findings", file=str(findings))]
 
 
-def sheet_lines(run: Path, *, out: Path, n_rows: int, before: float, after: float, words: Words) -> list[str]:
-    """Where the rows to review went, and the interval widths in points without and with their answers."""
+def sheet_lines(
+    run: Path, *, out: Path, n_rows: int, before: float, after: float, measures: bool, structured: bool, words: Words
+) -> list[str]:
+    """Where the rows to review went, and the interval widths in points without and with their answers. measures: whether the
+    answers take noise into an interval that now leaves it out. structured: whether an answer is more than one label."""
     return [
         words("sheet_written", n=figures.count(n_rows), out=str(out)),
-        words("sheet_buys", before=f"{before:.1f}", after=f"{after:.1f}"),
+        *([words("sheet_copy")] if structured else []),
+        words("sheet_measures" if measures else "sheet_buys", before=f"{before:.1f}", after=f"{after:.1f}"),
         words("sheet_next", command=f"veridical review {run} --answers {out}"),
     ]
 

@@ -1,9 +1,13 @@
 """Cells that hold lists: JSON from JSON lines and Parquet, or plain text from CSV."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from veridical.dataset.row_shape import BadCell
+
+UNSURE, NOTHING = "unsure", "[]"
+"""What a reviewer writes who cannot tell; an answer that says nothing, where a blank cell would say: not read."""
 
 
 def listed(cell: str, *, what: str, separators: str = "") -> list[Any]:
@@ -40,3 +44,8 @@ def set_of(cell: str, *, what: str, separators: str) -> str:
     if not all(isinstance(item, str | int) and not isinstance(item, bool) for item in items):
         raise BadCell(f"a {what} that is neither text nor number")
     return json.dumps(sorted({str(item).strip() for item in items} - {""}), ensure_ascii=False)
+
+
+def known(name: str, names: Sequence[str]) -> str | None:
+    """The one of `names` that is meant, whatever its capitals."""
+    return name if name in names else {one.casefold(): one for one in names}.get(name.casefold())

@@ -65,6 +65,11 @@ class Structure:
     """(answer, notation of the files or empty) -> the answer as predictions are written: a list, or a text."""
     shown: Callable[[Text, str], str]
     """(input, answer) -> the answer as a reader sees it beside its row, on one line; empty where it says: nothing."""
+    in_sheet: Callable[[Text, str, str], str]
+    """(input, answer, notation of the files or empty) -> the answer as a review sheet shows it; never blank, and
+    `from_sheet` gives the same answer back."""
+    from_sheet: Callable[[Text, str, str, tuple[str, ...]], str]
+    """(input, cell that a person filled in, notation, names that answers are made of) -> the answer; raises BadCell."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from veridical.core.errors import InputError
-from veridical.dataset.row_shape import RowShape
-from veridical.dataset.rows import Dataset
+from veridical.core.errors import InputError, nearest
+from veridical.dataset.row_shape import BadCell, RowShape
+from veridical.dataset.rows import Dataset, Text
 from veridical.tasks import _cells
 from veridical.tasks._confusion_metrics import accuracy, macro_f1, micro_f1
 from veridical.tasks._contract import FloatArray, Margins, Measure, Structure, Task
@@ -79,6 +79,23 @@ def _rules(data: Dataset) -> dict[str, list[str]]:
     return {"majority_set": [sets.most_common(1)[0][0]] * n, "frequent_labels": [frequent] * n}
 
 
+def _in_sheet(text: Text, answer: str, notation: str) -> str:
+    """Names with | between them; a JSON list where these would be read otherwise."""
+    names = json.loads(answer)
+    cell = " | ".join(names)
+    plain = cell and cell.casefold() != _cells.UNSURE and _cells.set_of(cell, what="label", separators=SEPARATORS) == answer
+    return cell if plain else answer
+
+
+def _from_sheet(text: Text, cell: str, notation: str, names: tuple[str, ...]) -> str:
+    said = json.loads(_cells.set_of(cell, what="label", separators=SEPARATORS))
+    meant = {name: _cells.known(name, names) for name in said}
+    for name, label in meant.items():
+        if label is None:
+            raise BadCell(f"no label is called {name!r}.{nearest(name, names)} Labels: {', '.join(names[:20])}")
+    return json.dumps(sorted(set(meant.values())), ensure_ascii=False)
+
+
 def _notation(labels: Sequence[str], declared: str | None) -> tuple[list[str], str]:
     return list(labels), ""
 
@@ -115,5 +132,7 @@ task = Task(
         floors=_rules,
         written=lambda answer, notation: json.loads(answer),
         shown=lambda text, answer: ", ".join(json.loads(answer or "[]")),
+        in_sheet=_in_sheet,
+        from_sheet=_from_sheet,
     ),
 )

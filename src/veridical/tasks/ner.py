@@ -15,6 +15,7 @@ from veridical.dataset.rows import Dataset, Text
 from veridical.tasks import _cells
 from veridical.tasks._confusion_metrics import accuracy, macro_f1, micro_f1
 from veridical.tasks._contract import Margins, Measure, Structure, Task
+from veridical.tasks._entity_cells import entities_cell, entities_in
 from veridical.tasks._entity_scores import entity_counts
 from veridical.tasks._tags import SCHEMES, convert, guessed_scheme, problem, spans
 
@@ -72,6 +73,14 @@ def _shown(text: Text, answer: str) -> str:
     """Entities with their types, in the order of the text."""
     words, tags = str(text).split(" "), answer.split(" ") if answer else []
     return "; ".join(f"{' '.join(words[start:end])} [{kind}]" for start, end, kind in spans(tags, scheme="iob2"))
+
+
+def _in_sheet(text: Text, answer: str, notation: str) -> str:
+    return entities_cell(str(text).split(" "), answer.split(" "), notation=notation)
+
+
+def _from_sheet(text: Text, cell: str, notation: str, names: tuple[str, ...]) -> str:
+    return " ".join(entities_in(str(text).split(" "), cell, notation=notation, types=names))
 
 
 def types(labels: Sequence[str]) -> tuple[str, ...]:
@@ -196,5 +205,7 @@ task = Task(
         floors=_most_frequent_tag,
         written=_written,
         shown=_shown,
+        in_sheet=_in_sheet,
+        from_sheet=_from_sheet,
     ),
 )

@@ -13,8 +13,9 @@ import numpy as np
 
 from veridical.core.errors import InputError
 from veridical.dataset.row_shape import BadCell, RowShape
-from veridical.dataset.rows import Dataset
+from veridical.dataset.rows import Dataset, Text
 from veridical.dataset.words import words
+from veridical.tasks import _cells
 from veridical.tasks._answers import exact_match, f1
 from veridical.tasks._confusion_metrics import accuracy
 from veridical.tasks._contract import FloatArray, Margins, Measure, Structure, Task
@@ -67,6 +68,26 @@ def _agree(text: str, second: str | None, label: str | None) -> str:
     return (
         "" if label is None or all(answer in text for answer, _ in json.loads(label)) else "an answer that is not in its context"
     )
+
+
+def _in_sheet(text: Text, answer: str, notation: str) -> str:
+    """The one text; a JSON list where there are several, or where one would be read as something else."""
+    found = list(dict.fromkeys(text_of_one for text_of_one, _ in json.loads(answer)))
+    plain = (
+        len(found) == 1
+        and found[0] == found[0].strip() != ""
+        and found[0][0] not in "[{"
+        and found[0].casefold() != _cells.UNSURE
+    )
+    return found[0] if plain else json.dumps(found, ensure_ascii=False)
+
+
+def _from_sheet(text: Text, cell: str, notation: str, names: tuple[str, ...]) -> str:
+    stored = _stored(cell)
+    absent = [answer for answer, _ in json.loads(stored) if answer not in text[0]]
+    if absent:
+        raise BadCell(f"{absent[0]!r} does not stand in the context")
+    return stored
 
 
 def _notation(labels: Sequence[str], declared: str | None) -> tuple[list[str], str]:
@@ -129,5 +150,7 @@ task = Task(
         floors=_rules,
         written=lambda answer, notation: text_of(answer),
         shown=lambda text, answer: " / ".join(dict.fromkeys(found for found, _ in json.loads(answer or "[]"))),
+        in_sheet=_in_sheet,
+        from_sheet=_from_sheet,
     ),
 )

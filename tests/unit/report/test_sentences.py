@@ -32,6 +32,7 @@ FILES = [
     *("pipeline/verifying.py", "pipeline/structured_running.py", "ledger/structured.py", "pipeline/routing.py"),
     "pipeline/explaining_answers.py",
     "pipeline/answer_arms.py",
+    *("pipeline/reviewing.py", "pipeline/answer_reviewing.py", "ledger/answer_review.py"),
 ]
 CHINESE = re.compile("[\u4e00-\u9fff]")
 
