@@ -47,6 +47,13 @@ def read_ballots(path: Path) -> tuple[dict[str, Ballot], pa.Table]:
 
     Raises InputError where the file is missing, is not of this form, or its models were asked about different rows.
     """
+    table = opened(path, SCHEMA)
+    models, shared = by_model(path, table, same=("row", "cluster", "label"))
+    return {who: ballot_of(parts) for who, parts in models.items()}, shared
+
+
+def opened(path: Path, schema: pa.Schema) -> pa.Table:
+    """A table of answers. Raises InputError where the file is missing or has other columns."""
     if not path.is_file():
         raise InputError(
             f"There is no {path}: the statistics cannot be computed again. Put the file back beside the certificate."
@@ -57,20 +64,25 @@ def read_ballots(path: Path) -> tuple[dict[str, Ballot], pa.Table]:
         raise InputError(
             f"{path} cannot be read as Parquet ({' '.join(str(error).split())}). Copy it again from the run."
         ) from error
-    if not table.schema.equals(SCHEMA):
-        raise InputError(f"{path} has columns {', '.join(table.column_names)}; needed: {', '.join(SCHEMA.names)}.")
+    if not table.schema.equals(schema):
+        raise InputError(f"{path} has columns {', '.join(table.column_names)}; needed: {', '.join(schema.names)}.")
+    return table
+
+
+def by_model(path: Path, table: pa.Table, *, same: tuple[str, ...]) -> tuple[dict[str, list[pa.Table]], pa.Table]:
+    """The lines of each model of each arm, and the columns that are the `same` for all models."""
     models: dict[str, list[pa.Table]] = {}
     shared: pa.Table | None = None
     for start, stop in _blocks(table):
         part = table.slice(start, stop - start)
-        rows = part.select(["row", "cluster", "label"])
+        rows = part.select(list(same))
         shared = rows if shared is None else shared
         if not rows.equals(shared):
             raise InputError(f"{path}: the models of {part['arm'][0]} were asked about other rows or labels than the first ones.")
         models.setdefault(part["arm"][0].as_py(), []).append(part)
     if shared is None:
         raise InputError(f"{path} holds no models. Copy it again from the run.")
-    return {who: _ballot(parts) for who, parts in models.items()}, shared
+    return models, shared
 
 
 def _blocks(table: pa.Table) -> list[tuple[int, int]]:
@@ -81,5 +93,6 @@ def _blocks(table: pa.Table) -> list[tuple[int, int]]:
     return [(a, b) for a, b in pairwise(edges) if b > a]
 
 
-def _ballot(parts: list[pa.Table]) -> Ballot:
+def ballot_of(parts: list[pa.Table]) -> Ballot:
+    """One arm: the lines of each of its models."""
     return Ballot(np.stack([p["predicted"].to_numpy() for p in parts]), np.stack([p["log_loss"].to_numpy() for p in parts]))

@@ -25,7 +25,8 @@ FILES = [
     *(f"audit/{p.name}" for p in sorted((SOURCE / "audit").glob("*.py")) if not p.name.startswith("_made_up")),
     *(f"audit/corpus/{p.name}" for p in sorted((SOURCE / "audit" / "corpus").glob("*.py"))),
     *("dataset/corpus.py", "pipeline/pretraining.py", "train/pretraining.py"),
-    *(f"verify/{name}.py" for name in ("arms", "countermeasure_arms", "locked_fold", "verdict", "replay", "certificate")),
+    *(f"verify/{name}.py" for name in ("arms", "countermeasure_arms", "countermeasure_verdict", "countermeasure_replay")),
+    *(f"verify/{name}.py" for name in ("locked_fold", "verdict", "replay", "certificate")),
     *("pipeline/verifying.py", "pipeline/structured_running.py", "ledger/structured.py", "pipeline/routing.py"),
     "pipeline/explaining_answers.py",
 ]
