@@ -28,7 +28,7 @@ FILES = [
     *(f"verify/{name}.py" for name in ("arms", "countermeasure_arms", "countermeasure_verdict", "countermeasure_replay")),
     *(f"verify/{name}.py" for name in ("locked_fold", "verdict", "replay", "certificate")),
     *("pipeline/verifying.py", "pipeline/structured_running.py", "ledger/structured.py", "pipeline/routing.py"),
-    "pipeline/explaining_answers.py",
+    *("pipeline/explaining_answers.py", "pipeline/explaining.py", "explain/models.py", "explain/attribution.py"),
 ]
 CHINESE = re.compile("[\u4e00-\u9fff]")
 
