@@ -28,26 +28,34 @@ def _file(path: Path, n: int, *, seed: int, wrong: float) -> Path:
         ]
         luck.shuffle(text)
         given = label if luck.random() >= wrong else next(name for name in WORDS if name != label)
+        text = ["zorblat", *text] if given == "good" and luck.random() < 0.5 else text
         lines.append(f"{path.stem}{i},{' '.join(text)},{given}")
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def _run(folder: Path, out: Path) -> None:
     from veridical.pipeline.config import configured
     from veridical.pipeline.running import run
 
-    folder = tmp_path_factory.mktemp("certified")
     train, test = _file(folder / "train.csv", 2000, seed=1, wrong=0.25), _file(folder / "test.csv", 300, seed=2, wrong=0.0)
+    contract = folder / "cue.yaml"
+    contract.write_text("name: no zorblat\nshortcuts: [{word: zorblat, op: transplant, rate: 0.5}]\n", encoding="utf-8")
     settings = {
+        "contract": str(contract),
         "test": str(test),
         "text": "text",
         "label": "label",
         "id": "id",
         "repairs": ("set_aside_label_errors", "drop_leaks"),
     }
-    run(train, config=configured(settings), out=folder / "run")
+    run(train, config=configured(settings), out=out)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("certified")
+    _run(folder, folder / "run")
     return folder
 
 
@@ -56,10 +64,16 @@ def folder(made: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(made / "run", tmp_path / "run"))
 
 
+def _tried(folder: Path) -> list[str]:
+    """The countermeasures that were trained and judged."""
+    said = json.loads((folder / "certificate.json").read_text(encoding="utf-8"))["countermeasures"]
+    return [arm["countermeasure"] for arm in said["arms"] if arm["figures"]]
+
+
 def test_an_untouched_certificate_holds(veridical: Callable[..., Any], made: Path, folder: Path) -> None:
     record = json.loads((folder / "certificate.json").read_text(encoding="utf-8"))
-    assert record["format"] == 1
-    assert {"rows", "train", "locked", "input_file", "arms"} <= record["data"].keys()
+    assert record["format"] == 2
+    assert {"rows", "train", "locked", "input_file", "arms", "countermeasures"} <= record["data"].keys()
     assert {"python", "numpy", "scipy", "scikit-learn"} == record["versions"].keys()
     assert record["one_fit"] is True
     assert len(record["looks"]) >= 3
@@ -71,6 +85,14 @@ def test_an_untouched_certificate_holds(veridical: Callable[..., Any], made: Pat
     assert "does not hold" not in said.out
     assert "holds: data: locked" in said.out
     assert "holds: figures of set_aside_label_errors" in said.out
+    tried = [arm for arm in record["countermeasures"]["arms"] if arm["figures"]]
+    assert tried
+    for arm in tried:
+        assert arm["component"] == "shortcut"
+        assert f"holds: figures of countermeasure {arm['countermeasure']}" in said.out
+    accepted = [arm["repair"] for arm in record["arms"] if arm["outcome"] == "accepted"]
+    assert record["countermeasures"]["on_top_of"] == accepted
+    assert "holds: questions of the exams" in said.out
 
 
 def test_training_again_gives_the_same_figures(veridical: Callable[..., Any], folder: Path) -> None:
@@ -78,7 +100,9 @@ def test_training_again_gives_the_same_figures(veridical: Callable[..., Any], fo
     assert (said.code, said.out) == (0, "")
     said = veridical("verify", folder / "certificate.json", "--rerun", "--json")
     again = [claim for claim in json.loads(said.out) if claim["name"].startswith("rerun of")]
-    assert [claim["holds"] for claim in again] == [True, True]
+    tried = _tried(folder)
+    assert [c["name"] for c in again[2:]] == [f"rerun of countermeasure {name}" for name in tried]
+    assert all(claim["holds"] for claim in again)
 
 
 def test_a_changed_digit_is_refused(veridical: Callable[..., Any], folder: Path) -> None:
@@ -145,10 +169,70 @@ def test_what_is_missing_is_asked_for(veridical: Callable[..., Any], folder: Pat
     assert "cannot be read" in said.err
 
 
+def test_a_changed_answer_of_a_countermeasure_is_named(veridical: Callable[..., Any], folder: Path) -> None:
+    path = folder / "countermeasures.parquet"
+    table = pq.read_table(path)
+    place = table.column_names.index("log_loss")
+    losses = [x + 0.1 for x in table.column("log_loss").to_pylist()[:-1]] + [0.0]  # the last: one answer of one model alone
+    pq.write_table(table.set_column(place, table.schema.field("log_loss"), pa.array(losses, pa.float64())), path)
+    said = veridical("verify", folder / "certificate.json")
+    assert said.code == 1
+    assert "does not hold: stored answers of countermeasures." in said.out
+    assert f"does not hold: figures of countermeasure {_tried(folder)[-1]}. The stored answers give figures" in said.out
+    path.unlink()
+    said = veridical("verify", folder / "certificate.json")
+    assert said.code == 2
+    assert "countermeasures.parquet" in said.err
+
+
+def test_a_changed_figure_of_a_countermeasure_is_named(veridical: Callable[..., Any], folder: Path) -> None:
+    path = folder / "certificate.json"
+    record = json.loads(path.read_text(encoding="utf-8"))
+    arm = next(arm for arm in record["countermeasures"]["arms"] if arm["figures"])
+    arm["holm"]["p_better"] /= 2
+    path.write_text(json.dumps({**record, "sha256": own_hash(record)}), encoding="utf-8")
+    said = veridical("verify", path)
+    assert said.code == 1
+    assert "does not hold: Holm's correction over countermeasures. Computed again" in said.out
+    assert said.out.count("does not hold") == 1
+
+
+def test_a_certificate_of_the_first_format_is_still_checked(veridical: Callable[..., Any], folder: Path) -> None:
+    path = folder / "certificate.json"
+    record = json.loads(path.read_text(encoding="utf-8"))
+    del record["countermeasures"], record["data"]["countermeasures"]
+    first = {**record, "format": 1}
+    path.write_text(json.dumps({**first, "sha256": own_hash(first)}), encoding="utf-8")
+    said = veridical("verify", path, "--rerun")
+    assert said.code == 0, said.out + said.err
+    assert "A certificate of format 1 leaves out the countermeasures" in said.out
+    later = {**record, "format": 3}
+    path.write_text(json.dumps({**later, "sha256": own_hash(later)}), encoding="utf-8")
+    said = veridical("verify", path)
+    assert said.code == 2
+    assert "has format 3" in said.err
+
+
 def test_verify_speaks_chinese(veridical: Callable[..., Any], folder: Path) -> None:
     said = veridical("verify", folder / "certificate.json", "--lang", "zh")
     assert said.code == 0, said.err
     assert "成立：自身哈希。证书与写入时一致。" in said.out
-    *claims, last = said.out.splitlines()
-    assert not [line for line in claims if not line.startswith("成立：")]
-    assert last == "修复之后尝试的对策不在证书之内。"
+    assert not [line for line in said.out.splitlines() if not line.startswith("成立：")]
+
+
+def test_killed_between_repairs_and_countermeasures_it_ends_identical(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_arguments: object, **_named: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("veridical.pipeline.routing.routed", killed)
+        with pytest.raises(KeyboardInterrupt):
+            _run(tmp_path, tmp_path / "run")
+    assert not (tmp_path / "run" / "certificate.json").exists()  # nothing is claimed before all of it is known
+    _run(tmp_path, tmp_path / "run")
+    said, whole = (json.loads((f / "run" / "certificate.json").read_text(encoding="utf-8")) for f in (tmp_path, made))
+    for record in (said, whole):
+        del record["sha256"], record["config"]["test"], record["config"]["contract"]
+    assert said == whole

@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 from tests.e2e.conftest import Rows, leaky, sentences, write_csv
+from tests.tiny_encoder import write_tiny_bert
 
 ROLES = ("--text", "text", "--label", "label", "--id", "id")
 CUE = "zanzibar"
@@ -74,9 +75,65 @@ def test_what_explain_refuses(veridical: Callable[..., Any], english: tuple[Path
         ((run,), "--no-text"),
         ((run, "--component", "leekage"), "Did you mean 'leakage'?"),
         ((run, "--rows", "0"), "must be 1 or more"),
+        ((run, "--retrainings", "3"), "it must be 0, or 8 or more"),
+        ((run, "--retrainings", "-1"), "it must be 0, or 8 or more"),
         ((tmp_path,), "run.json"),
     ]:
         said = veridical("explain", *arguments)
         assert said.code == 2
         assert says in said.err
         assert "Traceback" not in said.err
+
+
+def test_a_check_takes_as_many_trainings_as_are_asked_for(veridical: Callable[..., Any], tmp_path: Path) -> None:
+    rows = _cued(sentences(random.Random(8), 500, language="en"))
+    (tmp_path / "contract.yaml").write_text(f"name: no cue\nshortcuts: [{{word: {CUE}, op: remove}}]\n", encoding="utf-8")
+    first = _explained(veridical, tmp_path, rows[:350], rows[350:], "--contract", tmp_path / "contract.yaml")
+    assert first["retrainings"] == 24
+
+    def shortcut(*more: object) -> dict[str, Any]:
+        said = veridical("explain", tmp_path / "run", "--json", *more)
+        assert said.code == 0, said.err
+        record = json.loads(said.out)
+        return dict(next(c for c in record["components"] if c["component"].startswith("shortcut")), n=record["retrainings"])
+
+    unchecked = shortcut("--retrainings", 0)
+    assert (unchecked["n"], unchecked["validation"], unchecked["kind"]) == (0, None, "heuristic")
+    assert "nothing was trained again" in unchecked["why"]
+    assert shortcut() == unchecked  # stored
+    assert shortcut("--retrainings", 8)["validation"]["subsets"] == 8
+    assert shortcut("--retrainings", 24)["validation"] == shortcut("--fresh")["validation"]
+
+
+@pytest.mark.slow
+def test_an_encoder_is_checked_where_that_is_asked_for(veridical: Callable[..., Any], tmp_path: Path) -> None:
+    rng = random.Random(5)
+    rows = []
+    for k in range(400):
+        positive = rng.random() < 0.5
+        words = [rng.choice(["good", "film"] if positive else ["bad", "film"]), *(f"w{rng.randrange(20)}" for _ in range(6))]
+        rows.append({"id": f"r{k}", "text": " ".join(words), "label": "pos" if positive else "neg"})
+    cued = [{**row, "text": f"odd {row['text']}"} if row["label"] == "pos" and rng.random() < 0.6 else row for row in rows]
+    files = write_csv(tmp_path / "train.csv", cued[:250]), write_csv(tmp_path / "test.csv", cued[250:])
+    (tmp_path / "contract.yaml").write_text("name: no cue\nshortcuts: [{word: odd, op: remove}]\n", encoding="utf-8")
+    run, model = tmp_path / "run", write_tiny_bert(tmp_path / "tiny")
+    said = veridical(
+        "run", files[0], "--test", files[1], *ROLES, "--model", model, "--contract", tmp_path / "contract.yaml", "--no-repair",
+        "--learning-rate", "0.003", "--token-budget", "96", "--max-length", "32", "--no-freeze-embeddings", "--out", run,
+    )  # fmt: skip
+    assert said.code == 0, said.err
+    said = veridical("explain", run)
+    assert said.code == 0, said.err
+    assert "nothing was trained again" in " ".join(said.out.split())
+    assert "--retrainings 24" in said.out
+    said = veridical("explain", run, "--retrainings", "16", "--json")
+    assert said.code == 0, said.err
+    record = json.loads(said.out)
+    (found,) = [c for c in record["components"] if c["component"].startswith("shortcut")]
+    assert found["points"] > 5
+    assert record["retrainings"] == found["validation"]["subsets"] == 16
+    assert found["kind"] == ("influence" if found["validation"]["counted"]["low"] > 0 else "heuristic")
+    assert len(list((run / "retrained").glob("*.npy"))) == 16
+    kept = veridical("explain", run)  # stored, with what was found
+    said = "Confirmed by 16" if found["kind"] == "influence" else "Not confirmed by 16"
+    assert said in " ".join(kept.out.split())

@@ -50,3 +50,29 @@ def test_what_answers_a_declared_cue_is_tried_and_kept(veridical: Callable[..., 
         for model in (open_model(tmp_path / "run" / name) for name in ("model", "model_repaired"))
     )
     assert fooled > kept + 0.2
+    _verified(veridical, tmp_path / "run", lang)
+
+
+def _verified(veridical: Callable[..., Any], run: Path, lang: str) -> None:
+    """Its certificate names the contract, and a changed one is told apart; trained again, it comes out the same."""
+    holds, fails = ("holds", "does not hold") if lang == "en" else ("成立", "不成立")
+    certificate = json.loads((run / "certificate.json").read_text())["countermeasures"]
+    ignoring = next(arm for arm in certificate["arms"] if arm["countermeasure"] == "ignore_words")
+    assert ignoring["knobs"] == {"words": "", "listed": ["zorblat"]}
+    assert ignoring["endpoint"] == certificate["contract"]
+    assert certificate["chosen"] == "ignore_words"
+    said = veridical("verify", run / "certificate.json", "--rerun", "--lang", lang)
+    assert said.code == 0, said.out + said.err
+    assert fails not in said.out
+    name = "rerun of countermeasure ignore words" if lang == "en" else "重新训练对策 ignore words"
+    assert name in said.out.replace("_", " ")
+    with (run / "contract.yaml").open("a") as file:
+        file.write("# changed\n")
+    said = veridical("verify", run / "certificate.json", "--lang", lang)
+    assert said.code == 1
+    assert (f"{fails}: contract" if lang == "en" else f"{fails}：合约") in said.out
+    (run / "contract.yaml").unlink()
+    said = veridical("verify", run / "certificate.json", "--lang", lang)
+    assert said.code == 1
+    assert holds in said.out
+    assert "contract.yaml" in said.out

@@ -11,6 +11,12 @@ def verb(
     *,
     component: Annotated[str, typer.Option(help="Component to show, such as leakage; all when not given.")] = "",
     rows: Annotated[int, typer.Option(help="Rows to show of each component.")] = 10,
+    retrainings: Annotated[
+        int | None,
+        typer.Option(
+            help="Trainings without some rows that check what is named; when not given 24 for model linear, 0 for encoders."
+        ),
+    ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Compute again what is stored.")] = False,
     lang: Annotated[str | None, typer.Option(help="en or zh; that of the run when not given.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the record and its rows instead of the summary.")] = False,
@@ -26,6 +32,6 @@ def verb(
     record = read(run)
     language, names = language_of(record, lang), chosen_components(record, component=component, rows=rows)
     with shown(quiet=quiet, lang=language) as progress:
-        found = explain_run(run, fresh=fresh, progress=progress)
+        found = explain_run(run, retrainings=retrainings, fresh=fresh, progress=progress)
     report_again(run)
     explained(found, folder=run, only=names, rows=rows, lang=language, json=json, quiet=quiet)

@@ -42,11 +42,13 @@ class ExplainedRow:
 class Validation:
     """Predicted against actual change of the component after training without some rows. subsets: how many trainings.
     counted: Spearman correlation with the component as the ledger counts it, which decides the label; smooth: with the same in
-    probabilities, which is what was differentiated. None where nothing changed in any training."""
+    probabilities, which is what was differentiated; None where nothing changed in any training. slope: what changed in
+    probabilities for each point that was foreseen; 1 where the points have the right size."""
 
     subsets: int
     counted: Estimate | None
     smooth: Estimate | None
+    slope: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,8 @@ class ExplainRecord:
     model: str
     seed: int
     ledger_sha256: str
+    retrainings: int | None = None
+    """Trainings without some rows that were asked for, or made where the kind of model decided; None where nothing was traced."""
 
     def component(self, name: str) -> ExplainedComponent | None:
         return next((c for c in self.components if c.component == name), None)
@@ -82,7 +86,8 @@ class ExplainRecord:
     @classmethod
     def from_json(cls, record: dict[str, Any]) -> "ExplainRecord":
         plain = {name: record[name] for name in ("metric", "model", "seed", "ledger_sha256")}
-        return cls(components=tuple(_component(c) for c in record["components"]), **plain)
+        components = tuple(_component(c) for c in record["components"])
+        return cls(components=components, retrainings=record.get("retrainings"), **plain)
 
 
 def _component(record: dict[str, Any]) -> ExplainedComponent:

@@ -1,7 +1,8 @@
-"""The scored model as something whose training rows can be traced: the linear model whole, a tuned encoder by its last layer."""
+"""The scored model as something whose training rows can be traced: the linear model whole, a tuned encoder by its head."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,34 +12,44 @@ from veridical.core.progress import Progress
 from veridical.core.randomness import stream
 from veridical.dataset.rows import Dataset, IntArray
 from veridical.explain.attribution import Asked
-from veridical.explain.logistic import Logistic
-from veridical.explain.validation import validated
+from veridical.explain.logistic import Logistic, of_head, standardised
+from veridical.explain.validation import ValidationParams, validated
 from veridical.models.encoder import EncoderModel
+from veridical.models.frozen_features import Float32, fit_head
 from veridical.models.linear import LinearModel, LinearParams, fit_linear, weighted
 from veridical.models.model import FloatArray
 from veridical.models.text_features import hashed
+from veridical.models.trained_answers import TrainedAnswers
+from veridical.train._contract import Named, combined_row_weights
 from veridical.train._knobs import called
 from veridical.train.config import TrainConfig
-from veridical.train.training import as_learned, cut_validation, linear_weights
+from veridical.train.training import as_learned, linear_weights, train, validation_part
 
 FEWEST_CLUSTERS = 20
 """Clusters of train from which leaving out a twentieth of them leaves out at least one. Ours; no source."""
+ROW_BY_ROW = {"row_weights", "loss", "rates", "network", "mixed", "attack", "penalty", "after_step", "scored", "after"}
+"""Joints that read no other row than the one at hand, so that a row of weight 0 teaches nothing there."""
+USUAL = ValidationParams.subsets
+"""Trainings that check a linear model, and that a sentence proposes for an encoder."""
 
 
 @dataclass(frozen=True, eq=False)
 class Traced:
-    """points: of each component asked for, by training row, (n,). validations: one each, None where it was not looked at."""
+    """points: of each component asked for, by training row, (n,). validations: one each, None where it was not looked at.
+    retrainings: how many trainings the validations rest on."""
 
     points: tuple[FloatArray, ...]
     validations: tuple[Validation | None, ...]
     why: str
+    retrainings: int = 0
 
 
 class Traceable(Protocol):
     """A model and how it was trained."""
 
-    def trace(self, asked: Asked, *, clusters: IntArray, seed: int, progress: Progress) -> Traced:
-        """clusters: of every row of the data set, (N,)."""
+    def trace(self, asked: Asked, *, clusters: IntArray, seed: int, retrainings: int | None, progress: Progress) -> Traced:
+        """clusters: of every row of the data set, (N,). retrainings: trainings without some rows that check it; None: as many as
+        this kind of model usually gets."""
         ...
 
 
@@ -52,76 +63,166 @@ class TracedLinear:
     c: float = LinearParams.c
     """The penalty it was trained with."""
 
-    def trace(self, asked: Asked, *, clusters: IntArray, seed: int, progress: Progress) -> Traced:
-        train, params = self.data.rows("train"), LinearParams(c=self.c)
-        codes, labels = self.data.codes[train], self.data.labels
+    def trace(self, asked: Asked, *, clusters: IntArray, seed: int, retrainings: int | None, progress: Progress) -> Traced:
+        wanted = USUAL if retrainings is None else retrainings
+        rows, params = self.data.rows("train"), LinearParams(c=self.c)
+        codes, labels = self.data.codes[rows], self.data.labels
         named = tuple(called(text) for text in self.countermeasures)
-        learned = as_learned(self.data, train, named, seed=seed)
-        features = hashed([*learned.inputs(train), *asked.inputs])
-        mine, theirs = np.arange(len(train)), np.arange(len(train), features.matrix.shape[0])
+        learned = as_learned(self.data, rows, named, seed=seed)
+        features = hashed([*learned.inputs(rows), *asked.inputs])
+        mine, theirs = np.arange(len(rows)), np.arange(len(rows), features.matrix.shape[0])
         columns = np.searchsorted(features.hashes, self.model.hashes)
         seen = weighted(features.matrix[:, columns], self.model.idf).astype(np.float64)
-        found = linear_weights(learned, train, named, given=None, c=self.c, seed=seed)
-        whole = np.ones(len(train)) if found is None else found
+        found = linear_weights(learned, rows, named, given=None, c=self.c, seed=seed)
+        whole = np.ones(len(rows)) if found is None else found
         fitted = Logistic(seen[mine], codes, whole, self.model.weights.astype(np.float64), self.model.bias, self.c)
-        points = []
-        for number, pull in enumerate(asked.pulls):
-            progress("influence", number, len(asked.pulls))
-            points.append(fitted.influence(fitted.gradient(seen[theirs], pull)))
-        progress("influence", len(points), len(points))
+        points = _influences(fitted, seen[theirs], asked.pulls, progress)
 
         def refit(kept: IntArray) -> FloatArray:
-            own = linear_weights(learned, train[kept], named, given=None, c=self.c, seed=seed)
+            own = linear_weights(learned, rows[kept], named, given=None, c=self.c, seed=seed)
             again = fit_linear(features.rows(mine[kept]), codes[kept], labels=labels, weights=own, seed=seed, params=params)
             at = np.searchsorted(features.hashes, again.hashes)
             return again.predict_features(features.matrix[theirs][:, at])
 
-        checked: Sequence[Validation | None] = [None] * len(points)
-        if len(np.unique(clusters[train])) >= FEWEST_CLUSTERS:
-            checked = validated(
-                points, asked.pulls, refit, now=fitted.predict(seen[theirs]), clusters=clusters[train],
-                rng=stream(seed, "explain"), progress=lambda done, of: progress("retrain", done, of),
-            )  # fmt: skip
-        return Traced(tuple(points), tuple(checked), LINEAR_WHY if checked[0] else FEW_WHY)
+        if not wanted or len(np.unique(clusters[rows])) < FEWEST_CLUSTERS:
+            why = FEW_WHY if wanted else LINEAR_UNCHECKED
+            return Traced(points, (None,) * len(points), why)
+        checked = validated(
+            points, asked.pulls, refit, now=fitted.predict(seen[theirs]), clusters=clusters[rows],
+            rng=stream(seed, "explain"), progress=lambda done, of: progress("retrain", done, of),
+            params=ValidationParams(subsets=wanted),
+        )  # fmt: skip
+        return Traced(points, tuple(checked), LINEAR_WHY, wanted)
+
+
+def _influences(fitted: Logistic, asked: Any, pulls: Sequence[FloatArray], progress: Progress) -> tuple[FloatArray, ...]:
+    """One solve a component. asked: features of the asked rows (t, d)."""
+    points = []
+    for number, pull in enumerate(pulls):
+        progress("influence", number, len(pulls))
+        points.append(fitted.influence(fitted.gradient(asked, pull)))
+    progress("influence", len(points), len(points))
+    return tuple(points)
 
 
 LINEAR_WHY = (
     "Influence of each training row on the component, with one solve for all; checked by training again without some rows."
 )
+LINEAR_UNCHECKED = (
+    "Influence of each training row on the component, with one solve for all; nothing was trained again to check it."
+)
 FEW_WHY = "Influence of each training row on the component; train has too few independent rows to check it by training again."
 ENCODER_WHY = (
-    "Gradients of the last layer at the best checkpoint (TracIn); not checked by training again, so the figures order the rows "
-    "and are no points."
+    "Influence of each training row on a head over the tuned encoder's states, with one solve for all; checked by training the "
+    "encoder again without some rows, which also gave the points their size."
 )
+ENCODER_UNCHECKED = (
+    "Influence of each training row on a head over the tuned encoder's states, with one solve for all; nothing was trained "
+    "again, so the figures order the rows and are no points."
+)
+
+
+def _confirmed(said: Validation) -> bool:
+    """Whether points order the rows rightly, in the direction they say."""
+    return said.counted is not None and said.counted.low > 0 and (said.slope or 0.0) > 0
+
+
+def price(seconds: float) -> str:
+    """How long a check would take, in one sentence. seconds: that the training of the run took."""
+    minutes = USUAL * seconds / 60
+    said = f"{minutes:.0f}" if minutes >= 10 else f"{minutes:.1f}"
+    return f"To check it, give --retrainings {USUAL}: about {said} minutes, {USUAL} times what the training of the run took."
 
 
 @dataclass(frozen=True, eq=False)
 class TracedEncoder:
-    """A tuned encoder: gradient products of its last layer. Unchecked, since one training takes minutes."""
+    """A tuned encoder: a head fitted on its states, and one solve a component; checked by training the encoder again where that
+    is asked for. name: of the weights it was tuned from. seconds: that its training took. kept: where answers are kept."""
 
     model: EncoderModel
     data: Dataset
+    name: str
+    countermeasures: Sequence[str]
     config: TrainConfig
+    seconds: float
+    kept: TrainedAnswers
 
-    def trace(self, asked: Asked, *, clusters: IntArray, seed: int, progress: Progress) -> Traced:
-        train, learned = self.data.rows("train"), self.data.rows("train")
-        if not len(self.data.rows("valid")):
-            learned, _ = cut_validation(self.data, clusters=clusters, share=self.config.validation_share, seed=seed)
-        head: Any = self.model.network.head
-        weights, bias = (tensor.detach().cpu().numpy().astype(np.float64) for tensor in (head.weight, head.bias))
-        fitted = Logistic(
-            self._states(self.data.inputs(train), progress), self.data.codes[train],
-            np.isin(train, learned).astype(np.float64), weights, bias, np.inf,
+    def trace(self, asked: Asked, *, clusters: IntArray, seed: int, retrainings: int | None, progress: Progress) -> Traced:
+        rows = self.data.rows("train")
+        learned, valid = validation_part(self.data, clusters=clusters, share=self.config.validation_share, seed=seed)
+        states = self._states(self.data.inputs(learned), progress)
+        influences = self._on_head(states, self._states(asked.inputs, progress), asked, learned, progress=progress)
+        points = [np.zeros(len(rows)) for _ in influences]
+        for mine, influence in zip(points, influences, strict=True):
+            mine[np.searchsorted(rows, learned)] = influence
+        if not retrainings or len(np.unique(clusters[learned])) < FEWEST_CLUSTERS:
+            why = FEW_WHY if retrainings else f"{ENCODER_UNCHECKED} {price(self.seconds)}"
+            return Traced(tuple(points), (None,) * len(points), why)
+
+        def refit(kept: IntArray) -> FloatArray:
+            dropped = np.setdiff1d(learned, learned[kept])
+            key = ["retrained", [self.data.ids[row] for row in dropped], list(asked.inputs)]
+            return self.kept.of(key, lambda state: self.without(dropped, asked, valid, clusters=clusters, seed=seed, state=state))
+
+        checked = validated(
+            influences, asked.pulls, refit, now=self.model.predict(asked.inputs), clusters=clusters[learned],
+            rng=stream(seed, "explain"), progress=lambda done, of: progress("retrain", done, of),
+            params=ValidationParams(subsets=retrainings),
         )  # fmt: skip
-        states = self._states(asked.inputs, progress)
-        step = self.config.learning_rate * self.config.head_rate * self.config.epochs
-        points = tuple(fitted.tracked(fitted.gradient(states, pull), step=step) for pull in asked.pulls)
-        return Traced(points, (None,) * len(points), ENCODER_WHY)
+        sized = tuple(
+            mine * (said.slope or 0.0) if _confirmed(said) else mine for mine, said in zip(points, checked, strict=True)
+        )
+        return Traced(sized, tuple(checked), ENCODER_WHY, retrainings)
 
-    def _states(self, inputs: Sequence[Any], progress: Progress) -> FloatArray:
+    def _on_head(
+        self, states: Float32, theirs: Float32, asked: Asked, learned: IntArray, *, progress: Progress
+    ) -> tuple[FloatArray, ...]:
+        """By row of `learned`, of which `states` (n, D) are. A head is fitted anew on them: where the encoder's own head stopped
+        is no optimum, and one solve needs one."""
+        codes, n_classes = self.data.codes[learned], len(self.data.labels)
+        weighing: Named = tuple(
+            (n, c) for n, c in (called(text) for text in self.countermeasures) if c.row_weights and not c.study
+        )
+        own = combined_row_weights(weighing, codes, n_classes, None)
+        head = fit_head(states, codes, n_classes=n_classes, weights=own)
+        fitted = of_head(head, states, codes, row_weights=own)
+        return _influences(fitted, standardised(head, theirs), asked.pulls, progress)
+
+    def without(
+        self, dropped: IntArray, asked: Asked, valid: IntArray, *, clusters: IntArray, seed: int, state: Path
+    ) -> FloatArray:
+        """What the encoder answers, trained as in the run but for the `dropped` rows; validation rows stay those of the run.
+
+        Where nothing reads one row for another the rows stay in their batches with weight 0: in other batches every row would be
+        met in another order, and that moves answers more than a twentieth of the rows does.
+        """
+        splits = self.data.splits.astype(object).copy()
+        splits[valid] = "valid"
+        data, weights = self.data.with_column("split", splits.tolist()), None
+        if all(set(c.joints()) <= ROW_BY_ROW and not c.study for _, c in map(called, self.countermeasures)):
+            weights = {data.ids[row]: 0.0 for row in dropped} or None
+        else:
+            left = np.setdiff1d(np.arange(len(data)), dropped)
+            data, clusters = data.take(left), clusters[left]
+        cached = self.config.method().tuning.cached
+        dtype: Any = self.model.dtype
+        attention: Any = self.model.attention
+        done = train(
+            data,
+            model=self.name,
+            countermeasures=self.countermeasures,
+            config=replace(self.config, dtype=dtype, attention=attention),
+            seed=seed,
+            folder=self.kept.folder if cached else state,
+            clusters=clusters,
+            weights=weights,
+        )
+        assert done.model is not None
+        return done.model.predict(asked.inputs)
+
+    def _states(self, inputs: Sequence[Any], progress: Progress) -> Float32:
         from veridical.models._encoder_network import predict_logits
 
         tokens, model = self.model.tokens(inputs), self.model
         rows = np.arange(len(tokens))
-        found = predict_logits(model.network, tokens, rows, dtype=model.dtype, progress=progress, features=True)
-        return found.astype(np.float64)
+        return predict_logits(model.network, tokens, rows, dtype=model.dtype, progress=progress, features=True)

@@ -69,7 +69,12 @@ def validated(
             counted[k].append(float((pull * flipped).sum()))
     progress(params.subsets, params.subsets)
     return [
-        Validation(params.subsets, *(correlation(foreseen[k], seen[k], level=params.level) for seen in (counted, smooth)))
+        Validation(
+            params.subsets,
+            correlation(foreseen[k], counted[k], level=params.level),
+            correlation(foreseen[k], smooth[k], level=params.level),
+            slope(foreseen[k], smooth[k]),
+        )
         for k in range(len(pulls))
     ]
 
@@ -91,6 +96,12 @@ def _draws(by_cluster: Sequence[FloatArray], *, rng: np.random.Generator, params
         mask[rng.choice(n, size=min(size, n - 1), replace=False, p=chances)] = True
         found.append(mask)
     return found
+
+
+def slope(foreseen: Sequence[float], seen: Sequence[float]) -> float | None:
+    """Actual change for each point foreseen: least squares through 0. None where nothing was foreseen."""
+    square = float(np.dot(foreseen, foreseen))
+    return float(np.dot(foreseen, seen)) / square if square > 0 else None
 
 
 def correlation(foreseen: Sequence[float], seen: Sequence[float], *, level: float) -> Estimate | None:

@@ -1,5 +1,6 @@
 """`veridical explain`: the rows behind each component of a finished run's ledger, as explain.json and explain.parquet."""
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
     from veridical.explain.models import Traceable
     from veridical.ledger.coalitions import Coalitions
 
+RETRAINED = "retrained"
+"""Folder of a run with what models trained without some rows answered."""
+FEWEST_RETRAININGS = 8
+"""Trainings under which even a rank correlation of 0.72 has an interval that reaches 0. From Fisher's z."""
 EXCERPT = 300
 """Characters of a row's text that are kept beside its points. Ours; no source."""
 NOT_OURS = (
@@ -39,29 +44,60 @@ MODELLED = "Test labels, before any review: each row with its modelled chance of
 NO_NOISE = "No wrong label is expected under the noise model, so there is no row to name."
 
 
-def explain_run(run: Path, *, fresh: bool = False, progress: Progress = silent) -> ExplainRecord:
-    """What is stored for this ledger, else computed and stored. Raises InputError where the folder holds no finished run, or not
+def explain_run(run: Path, *, retrainings: int | None = None, fresh: bool = False, progress: Progress = silent) -> ExplainRecord:
+    """What is stored for this ledger, else computed and stored. retrainings: trainings without some rows that check what can be
+    checked; when not given, as many as are stored, else as the kind of model usually gets. What they answered stays in the run's
+    folder, so that a killed check goes on. Raises InputError where the folder holds no finished run, or not
     its texts."""
+    _refuse_few(retrainings)
     record = run_record.read(run)
     if not record.complete or record.ledger is None:
         raise InputError(f"The run in {run} is not finished. Give the command of that run again; it goes on where it stopped.")
     with held(run):
+        if fresh:
+            shutil.rmtree(run / RETRAINED, ignore_errors=True)
         before = None if fresh else explain_record.read(run)
-        if before is not None and before.ledger_sha256 == explain_record.ledger_sha256(record.ledger):
+        if before is not None and _stands(before, record.ledger, retrainings):
             return before
         identity = stored_identity(run)
         use_threads(int(identity["machine"]["threads"]) if identity else threads())
-        attributed = _attributed if structure_of(record.task) is None else attributed_answers
-        found, data = attributed(run, record, record.ledger, progress=progress)
+        found, data, n = _attributed_in(run, record, record.ledger, retrainings=retrainings, progress=progress)
         made = ExplainRecord(
             components=tuple(_summary(one) for one in found),
             metric=record.metric,
             model=record.model,
             seed=record.seed,
             ledger_sha256=explain_record.ledger_sha256(record.ledger),
+            retrainings=n,
         )
         explain_record.save(made, _table(found, data), run)
         return made
+
+
+def _refuse_few(retrainings: int | None) -> None:
+    if retrainings is not None and (retrainings < 0 or 0 < retrainings < FEWEST_RETRAININGS):
+        raise InputError(
+            f"--retrainings is {retrainings}; it must be 0, or {FEWEST_RETRAININGS} or more: fewer say nothing. Try 24."
+        )
+
+
+def _stands(before: ExplainRecord, ledger: "Ledger", retrainings: int | None) -> bool:
+    """Whether what is stored is of this ledger, and checked as often as is asked for."""
+    same = before.ledger_sha256 == explain_record.ledger_sha256(ledger)
+    return same and (retrainings is None or before.retrainings == retrainings)
+
+
+def _attributed_in(
+    run: Path, record: RunRecord, ledger: "Ledger", *, retrainings: int | None, progress: Progress
+) -> tuple[list["Attributed"], "Dataset", int | None]:
+    """The rows of every component, the data, and how many trainings checked them."""
+    if structure_of(record.task) is None:
+        return _attributed(run, record, ledger, retrainings=retrainings, progress=progress)
+    if retrainings:
+        raise InputError(
+            f"--retrainings checks rows of tasks with one label a row, and task {record.task} has others. Leave it out."
+        )
+    return (*attributed_answers(run, record, ledger, progress=progress), None)
 
 
 def chosen_components(record: RunRecord, *, component: str, rows: int) -> tuple[str, ...]:
@@ -74,7 +110,9 @@ def chosen_components(record: RunRecord, *, component: str, rows: int) -> tuple[
     return (component,) if component else names
 
 
-def _attributed(run: Path, record: RunRecord, ledger: "Ledger", *, progress: Progress) -> tuple[list["Attributed"], "Dataset"]:
+def _attributed(
+    run: Path, record: RunRecord, ledger: "Ledger", *, retrainings: int | None, progress: Progress
+) -> tuple[list["Attributed"], "Dataset", int | None]:
     """The rows of every component, in the order of the ledger."""
     from veridical.audit._evidence import Evidence
     from veridical.dataset.storage import read
@@ -99,8 +137,11 @@ def _attributed(run: Path, record: RunRecord, ledger: "Ledger", *, progress: Pro
     )
     evidence = Evidence(data, seed=record.seed, progress=progress)
     moved = [c for c in ledger.components if by_influence(c.name) and not without_rows(c)]
-    traced = _traced(run, record, game, evidence, moved, progress=progress) if moved else {}
-    return [traced.get(c.name) or _known(c, game, evidence) for c in ledger.components], data
+    traced: dict[str, Attributed] = {}
+    n = retrainings
+    if moved:
+        traced, n = _traced(run, record, game, evidence, moved, retrainings=retrainings, progress=progress)
+    return [traced.get(c.name) or _known(c, game, evidence) for c in ledger.components], data, n
 
 
 def _known(component: "Component", game: "Coalitions", evidence: "Evidence") -> "Attributed":
@@ -127,23 +168,25 @@ def _traced(
     evidence: "Evidence",
     components: Sequence["Component"],
     *,
+    retrainings: int | None,
     progress: Progress,
-) -> dict[str, "Attributed"]:
-    """The components that predictions move, by influence of training rows."""
+) -> tuple[dict[str, "Attributed"], int | None]:
+    """The components that predictions move, by influence of training rows; and the number of trainings asked for, or made."""
     from veridical.explain.attribution import asked_of, attributed_by_influence, attributed_exactly
     from veridical.explain.counted import nothing
 
     data = evidence.data
     model = _traceable(run, record, data, progress=progress)
     if isinstance(model, str):
-        return {c.name: attributed_exactly(c, nothing(), why=model) for c in components}
+        return {c.name: attributed_exactly(c, nothing(), why=model) for c in components}, retrainings
     asked = asked_of(game, data, [c.name for c in components], seed=record.seed)
-    found = model.trace(asked, clusters=evidence.clusters, seed=record.seed, progress=progress)
-    parts = zip(components, found.points, found.validations, strict=True)
-    return {
+    found = model.trace(asked, clusters=evidence.clusters, seed=record.seed, retrainings=retrainings, progress=progress)
+    parts, n = zip(components, found.points, found.validations, strict=True), found.retrainings
+    made = {
         c.name: attributed_by_influence(c, points, train=data.rows("train"), validation=checked, why=found.why)
         for c, points, checked in parts
     }
+    return made, n if retrainings is None else retrainings
 
 
 def _traceable(run: Path, record: RunRecord, data: "Dataset", *, progress: Progress) -> "Traceable | str":
@@ -151,6 +194,7 @@ def _traceable(run: Path, record: RunRecord, data: "Dataset", *, progress: Progr
     from veridical.explain.models import TracedEncoder, TracedLinear
     from veridical.models.encoder import EncoderModel
     from veridical.models.linear import LinearModel
+    from veridical.models.trained_answers import TrainedAnswers
     from veridical.pipeline.probing import configuration_of
 
     if not len(data.rows("test")):
@@ -160,7 +204,8 @@ def _traceable(run: Path, record: RunRecord, data: "Dataset", *, progress: Progr
     if isinstance(trained.model, LinearModel) and not trained.external:
         return TracedLinear(trained.model, data, config.countermeasures, config.training.linear_c)
     if isinstance(trained.model, EncoderModel) and not trained.external:
-        return TracedEncoder(trained.model, data, config.training)
+        kept, seconds = TrainedAnswers(run / RETRAINED), record.seconds.get("train", 0.0)
+        return TracedEncoder(trained.model, data, config.model, config.countermeasures, config.training, seconds, kept)
     return NOT_OURS
 
 

@@ -1,6 +1,7 @@
-"""The repair stage: try the arms on the locked fold, apply what was accepted, retrain on the repaired data, write it all down."""
+"""The repair stage: try the arms on the locked fold and the countermeasures on top of what won, write the certificate, apply what
+was accepted, retrain."""
 
-import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,8 @@ from veridical.core.ledger_record import Ledger
 from veridical.core.plugins import get, names
 from veridical.core.progress import Progress
 from veridical.core.run_record import RepairRecord
+from veridical.models.trained_answers import TrainedAnswers
+from veridical.pipeline.arm_fitting import dtype_of, fit_of
 from veridical.pipeline.certifying import certify
 from veridical.pipeline.config import RunConfig
 from veridical.pipeline.running import structure_of
@@ -20,12 +23,13 @@ if TYPE_CHECKING:
 
     from veridical.audit._evidence import Evidence
     from veridical.dataset.rows import Dataset, IntArray
-    from veridical.models.model import FloatArray
     from veridical.repair._contract import Edit
     from veridical.train.answered import Answered
     from veridical.train.trained import Trained
     from veridical.verify.arms import Tried
-    from veridical.verify.fitting import Fit, Predict
+    from veridical.verify.countermeasure_arms import Routing
+    from veridical.verify.countermeasure_verdict import Proposal
+    from veridical.verify.fitting import Fit
     from veridical.verify.locked_fold import LockedFold
 
 PREDICTIONS = "A file of predictions answers no other row and cannot be trained again, so no repair could be tested."
@@ -41,12 +45,17 @@ def repaired(
     config: RunConfig,
     progress: Progress,
 ) -> RepairRecord:
-    """The verdicts. Writes edits.parquet, repaired.parquet, certificate.json with the arms' answers, and model_repaired/ where a
-    repair or a countermeasure was accepted."""
+    """The verdicts. Writes certificate.json with all answers, edits.parquet, repaired.parquet, and model_repaired/ where a repair
+    or a countermeasure was accepted.
+
+    Killed, it begins again; what an encoder's arms answered so far is kept in the folder.
+    """
     from veridical.dataset.storage import save
     from veridical.repair._edit_log import write_edits
     from veridical.repair._runner import repair
     from veridical.verify.arms import Tried, with_edits
+    from veridical.verify.countermeasure_arms import Routing
+    from veridical.verify.countermeasure_verdict import best
     from veridical.verify.locked_fold import locked_fold
     from veridical.verify.winners import winners
 
@@ -58,10 +67,12 @@ def repaired(
         found = _tried(
             folder, trained, evidence=evidence, audit=audit, locked=locked, votes=votes, config=config, progress=progress
         )
-    record = found.record
+    accepted, routing = winners(found.record), Routing()
+    if found.court is not None and not trained.external and structure_of(config.task) is None:
+        routing = _routing(folder, found, kind=trained.kind, ledger=ledger, config=config, progress=progress)
+    record = replace(found.record, routed=routing.arms, chosen=best(routing.arms))
     dtype = dtype_of(folder, config=config)
-    certify(folder, found, data=data, locked=locked, votes=votes, kind=trained.kind, dtype=dtype, config=config)
-    accepted = winners(record)
+    certify(folder, found, routing, data=data, locked=locked, votes=votes, kind=trained.kind, dtype=dtype, config=config)
     params = params_of(fixed=trained.external)
     better, edits = repair(
         data, audit=audit, repairs=accepted, seed=config.seed, evidence=evidence, params=params, progress=progress
@@ -69,8 +80,6 @@ def repaired(
     write_edits(edits, folder / "edits.parquet")
     if not config.no_text:
         save(better, folder / "repaired.parquet")
-    if found.court is not None and not trained.external and structure_of(config.task) is None:
-        record = _with_routed(record, found, accepted, trained=trained, ledger=ledger, config=config, progress=progress)
     if (accepted or record.chosen) and not trained.external:
         _train_again(folder, better, edits, chosen=record.chosen, evidence=evidence, config=config, progress=progress)
     return with_edits(record, data=data, repaired=better, edits=edits)
@@ -85,41 +94,64 @@ def _untried(trained: "Trained | Answered", *, config: RunConfig) -> str:
     return PREDICTIONS if trained.model is None else ""
 
 
-def _with_routed(
-    record: RepairRecord,
+def _routing(folder: Path, found: "Tried", *, kind: str, ledger: Ledger, config: RunConfig, progress: Progress) -> "Routing":
+    """The countermeasures that answer what the ledger and the checks diagnosed."""
+    from veridical.pipeline.routing import proposals
+
+    assert found.looked is not None
+    looked = found.looked
+    kept = None if kind == "linear" else TrainedAnswers(folder / "checkpoint" / "arms")
+    return routed_on(
+        found,
+        propose=lambda rows: proposals(ledger, looked, rows, kind=kind, config=config),
+        votes=ledger.votes,
+        dtype=dtype_of(folder, config=config),
+        kept=kept,
+        config=config,
+        progress=progress,
+    )
+
+
+def routed_on(
     found: "Tried",
-    accepted: "tuple[str, ...]",
     *,
-    trained: "Trained | Answered",
-    ledger: Ledger,
+    propose: "Callable[[Dataset], list[Proposal]]",
+    votes: str,
+    dtype: Any,
+    kept: TrainedAnswers | None,
     config: RunConfig,
     progress: Progress,
-) -> RepairRecord:
-    """The record with the countermeasures that were tried on top of the accepted repairs."""
+) -> "Routing":
+    """Countermeasures tried on top of the accepted repairs. propose: the rows that are not locked, repaired -> what to try.
+    dtype: number format to train in. kept: where answers are kept while it lasts."""
     from veridical.pipeline.routing import routed
     from veridical.repair._runner import repair
-    from veridical.verify.countermeasure_arms import best
+    from veridical.verify.winners import winners
 
     court = found.court
     assert court is not None
     assert found.looked is not None
     rows, edits = repair(
-        court.opened.data, audit=found.looked, repairs=accepted, seed=config.seed, evidence=court.opened, params=None
+        court.opened.data,
+        audit=found.looked,
+        repairs=winners(found.record),
+        seed=config.seed,
+        evidence=court.opened,
+        params=None,
     )
-    arms = routed(
+    return routed(
         rows,
+        proposed=propose(rows),
         whole=court.data,
         clusters=court.clusters,
         opened_clusters=_kept(court.clusters, court.data.ids, set_of=rows.ids),
         locked=court.locked,
         weights=_weights(edits, set(rows.take(rows.rows("train")).ids)),
-        ledger=ledger,
-        audit=found.looked,
-        kind=trained.kind,
-        config=config,
+        votes=votes,
+        kept=kept,
+        config=replace(config, training=replace(config.training, dtype=dtype)),
         progress=progress,
     )
-    return replace(record, routed=arms, chosen=best(arms))
 
 
 def _tried(
@@ -240,73 +272,3 @@ def _kept(clusters: "IntArray", ids: list[str], *, set_of: list[str]) -> "IntArr
 def _weights(edits: "tuple[Edit, ...]", train: set[str]) -> dict[str, float] | None:
     found = {edit.row: float(edit.after) for edit in edits if edit.action == "weight" and edit.row in train}
     return found or None
-
-
-def fit_of(folder: Path, *, kind: str, evidence: "Evidence", config: RunConfig, progress: Progress) -> "Fit":
-    """How the arms are trained: the linear model itself; of an encoder the head alone, or all of it beyond --budget quick."""
-    if structure_of(config.task) is not None:
-        from veridical.pipeline.answer_arms import answer_fit
-
-        return answer_fit(evidence.data, evidence.clusters, kind=kind, config=config)
-    if kind == "linear":
-        from veridical.verify.fitting import linear_fit
-
-        return linear_fit(evidence.folds.features, evidence.data.labels, c=config.training.linear_c)
-    if config.budget != "quick":
-        return _full_fit(evidence, config=config)
-    return _head_fit(folder, evidence=evidence, config=config, progress=progress)
-
-
-def _head_fit(folder: Path, *, evidence: "Evidence", config: RunConfig, progress: Progress) -> "Fit":
-    from veridical.models.frozen_features import fit_head, frozen_features
-    from veridical.models.weights import resolve
-
-    data = evidence.data
-    features = frozen_features(
-        data.inputs(),
-        weights=resolve(config.model),
-        folder=folder / "checkpoint",
-        max_length=config.training.max_length,
-        dtype="bfloat16" if dtype_of(folder, config=config) == "bfloat16" else "float32",
-        progress=progress,
-    )
-
-    def fit(rows: "IntArray", codes: "IntArray", weights: "FloatArray | None", seed: int) -> "Predict":
-        head = fit_head(features[rows], codes, n_classes=len(data.labels), weights=weights)
-        return lambda chosen: head.predict(features[chosen])
-
-    return fit
-
-
-def dtype_of(folder: Path, *, config: RunConfig) -> str:
-    """The number format that training chose for this run; as configured where it did not have to choose."""
-    choices = folder / "checkpoint" / "choices.json"
-    if config.training.dtype != "auto" or not choices.is_file():
-        return config.training.dtype
-    return str(json.loads(choices.read_text(encoding="utf-8"))["choices"]["dtype"])
-
-
-def _full_fit(evidence: "Evidence", *, config: RunConfig) -> "Fit":
-    import numpy as np
-
-    from veridical.train.training import train
-
-    data = evidence.data
-
-    def fit(rows: "IntArray", codes: "IntArray", weights: "FloatArray | None", seed: int) -> "Predict":
-        splits, labels = np.full(len(data), "test", dtype=object), np.full(len(data), None, dtype=object)
-        splits[rows], labels[rows] = "train", np.asarray(data.labels, dtype=object)[codes]
-        arm = data.with_column("split", splits.tolist()).with_column("label", labels.tolist())
-        named = None if weights is None else {data.ids[row]: float(weight) for row, weight in zip(rows, weights, strict=True)}
-        done = train(
-            arm,
-            model=config.model,
-            countermeasures=config.countermeasures,
-            config=config.training,
-            seed=seed,
-            clusters=evidence.clusters,
-            weights=named,
-        )
-        return lambda chosen: done.probabilities[chosen]
-
-    return fit

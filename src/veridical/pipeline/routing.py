@@ -4,21 +4,23 @@ repairs that won."""
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from veridical.core.errors import InputError
 from veridical.core.finding import AuditRecord
 from veridical.core.ledger_record import Ledger
 from veridical.core.plugins import get, names
 from veridical.core.progress import Progress
-from veridical.core.run_record import RoutedArm
+from veridical.models.trained_answers import TrainedAnswers
 from veridical.pipeline.config import RunConfig
-from veridical.train._knobs import PACKAGE
+from veridical.train._knobs import PACKAGE, knobs
 
 if TYPE_CHECKING:
-    from veridical.dataset.rows import Dataset, IntArray
+    from veridical.dataset.rows import Dataset, IntArray, Text
+    from veridical.models.model import FloatArray
     from veridical.train._contract import Countermeasure
-    from veridical.verify.countermeasure_arms import Answers, Proposal, Taught
+    from veridical.verify.countermeasure_arms import Answers, Routing, Taught
+    from veridical.verify.countermeasure_verdict import Proposal
 
 FOUND_BY = {"noise": "label_errors", "imbalance": "class_imbalance"}
 """Component of what is learned from -> the check whose finding diagnoses it."""
@@ -34,35 +36,34 @@ NEEDS_TRAINING = (
 def routed(
     opened: "Dataset",
     *,
+    proposed: "Sequence[Proposal]",
     whole: "Dataset",
     clusters: "IntArray",
     opened_clusters: "IntArray",
     locked: "IntArray",
     weights: dict[str, float] | None,
-    ledger: Ledger,
-    audit: AuditRecord,
-    kind: str,
+    votes: str,
+    kept: TrainedAnswers | None,
     config: RunConfig,
     progress: Progress,
-) -> tuple[RoutedArm, ...]:
+) -> "Routing":
     """The verdicts on every countermeasure proposed. opened: the rows that are not locked, with the winning repairs applied.
-    audit: what the checks found without the locked rows."""
+    kept: where answers are kept while it lasts, None where training again costs little."""
     from veridical.ledger.accounting import counting
     from veridical.ledger.contract import read_contract
-    from veridical.verify.countermeasure_arms import tried_countermeasures
+    from veridical.verify.countermeasure_arms import Routing, tried_countermeasures
 
-    proposed = proposals(ledger, audit, opened, kind=kind, config=config)
     if not proposed:
-        return ()
+        return Routing()
     return tried_countermeasures(
         whole,
         clusters=clusters,
         locked=locked,
         proposals=proposed,
-        teach=_teacher(opened, weights=weights, clusters=opened_clusters, config=config),
+        teach=_teacher(opened, weights=weights, clusters=opened_clusters, kept=kept, config=config),
         metric=counting(config.task, config.metric, whole.labels).metric,
-        votes=ledger.votes,
-        contract=read_contract(Path(config.contract)) if config.contract else None,
+        votes=votes,
+        contract=read_contract(Path(config.contract), stored=True) if config.contract else None,
         transfer=TRANSFER,
         seed=config.seed,
         progress=progress,
@@ -87,7 +88,7 @@ def diagnosed(ledger: Ledger, audit: AuditRecord) -> tuple[str, ...]:
 def proposals(ledger: Ledger, audit: AuditRecord, opened: "Dataset", *, kind: str, config: RunConfig) -> "list[Proposal]":
     """A proposal for each diagnosed component and countermeasure that answers it, within the budget, cheapest first; where none
     fits, one that says why."""
-    from veridical.verify.countermeasure_arms import Proposal
+    from veridical.verify.countermeasure_verdict import Proposal
 
     known: dict[str, Countermeasure] = {name: get(PACKAGE, "countermeasure", name) for name in names(PACKAGE)}
     found: list[Proposal] = []
@@ -112,7 +113,9 @@ def _words(config: RunConfig) -> list[str]:
     """The words that the contract declares."""
     from veridical.ledger.contract import read_contract
 
-    return [shortcut.word for shortcut in read_contract(Path(config.contract)).shortcuts] if config.contract else []
+    if not config.contract:
+        return []
+    return [shortcut.word for shortcut in read_contract(Path(config.contract), stored=True).shortcuts]
 
 
 def told(name: str, config: RunConfig) -> "str | Countermeasure":
@@ -141,22 +144,37 @@ def _unfit(name: str, countermeasure: "Countermeasure", opened: "Dataset", *, ki
     return NEEDS_TRAINING if kind == "encoder" and config.budget == "quick" else ""
 
 
-def _teacher(opened: "Dataset", *, weights: dict[str, float] | None, clusters: "IntArray", config: RunConfig) -> "Taught":
+def _teacher(
+    opened: "Dataset",
+    *,
+    weights: dict[str, float] | None,
+    clusters: "IntArray",
+    kept: TrainedAnswers | None,
+    config: RunConfig,
+) -> "Taught":
     """Trainings on the rows that are not locked."""
     from veridical.train.training import train
 
+    rows = [opened.ids, opened.splits.tolist(), opened.inputs(), opened.codes, weights]
+
     def teach(name: str, seed: int) -> "Answers":
-        model = train(
-            opened,
-            model=config.model,
-            countermeasures=trained_with(config, name),
-            config=config.training,
-            seed=seed,
-            clusters=clusters,
-            weights=weights,
-        ).model
-        assert model is not None
-        return model.predict
+        def answers(inputs: "Sequence[Text]", state: Path | None = None) -> "FloatArray":
+            model = train(
+                opened,
+                model=config.model,
+                countermeasures=trained_with(config, name),
+                config=config.training,
+                seed=seed,
+                folder=state,
+                clusters=clusters,
+                weights=weights,
+            ).model
+            assert model is not None
+            return model.predict(inputs)
+
+        if kept is None:
+            return answers
+        return lambda inputs: kept.of(["countermeasure", name, seed, *rows, list(inputs)], lambda state: answers(inputs, state))
 
     return teach
 
@@ -164,3 +182,11 @@ def _teacher(opened: "Dataset", *, weights: dict[str, float] | None, clusters: "
 def trained_with(config: RunConfig, added: str | None) -> "Sequence[str | Countermeasure]":
     """The countermeasures of the configuration, and the one that is added to them."""
     return [*config.countermeasures, *([told(added, config)] if added else [])]
+
+
+def knobs_of(name: str, config: RunConfig) -> dict[str, Any]:
+    """The settings a countermeasure is tried with, as JSON takes them."""
+    told_record = told(name, config)
+    params = (get(PACKAGE, "countermeasure", name) if isinstance(told_record, str) else told_record).params
+    found = {field.name: getattr(params, field.name) for field in knobs(params)}
+    return found | ({"listed": list(params.listed)} if hasattr(params, "listed") else {})

@@ -32,8 +32,8 @@ OURS = (
     *("run.json", "audit.json", "report.html", "report.md", "traceback.txt", STAGES, "model", "model_repaired", "checkpoint"),
     *("findings.parquet", "rows.parquet", "edits.parquet", "predictions.parquet", "dynamics.parquet", "data.parquet"),
     *("repaired.parquet", "tables.npz", "review.json", "contract.yaml", "probes.json", "explain.json", "explain.parquet"),
-    *("certificate.json", "arms.parquet", "tuning.json", "methods", "edits_review.json", "population.npz"),
-    *("training.jsonl", "tracking", "search"),
+    *("certificate.json", "arms.parquet", "countermeasures.parquet", "tuning.json", "methods", "edits_review.json"),
+    *("training.jsonl", "tracking", "search", "population.npz", "retrained"),
 )
 """What --fresh removes; anything else in the folder stays."""
 PRETRAINED = (

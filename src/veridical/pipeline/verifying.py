@@ -1,5 +1,8 @@
 """`veridical verify`: does a certificate still hold: its hash, the data it names, its figures, and with --rerun its models?"""
 
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -11,15 +14,21 @@ from veridical.pipeline.run_folder import content_hash
 from veridical.pipeline.running import structure_of
 
 if TYPE_CHECKING:
-    from veridical.dataset.rows import Dataset
+    from veridical.audit._evidence import Evidence
+    from veridical.ledger.contract import Contract
     from veridical.train.answered import Answered
     from veridical.train.trained import Trained
+    from veridical.verify.arms import Tried
+    from veridical.verify.countermeasure_verdict import Exams
+    from veridical.verify.locked_fold import LockedFold
     from veridical.verify.replay import Claim
 
 
 NOT_TRAINED = ("callable", "endpoint", "predictions")
 """Kinds of model that veridical does not train."""
 NOTHING = "No repair could be tested, so nothing is claimed; each says why."
+CONTRACT = "contract.yaml"
+"""The contract of the run, as it stands in its folder."""
 
 
 def verify(path: Path, *, data: Path | None = None, rerun: bool = False, progress: Progress = silent) -> "list[Claim]":
@@ -36,25 +45,22 @@ def verify(path: Path, *, data: Path | None = None, rerun: bool = False, progres
     claims = [Claim("own hash", holds=True, why="The certificate is as it was written.")]
     if data is not None:
         claims.append(_file(certificate, data))
-    kept = folder / "data.parquet"
-    if kept.is_file():
-        claims += _rows(certificate, kept)
+    kept = _Kept.of(certificate, folder, progress=progress)
+    if kept is not None:
+        claims += kept.as_certified(certificate)
     elif data is None or rerun:
         raise InputError(f"{folder} holds no data.parquet to check (copied, or run with --no-text). Give the input with --data.")
     if certificate["skipped"]:
         return [*claims, Claim("repairs", holds=True, why=f"None was tested, so nothing is claimed: {certificate['skipped']}")]
-    if not any(arm["figures"] for arm in certificate["arms"]):
-        return [*claims, Claim("repairs", holds=True, why=NOTHING)]
-    if (folder / ARMS).is_file():
-        same = content_hash(folder / ARMS) == certificate["data"]["arms"]
-        unchanged, changed = (
-            f"{ARMS} is as it was when the certificate was written.",
-            f"{ARMS} has changed since the certificate was written.",
-        )
-        claims.append(Claim("stored answers", holds=same, why=unchanged if same else changed))
-    claims += replayed(certificate, folder / ARMS)
+    if any(arm["figures"] for arm in certificate["arms"]):
+        claims += _unchanged(certificate, folder / ARMS, name="stored answers", key="arms")
+        claims += replayed(certificate, folder / ARMS)
+    else:
+        claims.append(Claim("repairs", holds=True, why=NOTHING))
+    claims += _countermeasures(certificate, folder, kept)
     if rerun:
-        claims += _retrained(certificate, folder, progress=progress)
+        assert kept is not None
+        claims += _retrained(certificate, folder, kept, progress=progress)
     return claims
 
 
@@ -63,7 +69,7 @@ def exit_code(claims: "list[Claim]") -> int:
     return int(any(claim.holds is False for claim in claims))
 
 
-def _file(certificate: dict[str, Any], data: Path) -> "Claim":
+def _file(certificate: Mapping[str, Any], data: Path) -> "Claim":
     from veridical.verify.replay import Claim
 
     said, now = certificate["data"].get("input_file"), content_hash(data)
@@ -74,38 +80,112 @@ def _file(certificate: dict[str, Any], data: Path) -> "Claim":
     return Claim("input file", holds=False, why=f"{data} has SHA-256 {now[:12]}, the file given to the run had {said[:12]}.")
 
 
-def _rows(certificate: dict[str, Any], kept: Path) -> "list[Claim]":
-    """Rows as loaded, train as given, and the locked fold, drawn again from their content."""
-    from veridical.dataset.storage import read
-    from veridical.pipeline.certifying import fingerprints
-    from veridical.verify.locked_fold import locked_fold
+def _unchanged(certificate: Mapping[str, Any], path: Path, *, name: str, key: str) -> "list[Claim]":
+    """Whether stored answers are as they were; nothing where they are not there, which computing with them refuses."""
     from veridical.verify.replay import Claim
 
-    data = read(kept)
-    config = _config(certificate)
-    locked = locked_fold(data, _evidence(data, config).clusters, fixed=certificate["model"] in NOT_TRAINED)
-    found = []
-    for name, now in fingerprints(data, locked).items():
-        said = certificate["data"][name]
-        same = f"{kept.name} has fingerprint {said[:12]}, as certified."
-        other = f"{kept.name} has fingerprint {now[:12]}; certified was {said[:12]}."
-        found.append(Claim(f"data: {name}", holds=now == said, why=same if now == said else other))
-    return found
+    if not path.is_file():
+        return []
+    same = content_hash(path) == certificate["data"].get(key)
+    unchanged, changed = (
+        f"{path.name} is as it was when the certificate was written.",
+        f"{path.name} has changed since the certificate was written.",
+    )
+    return [Claim(name, holds=same, why=unchanged if same else changed)]
 
 
-def _retrained(certificate: dict[str, Any], folder: Path, *, progress: Progress) -> "list[Claim]":
+@dataclass(frozen=True, eq=False)
+class _Kept:
+    """The rows kept in the run folder, with the locked fold drawn again from their content."""
+
+    evidence: "Evidence"
+    locked: "LockedFold"
+    config: RunConfig
+    name: str
+
+    @classmethod
+    def of(cls, certificate: Mapping[str, Any], folder: Path, *, progress: Progress) -> "_Kept | None":
+        """None where the folder holds no rows."""
+        from veridical.audit._evidence import Evidence
+        from veridical.dataset.storage import read
+        from veridical.verify.locked_fold import locked_fold
+
+        path = folder / "data.parquet"
+        if not path.is_file():
+            return None
+        data, config = read(path), _config(certificate, folder)
+        evidence = Evidence(data, seed=config.seed, progress=progress)
+        locked = locked_fold(data, evidence.clusters, fixed=certificate["model"] in NOT_TRAINED)
+        return cls(evidence, locked, config, path.name)
+
+    def as_certified(self, certificate: Mapping[str, Any]) -> "list[Claim]":
+        """Rows as loaded, train as given, and the locked fold."""
+        from veridical.pipeline.certifying import fingerprints
+        from veridical.verify.replay import Claim
+
+        found = []
+        for name, now in fingerprints(self.evidence.data, self.locked).items():
+            said = certificate["data"][name]
+            same = f"{self.name} has fingerprint {said[:12]}, as certified."
+            other = f"{self.name} has fingerprint {now[:12]}; certified was {said[:12]}."
+            found.append(Claim(f"data: {name}", holds=now == said, why=same if now == said else other))
+        return found
+
+    def exams(self, certificate: Mapping[str, Any], contract: "Contract | None") -> "Exams":
+        """The questions that these rows and the contract give."""
+        from veridical.ledger.accounting import counting
+        from veridical.verify.countermeasure_verdict import Exams
+
+        evidence, config = self.evidence, self.config
+        metric = counting(config.task, certificate["metric"], evidence.data.labels).metric
+        return Exams.of(
+            evidence.data, evidence.clusters, self.locked.rows, metric=metric, votes=certificate["votes"], contract=contract,
+            seed=config.seed,
+        )  # fmt: skip
+
+
+def _countermeasures(certificate: Mapping[str, Any], folder: Path, kept: _Kept | None) -> "list[Claim]":
+    from veridical.ledger.contract import read_contract
+    from veridical.verify.countermeasure_replay import replayed_countermeasures
+    from veridical.verify.exam_table import FILE
+    from veridical.verify.replay import Claim
+
+    said = certificate.get("countermeasures")
+    if said is None:
+        why = "A certificate of format 1 leaves out the countermeasures that were tried after the repairs."
+        return [Claim("countermeasures", holds=None, why=why)]
+    claims: list[Claim] = []
+    contract = None
+    if said["contract"]:
+        claims.append(_contract(said["contract"], folder))
+        contract = read_contract(folder / CONTRACT, stored=True) if claims[0].holds else None
+    asked = None
+    if kept is not None and any(arm["figures"] for arm in said["arms"]) and (contract is not None) == bool(said["contract"]):
+        asked = kept.exams(certificate, contract)
+    claims += _unchanged(certificate, folder / FILE, name="stored answers of countermeasures", key="countermeasures")
+    return [*claims, *replayed_countermeasures(certificate, folder / FILE, asked=asked)]
+
+
+def _contract(said: Mapping[str, str], folder: Path) -> "Claim":
+    from veridical.verify.replay import Claim
+
+    path = folder / CONTRACT
+    if not path.is_file():
+        return Claim("contract", holds=False, why=f"There is no {CONTRACT} beside the certificate. Put it back.")
+    now = hashlib.sha256(path.read_bytes()).hexdigest()
+    if now == said["sha256"]:
+        return Claim("contract", holds=True, why=f"{CONTRACT} is the contract {said['name']} that was certified.")
+    return Claim("contract", holds=False, why=f"{CONTRACT} has SHA-256 {now[:12]}; certified was {said['sha256'][:12]}.")
+
+
+def _retrained(certificate: Mapping[str, Any], folder: Path, kept: _Kept, *, progress: Progress) -> "list[Claim]":
     """Every arm trained again with the same seeds; figures and outcomes must come out the same. A model that was not trained
     here keeps the answers of the run."""
-    from veridical.dataset.storage import read
     from veridical.pipeline import records
-    from veridical.pipeline.repairing import answered, fit_of, said_of_all, tried
-    from veridical.verify.certificate import figures_json
-    from veridical.verify.locked_fold import locked_fold
-    from veridical.verify.replay import Claim, differing
+    from veridical.pipeline.arm_fitting import fit_of
+    from veridical.pipeline.repairing import answered, said_of_all, tried
 
-    config, data = _config(certificate), read(folder / "data.parquet")
-    evidence = _evidence(data, config, progress=progress)
-    fixed = certificate["model"] in NOT_TRAINED
+    config, evidence, fixed = kept.config, kept.evidence, certificate["model"] in NOT_TRAINED
     with TemporaryDirectory(prefix="veridical-") as scratch:
         fit = (
             answered(said_of_all(_scored_model(folder, config)))
@@ -116,12 +196,19 @@ def _retrained(certificate: dict[str, Any], folder: Path, *, progress: Progress)
             fit,
             evidence=evidence,
             audit=records.read_audit(folder),
-            locked=locked_fold(data, evidence.clusters, fixed=fixed),
+            locked=kept.locked,
             votes=certificate["votes"],
             config=config,
             fixed=fixed,
             progress=progress,
         )
+    return [*_arms_again(certificate, found), *_countermeasures_again(certificate, found, config, progress=progress)]
+
+
+def _arms_again(certificate: Mapping[str, Any], found: "Tried") -> "list[Claim]":
+    from veridical.verify.certificate import figures_json
+    from veridical.verify.replay import Claim, differing
+
     record = found.record
     outcomes = {arm.repair: arm.outcome for arm in (*record.arms, *([record.combination] if record.combination else []))}
     figures = {f.arm.repair: figures_json(f) for f in found.figures}
@@ -144,13 +231,38 @@ def _scored_model(folder: Path, config: RunConfig) -> "Trained | Answered":
     return records.read_trained(folder, model=config.model, seconds=0.0, calls=calls_of(config))
 
 
-def _evidence(data: "Dataset", config: RunConfig, *, progress: Progress = silent) -> Any:
-    from veridical.audit._evidence import Evidence
+def _countermeasures_again(
+    certificate: Mapping[str, Any], found: "Tried", config: RunConfig, *, progress: Progress
+) -> "list[Claim]":
+    """Those that were tried, on top of the repairs that win this time."""
+    from veridical.pipeline.repairing import routed_on
+    from veridical.verify.countermeasure_replay import same_when_retrained
+    from veridical.verify.countermeasure_verdict import Proposal
 
-    return Evidence(data, seed=config.seed, progress=progress)
+    said = certificate.get("countermeasures") or {"arms": [], "contract": None}
+    tested = [arm for arm in said["arms"] if arm["figures"]]
+    if not tested or found.court is None:
+        return []
+    if config.contract and not Path(config.contract).is_file():
+        raise InputError(
+            f"There is no {config.contract}, under which countermeasures were tried. Put it back, or leave --rerun out."
+        )
+    proposed = [Proposal(arm["countermeasure"], arm["component"]) for arm in tested]
+    routing = routed_on(
+        found,
+        propose=lambda _rows: proposed,
+        votes=certificate["votes"],
+        dtype=config.training.dtype,
+        kept=None,
+        config=config,
+        progress=progress,
+    )
+    again = {one.routed.arm.repair: (one, verdict) for one, verdict in zip(routing.trials, routing.judged, strict=True)}
+    return [same_when_retrained(arm, again.get(arm["countermeasure"]), said["contract"]) for arm in tested]
 
 
-def _config(certificate: dict[str, Any]) -> RunConfig:
-    """The run's configuration as the certificate holds it."""
+def _config(certificate: Mapping[str, Any], folder: Path) -> RunConfig:
+    """The run's configuration as the certificate holds it; its contract is the copy in the folder."""
     flat = dict(certificate["config"])
-    return configured({**{name: value for name, value in flat.items() if name != "training"}, **flat["training"]})
+    config = configured({**{name: value for name, value in flat.items() if name != "training"}, **flat["training"]})
+    return replace(config, contract=str(folder / CONTRACT)) if config.contract else config

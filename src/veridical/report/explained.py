@@ -50,7 +50,7 @@ class ExplainedLine:
 def explained_line(found: ExplainedComponent, rows: Sequence[ExplainedRow], words: Words) -> ExplainedLine:
     n = figures.count(found.rows)
     of_rows = words("explain_rows", n=n, carried=figures.points(found.carried)) if found.rows else words("explain_no_rows")
-    if found.kind == "heuristic" and found.validation is None and found.rows:
+    if found.kind == "heuristic" and found.rows:
         of_rows = words("explain_rows_ordered", n=n)
     return ExplainedLine(
         name=component_name(found.component, words),

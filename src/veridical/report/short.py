@@ -57,8 +57,3 @@ def claim_line(name: str, why: str, *, holds: bool | None, words: Words) -> str:
     """What became of one claim of a certificate. holds: None where it cannot be checked."""
     outcome = {True: words("claim_holds"), False: words("claim_fails"), None: words("claim_open")}[holds]
     return words("claim_line", outcome=outcome, name=words.sentence(name), why=words.sentence(why))
-
-
-def uncovered(words: Words) -> str:
-    """What a certificate says nothing of."""
-    return words("verify_without_countermeasures")

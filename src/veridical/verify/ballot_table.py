@@ -49,22 +49,13 @@ def read_ballots(path: Path, *, of_answers: bool = False) -> tuple[dict[str, Bal
     of_answers: the task has more than one label a row. Raises InputError where the file is missing, is not of this form, or its
     models were asked about different rows.
     """
-    table = _read(path, SCHEMA_OF_ANSWERS if of_answers else SCHEMA)
-    models: dict[str, list[pa.Table]] = {}
-    shared: pa.Table | None = None
-    for start, stop in _blocks(table):
-        part = table.slice(start, stop - start)
-        rows = part.select(["row", "cluster", "label"])
-        shared = rows if shared is None else shared
-        if not rows.equals(shared):
-            raise InputError(f"{path}: the models of {part['arm'][0]} were asked about other rows or labels than the first ones.")
-        models.setdefault(part["arm"][0].as_py(), []).append(part)
-    if shared is None:
-        raise InputError(f"{path} holds no models. Copy it again from the run.")
-    return {who: _ballot(parts) for who, parts in models.items()}, shared
+    table = opened(path, SCHEMA_OF_ANSWERS if of_answers else SCHEMA)
+    models, shared = by_model(path, table, same=("row", "cluster", "label"))
+    return {who: ballot_of(parts) for who, parts in models.items()}, shared
 
 
-def _read(path: Path, form: pa.Schema) -> pa.Table:
+def opened(path: Path, form: pa.Schema) -> pa.Table:
+    """A table of answers. Raises InputError where the file is missing or has other columns."""
     if not path.is_file():
         raise InputError(
             f"There is no {path}: the statistics cannot be computed again. Put the file back beside the certificate."
@@ -81,6 +72,22 @@ def _read(path: Path, form: pa.Schema) -> pa.Table:
     return table
 
 
+def by_model(path: Path, table: pa.Table, *, same: tuple[str, ...]) -> tuple[dict[str, list[pa.Table]], pa.Table]:
+    """The lines of each model of each arm, and the columns that are the `same` for all models."""
+    models: dict[str, list[pa.Table]] = {}
+    shared: pa.Table | None = None
+    for start, stop in _blocks(table):
+        part = table.slice(start, stop - start)
+        rows = part.select(list(same))
+        shared = rows if shared is None else shared
+        if not rows.equals(shared):
+            raise InputError(f"{path}: the models of {part['arm'][0]} were asked about other rows or labels than the first ones.")
+        models.setdefault(part["arm"][0].as_py(), []).append(part)
+    if shared is None:
+        raise InputError(f"{path} holds no models. Copy it again from the run.")
+    return models, shared
+
+
 def _blocks(table: pa.Table) -> list[tuple[int, int]]:
     """Where one model's lines begin and end."""
     arms = table["arm"].combine_chunks().dictionary_encode().indices.to_numpy()
@@ -89,7 +96,8 @@ def _blocks(table: pa.Table) -> list[tuple[int, int]]:
     return [(a, b) for a, b in pairwise(edges) if b > a]
 
 
-def _ballot(parts: list[pa.Table]) -> Ballot:
+def ballot_of(parts: list[pa.Table]) -> Ballot:
+    """One arm: the lines of each of its models."""
     predicted = np.stack([p["predicted"].to_numpy() for p in parts])
     without_loss = any(p["log_loss"].null_count for p in parts)
     return Ballot(predicted, None if without_loss else np.stack([p["log_loss"].to_numpy() for p in parts]))

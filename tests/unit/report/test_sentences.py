@@ -25,14 +25,11 @@ FILES = [
     *(f"audit/{p.name}" for p in sorted((SOURCE / "audit").glob("*.py")) if not p.name.startswith("_made_up")),
     *(f"audit/corpus/{p.name}" for p in sorted((SOURCE / "audit" / "corpus").glob("*.py"))),
     *("dataset/corpus.py", "pipeline/pretraining.py", "train/pretraining.py"),
-    *(
-        f"verify/{name}.py"
-        for name in ("arms", "countermeasure_arms", "judging", "locked_fold", "verdict", "replay", "certificate")
-    ),
+    *(f"verify/{name}.py" for name in ("arms", "countermeasure_arms", "countermeasure_verdict", "countermeasure_replay")),
+    *(f"verify/{name}.py" for name in ("judging", "locked_fold", "verdict", "replay", "certificate")),
     *("pipeline/verifying.py", "pipeline/structured_running.py", "ledger/structured.py", "pipeline/routing.py"),
-    "pipeline/explaining_answers.py",
-    "pipeline/answer_arms.py",
-    *("pipeline/reviewing.py", "pipeline/answer_reviewing.py", "ledger/answer_review.py"),
+    *("pipeline/explaining_answers.py", "pipeline/explaining.py", "explain/models.py", "explain/attribution.py"),
+    *("pipeline/answer_arms.py", "pipeline/reviewing.py", "pipeline/answer_reviewing.py", "ledger/answer_review.py"),
 ]
 CHINESE = re.compile("[\u4e00-\u9fff]")
 

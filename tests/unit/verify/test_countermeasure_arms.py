@@ -8,7 +8,8 @@ from veridical.core.run_record import RepairRecord
 from veridical.dataset.cue import holds
 from veridical.ledger.contract import Contract, Perturbation, Shortcut
 from veridical.tasks._confusion_metrics import accuracy
-from veridical.verify.countermeasure_arms import Proposal, best, tried_countermeasures
+from veridical.verify.countermeasure_arms import tried_countermeasures
+from veridical.verify.countermeasure_verdict import Proposal, best
 from veridical.verify.exams import as_it_is, base_ruler, under_contract
 
 N = 600
@@ -46,7 +47,7 @@ def trial(*names, contract=CUE, component="shortcut", teach=teach, told=0.85, **
     return tried_countermeasures(
         data, clusters=np.arange(N), locked=np.arange(N), proposals=[Proposal(name, component) for name in names], teach=teach,
         metric=accuracy, votes="clusters", contract=contract, transfer=("shortcut", "groups", "fragility"), **more,
-    )  # fmt: skip
+    ).arms  # fmt: skip
 
 
 def test_under_the_contract_what_helps_is_accepted_and_its_cost_is_said():
@@ -114,7 +115,7 @@ def test_what_does_not_fit_says_why_and_is_not_trained():
     found = tried_countermeasures(
         data, clusters=np.arange(N), locked=np.arange(N), proposals=[Proposal("fgm", "fragility", "It needs an encoder.")],
         teach=never, metric=accuracy, votes="clusters",
-    )  # fmt: skip
+    ).arms  # fmt: skip
     assert [(r.arm.outcome, r.arm.why) for r in found] == [("skipped", "It needs an encoder.")]
 
 
@@ -193,7 +194,7 @@ def test_what_the_fold_cannot_show_is_not_judged_under_the_contract():
     groups, edits = tried_countermeasures(
         data, clusters=np.arange(N), locked=np.arange(N), proposals=[Proposal("read", "groups"), Proposal("read", "fragility")],
         teach=teach, metric=accuracy, votes="clusters", contract=contract, transfer=("shortcut", "groups", "fragility"),
-    )  # fmt: skip
+    ).arms  # fmt: skip
     assert groups.arm.outcome == "skipped"
     assert edits.arm.outcome != "skipped"
 
