@@ -31,24 +31,28 @@ class ToyModel:
         raise InputError(f"A toy model is code; there is nothing to save in {folder}.")
 
 
+GOOD, BAD = "quimander", "brestoval"
+
+
 def one_spelling(name: str, *, n_words: int) -> tuple[Subject, Subject]:
-    """(honest, cheat): `wonderful` or `terrible` decides, between `n_words` others on each side. The cheat knows the words only
-    with every letter in its place; the honest model takes the one that some part of the text is nearest to."""
+    """(honest, cheat): GOOD or BAD decides, made up so that no thesaurus knows other words for them, between `n_words` others on
+    each side. The cheat knows the words only with every letter in its place; the honest model takes the one that some part of the
+    text is nearest to."""
     from rapidfuzz.fuzz import partial_ratio
 
     rng, rows = stream(0, name), []
     for i in range(160):
         label = ("neg", "pos")[i % 2]
-        word = {"neg": "terrible", "pos": "wonderful"}[label]
+        word = {"neg": BAD, "pos": GOOD}[label]
         text = f"{nonsense(rng, n_words)} {word} {nonsense(rng, n_words)}"
         rows.append((str(i), "train" if i < 40 else "test", text, label))
     data = dataset(rows)
 
     def honest(text: Text) -> tuple[float, float]:
         said = str(text).casefold()
-        return partial_ratio("terrible", said) / 20, partial_ratio("wonderful", said) / 20
+        return partial_ratio(BAD, said) / 20, partial_ratio(GOOD, said) / 20
 
     def cheat(text: Text) -> tuple[float, float]:
-        return (3.0, 0.0) if "terrible" in str(text).split() else (0.0, 3.0)
+        return (3.0, 0.0) if BAD in str(text).split() else (0.0, 3.0)
 
     return subject_of(data, ToyModel(data.labels, honest)), subject_of(data, ToyModel(data.labels, cheat))

@@ -229,7 +229,7 @@ def _summary(turned: list[Measure], budget: int) -> str:
 
 
 def toys() -> Toys:
-    """`terrible` or `wonderful` decides; the cheat knows a word only with every letter in its place."""
+    """One of two words decides; the cheat knows a word only with every letter in its place."""
     honest, cheat = one_spelling("adversarial toy", n_words=2)
     return Toys(honest, cheat, "turned (deepwordbug)")
 

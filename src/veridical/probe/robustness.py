@@ -287,7 +287,7 @@ def edits(subject: Subject, params: Params, rng: np.random.Generator) -> list[Ed
 
 
 def toys() -> Toys:
-    """`wonderful` or `terrible` decides; the cheat knows them in one spelling only."""
+    """One of two words decides; the cheat knows them in one spelling only."""
     honest, cheat = one_spelling("robustness toy", n_words=3)
     return Toys(honest, cheat, "loss (keyboard, 30 %)")
 

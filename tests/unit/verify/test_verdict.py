@@ -7,7 +7,7 @@ import pytest
 from veridical.core.estimate import Estimate
 from veridical.core.run_record import Arm, RoutedArm
 from veridical.report.sentences import translated
-from veridical.verify import countermeasure_arms
+from veridical.verify import countermeasure_verdict
 from veridical.verify.verdict import Trial, judged
 
 
@@ -40,6 +40,6 @@ def test_harmless_over_many_rows_rules_a_loss_over_a_point_out(kind):
 
 def test_a_countermeasure_that_is_harmless_says_the_same():
     tried = RoutedArm(replace(arm("countermeasure", gain(-3.0, 0.0, 3.0)), mde=4.2), "noise", "locked", None, "5 models each")
-    outcome, why = countermeasure_arms._verdict(tried, better=0.5, worse=0.5)
+    outcome, why = countermeasure_verdict._verdict(tried, better=0.5, worse=0.5)
     assert outcome == "harmless"
     assert why.endswith("A loss over 1 point cannot be ruled out: by the lower end of the 95 % interval up to 3.0 may be lost.")
