@@ -124,7 +124,7 @@ def test_an_encoder_is_checked_where_that_is_asked_for(veridical: Callable[..., 
     assert said.code == 0, said.err
     said = veridical("explain", run)
     assert said.code == 0, said.err
-    assert "nothing was trained again" in " ".join(said.out.split())
+    assert "Nothing was trained again" in " ".join(said.out.split())
     assert "--retrainings 24" in said.out
     said = veridical("explain", run, "--retrainings", "16", "--json")
     assert said.code == 0, said.err

@@ -112,14 +112,10 @@ LINEAR_UNCHECKED = (
     "Influence of each training row on the component, with one solve for all; nothing was trained again to check it."
 )
 FEW_WHY = "Influence of each training row on the component; train has too few independent rows to check it by training again."
-ENCODER_WHY = (
-    "Influence of each training row on a head over the tuned encoder's states, with one solve for all; checked by training the "
-    "encoder again without some rows, which also gave the points their size."
-)
-ENCODER_UNCHECKED = (
-    "Influence of each training row on a head over the tuned encoder's states, with one solve for all; nothing was trained "
-    "again, so the figures order the rows and are no points."
-)
+TRACKED = "Gradients of the last layer at the best checkpoint (TracIn)."
+SOLVED = "Influence of each training row on the head, with one solve for all."
+CHECKED = "It was checked by training the encoder again without some rows, which also gave the points their size."
+UNCHECKED = "Nothing was trained again, so the figures order the rows and are no points."
 
 
 def _confirmed(said: Validation) -> bool:
@@ -136,8 +132,9 @@ def price(seconds: float) -> str:
 
 @dataclass(frozen=True, eq=False)
 class TracedEncoder:
-    """A tuned encoder: a head fitted on its states, and one solve a component; checked by training the encoder again where that
-    is asked for. name: of the weights it was tuned from. seconds: that its training took. kept: where answers are kept."""
+    """A tuned encoder: gradient products of its last layer, or one solve a component where its head alone was tuned; checked by
+    training it again where that is asked for. name: of the weights it was tuned from. seconds: that its training took. kept:
+    where answers are kept."""
 
     model: EncoderModel
     data: Dataset
@@ -151,12 +148,14 @@ class TracedEncoder:
         rows = self.data.rows("train")
         learned, valid = validation_part(self.data, clusters=clusters, share=self.config.validation_share, seed=seed)
         states = self._states(self.data.inputs(learned), progress)
-        influences = self._on_head(states, self._states(asked.inputs, progress), asked, learned, progress=progress)
+        theirs = self._states(asked.inputs, progress)
+        how, found = (SOLVED, self._solved) if self.config.method().tuning.cached else (TRACKED, self._tracked)
+        influences = found(states, theirs, asked, learned, progress=progress)
         points = [np.zeros(len(rows)) for _ in influences]
         for mine, influence in zip(points, influences, strict=True):
             mine[np.searchsorted(rows, learned)] = influence
         if not retrainings or len(np.unique(clusters[learned])) < FEWEST_CLUSTERS:
-            why = FEW_WHY if retrainings else f"{ENCODER_UNCHECKED} {price(self.seconds)}"
+            why = FEW_WHY if retrainings else f"{how} {UNCHECKED} {price(self.seconds)}"
             return Traced(tuple(points), (None,) * len(points), why)
 
         def refit(kept: IntArray) -> FloatArray:
@@ -172,21 +171,35 @@ class TracedEncoder:
         sized = tuple(
             mine * (said.slope or 0.0) if _confirmed(said) else mine for mine, said in zip(points, checked, strict=True)
         )
-        return Traced(sized, tuple(checked), ENCODER_WHY, retrainings)
+        return Traced(sized, tuple(checked), f"{how} {CHECKED}", retrainings)
 
-    def _on_head(
+    def _tracked(
         self, states: Float32, theirs: Float32, asked: Asked, learned: IntArray, *, progress: Progress
     ) -> tuple[FloatArray, ...]:
-        """By row of `learned`, of which `states` (n, D) are. A head is fitted anew on them: where the encoder's own head stopped
-        is no optimum, and one solve needs one."""
-        codes, n_classes = self.data.codes[learned], len(self.data.labels)
-        weighing: Named = tuple(
-            (n, c) for n, c in (called(text) for text in self.countermeasures) if c.row_weights and not c.study
-        )
-        own = combined_row_weights(weighing, codes, n_classes, None)
-        head = fit_head(states, codes, n_classes=n_classes, weights=own)
+        """By row of `learned`, of which `states` (n, D) are. Where the whole encoder moves, retrainings favoured this over a
+        solve on its final states (docs/guide/which-rows.md)."""
+        head: Any = self.model.network.head
+        weights, bias = (tensor.detach().cpu().numpy().astype(np.float64) for tensor in (head.weight, head.bias))
+        own = self._weights(learned)
+        fitted = Logistic(states.astype(np.float64), self.data.codes[learned], own, weights, bias, np.inf)
+        step = self.config.learning_rate * self.config.head_rate * self.config.epochs
+        wide = theirs.astype(np.float64)
+        progress("influence", 0, len(asked.pulls))
+        return tuple(fitted.tracked(fitted.gradient(wide, pull), step=step) for pull in asked.pulls)
+
+    def _solved(
+        self, states: Float32, theirs: Float32, asked: Asked, learned: IntArray, *, progress: Progress
+    ) -> tuple[FloatArray, ...]:
+        """The same where the head alone learned, as one convex fit."""
+        codes, own = self.data.codes[learned], self._weights(learned)
+        head = fit_head(states, codes, n_classes=len(self.data.labels), weights=own)
         fitted = of_head(head, states, codes, row_weights=own)
         return _influences(fitted, standardised(head, theirs), asked.pulls, progress)
+
+    def _weights(self, learned: IntArray) -> FloatArray:
+        """Of the rows that were learned, as far as countermeasures weigh rows without a training before, (n,)."""
+        weighing: Named = tuple((name, c) for name, c in map(called, self.countermeasures) if c.row_weights and not c.study)
+        return combined_row_weights(weighing, self.data.codes[learned], len(self.data.labels), None)
 
     def without(
         self, dropped: IntArray, asked: Asked, valid: IntArray, *, clusters: IntArray, seed: int, state: Path

@@ -73,7 +73,7 @@ def test_without_trainings_nothing_is_called_checked(tiny_bert, tmp_path):
         found = model.trace(about_the_cue(model.data), clusters=np.arange(N), seed=0, retrainings=retrainings, progress=silent)
         assert found.validations == (None,)
         assert found.retrainings == 0
-        assert "nothing was trained again" in found.why
+        assert "Nothing was trained again" in found.why
         assert "--retrainings 24: about 36 minutes" in found.why
     assert not (tmp_path / "retrained").exists()
     few = model.trace(about_the_cue(model.data), clusters=np.arange(N) // 20, seed=0, retrainings=24, progress=silent)
