@@ -101,7 +101,9 @@ def test_training_again_gives_the_same_figures(veridical: Callable[..., Any], fo
     said = veridical("verify", folder / "certificate.json", "--rerun", "--json")
     again = [claim for claim in json.loads(said.out) if claim["name"].startswith("rerun of")]
     tried = _tried(folder)
-    assert [c["name"] for c in again[2:]] == [f"rerun of countermeasure {name}" for name in tried]
+    record = json.loads((folder / "certificate.json").read_text(encoding="utf-8"))
+    repairs = [arm["repair"] for arm in record["arms"] if arm["figures"]]
+    assert [c["name"] for c in again] == [f"rerun of {name}" for name in (*repairs, *(f"countermeasure {one}" for one in tried))]
     assert all(claim["holds"] for claim in again)
 
 
@@ -157,6 +159,34 @@ def test_a_changed_answer_is_named(veridical: Callable[..., Any], folder: Path) 
     assert said.code == 1
     assert "does not hold: stored answers." in said.out
     assert "does not hold: figures of set_aside_label_errors. The stored answers give" in said.out
+
+
+def test_a_claim_that_its_figures_do_not_give_does_not_hold(veridical: Callable[..., Any], folder: Path) -> None:
+    path = folder / "certificate.json"
+    record = json.loads(path.read_text(encoding="utf-8"))
+    arm = next(a for a in record["arms"] if a["figures"])
+    arm["outcome"], arm["claim"] = (
+        "accepted",
+        f"Training after {arm['repair']} scores +9.0 points [+5.0, +12.0] against untouched.",
+    )
+    path.write_text(json.dumps({**record, "sha256": own_hash(record)}), encoding="utf-8")
+    said = veridical("verify", folder)
+    assert said.code == 1
+    assert f"does not hold: outcomes. Of {arm['repair']} the figures give" in said.out
+
+
+def test_answers_to_other_rows_and_answers_that_cannot_be_read_do_not_hold(veridical: Callable[..., Any], folder: Path) -> None:
+    table = pq.read_table(folder / "arms.parquet")
+    named = pa.array([f"made-up-{row}" for row in table["row"].to_pylist()])
+    pq.write_table(table.set_column(2, table.schema.field("row"), named), folder / "arms.parquet")
+    said = veridical("verify", folder)
+    assert said.code == 1
+    assert "does not hold: questions of the repairs. arms.parquet is of other rows" in said.out
+    pq.write_table(table.drop_columns(["right"]), folder / "arms.parquet")
+    said = veridical("verify", folder)
+    assert said.code == 1
+    assert "does not hold: stored answers." in said.out
+    assert "does not hold: figures. arms.parquet gives none." in said.out
 
 
 def test_what_is_missing_is_asked_for(veridical: Callable[..., Any], folder: Path) -> None:

@@ -116,7 +116,7 @@ def test_the_certificate_holds(veridical: Verb, folder: Path) -> None:
     assert "holds: figures of drop_duplicates" in said.out
     assert "does not hold" not in said.out
     chinese = veridical("verify", folder / "certificate.json", "--lang", "zh").out.splitlines()
-    assert [line for line in chinese if not line.startswith("成立：")] == ["修复之后尝试的对策不在证书之内。"]
+    assert all(line.startswith("成立：") for line in chinese)
 
 
 @pytest.mark.slow
@@ -142,7 +142,8 @@ def test_a_changed_answer_is_named(veridical: Verb, folder: Path) -> None:
     column = pa.array(predicted, pa.string())
     pq.write_table(table.set_column(place, table.schema.field("predicted"), column), folder / "arms.parquet")
     broken = veridical("verify", folder / "certificate.json")
-    assert (broken.code, "Traceback" in broken.err) == (2, False)
+    assert broken.code == 1
+    assert "does not hold: figures. arms.parquet gives none." in broken.out
 
 
 def test_an_encoder_says_what_budget_it_needs() -> None:
@@ -170,7 +171,7 @@ def _sets(n: int, *, seed: int) -> list[dict[str, Any]]:
 
 def test_leaked_label_sets_are_taken_out_of_train(veridical: Verb, tmp_path: Path) -> None:
     """Every leaked row stands in train twice: what stands there once is no feature of the linear model."""
-    train, test = _sets(1900, seed=1), _sets(200, seed=2)
+    train, test = _sets(3200, seed=1), _sets(200, seed=2)
     leaked = [{**row, "id": f"leak-{row['id']}"} for row in train[:200]]
     twice = [{**row, "id": f"twice-{row['id']}"} for row in train[:200]]
     files = write(tmp_path / "train.jsonl", train + twice), write(tmp_path / "test.jsonl", test + leaked)

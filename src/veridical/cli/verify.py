@@ -7,7 +7,7 @@ import typer
 
 
 def verb(
-    certificate: Annotated[Path, typer.Argument(help="The certificate.json of a run that tried repairs.")],
+    certificate: Annotated[Path, typer.Argument(help="The certificate.json of a run that tried repairs, or the run's folder.")],
     *,
     data: Annotated[Path | None, typer.Option(help="The input file of the run, to compare with what was certified.")] = None,
     rerun: Annotated[bool, typer.Option("--rerun", help="Train every arm again with the same seeds and compare.")] = False,

@@ -114,7 +114,7 @@ LINEAR_UNCHECKED = (
 FEW_WHY = "Influence of each training row on the component; train has too few independent rows to check it by training again."
 TRACKED = "Gradients of the last layer at the best checkpoint (TracIn)."
 SOLVED = "Influence of each training row on the head, with one solve for all."
-CHECKED = "It was checked by training the encoder again without some rows, which also gave the points their size."
+CHECKED = "It was checked by training the encoder again without some rows; what that confirms got the size of its points there."
 UNCHECKED = "Nothing was trained again, so the figures order the rows and are no points."
 
 

@@ -98,24 +98,19 @@ def _root(covariance: FloatArray) -> FloatArray:
 
 
 def share_interval(value: float, standard_error: float, *, critical: float, n: int) -> tuple[float, float]:
-    """Interval of a share on the log-odds scale, where it is nearly symmetric; stays inside 0..1.
+    """Interval of a share (Wilson 1927) of as many even votes as the standard error is worth; stays inside 0..1.
 
-    At a share of 0 or 1 the log-odds are infinite: the exact (Clopper and Pearson 1934) bound for n clusters is used, or the
-    standard error where that is wider, as with labels that few rows were reviewed of.
+    At a share of 0 or 1 the standard error says nothing: the exact (Clopper and Pearson 1934) bound for n clusters is used, or
+    the standard error where that is wider, as with labels that few rows were reviewed of.
     """
     if value <= 0 or value >= 1 or standard_error <= 0:
         slack = max(1 - 0.025 ** (1 / max(n, 1)), critical * standard_error)
         return max(0.0, min(value, 1.0) - slack) if value > 0.5 else 0.0, min(1.0, value + slack) if value < 0.5 else 1.0
-    # Agresti-Coull-like shrinkage keeps near-perfect scores from too short an interval. Where a few large clusters tell more than
-    # their number, by as many rows as the standard error is worth: by the number it would move the centre past the value.
-    worth = max(n, value * (1 - value) / max(standard_error, 1e-9) ** 2)
-    centre = (value * worth + 2) / (worth + 4)
-    slope = centre * (1 - centre)
-    low, high = (
-        1 / (1 + np.exp(-(np.log(centre / (1 - centre)) + sign * critical * max(standard_error, 1e-9) / slope)))
-        for sign in (-1, 1)
-    )
-    return float(min(low, value)), float(max(high, value))
+    even = value * (1 - value) / max(standard_error, 1e-9) ** 2
+    square = critical**2
+    centre = (value + square / (2 * even)) / (1 + square / even)
+    half = critical * np.sqrt(value * (1 - value) / even + square / (4 * even**2)) / (1 + square / even)
+    return float(max(0.0, min(centre - half, value))), float(min(1.0, max(centre + half, value)))
 
 
 def score_interval(value: float, standard_error: float, *, worst: float, critical: float, n: int) -> tuple[float, float]:

@@ -277,18 +277,24 @@ def account_structured(
         reuse or _reuse(game, looks, same=same, standard_error=uncertainty.standard_error(full), seed=seed),
     )
     honest = empty.score - sum(c.points.value for c in components if c.points) / 100
+    open_ended = (-honest, 1.0 - honest) if game.too_few_unleaked else (0.0, 0.0)
     return Ledger(
         metric=metric,
         votes="clusters",
         reported=books.score(empty, empty.score, (0.0, 0.0), "cluster bootstrap, rows as given"),
-        honest=books.score(full, honest, (0.0, 0.0), f"{CALIBRATED}{'labels as given' if game.review is None else REVIEWED}"),
+        honest=books.score(full, honest, open_ended, f"{CALIBRATED}{'labels as given' if game.review is None else REVIEWED}"),
         contract=None,
         components=components,
         floors=floors,
-        notes=(*wording.few_rows(game.people), *((wording.LABELS_AS_GIVEN,) if game.review is None else ())),
+        notes=_notes(game),
         interactions=tuple(books.interactions(players, game)),
         variance=books.variance(full),
     )
+
+
+def _notes(game: StructuredGame) -> tuple[str, ...]:
+    all_leaked = (wording.ALL_LEAKED,) if game.too_few_unleaked else ()
+    return (*all_leaked, *wording.few_rows(game.people), *((wording.LABELS_AS_GIVEN,) if game.review is None else ()))
 
 
 def honest_width(game: StructuredGame, *, seed: int) -> float:

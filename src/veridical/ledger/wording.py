@@ -294,4 +294,8 @@ def few_rows(people: Population) -> tuple[str, ...]:
     return (f"{few}: a difference under {seen:.1f} points cannot be seen (80 % power).",)
 
 
+ALL_LEAKED = (
+    "Too few test rows are left that have no equal or near-equal text in train, so the honest score may be anything. "
+    "Give other test rows."
+)
 LABELS_AS_GIVEN = "The honest score holds for labels as they are given; wrong test labels may hide or add points."

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from veridical.verify.replay import Claim
 
 
-NOT_TRAINED = ("callable", "endpoint", "predictions")
-"""Kinds of model that veridical does not train."""
 NOTHING = "No repair could be tested, so nothing is claimed; each says why."
 CONTRACT = "contract.yaml"
 """The contract of the run, as it stands in its folder."""
@@ -38,9 +36,11 @@ def verify(path: Path, *, data: Path | None = None, rerun: bool = False, progres
     was changed, or what it names is missing.
     """
     from veridical.verify.ballot_table import FILE as ARMS
+    from veridical.verify.certificate import FILE as CERTIFICATE
     from veridical.verify.certificate import read_certificate
     from veridical.verify.replay import Claim, replayed
 
+    path = path / CERTIFICATE if path.is_dir() else path
     certificate, folder = read_certificate(path), path.parent
     claims = [Claim("own hash", holds=True, why="The certificate is as it was written.")]
     if data is not None:
@@ -54,7 +54,12 @@ def verify(path: Path, *, data: Path | None = None, rerun: bool = False, progres
         return [*claims, Claim("repairs", holds=True, why=f"None was tested, so nothing is claimed: {certificate['skipped']}")]
     if any(arm["figures"] for arm in certificate["arms"]):
         claims += _unchanged(certificate, folder / ARMS, name="stored answers", key="arms")
-        claims += replayed(certificate, folder / ARMS)
+        try:
+            claims += [*([kept.asked(certificate, folder / ARMS)] if kept else []), *replayed(certificate, folder / ARMS)]
+        except InputError as error:
+            if not (folder / ARMS).is_file():
+                raise
+            claims.append(Claim("figures", holds=False, why=f"{ARMS} gives none. {error}"))
     else:
         claims.append(Claim("repairs", holds=True, why=NOTHING))
     claims += _countermeasures(certificate, folder, kept)
@@ -109,6 +114,7 @@ class _Kept:
         from veridical.audit._evidence import Evidence
         from veridical.dataset.storage import read
         from veridical.verify.locked_fold import locked_fold
+        from veridical.verify.replay import NOT_TRAINED
 
         path = folder / "data.parquet"
         if not path.is_file():
@@ -130,6 +136,22 @@ class _Kept:
             other = f"{self.name} has fingerprint {now[:12]}; certified was {said[:12]}."
             found.append(Claim(f"data: {name}", holds=now == said, why=same if now == said else other))
         return found
+
+    def asked(self, certificate: Mapping[str, Any], path: Path) -> "Claim":
+        """Whether the answers are to the labelled rows of the locked fold, beside their labels."""
+        from veridical.verify.ballot_table import read_ballots
+        from veridical.verify.replay import Claim
+
+        data, structured = self.evidence.data, structure_of(self.config.task) is not None
+        _, shared = read_ballots(path, of_answers=structured)
+        right = data.answers if structured else [code if code >= 0 else None for code in data.codes.tolist()]
+        locked = {data.ids[row]: right[row] for row in self.locked.rows if right[row] is not None}
+        same = dict(zip(shared["row"].to_pylist(), shared["label"].to_pylist(), strict=True)) == locked
+        held, other = (
+            f"The {len(locked)} labelled rows of the locked fold were asked, and their labels stand beside the answers.",
+            f"{path.name} is of other rows, or of other labels, than the locked fold of {self.name}.",
+        )
+        return Claim("questions of the repairs", holds=same, why=held if same else other)
 
     def exams(self, certificate: Mapping[str, Any], contract: "Contract | None") -> "Exams":
         """The questions that these rows and the contract give."""
@@ -184,6 +206,7 @@ def _retrained(certificate: Mapping[str, Any], folder: Path, kept: _Kept, *, pro
     from veridical.pipeline import records
     from veridical.pipeline.arm_fitting import fit_of
     from veridical.pipeline.repairing import answered, said_of_all, tried
+    from veridical.verify.replay import NOT_TRAINED
 
     config, evidence, fixed = kept.config, kept.evidence, certificate["model"] in NOT_TRAINED
     with TemporaryDirectory(prefix="veridical-") as scratch:
@@ -214,6 +237,8 @@ def _arms_again(certificate: Mapping[str, Any], found: "Tried") -> "list[Claim]"
     figures = {f.arm.repair: figures_json(f) for f in found.figures}
     claims = []
     for arm in certificate["arms"]:
+        if not arm["figures"]:
+            continue
         name = arm["repair"]
         apart = differing(arm["figures"], figures.get(name)) + differing(arm["outcome"], outcomes.get(name), where="outcome")
         why = f"Trained again it gives {apart[0]}." if apart else "Trained again it gives the same figures and outcome."

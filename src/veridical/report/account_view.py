@@ -165,6 +165,8 @@ def _gap(ledger: Ledger, words: Words) -> str:
     if instead:
         honest = figures.score(ledger.honest.value)
         return words("gap_counted", metric=metric, instead=words.name("metric", instead), honest=honest)
+    if any(c.name == "leakage" and c.rows and c.points and c.points.method == "none" for c in ledger.components):
+        return words("gap_unknown", metric=metric)
     if abs(gap) < 0.05:
         return words("gap_none", metric=metric)
     figure = f"{abs(gap):.1f}"

@@ -84,7 +84,7 @@ def tried_repairs(
     wanted = sorted({check for name in repairs for check in get(FOLDER, NOUN, name).answers if audit.check(check)})
     found = (look or _checks_again(seed, progress))(opened, wanted)
     judging = judging_of(data.task, metric=metric, labels=data.labels, right=labels_of(data), clusters=evidence.clusters)
-    court = Court(data, evidence.clusters, opened, locked.rows, judging, votes, tuple(seeds), seed, fit)
+    court = Court(data, evidence.clusters, opened, locked.rows, judging, votes, tuple(seeds), seed, fit, fixed=fixed)
     trials: list[Trial] = []
     skipped: list[Arm] = []
     for done, name in enumerate(repairs):
@@ -179,6 +179,8 @@ class Court:
     seeds: tuple[int, ...]
     seed: int
     fit: Fit
+    fixed: bool = False
+    """The model is as it is, whatever it would be trained on."""
     looks: list[str] = field(default_factory=list)
     ballots: dict[str, Ballot] = field(default_factory=dict)
     figures: list[Figures] = field(default_factory=list)
@@ -231,8 +233,9 @@ class Court:
         said, said_test = self._answers([repaired] * self._n_whole, test=repaired.test)
         before, after = self.base.before, self._scored(name, said)
         arm, p_worse = against_untouched(
-            _arm(name, kind, rows=len({edit.row for edit in edits})), after, before, self.ruler, seed=self.seed
-        )
+            _arm(name, kind, rows=len({edit.row for edit in edits})), after, before, self.ruler, seed=self.seed,
+            one_model=self.fixed,
+        )  # fmt: skip
         placebo = self._placebo(name, repaired, edits) if kind == "training" else None
         if placebo is not None:
             arm = against_placebo(arm, after, placebo, self.ruler, seed=self.seed)

@@ -18,9 +18,12 @@ class Figures:
     recall: dict[str, Estimate]
 
 
-def against_untouched(arm: Arm, after: Scored, before: Scored, ruler: Yardstick, *, seed: int) -> tuple[Arm, float]:
-    """The arm with its scores, its gain over untouched and the smallest visible effect; and the p value that it is worse."""
-    over = gain(after, before, ruler, stream(seed, f"verify/{arm.repair}/untouched"))
+def against_untouched(
+    arm: Arm, after: Scored, before: Scored, ruler: Yardstick, *, seed: int, one_model: bool = False
+) -> tuple[Arm, float]:
+    """The arm with its scores, its gain over untouched and the smallest visible effect; and the p value that it is worse.
+    one_model: see `scoring.gain`."""
+    over = gain(after, before, ruler, stream(seed, f"verify/{arm.repair}/untouched"), one_model=one_model)
     filled = replace(
         arm,
         before=_score(before, ruler, seed=seed),

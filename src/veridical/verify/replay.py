@@ -1,24 +1,28 @@
 """Compute a certificate's figures again from the stored answers of the arms, and say claim by claim whether they come out."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from veridical.core.estimate import Estimate
 from veridical.core.multiplicity import holm
 from veridical.core.plugins import get
 from veridical.core.run_record import Arm
 from veridical.verify.ballot_table import read_ballots
-from veridical.verify.certificate import figures_json
+from veridical.verify.certificate import claim, figures_json
 from veridical.verify.figures import Figures, against_placebo, against_untouched, recall
 from veridical.verify.judging import judging_of
 from veridical.verify.scoring import Scored, Yardstick, counted
+from veridical.verify.verdict import ALPHA, MARGIN
 
 TOLERANCE = 1e-9
 """Difference up to which two figures count as equal: sums in another order round otherwise. Ours; no source."""
 
+NOT_TRAINED = ("callable", "endpoint", "predictions")
+"""Kinds of model that veridical does not train."""
 GAIN_AND_LOSS = "Gain and log loss come out of the stored answers; the gap to the reported score needs --rerun."
 GAIN = "The gain comes out of the stored answers; the gap to the reported score needs --rerun."
 
@@ -49,7 +53,7 @@ def replayed(certificate: Mapping[str, Any], path: Path) -> list[Claim]:
     tested = [arm for arm in certificate["arms"] if arm["figures"]]
     fresh: list[dict[str, Any] | None] = [_figures(arm, scores, ruler, certificate) for arm in tested]
     claims = [_claim(arm, now) for arm, now in zip(tested, fresh, strict=True)]
-    return [*claims, _corrected(tested, fresh)]
+    return [*claims, _corrected(tested, fresh), _outcomes(tested, fresh)]
 
 
 def _figures(
@@ -61,7 +65,7 @@ def _figures(
         return None
     after, before = scores[name], scores["untouched"]
     empty = Arm(name, "", arm["kind"], "", arm["rows"], None, None, None, None, None, None, None, None)
-    found, _ = against_untouched(empty, after, before, ruler, seed=seed)
+    found, _ = against_untouched(empty, after, before, ruler, seed=seed, one_model=said["model"] in NOT_TRAINED)
     if arm["kind"] == "training":
         found = against_placebo(found, after, scores[needed[2]], ruler, seed=seed)
     return figures_json(Figures(found, recall(name, after, before, ruler, said["labels"], seed=seed)))
@@ -80,7 +84,7 @@ def _claim(arm: Mapping[str, Any], now: dict[str, Any] | None) -> Claim:
         return Claim(name, holds=False, why=several if apart[1:] else one)
     if arm["kind"] == "measurement":
         return Claim(name, holds=True, why=GAIN_AND_LOSS if now["log_loss_gain"] else GAIN)
-    return Claim(name, holds=True, why=f"All come out of the stored answers. {arm['claim'] or arm['why']}")
+    return Claim(name, holds=True, why=f"All come out of the stored answers. {arm['claim']}".rstrip())
 
 
 def _corrected(tested: Sequence[Mapping[str, Any]], fresh: Sequence[dict[str, Any] | None]) -> Claim:
@@ -93,6 +97,26 @@ def _corrected(tested: Sequence[Mapping[str, Any]], fresh: Sequence[dict[str, An
     if wrong:
         return Claim("Holm's correction", holds=False, why=f"Computed again, {wrong[0]}, which is not what the certificate says.")
     return Claim("Holm's correction", holds=True, why=f"It comes out the same over {len(tested)} arms.")
+
+
+def _outcomes(tested: Sequence[Mapping[str, Any]], fresh: Sequence[dict[str, Any] | None]) -> Claim:
+    """Whether what is claimed says what the figures give, and whether they allow what was accepted. That a gap shrank is not
+    among the stored answers; training the arms again shows it."""
+    for arm, now in zip(tested, fresh, strict=True):
+        if now is None:
+            continue
+        gain = Estimate.from_json(now["gain_over_untouched"])
+        blank = Arm(arm["repair"], arm["outcome"], arm["kind"], "", arm["rows"], *[None] * 8)
+        said = claim(replace(blank, gain_over_untouched=gain))
+        if said != arm["claim"]:
+            why = f"Of {arm['repair']} the figures give {said or 'no claim'!r} where the certificate says {arm['claim']!r}."
+            return Claim("outcomes", holds=False, why=why)
+        seen = [p for p in (arm["holm"]["p_untouched"], arm["holm"]["p_placebo"]) if p is not None]
+        allowed = gain.low >= -MARGIN if arm["kind"] == "measurement" else gain.value > 0 and max(seen, default=1.0) <= ALPHA
+        if arm["outcome"] == "accepted" and not allowed:
+            why = f"{arm['repair']} is called accepted, which its figures do not allow."
+            return Claim("outcomes", holds=False, why=why)
+    return Claim("outcomes", holds=True, why="What is claimed says what the figures give, and they allow what was accepted.")
 
 
 def differing(said: Any, now: Any, *, where: str = "") -> list[str]:

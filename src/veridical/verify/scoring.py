@@ -254,8 +254,9 @@ class Gain:
     standard_error: float
 
 
-def gain(arm: Scored, over: Scored, on: Yardstick, rng: np.random.Generator) -> Gain:
-    """Paired over clusters and models: the variance of training is added to that between clusters."""
+def gain(arm: Scored, over: Scored, on: Yardstick, rng: np.random.Generator, *, one_model: bool = False) -> Gain:
+    """Paired over clusters and models: the variance of training is added to that between clusters. one_model: both are the same
+    model, which is not trained anew, so where no answer differs none ever does."""
     width = arm.table.shape[1] // 3
     true = arm.table[:, width : 2 * width].sum(axis=0)
 
@@ -269,7 +270,9 @@ def gain(arm: Scored, over: Scored, on: Yardstick, rng: np.random.Generator) -> 
     error = sqrt(between_clusters**2 + between_seeds**2)
     draws = draws + rng.normal(0.0, between_seeds, len(draws))
     points = estimate(at, draws, on, method="paired cluster bootstrap, training variance added", unit=100.0)
-    low, high = opened_difference((points.low, points.high), points.value, n=_units(on, on.votes), level=LEVEL, unit=100.0)
+    low, high = points.low, points.high
+    if not one_model:
+        low, high = opened_difference((low, high), points.value, n=_units(on, on.votes), level=LEVEL, unit=100.0)
     better, worse = swap_p(a, b, difference, rng)
     toward = (at / error, -at / error) if between_seeds > 0 else (None, None)
     seen = max(error, 1 / _units(on, on.votes))  # no row differs: as uncertain as one that does would make it

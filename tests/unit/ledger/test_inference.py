@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 from veridical.ledger.game import Value
 from veridical.ledger.inference import Uncertainty, partially_identified, share_interval
@@ -63,6 +64,21 @@ def test_share_intervals_hold_the_value_and_stay_inside(value, error):
 def test_share_interval_in_the_middle_is_the_plain_one():
     low, high = share_interval(0.5, 0.01, critical=1.96, n=10_000)
     assert (low, high) == pytest.approx((0.5 - 0.0196, 0.5 + 0.0196), abs=2e-4)
+
+
+@pytest.mark.parametrize(("truth", "n"), [(0.99, 300), (0.97, 200), (0.95, 100), (0.7, 200)])
+def test_near_perfect_shares_are_covered_on_both_sides(truth, n):
+    hit = np.random.default_rng(0).binomial(n, truth, 4000) / n
+    ends = np.array([share_interval(at, float(np.sqrt(at * (1 - at) / n)), critical=1.96, n=n) for at in hit])
+    assert np.mean((ends[:, 0] <= truth) & (truth <= ends[:, 1])) >= 0.93
+    assert max(np.mean(ends[:, 1] < truth), np.mean(ends[:, 0] > truth)) <= 0.045
+
+
+def test_the_interval_of_even_votes_is_that_of_wilson():
+    from statsmodels.stats.proportion import proportion_confint
+
+    ends = share_interval(0.99, float(np.sqrt(0.99 * 0.01 / 300)), critical=float(norm.ppf(0.975)), n=300)
+    assert ends == pytest.approx(proportion_confint(297, 300, method="wilson"), abs=1e-12)
 
 
 def test_a_perfect_score_keeps_the_exact_bound():

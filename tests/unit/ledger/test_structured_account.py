@@ -113,3 +113,17 @@ def test_what_counting_padding_bought_is_the_protocol() -> None:
     assert low > 15
     assert run.ledger.honest.value == pytest.approx(TRUTH, abs=0.06)
     assert points(drawn(3).ledger, "protocol") == (0.0, 0.0, 0.0)
+
+
+def test_where_every_row_leaked_nothing_is_known_of_the_honest_score():
+    from veridical.ledger.wording import ALL_LEAKED
+    from veridical.report.account_view import gap_sentence
+    from veridical.report.wording import words
+
+    ledger = drawn(3, leaked=0.995).ledger
+    assert (ledger.honest.low, ledger.honest.high) == (0.0, 1.0)
+    assert ledger.notes[0] == ALL_LEAKED
+    assert "cannot be said" in gap_sentence(ledger, words("en"))
+    some = drawn(3, leaked=0.3).ledger
+    assert some.honest.high - some.honest.low < 0.2
+    assert ALL_LEAKED not in some.notes

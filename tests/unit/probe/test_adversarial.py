@@ -7,6 +7,7 @@ import pytest
 
 from veridical.probe import adversarial
 from veridical.probe._runner import run_probe
+from veridical.probe._toys import BAD
 from veridical.probe.adversarial import Params, probe, toys
 
 
@@ -43,8 +44,8 @@ def test_examples_show_answers_before_and_after(cheat):
     example = run(cheat).examples[0]
     assert example.said_before.startswith("neg")
     assert example.said_after.startswith("pos")
-    assert "terrible" in example.before.split()
-    assert "terrible" not in example.after.split()
+    assert BAD in example.before.split()
+    assert BAD not in example.after.split()
 
 
 def test_what_does_not_fit_is_said(cheat):

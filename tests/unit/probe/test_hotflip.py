@@ -108,6 +108,7 @@ def test_the_probe_tries_hotflip_on_an_encoder(tuned):
 
     data, model = tuned
     found = adversarial.run(subject_of(data, model, budget="quick"), adversarial.Params(), np.random.default_rng(0))
-    assert [curve.name for curve in found.curves] == ["accuracy under deepwordbug", "accuracy under hotflip"]
+    # Where a thesaurus is installed, pwws stands between them.
+    assert {"accuracy under deepwordbug", "accuracy under hotflip"} <= {curve.name for curve in found.curves}
     assert not any("hotflip" in note for note in found.notes)
     assert all(curve.estimates[0].value > 0.9 for curve in found.curves)
