@@ -89,7 +89,7 @@ def below(record: RunRecord, lang: str) -> str:
     if record.repair and record.repair.arms:
         by_outcome: dict[str, list[str]] = {}
         for arm in record.repair.arms:
-            gain = f" ({arm.gain_over_untouched.value:+.1f})" if arm.gain_over_untouched else ""
+            gain = f" ({figures.points(arm.gain_over_untouched.value)})" if arm.gain_over_untouched else ""
             by_outcome.setdefault(arm.outcome, []).append(f"{say['repair'](arm.repair)}{gain}")
         comma, semicolon, colon = (", ", "; ", ": ") if lang == "en" else ("、", "；", "：")
         said = [f"{say['outcome'][outcome]}{colon}{comma.join(names)}" for outcome, names in by_outcome.items()]
