@@ -21,6 +21,7 @@ from scipy.stats import t
 
 from benchmarks.countermeasures.attacks import ARMS, RECIPES_TRIED, attacked
 from benchmarks.countermeasures.cases import Row, dataset
+from benchmarks.countermeasures.catalogue import LEAST_LOSS
 from benchmarks.machine import machine
 from veridical.audit._evidence import Evidence
 from veridical.audit._runner import run_checks
@@ -33,8 +34,6 @@ from veridical.train.training import train
 
 CUE, RATE = "zorblat", 0.95
 LEVEL = 0.95
-LEAST_LOSS = 2.0
-"""Points under which there is nothing to recover."""
 Cell = dict[str, float]
 
 

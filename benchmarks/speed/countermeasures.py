@@ -10,8 +10,8 @@ import argparse
 import json
 import os
 import time
-from collections.abc import Callable
 from dataclasses import replace
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -103,11 +103,10 @@ def _on_cached(name: str, options: argparse.Namespace) -> Costs:
             fitting(named, model=world.model, config=TrainConfig(tuning="head"))
         except InputError:
             continue
-        found[arm] = min((_timed(world, arm, tuning="head", folder=folder) for _ in range(1 + options.repeats)), key=_whole)
+        found[arm] = min(
+            (_timed(world, arm, tuning="head", folder=folder) for _ in range(1 + options.repeats)), key=itemgetter(1)
+        )
     return found
-
-
-_whole: Callable[[tuple[float, float]], float] = lambda pair: pair[1]  # noqa: E731
 
 
 if __name__ == "__main__":

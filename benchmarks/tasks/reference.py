@@ -4,7 +4,6 @@ Both: float32, all weights trained, plain cross-entropy, dropout as the weights 
 clipping at 1. Nothing of veridical takes part but the rows and the scores.
 """
 
-import json
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -282,8 +281,3 @@ def trainer_tokens_per_second(given: Prepared, *, batch: int, seed: int, max_ste
         )
         trainer.train()
     return sum(seen[2 : len(marks)]) / (marks[-1] - marks[1])
-
-
-def describe(given: Prepared) -> str:
-    """What stands in a log: model class, features, tokens."""
-    return json.dumps({"model": type(given.model).__name__, "features": len(given.features), "tokens": given.n_tokens})
