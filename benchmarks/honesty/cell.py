@@ -20,6 +20,7 @@ from veridical.core.ledger_record import Ledger
 from veridical.ledger.accounting import account_tables, tables_of
 from veridical.ledger.borrowing import frame_of_train
 from veridical.ledger.contract import Contract, read_contract
+from veridical.ledger.inference import POWER_FACTOR
 from veridical.ledger.review import Frame, Review, ReviewParams, allocation, draw, frame
 from veridical.ledger.tables import Tables
 from veridical.train.trained import Trained
@@ -68,7 +69,7 @@ def run_cell(name: str, base: str, seed: int, *, model: str, max_truth: int, led
         "habits": {habit: asdict(score) for habit, score in habits(evidence, tables.predicted).items()},
         "truth": truth,
         "truth_contract": under,
-        "component_truth": component_truth(made, data=data, trained=trained, truth=truth, truth_contract=under),
+        "component_truth": component_truth(made, data=data, trained=trained, truth=truth, truth_contract=under, model=model),
         "leaked_found": int(tables.people.leaked.sum()),
         "leaked_planted": int(known.people.leaked.sum()),
     }
@@ -128,7 +129,13 @@ def _told(ledger: Ledger) -> dict[str, Any]:
         "honest": _interval(ledger.honest),
         "contract": _interval(ledger.contract.honest) if ledger.contract else None,
         "components": {
-            c.name: {"points": c.points.value, "low": c.points.low, "high": c.points.high, "status": c.status}
+            c.name: {
+                "points": c.points.value,
+                "low": c.points.low,
+                "high": c.points.high,
+                "status": c.status,
+                "standard_error": (c.mde or 0.0) / POWER_FACTOR,
+            }
             for c in ledger.components
             if c.points is not None
         },

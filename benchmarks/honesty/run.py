@@ -133,7 +133,8 @@ def _table(cells: list[dict[str, Any]], what: str, truth: str) -> dict[str, Any]
 
 
 def _components(cells: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Each component against its truth, over the worlds where it has one. Intervals are simultaneous bands over the account."""
+    """Each component against its truth, over the worlds where it has one. Intervals are simultaneous bands over the account, which
+    hold more than 95 % each; `alone`: coverage of value +- 1.96 standard errors, where no unreviewed label bounds it."""
     print("\neach component against its own truth, where one planted fault decides it (points; simultaneous bands)")
     found: dict[str, dict[str, Any]] = {}
     for name in dict.fromkeys(name for cell in cells for name in cell.get("component_truth", ())):
@@ -144,9 +145,19 @@ def _components(cells: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
                 if name in cell.get("component_truth", ()) and name in (told := cell[who]["components"])
             ]
             if judged:
-                found.setdefault(name, {})[who] = as_json(verdict(judged))
-                print(as_row(f"{name}, {who}", verdict(judged)))
+                alone = _covered_alone(name, who, cells)
+                found.setdefault(name, {})[who] = as_json(verdict(judged)) | {"alone": alone}
+                print(as_row(f"{name}, {who}", verdict(judged)), f" alone {alone}")
     return found
+
+
+def _covered_alone(name: str, who: str, cells: list[dict[str, Any]]) -> float | None:
+    """Coverage of a component's interval were it the only one looked at; None where one of its runs is bounded."""
+    told = [(cell[who]["components"].get(name), cell["component_truth"].get(name)) for cell in cells]
+    pairs = [(one, truth) for one, truth in told if one is not None and truth is not None]
+    if any(one["status"] == "bounded" for one, _ in pairs):
+        return None
+    return round(sum(abs(one["points"] - truth) <= 1.96 * one["standard_error"] for one, truth in pairs) / len(pairs), 4)
 
 
 def _power(cells: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
