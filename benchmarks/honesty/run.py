@@ -133,8 +133,8 @@ def _table(cells: list[dict[str, Any]], what: str, truth: str) -> dict[str, Any]
 
 
 def _components(cells: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Each component against its truth, over the worlds where it has one. Intervals are simultaneous bands over the account, which
-    hold more than 95 % each; `alone`: coverage of value +- 1.96 standard errors, where no unreviewed label bounds it."""
+    """Each component against its truth, over the worlds where it has one. Intervals are simultaneous bands over the account,
+    which hold more than 95 % each; `alone`: coverage of value +- 1.96 standard errors, where no unreviewed label bounds it."""
     print("\neach component against its own truth, where one planted fault decides it (points; simultaneous bands)")
     found: dict[str, dict[str, Any]] = {}
     for name in dict.fromkeys(name for cell in cells for name in cell.get("component_truth", ())):
