@@ -1,9 +1,11 @@
 """Labels that can be told from a part of the input that should not tell them.
 
-What it measures: out-of-fold accuracy of word naive Bayes on the length alone, the first words alone and, in pair tasks, the
-second text alone, against the same probe on permuted labels and against the largest class.
+What it measures: out-of-fold accuracy of naive Bayes on the length alone, the first words alone, the marks and capitals alone
+(punctuation, other signs, white space, how much is in capitals: no word) and, in pair tasks, the second text alone, against the
+same probe on permuted labels and against the largest class.
 Why it inflates a score: a model can answer without reading what it is asked about, on test rows written by the same people.
-How it errs: length and first words may be honest evidence of a label; what a probe cannot use, a stronger model may.
+How it errs: length, first words or a question mark may be honest evidence of a label; what a probe cannot use, a stronger model
+may; a model that does not see capitals gains nothing from them.
 Source: Gururangan et al. 2018, arXiv:1803.02324; Poliak et al. 2018, arXiv:1805.01042; a caution in Feng et al. 2019.
 """
 
@@ -39,6 +41,12 @@ class Params:
     """How much of the way from the null to 1 the accuracy must have come. Unitless, 0..1. Ours; no source."""
     most_rows: int = 20000
     """Rows looked at; a random sample of more. Count. Ours; no source."""
+
+
+CAPITALS = (0.001, 0.03, 0.1, 0.3, 0.8)
+"""Shares of capitals among letters that part texts into kinds, from none to all. Ours; no source."""
+USUAL = 0.01
+"""Share of texts from which it also counts that a sign is not there. Ours; no source."""
 
 
 def run(evidence: Evidence, params: Params, rng: np.random.Generator) -> Looked | Skipped:
@@ -80,10 +88,36 @@ def _parts(data: Dataset, known: IntArray) -> dict[str, sp.csr_matrix]:
     parts = {
         "length": presence([f"bin{b}" for b in np.searchsorted(bounds, lengths).tolist()]),
         "first words": presence([" ".join(first) for first in tokens]),
+        "marks and capitals": _surfaces([data.texts[row] + (data.seconds[row] if data.seconds else "") for row in known]),
     }
     if data.seconds:
         parts["second text"] = presence([data.seconds[row] for row in known])
     return parts
+
+
+def _surfaces(texts: list[str]) -> sp.csr_matrix:
+    """Which signs that are no letter, digit or single space each text holds, which of the usual ones it lacks, and the kind of
+    its capitals, 0 or 1, (N, F)."""
+    places: dict[str, int] = {}
+    rows, columns = [], []
+    for row, text in enumerate(texts):
+        for sign in _signs(text):
+            rows.append(row)
+            columns.append(places.setdefault(sign, len(places)))
+    held = sp.csr_matrix((np.ones(len(rows)), (rows, columns)), shape=(len(texts), max(len(places), 1)))
+    usual = np.flatnonzero(np.asarray(held.sum(axis=0)).ravel() >= USUAL * len(texts))
+    return sp.hstack([held, sp.csr_matrix(1.0 - held[:, usual].toarray())], format="csr")
+
+
+def _signs(text: str) -> set[str]:
+    held = {character for character in text if not character.isalnum() and character != " "}
+    if "  " in text:
+        held.add("spaces in a row")
+    if text != text.strip():
+        held.add("space at an end")
+    capitals, letters = sum(map(str.isupper, text)), sum(map(str.isalpha, text))
+    held.add(f"capitals {int(np.searchsorted(CAPITALS, capitals / max(letters, 1)))}")
+    return held
 
 
 def _right(features: sp.csr_matrix, codes: IntArray, fold: IntArray, n_classes: int) -> "np.ndarray":  # type: ignore[type-arg]

@@ -66,3 +66,22 @@ def test_overlap_names_its_kind_and_its_share():
     assert share.value == pytest.approx(13 / n_test)
     assert share.n == n_test
     assert np.all([0 <= f.score <= 1 for f in found.findings])
+
+
+@pytest.mark.parametrize(
+    "disguise", [lambda text: f"{text} ~", str.upper, lambda text: f" {text}", lambda text: text.replace(" ", "  ")]
+)
+def test_a_sign_that_is_no_word_tells_the_label(disguise):
+    plain = rows(200, seed=7)
+    signed = [(i, s, disguise(t) if y == "pos" and k % 10 else t, y) for k, (i, s, t, y) in enumerate(plain)]
+    found = outcome("partial_input", dataset(signed))
+    reasons = {f.reason for f in found.findings}
+    assert "marks and capitals alone tells the label" in reasons
+    assert reasons <= {"marks and capitals alone tells the label", "length alone tells the label"}  # a sign more is a length too
+    assert found.measures["marks and capitals"].value > 0.9
+
+
+def test_signs_that_go_with_no_label_are_quiet():
+    plain = rows(200, seed=7)
+    signed = [(i, s, f"{t} ~" if k % 3 else t.upper(), y) for k, (i, s, t, y) in enumerate(plain)]
+    assert outcome("partial_input", dataset(signed)).findings == ()
