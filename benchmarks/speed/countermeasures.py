@@ -19,6 +19,7 @@ from benchmarks.countermeasures.cases import CASES, World, config
 from benchmarks.machine import machine
 from benchmarks.tasks.ours import Marks
 
+PLAIN, DROPPING = "plain", "plain, dropout 0.1"
 Costs = dict[str, tuple[float, float]]
 """Arm -> (seconds a step, seconds of the whole)."""
 
@@ -31,11 +32,11 @@ def main() -> None:
         world = case.make(options.data, options.work, 0, True)
         best: Costs = {}
         for _ in range(options.repeats):
-            for arm in ("plain", *case.arms):
+            for arm in (PLAIN, *([DROPPING] if "r_drop" in case.arms else []), *case.arms):
                 step, whole = _timed(world, arm)
                 before = best.get(arm, (step, whole))
                 best[arm] = (min(step, before[0]), min(whole, before[1]))
-                step, whole = (best[arm][at] / best["plain"][at] for at in (0, 1))
+                step, whole = (best[arm][at] / best[PLAIN][at] for at in (0, 1))
                 print(f"{name:20s}{arm:44s}{step:6.2f} a step{whole:6.2f} whole", flush=True)
         found[name] = _multiples(best)
     cached = {name: _multiples(costs) for name in options.cases.split(",") if len(costs := _on_cached(name, options)) > 1}
@@ -66,8 +67,12 @@ def _timed(world: World, arm: str, **settings: Any) -> tuple[float, float]:
     train(
         world.data,
         model=world.model,
-        countermeasures=[] if arm == "plain" else [arm.format(**world.knobs)],
-        config=replace(config(epochs=1), **{name: value for name, value in settings.items() if name != "folder"}),
+        countermeasures=[] if arm in (PLAIN, DROPPING) else [arm.format(**world.knobs)],
+        config=replace(
+            config(epochs=1),
+            dropout=0.1 if arm == DROPPING else 0.0,
+            **{name: value for name, value in settings.items() if name != "folder"},
+        ),
         seed=0,
         folder=settings.get("folder"),
         progress=marks,
@@ -80,11 +85,9 @@ def _timed(world: World, arm: str, **settings: Any) -> tuple[float, float]:
 
 
 def _multiples(costs: Costs) -> dict[str, Any]:
-    step, whole = costs["plain"]
+    step, whole = costs[PLAIN]
     return {
-        arm: {"step": round(mine / step, 2), "whole": round(own / whole, 2)}
-        for arm, (mine, own) in costs.items()
-        if arm != "plain"
+        arm: {"step": round(mine / step, 2), "whole": round(own / whole, 2)} for arm, (mine, own) in costs.items() if arm != PLAIN
     }
 
 
@@ -97,8 +100,8 @@ def _on_cached(name: str, options: argparse.Namespace) -> Costs:
     case, found = CASES[name], {}
     world = case.make(options.data, options.work, 0, True)
     folder = options.work / f"cached_{name}"
-    for arm in ("plain", "plain", *case.arms):
-        named = [] if arm == "plain" else [arm.format(**world.knobs)]
+    for arm in (PLAIN, PLAIN, *case.arms):
+        named = [] if arm == PLAIN else [arm.format(**world.knobs)]
         try:
             fitting(named, model=world.model, config=TrainConfig(tuning="head"))
         except InputError:
