@@ -17,6 +17,8 @@ SUITE = "suite_file"
 """Name of the outcome on a suite of tests that someone has written."""
 GIVEN = (REVISIONS, SUITE)
 """Outcomes on a user's own files; no budget limits them."""
+ALPHA = 0.05
+"""A measure counts as found up to this p value, corrected over the measures of its probe. Convention."""
 ProbeStatus = Literal["found", "not_detected", "described", "skipped"]
 MeasureStatus = Literal["found", "not_detected", "described"]
 Unit = Literal["share", "points", "nats", "ratio", "rows"]

@@ -12,7 +12,7 @@ from veridical.core.errors import ModelFailed, UnknownName
 from veridical.core.finding import Skipped
 from veridical.core.multiplicity import holm
 from veridical.core.plugins import get, names
-from veridical.core.probe_record import Counts, Measure, MeasureStatus, ProbeOutcome, ProbeRecord, ProbeStatus
+from veridical.core.probe_record import ALPHA, Counts, Measure, MeasureStatus, ProbeOutcome, ProbeRecord, ProbeStatus
 from veridical.core.progress import Progress, silent
 from veridical.core.randomness import stream
 from veridical.probe._contract import Cost, Measured, Probe
@@ -20,7 +20,6 @@ from veridical.probe._subject import Subject
 from veridical.probe.answers._subject import AnswerSubject
 
 FOLDER = "veridical.probe"
-ALPHA = 0.05
 FAILED = "The model failed on an input of this probe: "
 """How the reason of a skipped probe begins whose questions the model could not answer; it is asked again another time."""
 SETS: dict[str, tuple[Cost, ...]] = {

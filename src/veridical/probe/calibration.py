@@ -130,7 +130,8 @@ def brier_parts(
 class _Look:
     """n rows with their labels taken in one way. right: (n,), a share where a label is known in chances alone. opened: change
     of it per standard error of each stratum of a review, (n, H). weights: (n,), one vote a cluster; votes: the same in R
-    resamples of the clusters, (R, n). shifts: standard errors by which each resample moves the strata, (R, H)."""
+    resamples of the clusters, (R, n). shifts: standard errors by which each resample moves the strata, (R, H); luck: those by
+    which it moves what rows are that are known in chances alone, (R,)."""
 
     subject: TestRows
     confidence: FloatArray
@@ -139,6 +140,7 @@ class _Look:
     weights: FloatArray
     votes: FloatArray
     shifts: FloatArray
+    luck: FloatArray
     params: Params
 
     def estimate(self, value: float, drawn: FloatArray, method: str) -> Estimate:
@@ -146,11 +148,22 @@ class _Look:
         n_clusters = len(np.unique(self.subject.clusters))
         return Estimate(value, low, high, self.params.level, len(self.weights), n_clusters, method)
 
-    def mean(self, values: FloatArray, opened: FloatArray, method: str) -> Estimate:
-        """Weighted mean of values (n,), of which the review leaves `opened` (n, H) open."""
-        whole = self.votes.sum(axis=1)
+    def mean(self, labels: ReadLabels, costs: FloatArray, method: str) -> Estimate:
+        """Weighted mean of what each row costs; costs: were its right label that class, (n, C)."""
+        values, opened, whole = labels.mean(costs), labels.by_stratum(costs), self.votes.sum(axis=1)
         drawn = (self.votes @ values + (self.votes @ opened * self.shifts).sum(axis=1)) / whole
+        drawn = drawn + self.luck * self.unknown(labels.mean(costs**2) - values**2)
         return self.estimate(float(np.average(values, weights=self.weights)), drawn, method)
+
+    def unknown(self, variances: FloatArray) -> float:
+        """Standard error of a mean by what rows are that are known in chances alone. variances: of each row, (n,).
+
+        Twice their variance: a row that was read is one of the sample and stands for unread rows as well, and what it turns out
+        to be moves both the same way. With u of a stratum's rows unread and n read the mean varies with (u / n + 1)^2 n = u^2 / n
+        + 2 u + n rows' variances, of which the stratum's standard error holds the first and the spread of the rows the last.
+        """
+        share = self.weights / self.weights.sum()
+        return float(np.sqrt(2 * (share**2 @ variances.clip(0.0))))
 
 
 def _look(
@@ -165,7 +178,8 @@ def _look(
     weights = 1.0 / counts[member]
     votes = resampled_counts(len(counts), params.replicates, rng)[:, member] * weights
     return _Look(
-        subject, confidence, right, np.zeros((len(right), 1)), weights, votes, np.zeros((params.replicates, 1)), params
+        subject, confidence, right, np.zeros((len(right), 1)), weights, votes, shifts=np.zeros((params.replicates, 1)),
+        luck=np.zeros(params.replicates), params=params,
     )  # fmt: skip
 
 
@@ -207,7 +221,8 @@ def _as_read(look: _Look, subject: Subject, labels: ReadLabels, rng: np.random.G
     """The same rows with their labels as far as people have read them."""
     said = np.eye(labels.labels.shape[1])[subject.predicted]
     opened = labels.by_stratum(said)
-    return replace(look, right=labels.mean(said), opened=opened, shifts=rng.standard_normal((len(look.votes), opened.shape[1])))
+    shifts, luck = rng.standard_normal((len(look.votes), opened.shape[1])), rng.standard_normal(len(look.votes))
+    return replace(look, right=labels.mean(said), opened=opened, shifts=shifts, luck=luck)
 
 
 def run_answers(subject: AnswerSubject, params: Params, rng: np.random.Generator) -> Measured | Skipped:
@@ -244,9 +259,8 @@ def _share_right(look: _Look) -> str:
 def _review_error(look: _Look) -> float:
     """Standard error of the share of right answers that the review leaves, 0 where labels are as given: of what each stratum's
     share is, and of whether a row that is right by chances alone is right."""
-    share = look.weights / look.weights.sum()
-    moved, doubt = share @ look.opened, share**2 @ (look.right * (1 - look.right)).clip(0.0)
-    return float(np.sqrt(moved @ moved + doubt))
+    moved = look.weights @ look.opened / look.weights.sum()
+    return float(np.hypot(np.sqrt(moved @ moved), look.unknown(look.right * (1 - look.right))))
 
 
 def _calibration_error(look: _Look, *, rng: np.random.Generator) -> Measure:
@@ -321,7 +335,7 @@ def _scores(look: _Look, subject: Subject, labels: ReadLabels) -> list[Measure]:
     )  # fmt: skip
     found = []
     for name, (costs, unit, about) in means.items():
-        estimate = look.mean(labels.mean(costs), labels.by_stratum(costs), "clusters resampled")
+        estimate = look.mean(labels, costs, "clusters resampled")
         found.append(Measure(name, estimate, unit, about))
     parts = brier_parts(probabilities, labels.labels, look.weights, bins=bins)
     made = np.array([brier_parts(probabilities, labels.labels, vote + 1e-300, bins=bins) for vote in look.votes[:200]])
@@ -345,7 +359,7 @@ def _temperature_measures(look: _Look, subject: Subject, labels: ReadLabels) -> 
     found = temperature(subject.trained.probabilities[rows], subject.data.codes[rows])
     logits = np.log(np.maximum(subject.probabilities, 1e-12))
     costs = _log_costs(logits / found) - _log_costs(logits)
-    estimate = look.mean(labels.mean(costs), labels.by_stratum(costs), "paired; clusters resampled")
+    estimate = look.mean(labels, costs, "paired; clusters resampled")
     about = f"Change of the log loss on test rows under temperature {found:.2f}, fitted on {len(rows)} validation rows."
     return [Measure("temperature_gain", estimate, "nats", about)], ()
 

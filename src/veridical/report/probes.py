@@ -8,7 +8,7 @@ from veridical.core.estimate import Estimate
 from veridical.core.probe_record import Curve, Example, Measure, ProbeOutcome, ProbeRecord
 from veridical.report import figures
 from veridical.report.safe_text import one_line
-from veridical.report.seen import seen_of, smallest
+from veridical.report.seen import corrected_together, seen_of, seen_with
 from veridical.report.terminal import WIDEST, cells, pad, pad_width, wrap
 from veridical.report.wording import Words
 
@@ -76,7 +76,7 @@ def probe_lines(record: ProbeRecord, words: Words) -> list[ProbeLine]:
 
 def probe_line(outcome: ProbeOutcome, words: Words) -> ProbeLine:
     ordered = sorted(outcome.measures, key=lambda measure: ORDER.index(measure.status))
-    among = sum(measure.mde is not None for measure in ordered)
+    among = corrected_together(outcome)
     measures = tuple(measure_line(measure, words, among=among) for measure in ordered)
     said = outcome.why if outcome.status == "skipped" else outcome.summary
     return ProbeLine(
@@ -96,12 +96,7 @@ def probe_line(outcome: ProbeOutcome, words: Words) -> ProbeLine:
 def measure_line(measure: Measure, words: Words, *, among: int = 1) -> MeasureLine:
     """among: how many measures of the probe were corrected together."""
     value, interval = in_unit(measure.estimate, measure.unit)
-    seen = words("seen_from_unit", mde=smallest(measure.mde, measure.unit)) if measure.mde is not None else ""
-    null = measure.null or 0.0
-    sides = {"above": measure.estimate.low > null, "below": measure.estimate.high < null}
-    alone = measure.unit == "points" and (any(sides.values()) if measure.worse == "both" else sides[measure.worse])
-    if measure.status == "not_detected" and alone and measure.mde is not None:
-        seen = words("seen_corrected", mde=smallest(measure.mde, measure.unit), n=figures.count(among))
+    seen = seen_with(measure, words, among=among)
     about, method = words.sentence(measure.about), words.sentence(measure.estimate.method)
     n = words("probe_n", n=figures.count(measure.estimate.n))
     return MeasureLine(_name(measure.name, words), measure.status, value, interval, n, seen, about, method, measure)

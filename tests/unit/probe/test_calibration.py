@@ -1,6 +1,7 @@
 """Calibration measures against hand-computed answers and simulation."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,7 +13,19 @@ from veridical.probe._read_labels import ReadLabels
 from veridical.probe._runner import run_probe
 from veridical.probe._subject import subject_of
 from veridical.probe._toys import ToyModel
-from veridical.probe.calibration import AS_GIVEN, Params, brier_parts, log_loss, probe, run, squared_error, temperature
+from veridical.probe.calibration import (
+    AS_GIVEN,
+    Params,
+    _as_read,
+    _look,
+    _overconfidence,
+    brier_parts,
+    log_loss,
+    probe,
+    run,
+    squared_error,
+    temperature,
+)
 
 
 def test_the_debiased_error_is_right_on_average():
@@ -81,12 +94,13 @@ def world(seed, *, noise=0.0):
 def read_of(subject, truth, expected, *, rows):
     """What the review of so many rows says, as a run has it."""
     codes, predicted, noise = subject.codes, subject.predicted, LabelNoise(np.eye(2), "none", 0.0, 0.1, expected)
-    ids, leaked = [str(i) for i in range(N)], np.zeros(N, bool)
+    n = len(codes)
+    ids, leaked = [str(i) for i in range(n)], np.zeros(n, bool)
     strata = frame(noise, ids=ids, codes=codes, predicted=predicted, leaked=leaked, params=ReviewParams())
     none = np.zeros(0, np.int64)
-    given = allocation(strata, np.full(N, 1 / N), rows=rows, done=none, params=ReviewParams())
+    given = allocation(strata, np.full(n, 1 / n), rows=rows, done=none, params=ReviewParams())
     drawn = draw(strata, given, done=none, seed=0)
-    answers = np.full(N, -1)
+    answers = np.full(n, -1)
     answers[drawn] = truth[drawn]
     found = apply_answers(noise, strata, truth=answers, codes=codes, predicted=predicted, params=ReviewParams())
     moves = found.change * found.spread[found.stratum][:, None]
@@ -147,6 +161,33 @@ def test_the_interval_after_a_review_holds_the_right_figures():
         for name, value in right.items():
             inside[name] += found[name].low <= value <= found[name].high
     assert min(inside.values()) >= 8, inside  # of 10, were it 95 %: 7 or fewer come once in 900 times
+
+
+TABLES, SMALL = 200, 300
+
+
+def test_after_a_review_false_alarms_are_as_rare_as_is_said():
+    """A calibrated model, 30 % of the labels wrong, half of the rows read. Without what a read row tells of itself and of those
+    it stands for at once, 9 % of these tables raise an alarm, and the claimed variance is 0.8 of the true one."""
+    gaps, errors, alarms = [], [], 0
+    for seed in range(TABLES):
+        rng = np.random.default_rng(seed)
+        positive = 1 / (1 + np.exp(-rng.normal(0, 2, SMALL)))
+        truth = (rng.random(SMALL) < positive).astype(np.int64)
+        given = np.where(rng.random(SMALL) < 0.3, 1 - truth, truth)
+        probabilities = np.column_stack([1 - positive, positive])
+        subject = SimpleNamespace(
+            rows=np.arange(SMALL), clusters=np.arange(SMALL), codes=given, predicted=probabilities.argmax(1)
+        )
+        read = read_of(subject, truth, 0.9 * probabilities + 0.05, rows=SMALL // 2)
+        right = np.asarray(subject.predicted == given, np.float64)
+        look = _look(subject, probabilities.max(1), right, Params(replicates=1), rng)
+        found = _overconfidence(_as_read(look, subject, read, rng))
+        gaps.append(found.estimate.value)
+        errors.append(found.estimate.width / 2 / 1.96)
+        alarms += found.p < 0.05
+    assert alarms / TABLES <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / TABLES)
+    assert np.mean(np.square(errors)) / np.var(gaps) > 0.85  # of 1; two standard errors of 200 tables are 0.2
 
 
 def test_the_surest_answers_that_are_all_right_are_not_right_for_sure():

@@ -164,3 +164,37 @@ def test_labels_in_examples_are_not_translated(record: ProbeRecord) -> None:
     first, votes = probe_lines(record, words("zh"))[0].examples
     assert (first.said_before, first.said_after, first.note) == ("length 90 %", "age 60 %", "姓名来源")
     assert (votes.said_before, votes.said_after) == ("3/5 个模型答 length", "1/5 个模型答 age，1/5 个答 name")
+
+
+def measured(low: float, high: float, *, p: float | None = 0.5, null: float = 0.0, unit: Unit = "points") -> Measure:
+    found = Estimate((low + high) / 2, low, high, 0.95, 100, 90, "clusters resampled")
+    return Measure("lost score", found, unit, "", null=null, mde=1.5, p=p, status="not_detected")
+
+
+APART = {
+    "corrected": (measured(0.3, 2.0, p=0.02), "alone it would be told apart, among 3 measures", "在 3 项度量中则不能"),
+    "tested": (measured(0.3, 2.0, p=0.08), "the interval would tell it apart, the test does not", "检验则不能"),
+    "against": (measured(0.3, 2.0, null=1.0), "compared with 1.0 points, not with 0", "与 1.0 分 比较，而非与 0 比较"),
+    "harmless": (measured(-2.0, -0.3), "it lies on the side where nothing is wrong", "偏向无问题的一侧"),
+}
+
+
+@pytest.mark.parametrize("why", APART)
+def test_an_interval_that_leaves_out_zero_says_why_nothing_was_detected(record: ProbeRecord, why: str) -> None:
+    measure, *said = APART[why]
+    calm = [replace(measured(-1.0, 1.0), name=name) for name in ("one", "two")]
+    outcome = replace(record.probes[1], measures=(*calm, measure))
+    for lang, text in zip(("en", "zh"), said, strict=True):
+        (line,) = probe_lines(replace(record, probes=(outcome,)), words(lang))
+        assert sum(text in one.seen for one in line.measures) == 1, line.measures
+        assert line.seen.endswith((": 1", "1 项")), line.seen  # the headline counts them: the measure itself may not be shown
+    (line,) = probe_lines(replace(record, probes=(replace(outcome, measures=tuple(calm)),)), words("en"))
+    assert line.seen == "smallest visible 1.5 points"
+    assert {m.seen for m in line.measures} == {"smallest visible 1.5"}
+
+
+def test_a_share_away_from_zero_says_what_it_is_compared_with(record: ProbeRecord) -> None:
+    outcome = replace(record.probes[1], measures=(measured(0.41, 0.55, null=0.5, unit="share"),))
+    (line,) = probe_lines(replace(record, probes=(outcome,)), words("en"))
+    assert line.measures[0].seen.endswith("; compared with 50.0 %, not with 0")
+    assert "compared" not in line.seen  # a share that leaves out 0 is nothing to wonder at
