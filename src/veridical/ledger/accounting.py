@@ -1,7 +1,7 @@
 """The account: from the reported score to the honest one, and to the honest one under a contract; every point with its
 interval."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -257,12 +257,20 @@ def _noise_bounds(game: Coalitions, full: Value) -> tuple[float, float]:
     return min(scores) - full.score, max(scores) - full.score
 
 
-TRANSFER_WORDS: dict[str, Callable[[Coalitions], wording.Said]] = {
-    "groups": wording.groups,
-    "fragility": wording.fragility,
-    "shift": wording.shift,
-    "concept": wording.concept,
-}
+def _said_of(player: str, game: Coalitions) -> wording.Said:
+    """What is said of a player of the transfer block."""
+    contract, tables = game.contract, game.tables
+    transfer = tables.transfer
+    assert contract is not None
+    if player == "groups":
+        return wording.groups(contract, transfer.group)
+    if player == "fragility":
+        assert contract.perturbation is not None
+        changed = float((tables.edited(tables.cue_present) != tables.predicted[:, None]).mean())
+        return wording.fragility(contract.perturbation, changed=changed, n=tables.people.n)
+    if player == "shift":
+        return wording.shift(rows=transfer.target_rows, auc=transfer.auc)
+    return wording.concept(rows=len(transfer.target_codes), shifted=game.shift_works)
 
 
 @dataclass(frozen=True, eq=False)
@@ -328,7 +336,7 @@ class _Account:
             if player in positions:
                 said = wording.shortcut(game, positions[player], game.shortcuts[positions[player]][1])
             else:
-                said = TRANSFER_WORDS[player](game)
+                said = _said_of(player, game)
             bounds = game.if_edits_break_labels(frozenset((*self.game.active, player)))
             listed.append(self.books.component(player, "transfer", share, critical, said, bounds=bounds))
         return listed

@@ -77,6 +77,15 @@ class Changes:
         item = float(worth @ total / max(float(total.sum()), 1e-12))
         return np.where(self.differs, np.maximum(np.abs(self.shown @ self.slopes), item / 2), item)
 
+    def mixed(self, edited: "Changes", share: float) -> "Changes":
+        """Of rows of which a share arrives as in `edited`."""
+
+        def both(one: FloatArray, other: FloatArray) -> FloatArray:
+            return (1 - share) * one + share * other
+
+        given = Margins(*np.split(both(self.stacked, edited.stacked), 3, axis=1))
+        return replace(self, given=given, shown=both(self.shown, edited.shown), found=both(self.found, edited.found))
+
 
 def changes(
     measure: Measure, *, gold: Sequence[str], said: Sequence[str], right: Sequence[str | None], names: tuple[str, ...]
@@ -123,6 +132,8 @@ class AnswerReview:
     reported: Changes
     declared: Changes
     params: AnswerReviewParams
+    edited: tuple[Changes, Changes] | None = None
+    """The same of texts edited as a contract says, mean over the draws: as reported, as declared."""
 
     @property
     def n_seen(self) -> int:
@@ -171,20 +182,22 @@ class AnswerReview:
         asked = np.bincount(self.cell[self.seen], minlength=len(self.frame.names))
         return np.where(self.seen, (size / np.maximum(asked, 1))[self.cell], 0.0)
 
-    def _changes(self, *, protocol: bool) -> Changes:
-        return self.declared if protocol else self.reported
+    def _changes(self, *, protocol: bool, edits: float) -> Changes:
+        plain = self.declared if protocol else self.reported
+        return plain.mixed(self.edited[protocol], edits) if edits and self.edited else plain
 
-    def corrected(self, carried: FloatArray, *, protocol: bool) -> Margins:
-        """Statistics as they stand after the review. carried: weight with which each row enters the totals, (n,)."""
-        changes = self._changes(protocol=protocol)
+    def corrected(self, carried: FloatArray, *, protocol: bool, edits: float = 0.0) -> Margins:
+        """Statistics as they stand after the review. carried: weight with which each row enters the totals, (n,). edits: share of
+        rows that arrives edited."""
+        changes = self._changes(protocol=protocol, edits=edits)
         rows = changes.stacked + np.where(self.seen[:, None], changes.found, self._means(changes, carried)[self.cell])
         return Margins(*np.split(rows, 3, axis=1))
 
-    def spread(self, carried: FloatArray, slopes: FloatArray, *, protocol: bool) -> FloatArray:
+    def spread(self, carried: FloatArray, slopes: FloatArray, *, protocol: bool, edits: float = 0.0) -> FloatArray:
         """What drawing these rows instead of others adds to a score's error, a standard deviation for each stratum, (H,).
 
-        carried: as in `corrected`. slopes: of the metric at the corrected totals, (3W,)."""
-        changes, params, n_strata = self._changes(protocol=protocol), self.params, len(self.frame.names)
+        carried, edits: as in `corrected`. slopes: of the metric at the corrected totals, (3W,)."""
+        changes, params, n_strata = self._changes(protocol=protocol, edits=edits), self.params, len(self.frame.names)
         means, seen, cell = self._means(changes, carried), self.seen, self.cell
         left = np.where(seen, (changes.found - means[cell]) @ slopes, 0.0)
         asked = np.bincount(cell[seen], minlength=n_strata)

@@ -12,6 +12,7 @@ from veridical.ledger.contract import Contract, Shortcut
 from veridical.ledger.game import Coalition, Value, combine
 from veridical.ledger.inference import Uncertainty
 from veridical.ledger.review import Reviewed
+from veridical.ledger.reweighting import NOT_ASKED, Margin, group_margin, like_target, raked, residuals, too_few_left
 from veridical.ledger.score_table import Predictions, Statistics, answered_like, imputed, statistics, worst
 from veridical.ledger.tables import Tables, cue_number
 from veridical.models.model import FloatArray
@@ -115,23 +116,9 @@ class Coalitions:
         self, score: FloatArray, weights: FloatArray, projection: FloatArray, coalition: Coalition
     ) -> tuple[FloatArray, FloatArray]:
         """Influence of each row on a calibrated mean, (n,), and the mean's slope in the population's basis, (q,)."""
+        groups = self._groups if "groups" in coalition else None
         basis = self.tables.people.basis
-        if "shift" in coalition:
-            # The target's own means are not known from train rows: the weights alone carry the estimate.
-            return weights * (score - self._cell_means(score, weights, coalition)), np.zeros(basis.shape[1])
-        if "groups" in coalition:
-            cells = np.eye(len(self._group_shares))[self._group_cells]
-            design, root = np.concatenate([basis, cells], axis=1), np.sqrt(np.maximum(weights, 0.0))
-            fitted = np.linalg.lstsq(design * root[:, None], score * root, rcond=None)[0]
-            return weights * (score - design @ fitted), fitted[: basis.shape[1]]
-        coefficients = projection.T @ score
-        return weights * (score - basis @ coefficients), coefficients
-
-    def _cell_means(self, score: FloatArray, weights: FloatArray, coalition: Coalition) -> FloatArray:
-        """Weighted mean score of each row's group, or of all rows where groups are not raked, (n,)."""
-        cells = self._group_cells if "groups" in coalition else np.zeros(len(score), np.int64)
-        mass, sums = np.bincount(cells, weights), np.bincount(cells, weights * score)
-        return np.asarray((sums / np.where(np.abs(mass) > MIN_MASS, mass, 1.0))[cells])
+        return residuals(score, weights, basis=basis, projection=projection, groups=groups, shifted="shift" in coalition)
 
     @cached_property
     def concept(self) -> Value:
@@ -248,24 +235,13 @@ class Coalitions:
         """The weights under the coalition's weight toggles, summing to 1: the target's density first, then all margins raked
         jointly (Deming and Stephan 1940): groups to the contract's shares, every reweighted cue independent of the label."""
         if "shift" in coalition:
-            weights = np.maximum(weights, 0.0) * self.tables.transfer.ratio
-            weights = weights / weights.sum()
+            weights = like_target(weights, self.tables.transfer.ratio)
         margins = [
             self._cue_margin(position, weights)
             for position, (name, shortcut) in enumerate(self.shortcuts)
             if name in coalition and shortcut.op == "reweight"
         ]
-        if "groups" in coalition:
-            margins.append((self._group_cells, self._group_shares))
-        for _ in range(RAKING_ROUNDS if len(margins) > 1 else len(margins)):
-            before = weights
-            for cells, wanted in margins:
-                mass = np.bincount(cells, np.maximum(weights, 0.0), minlength=len(wanted))
-                weights = weights * (wanted / np.maximum(mass, MIN_MASS))[cells]
-                weights = weights / weights.sum()
-            if np.abs(weights - before).max() < MIN_MASS:
-                break
-        return weights
+        return raked(weights, [*margins, *([self._groups] if "groups" in coalition else [])])
 
     def _cue_margin(self, position: int, weights: FloatArray) -> tuple[IntArray, FloatArray]:
         """(cell of each row, wanted share of each cell) that make cue and label independent: p(cue) p(label)."""
@@ -276,15 +252,9 @@ class Coalitions:
         return cue * c + self.tables.codes, np.outer(rate, joint.sum(axis=0) / joint.sum()).ravel()
 
     @cached_property
-    def _group_cells(self) -> IntArray:
-        """Group of each row; those that the contract does not name come last, (n,)."""
-        group = self.tables.transfer.group
-        return np.where(group < 0, len(self._group_shares) - 1, group)
-
-    @cached_property
-    def _group_shares(self) -> FloatArray:
-        """The contract's share of each group, and 0 for all others."""
-        return np.array([*(share for _, share in self.contract.groups), 0.0] if self.contract else [0.0])
+    def _groups(self) -> Margin:
+        """Group of each row, and the contract's share of each."""
+        return group_margin(self.tables.transfer.group, [share for _, share in (self.contract or NO_CONTRACT).groups])
 
     def unsupported(self, player: str) -> str:
         """Why a toggle cannot be played: no model to ask, a combination that never occurs, or too few rows left; empty where it
@@ -306,17 +276,8 @@ class Coalitions:
                 return f"no unleaked test row belongs to group {missing[0]!r}"
         elif player != "shift":
             return ""
-        weights = np.maximum(self._reweighted(self._projection[True] @ self.tables.people.target, frozenset({player})), 0.0)
-        effective = float(weights.sum() ** 2 / (weights @ weights))
-        if effective >= MIN_EFFECTIVE:
-            return ""
-        order = np.argsort(-weights, kind="stable")
-        top = 100 * float(weights[order[:10]].sum() / weights.sum())
-        heaviest = ", ".join(repr(str(row)) for row in self.tables.ids[order[:NAMED_ROWS]])
-        return (
-            f"the weights leave {effective:.0f} effective rows, fewer than {MIN_EFFECTIVE}; the ten heaviest hold {top:.0f} % "
-            f"(the first of them: {heaviest})"
-        )
+        weights = self._reweighted(self._projection[True] @ self.tables.people.target, frozenset({player}))
+        return too_few_left(weights, self.tables.ids)
 
     def _seen(self, group: int) -> bool:
         return bool((self.fresh & (self.tables.transfer.group == group)).any())
@@ -477,15 +438,6 @@ class Coalitions:
         return Uncertainty(people.cluster, people.target_covariance, people.basis.shape[1])
 
 
-NOT_ASKED = "this asks the scored model about other texts, and only predictions are there (from a file, or from a model a fold)"
-NAMED_ROWS = 3
-"""Rows of the largest weights that a refusal to reweight names. Ours; no source."""
-MIN_EFFECTIVE = 50
-"""Effective rows, (sum w)^2 / sum w^2, under which reweighting abstains. ledger: support."""
-MIN_MASS = 1e-12
-"""Weight under which a cell counts as empty, and change of a weight under which raking has converged."""
-RAKING_ROUNDS = 200
-"""Rounds of raking at most. Ours; no source."""
 NO_CONTRACT = Contract("", "clusters", (), "")
 
 

@@ -187,6 +187,15 @@ def _target(entry: Any, contract: Path) -> Path | None:
     return path
 
 
+def refuse_of_structures(contract: Contract, *, task: str) -> None:
+    """Raise InputError for what a task with more than one label a row cannot be asked."""
+    if contract.shortcuts:
+        raise InputError(
+            f"The contract {contract.name!r} names shortcuts: what is right once a word is put in or taken out is known of one "
+            f"label a row, which task {task} does not have. Leave shortcuts out; groups, perturbations and target can stay."
+        )
+
+
 def refuse_absent(contract: Contract, data: Dataset) -> None:
     """Raise InputError when the contract names a word or a group that no row holds, SurroundingsError for edits that need a tool
     which is not installed."""

@@ -1,14 +1,14 @@
-"""The measurement block where an answer is more than one label: protocol, leakage, sample and, once answers were reviewed, noise,
-from the same cached statistics.
+"""The account where an answer is more than one label: protocol, leakage, sample and, once answers were reviewed, noise, then what
+a contract declares, from the same cached statistics.
 
 Each test row holds two sets of statistics: those of the score as it is reported and those of the score that the task declares in
 its place; the first player, protocol, switches between them. A leaked row's statistics are imputed from unleaked rows: what it
 would get right as a rate of what there is to be found, and what it would say wrongly, both linear in the row's description.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -16,12 +16,15 @@ from veridical.core.estimate import Estimate
 from veridical.core.ledger_record import Component, Ledger
 from veridical.dataset.rows import Dataset
 from veridical.ledger import wording
-from veridical.ledger.answer_review import AnswerReview, AnswerReviewParams, answer_frame, changes
+from veridical.ledger.answer_review import AnswerReview, AnswerReviewParams, Changes, answer_frame, changes
+from veridical.ledger.answer_transfer import AnswerTransfer
 from veridical.ledger.bookkeeping import Books
-from veridical.ledger.game import Coalition, Share, Value, coefficients, shapley
+from veridical.ledger.game import Coalition, Share, Value, coefficients, combine, shapley
 from veridical.ledger.inference import Uncertainty
 from veridical.ledger.population import BoolArray, Population
 from veridical.ledger.reuse import best_of
+from veridical.ledger.reweighting import NOT_ASKED, Margin, group_margin, like_target, raked, residuals, too_few_left
+from veridical.ledger.structured_contract import under_contract
 from veridical.models.model import FloatArray
 from veridical.tasks._contract import Margins, Measure, Structure
 from veridical.tasks._totals import gradient, value
@@ -34,25 +37,36 @@ CALIBRATED, REVIEWED = "calibrated to the population, clusters resampled; ", "an
 
 @dataclass(frozen=True, eq=False)
 class Scored:
-    """Statistics of the n test rows under one measure."""
+    """Statistics of the n test rows under one measure. edits: gives those of the answers to each draw of a contract's edits;
+    turned: share of these that are other answers. target: statistics of its target's labelled rows."""
 
     measure: Measure
     rows: Margins
+    edits: tuple[Callable[[], Margins], ...] = ()
+    target: Margins | None = None
+    turned: float = 0.0
 
     @cached_property
     def stacked(self) -> FloatArray:
         return self.rows.stacked()
 
+    @cached_property
+    def edited(self) -> FloatArray:
+        """Mean over the draws, (n, 3W)."""
+        return np.asarray(sum(draw().stacked() for draw in self.edits) / len(self.edits))
+
 
 @dataclass(frozen=True, eq=False)
 class StructuredGame:
     """reported, declared: the score as it is reported, and the one that belongs in its place (the same where it counts nothing
-    that is no achievement). review: what was read of the answers given, None without."""
+    that is no achievement). review: what was read of the answers given, None without. transfer: what a contract asks, None
+    without; its players act on top of all others: groups and shift on weights, fragility on answers, concept is an offset."""
 
     people: Population
     reported: Scored
     declared: Scored
     review: AnswerReview | None = None
+    transfer: AnswerTransfer | None = None
 
     @property
     def players(self) -> tuple[str, ...]:
@@ -74,10 +88,12 @@ class StructuredGame:
             projection, rows, weights = self._projection["leakage" in coalition], given.stacked(), self._carried(coalition)
             totals = weights @ rows
             slopes = gradient(metric, totals)
-            score = rows @ slopes
-            slope = projection.T @ score
-            read = self._read(coalition, slopes)
-            return Value(value(metric, totals), weights * (score - people.basis @ slope), slope, read)
+            influence, slope = residuals(
+                rows @ slopes, weights, basis=people.basis, projection=projection,
+                groups=self._groups if "groups" in coalition else None, shifted="shift" in coalition,
+            )  # fmt: skip
+            plain = Value(value(metric, totals), influence, slope, self._read(coalition, slopes))
+            return combine([plain, self.concept], [1.0, 1.0]) if "concept" in coalition else plain
         weights, moved = np.full(people.n, 1.0 / people.n), np.zeros(people.n)
         filled = _Filled(people, given) if self._fills(coalition) else None
         rows = given.stacked() if filled is None else filled.rows
@@ -102,17 +118,92 @@ class StructuredGame:
         people = self.people
         even = np.full(people.n, 1.0 / people.n)
         if "sample" in coalition:
-            return self._projection["leakage" in coalition] @ people.target
+            return self._reweighted(self._projection["leakage" in coalition] @ people.target, coalition)
         if not self._fills(coalition):
             return even
         leaked = np.where(people.fresh, 0.0, even)
         return np.asarray(even - leaked + self._projection[True] @ (leaked @ people.basis))
 
     def _rows(self, coalition: Coalition) -> Margins:
-        """Statistics as given, or as they stand after the review."""
+        """Statistics as given, or as they stand after the review; of texts as they are, or as they arrive."""
+        edits = self._edits(coalition)
         if self.review is None or "noise" not in coalition:
-            return self._scored(coalition).rows
-        return self.review.corrected(self._carried(coalition), protocol="protocol" in coalition)
+            scored = self._scored(coalition)
+            mixed = (1 - edits) * scored.stacked + edits * scored.edited if edits else None
+            return scored.rows if mixed is None else Margins(*np.split(mixed, 3, axis=1))
+        return self.review.corrected(self._carried(coalition), protocol="protocol" in coalition, edits=edits)
+
+    def _edits(self, coalition: Coalition) -> float:
+        """Share of the rows that arrives edited."""
+        edits = self.transfer.contract.perturbation if self.transfer else None
+        return edits.rate if edits and "fragility" in coalition else 0.0
+
+    @cached_property
+    def _groups(self) -> Margin:
+        """Group of each row, and the contract's share of each."""
+        assert self.transfer is not None
+        return group_margin(self.transfer.group, [share for _, share in self.transfer.contract.groups])
+
+    def _reweighted(self, weights: FloatArray, coalition: Coalition) -> FloatArray:
+        """The weights under the contract's toggles: the target's density first, then the groups raked to their shares."""
+        if "shift" in coalition and self.transfer is not None:
+            weights = like_target(weights, self.transfer.ratio)
+        return raked(weights, [self._groups]) if "groups" in coalition else weights
+
+    def unsupported(self, player: str) -> str:
+        """Why a player of the contract cannot be played; empty where it can."""
+        assert self.transfer is not None
+        if player == "fragility":
+            return "" if self.transfer.asked else NOT_ASKED
+        if player == "groups":
+            seen = set(self.transfer.group[self.people.fresh].tolist())
+            named = enumerate(self.transfer.contract.groups)
+            missing = [name for code, (name, share) in named if share > 0 and code not in seen]
+            if missing:
+                return f"no unleaked test row belongs to group {missing[0]!r}"
+        weights = self._reweighted(self._projection[True] @ self.people.target, frozenset({player}))
+        return too_few_left(weights, self.transfer.ids)
+
+    @cached_property
+    def shift_works(self) -> bool:
+        return self.transfer is not None and len(self.transfer.ratio) > 0 and not self.unsupported("shift")
+
+    @cached_property
+    def concept(self) -> Value:
+        """What the target's labels show beyond the reweighted test rows: the direct score minus that. An offset."""
+        assert self.transfer is not None
+        coalition = frozenset((*self.players, *(("shift",) if self.shift_works else ())))
+        base, scored = self(coalition), self._scored(coalition)
+        assert scored.target is not None
+        rows, metric = scored.target.stacked(), scored.measure.metric
+        _, member, sizes = np.unique(self.transfer.target_cluster, return_inverse=True, return_counts=True)
+        weights = 1.0 / (sizes[member] * len(sizes))
+        totals = weights @ rows
+        score = rows @ gradient(metric, totals)
+        by_cluster = np.bincount(member, weights * (score - weights @ score))
+        direct = Value(value(metric, totals), 0 * base.influence, 0 * base.slope, 0 * base.review)
+        direct.review[-1] = float(np.sqrt(by_cluster @ by_cluster * len(sizes) / max(len(sizes) - 1, 1)))
+        return combine([direct, base], [1.0, -1.0])
+
+    def if_edits_break_labels(self, coalition: Coalition) -> tuple[float, float]:
+        """How far the score under the coalition may lie below (<= 0) and above (>= 0): edits that change the right answer may all
+        be answered wrongly, or all rightly."""
+        edits = self.transfer.contract.perturbation if self.transfer else None
+        if "fragility" not in coalition or edits is None or edits.valid == 1.0:
+            return 0.0, 0.0
+        totals = np.maximum(self._carried(coalition) @ self._rows(coalition).stacked(), 0.0)
+        right, true, said = np.split(totals, 3)
+        metric = self._scored(coalition).measure.metric
+        broken, middle = edits.rate * (1 - edits.valid), value(metric, totals)
+        low = value(metric, np.concatenate([right * (1 - broken), true, said]))
+        right = right + broken * np.maximum(true - right, 0)
+        high = value(metric, np.concatenate([right, true, np.maximum(said, right)]))
+        return min(low - middle, 0.0), max(high - middle, 0.0)
+
+    def with_draw(self, draw: int) -> "StructuredGame":
+        """The same with one draw of the edits alone, labels as given."""
+        one = [replace(scored, edits=scored.edits[draw : draw + 1]) for scored in (self.reported, self.declared)]
+        return replace(self, reported=one[0], declared=one[1], review=None)
 
     def _read(self, coalition: Coalition, slopes: FloatArray) -> FloatArray:
         """`Value.review` of a coalition."""
@@ -121,7 +212,8 @@ class StructuredGame:
         n_strata = len(self.review.frame.names)
         if "noise" not in coalition:
             return np.zeros(n_strata + NOT_OF_REVIEWS)
-        spread = self.review.spread(self._carried(coalition), slopes, protocol="protocol" in coalition)
+        protocol, edits = "protocol" in coalition, self._edits(coalition)
+        spread = self.review.spread(self._carried(coalition), slopes, protocol=protocol, edits=edits)
         return np.concatenate([spread, np.zeros(NOT_OF_REVIEWS)])
 
     def luck(self, coalition: Coalition) -> float:
@@ -202,24 +294,44 @@ class _Rate:
         self.influence = (design * (vote * (total - design @ self.coefficients))[:, None]) @ inverse
 
 
-def scored_rows(data: Dataset, structure: Structure, people: Population, *, said: list[str], metric: str) -> StructuredGame:
+def scored_rows(
+    data: Dataset,
+    structure: Structure,
+    people: Population,
+    *,
+    said: list[str],
+    metric: str,
+    transfer: AnswerTransfer | None = None,
+) -> StructuredGame:
     """The game of the test rows' answers. said: of all rows of the data set. metric: name of the score as it is reported."""
-    gold = [str(data.answers[row]) for row in people.rows]
-    return scored_answers(structure, people, gold=gold, said=[said[row] for row in people.rows], names=data.labels, metric=metric)
+    gold, own = [str(data.answers[row]) for row in people.rows], [said[row] for row in people.rows]
+    return scored_answers(structure, people, gold=gold, said=own, names=data.labels, metric=metric, transfer=transfer)
 
 
 def scored_answers(
-    structure: Structure, people: Population, *, gold: Sequence[str], said: Sequence[str], names: tuple[str, ...], metric: str
+    structure: Structure,
+    people: Population,
+    *,
+    gold: Sequence[str],
+    said: Sequence[str],
+    names: tuple[str, ...],
+    metric: str,
+    transfer: AnswerTransfer | None = None,
 ) -> StructuredGame:
     """gold, said: answers given, and those of the model, of the n test rows. names: what answers are made of."""
 
     def scored(name: str) -> Scored:
         measure = structure.measures[name]
-        return Scored(measure, measure.margins(gold, said, names))
+        edits, target = transfer.edited if transfer else (), None
+        if transfer and transfer.target_gold:
+            target = measure.margins(transfer.target_gold, transfer.target_said, names)
+        drawn = tuple(partial(measure.margins, gold, answers, names) for answers in edits)
+        turned = transfer.changed(said) if transfer else 0.0
+        return Scored(measure, measure.margins(gold, said, names), drawn, target, turned)
 
     reported = scored(metric)
     instead = structure.measures[metric].stands_for
-    return StructuredGame(people, reported, scored(instead) if instead else reported)
+    return StructuredGame(people, reported, scored(instead) if instead else reported, transfer=transfer)
 
 
 def reviewed_answers(
@@ -233,18 +345,28 @@ def reviewed_answers(
     unsure: BoolArray,
     names: tuple[str, ...],
     metric: str,
+    edited: Sequence[Sequence[str]] = (),
 ) -> AnswerReview:
     """right: the right answer of each test row where a person gave one, as it is stored. unsure: rows that a person could not
-    judge, (n,)."""
+    judge, (n,). edited: what the model says of each draw of edits."""
     measure = structure.measures[metric]
-    reported = changes(measure, gold=gold, said=said, right=right, names=names)
-    instead = structure.measures[measure.stands_for] if measure.stands_for else None
-    declared = reported if instead is None else changes(instead, gold=gold, said=said, right=right, names=names)
+    instead = structure.measures[measure.stands_for] if measure.stands_for else measure
+
+    def both(answers: Sequence[str]) -> tuple[Changes, Changes]:
+        found = changes(measure, gold=gold, said=answers, right=right, names=names)
+        return found, found if instead is measure else changes(instead, gold=gold, said=answers, right=right, names=names)
+
+    reported, declared = both(said)
+    drawn: tuple[Changes, Changes] | None = None
+    for number, answers in enumerate(edited):  # their mean, one at a time
+        one = both(answers)
+        mean = [before.mixed(now, 1 / (number + 1)) for before, now in zip(drawn or one, one, strict=True)]
+        drawn = (mean[0], mean[1])
     params = AnswerReviewParams()
-    drawn = answer_frame(declared, ids=ids, leaked=people.leaked, params=params)
+    strata = answer_frame(declared, ids=ids, leaked=people.leaked, params=params)
     seen = np.array([answer is not None for answer in right], bool)
     changed = np.array([answer is not None and answer != label for answer, label in zip(right, gold, strict=True)], bool)
-    return AnswerReview(drawn, seen, unsure & ~seen, changed, reported, declared, params)
+    return AnswerReview(strata, seen, unsure & ~seen, changed, reported, declared, params, drawn)
 
 
 def account_structured(
@@ -278,16 +400,18 @@ def account_structured(
     )
     honest = empty.score - sum(c.points.value for c in components if c.points) / 100
     open_ended = (-honest, 1.0 - honest) if game.too_few_unleaked else (0.0, 0.0)
+    method = f"{CALIBRATED}{'labels as given' if game.review is None else REVIEWED}"
+    under = under_contract(game, books, honest=honest, open_ended=game.too_few_unleaked, method=method)
     return Ledger(
         metric=metric,
-        votes="clusters",
+        votes=game.transfer.contract.votes if game.transfer else "clusters",
         reported=books.score(empty, empty.score, (0.0, 0.0), "cluster bootstrap, rows as given"),
-        honest=books.score(full, honest, open_ended, f"{CALIBRATED}{'labels as given' if game.review is None else REVIEWED}"),
-        contract=None,
-        components=components,
+        honest=books.score(full, honest, open_ended, method),
+        contract=under.score,
+        components=(*components, *under.components),
         floors=floors,
         notes=_notes(game),
-        interactions=tuple(books.interactions(players, game)),
+        interactions=(*books.interactions(players, game), *under.interactions),
         variance=books.variance(full),
     )
 

@@ -18,6 +18,7 @@ from veridical.ledger.population import Population
 from veridical.models.linear import fit_linear
 from veridical.models.model import FloatArray, Model
 from veridical.models.out_of_fold import deal_clusters
+from veridical.tasks._contract import Task
 
 TEXTS_AT_ONCE = 20_000
 """Edited texts given to the model at a time, so that memory stays bounded. Ours; no source."""
@@ -122,10 +123,19 @@ class Target:
 
     @property
     def fresh_labelled(self) -> IntArray:
-        """Rows of the target whose label is known to the model and whose cluster is not in train."""
+        """Rows of the target whose label is known to the model, or whose answer is given, and whose cluster is not in train."""
         data, clusters = self.evidence.data, self.evidence.clusters
         in_train = np.isin(clusters[self.rows], clusters[data.rows("train")])
-        return self.rows[(data.codes[self.rows] >= 0) & ~in_train]
+        if _task_of(data).structure is not None:
+            labelled = np.array([data.answers[row] is not None for row in self.rows], bool)
+        else:
+            labelled = data.codes[self.rows] >= 0
+        return self.rows[labelled & ~in_train]
+
+
+def _task_of(data: Dataset) -> Task:
+    found: Task = get("veridical.tasks", "task", data.task)
+    return found
 
 
 def read_target(contract: Contract, evidence: Evidence, *, seed: int) -> Target:
@@ -135,19 +145,22 @@ def read_target(contract: Contract, evidence: Evidence, *, seed: int) -> Target:
     from veridical.dataset.loading import columns_of, load_inputs
 
     assert contract.target is not None
-    data, there = evidence.data, columns_of(contract.target)
+    data, there, task = evidence.data, columns_of(contract.target), _task_of(evidence.data)
     roles = {role: data.roles[role] for role in ("text", "second", "label") if data.roles.get(role) in there}
-    if "text" not in roles:
-        raise InputError(
-            f"The target {contract.target} has no column {data.roles.get('text', 'text')!r} as train has; its columns: "
-            f"{', '.join(there[:10])}. Rename its text column."
-        )
-    shape = get("veridical.tasks", "task", data.task).shape
+    for role in ("text", "second") if data.seconds is not None else ("text",):
+        if role not in roles:
+            raise InputError(
+                f"The target {contract.target} has no column {data.roles.get(role, role)!r} as train has; its columns: "
+                f"{', '.join(there[:10])}. Rename its column."
+            )
+    shape = task.structure.shape if task.structure else task.shape
     beside = {role: data.roles[role] for role in (shape.beside if shape else ()) if data.roles.get(role) in there}
     found = load_inputs(
-        contract.target, text=roles["text"], second=roles.get("second"), label=roles.get("label"), task=data.task, shape=shape,
-        beside=beside,
+        contract.target, text=roles.get("text"), second=roles.get("second"), label=roles.get("label"), task=data.task,
+        shape=shape, beside=beside, notation=data.notation or None,
     )  # fmt: skip
+    if not len(found):
+        raise InputError(f"The target {contract.target} holds no row that can be used. Give rows in the columns of train.")
     if (found.seconds is None) != (data.seconds is None):
         raise InputError(f"The target {contract.target} and train do not both hold pairs of texts. Give the same columns.")
     n = len(found)

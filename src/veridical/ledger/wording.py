@@ -7,9 +7,10 @@ import numpy as np
 
 from veridical.core.estimate import Estimate
 from veridical.core.ledger_record import Component, ComponentStatus
+from veridical.dataset.rows import IntArray
 from veridical.ledger.answer_review import AnswerReview
 from veridical.ledger.borrowing import Borrowed, BorrowParams
-from veridical.ledger.contract import Shortcut
+from veridical.ledger.contract import Contract, Perturbation, Shortcut
 from veridical.ledger.inference import POWER_FACTOR
 from veridical.ledger.population import Population
 from veridical.ledger.reuse import Chosen
@@ -188,9 +189,8 @@ def shortcut(game: "Coalitions", position: int, declared: Shortcut) -> Said:
     return Said(why, declared.op, tables.people.n, slack=0.0, details=details)
 
 
-def groups(game: "Coalitions") -> Said:
-    contract, group = game.contract, game.tables.transfer.group
-    assert contract is not None
+def groups(contract: Contract, group: IntArray) -> Said:
+    """group: code of each test row's group, -1 for those that the contract does not name, (n,)."""
     mix = ", ".join(f"{name} {100 * share:.0f} %" for name, share in contract.groups[:6])
     outside = int((group < 0).sum())
     rest = f"; {outside} test rows belong to none of them and have no vote" if outside else ""
@@ -198,37 +198,33 @@ def groups(game: "Coalitions") -> Said:
     return Said(why, "raking", int((group >= 0).sum()), slack=0.0)
 
 
-def fragility(game: "Coalitions") -> Said:
-    contract = game.contract
-    assert contract is not None
-    assert contract.perturbation is not None
-    edits, tables, n = contract.perturbation, game.tables, game.tables.people.n
-    changed = 100 * float((tables.edited(tables.cue_present) != tables.predicted[:, None]).mean())
+def fragility(edits: Perturbation, *, changed: float, n: int) -> Said:
+    """changed: share of edits after which the prediction is another. n: test rows."""
     said = (
         "" if edits.valid == 1.0 else f" Of the edits, {100 * (1 - edits.valid):.0f} % may change the right label: an interval."
     )
     why = (
         f"A share {edits.rate:.2f} of rows arrives edited ({', '.join(edits.names)}), as the mean of {edits.draws} edits a row; "
-        f"an edit changes {changed:.1f} % of predictions.{said}"
+        f"an edit changes {100 * changed:.1f} % of predictions.{said}"
     )
-    details = {"changed": changed / 100, "draws": edits.draws, "rate": edits.rate, "valid": edits.valid}
+    details = {"changed": changed, "draws": edits.draws, "rate": edits.rate, "valid": edits.valid}
     return Said(why, "mean over edits, common random numbers", n, slack=0.0, details=details)
 
 
-def shift(game: "Coalitions") -> Said:
-    transfer = game.tables.transfer
+def shift(*, rows: int, auc: float) -> Said:
+    """rows: of the target. auc: of the domain classifier."""
     why = (
-        f"Test rows were weighted like the {transfer.target_rows} rows of the target by a domain classifier (area under its "
-        f"curve {transfer.auc:.2f}; 0.50 means no difference). Assumes that equal texts have equal labels there."
+        f"Test rows were weighted like the {rows} rows of the target by a domain classifier (area under its "
+        f"curve {auc:.2f}; 0.50 means no difference). Assumes that equal texts have equal labels there."
     )
-    return Said(why, "density ratio, out of fold", transfer.target_rows, slack=0.0, details={"auc": transfer.auc})
+    return Said(why, "density ratio, out of fold", rows, slack=0.0, details={"auc": auc})
 
 
-def concept(game: "Coalitions") -> Said:
-    n = len(game.tables.transfer.target_codes)
-    before = "the reweighted test rows" if game.shift_works else "the test rows, which could not be reweighted"
-    why = f"{n} labelled rows of the target score otherwise than {before}: what a change of texts alone does not explain."
-    return Said(why, "target labels minus reweighted test rows", n, slack=0.0)
+def concept(*, rows: int, shifted: bool) -> Said:
+    """rows: labelled ones of the target. shifted: whether the test rows could be weighted like them."""
+    before = "the reweighted test rows" if shifted else "the test rows, which could not be reweighted"
+    why = f"{rows} labelled rows of the target score otherwise than {before}: what a change of texts alone does not explain."
+    return Said(why, "target labels minus reweighted test rows", rows, slack=0.0)
 
 
 DECLARED: dict[str, Any] = {"declared": True}

@@ -16,21 +16,24 @@ from veridical.dataset.row_shape import BadCell
 from veridical.dataset.rows import Dataset, IntArray
 from veridical.ledger import wording
 from veridical.ledger.answer_review import AnswerReview
+from veridical.ledger.candidates import made_of_data
 from veridical.ledger.review import UNSURE
 from veridical.ledger.structured import StructuredGame, account_structured, honest_width, reviewed_answers, scored_answers
-from veridical.ledger.structured_tables import read_people
+from veridical.ledger.structured_tables import read_people, read_transfer
 from veridical.pipeline.answer_records import read_answers
 from veridical.pipeline.review_file import Side, texts_of
 
 if TYPE_CHECKING:
     from veridical.core.ledger_record import Ledger
+    from veridical.ledger.answer_transfer import AnswerTransfer
     from veridical.ledger.population import Population
     from veridical.tasks._contract import Structure
 
 
 @dataclass(frozen=True, eq=False)
 class AnswerRun:
-    """See `reviewing.ReviewedRun`. rows: ids of the n test rows. gold, said: answers as given, and the model's, (n,) each."""
+    """See `reviewing.ReviewedRun`. rows: ids of the n test rows. gold, said: answers as given, and the model's, (n,) each.
+    transfer: what the run's contract asked, None without."""
 
     run: Path
     record: RunRecord
@@ -39,12 +42,13 @@ class AnswerRun:
     rows: list[str]
     gold: list[str]
     said: list[str]
+    transfer: "AnswerTransfer | None"
 
     @classmethod
     def opened(cls, run: Path, record: RunRecord, structure: "Structure") -> "AnswerRun":
         found = read_people(run)
         rows = [str(row) for row in found.ids]
-        return cls(run, record, structure, found.people, rows, *read_answers(run, ids=rows))
+        return cls(run, record, structure, found.people, rows, *read_answers(run, ids=rows), read_transfer(run))
 
     @property
     def ids(self) -> set[str]:
@@ -58,8 +62,9 @@ class AnswerRun:
     def game(self) -> StructuredGame:
         record = self.record
         return scored_answers(
-            self.structure, self.people, gold=self.gold, said=self.said, names=record.labels, metric=record.metric
-        )
+            self.structure, self.people, gold=self.gold, said=self.said, names=record.labels, metric=record.metric,
+            transfer=self.transfer,
+        )  # fmt: skip
 
     def side(self, name: str) -> Side:
         if name == "train":
@@ -113,7 +118,7 @@ class AnswerRun:
         record = self.record
         return reviewed_answers(
             self.structure, self.people, ids=self.rows, gold=self.gold, said=self.said, right=right, unsure=unsure,
-            names=record.labels, metric=record.metric,
+            names=record.labels, metric=record.metric, edited=self.transfer.edited if self.transfer else (),
         )  # fmt: skip
 
     def account(self, answers: Mapping[str, str]) -> "Ledger":
@@ -126,7 +131,7 @@ class AnswerRun:
         )  # fmt: skip
         asked = sum(row in answers for row in self.rows)
         undecided = (wording.undecided(asked),) if asked and game.review is None else ()
-        beside = [component for component in record.ledger.components if component.kind == "transfer"]
+        beside = [component for component in record.ledger.components if made_of_data(component)]
         return replace(ledger, components=(*ledger.components, *beside), notes=(*ledger.notes, *undecided))
 
     def imagined_width(self, side: Side, chosen: IntArray, answers: Mapping[str, str], *, round: int) -> float:

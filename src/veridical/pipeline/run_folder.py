@@ -33,7 +33,7 @@ OURS = (
     *("findings.parquet", "rows.parquet", "edits.parquet", "predictions.parquet", "dynamics.parquet", "data.parquet"),
     *("repaired.parquet", "tables.npz", "review.json", "contract.yaml", "probes.json", "explain.json", "explain.parquet"),
     *("certificate.json", "arms.parquet", "countermeasures.parquet", "tuning.json", "methods", "edits_review.json"),
-    *("training.jsonl", "tracking", "search", "population.npz", "retrained"),
+    *("training.jsonl", "tracking", "search", "population.npz", "transfer.npz", "retrained"),
 )
 """What --fresh removes; anything else in the folder stays."""
 PRETRAINED = (

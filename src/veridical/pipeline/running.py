@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from veridical.audit._evidence import Evidence
     from veridical.core.ledger_record import Ledger
     from veridical.dataset.rows import Dataset
+    from veridical.ledger.contract import Contract
     from veridical.ledger.tables import Tables
     from veridical.pipeline.looking import Looked
     from veridical.tasks._contract import Structure, Task
@@ -165,10 +166,7 @@ class _Job:
 
         data = load_as_configured(self.source, self.config, self.progress)
         refuse_unfit_groups(data, self.config)
-        if self.config.contract:
-            from veridical.ledger.contract import read_contract, refuse_absent
-
-            refuse_absent(read_contract(Path(self.config.contract)), data)
+        self.refuse_unfit_contract(data)
         if self.config.predictions:
             from veridical.models.external import read_predictions
 
@@ -180,6 +178,18 @@ class _Job:
         if not self.config.no_text:
             save(data, self.folder.path / "data.parquet")
         return data
+
+    def refuse_unfit_contract(self, data: "Dataset") -> None:
+        """A contract that names what these rows do not hold, or a target that cannot be read, is refused before the audit."""
+        if self.config.contract:
+            from veridical.audit._evidence import Evidence
+            from veridical.ledger.contract import read_contract, refuse_absent
+            from veridical.ledger.transfer import read_target
+
+            contract = read_contract(Path(self.config.contract))
+            refuse_absent(contract, data)
+            if contract.target:
+                read_target(contract, Evidence(data, seed=self.config.seed), seed=self.config.seed)
 
     def loaded(self) -> "Dataset":
         from veridical.dataset.storage import read
@@ -247,15 +257,10 @@ class _Job:
         self, trained: "Trained", evidence: "Evidence", audit: AuditRecord, probes: ProbeRecord | None
     ) -> "Ledger | None":
         from veridical.ledger.accounting import account_tables, tables_of
-        from veridical.ledger.contract import read_contract
         from veridical.ledger.tables import save_tables
         from veridical.models.floors import floors
 
-        config = self.config
-        contract = read_contract(Path(config.contract)) if config.contract else None
-        if config.contract:
-            content = Path(config.contract).read_bytes()
-            write_with(self.folder.path / "contract.yaml", lambda path: path.write_bytes(content))
+        config, contract = self.config, self.contract()
         tested = evidence.data
         if len(tested.rows("test")):
             tables = tables_of(trained, evidence=evidence, contract=contract, seed=config.seed)
@@ -280,6 +285,16 @@ class _Job:
         )
         self.save(trained, evidence.data, ledger=ledger, repair=None, complete=False)
         return ledger
+
+    def contract(self) -> "Contract | None":
+        """The contract of the run, of which a copy is put into its folder."""
+        from veridical.ledger.contract import read_contract
+
+        if not self.config.contract:
+            return None
+        content = Path(self.config.contract).read_bytes()
+        write_with(self.folder.path / "contract.yaml", lambda path: path.write_bytes(content))
+        return read_contract(Path(self.config.contract))
 
     def with_looks(self, tables: "Tables", data: "Dataset") -> "Tables":
         """The tables with what other runs in the log predicted for the same test rows, where their folders are still there."""

@@ -29,7 +29,9 @@ def check_structured(config: RunConfig) -> None:
     from veridical.train.answer_training import fitting_answers
 
     if config.contract:
-        raise InputError(f"A contract needs one label a row, which task {config.task} does not have. Leave --contract out.")
+        from veridical.ledger.contract import read_contract, refuse_of_structures
+
+        refuse_of_structures(read_contract(Path(config.contract)), task=config.task)
     if config.split == "folds":
         raise InputError(f"--split folds needs one label a row, which task {config.task} does not have. Use clusters or --test.")
     if is_callable_name(config.model) or is_address(config.model):
@@ -59,6 +61,7 @@ class StructuredJob(_Job):
             raise InputError(f"{self.source} is too small to draw a test set from. Give --test, or more rows.")
         unknown = self._unseen(data)
         data = replace(data, warnings=(*data.warnings, *unknown))
+        self.refuse_unfit_contract(data)
         if self.config.predictions:
             read_said(Path(self.config.predictions), data=data, structure=self.structure)
         if not self.config.no_text:
@@ -114,20 +117,27 @@ class StructuredJob(_Job):
         return read_answered(self.folder.path, seconds=self.folder.marked("train")["seconds"])
 
     def account(self, trained: Any, evidence: "Evidence", audit: AuditRecord, probes: ProbeRecord | None) -> "Ledger":
+        from veridical.ledger.answer_transfer import answer_transfer
         from veridical.ledger.candidates import candidates
         from veridical.ledger.population import population
         from veridical.ledger.structured import account_structured, scored_rows
-        from veridical.ledger.structured_tables import AnsweredPeople, save_people
+        from veridical.ledger.structured_tables import AnsweredPeople, save_people, save_transfer
         from veridical.train.answer_folds import difficulty
 
-        data, config, structure = evidence.data, self.config, self.structure
+        data, config, structure, contract = evidence.data, self.config, self.structure, self.contract()
         columns = difficulty(data, structure, clusters=evidence.clusters, seed=config.seed, progress=self.progress)
-        people = population(evidence, votes="clusters", columns=columns)
+        people = population(evidence, votes=contract.votes if contract else "clusters", columns=columns)
         save_people(AnsweredPeople(np.array(data.ids, dtype=np.str_)[people.rows], people), self.folder.path)
+        transfer = None
+        if contract:
+            transfer = answer_transfer(
+                contract, evidence=evidence, people=people, structure=structure, model=trained.model, seed=config.seed
+            )
+            save_transfer(transfer, self.folder.path)
         said = [answer or "" for answer in trained.said]
         looks, same = self.looks(data, said=[said[row] for row in people.rows], rows=people.rows)
         ledger = account_structured(
-            scored_rows(data, structure, people, said=said, metric=config.metric),
+            scored_rows(data, structure, people, said=said, metric=config.metric, transfer=transfer),
             metric=config.metric,
             has_train=bool(len(data.rows("train"))),
             looks=looks,
@@ -135,8 +145,8 @@ class StructuredJob(_Job):
             floors=floors_of(data, structure, metric=config.metric, seed=config.seed),
             seed=config.seed,
         )
-        made = candidates([], probes, declared={"shortcut"})
-        ledger = replace(ledger, components=(*ledger.components, *made))
+        declared = {"shortcut", *(part.name for part in ledger.components if part.kind == "transfer")}
+        ledger = replace(ledger, components=(*ledger.components, *candidates([], probes, declared=declared)))
         self.save(trained, data, ledger=ledger, repair=None, complete=False)
         return ledger
 

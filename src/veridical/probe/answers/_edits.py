@@ -5,12 +5,12 @@ Tokens of a tagged text keep their number, and those of an entity are edited onl
 """
 
 import json
+from collections.abc import Sequence
 
 import numpy as np
 
 from veridical.dataset.rows import Text
 from veridical.probe import perturbations
-from veridical.probe.answers._subject import AnswerSubject
 from veridical.probe.perturbations import Place, language, named, with_rewrites
 from veridical.tasks._tags import OUTSIDE
 
@@ -18,9 +18,21 @@ INSIDE_ENTITIES = ("keyboard", "ocr", "homoglyphs", "case")
 """Kinds of edit that may touch the words of an entity: a reader still reads the same name."""
 
 
-def edited(subject: AnswerSubject, text: Text, gold: str, kind: str, rng: np.random.Generator, *, strength: float) -> Text:
-    """The input with this kind of edit at a share of its places; unchanged where none fits."""
-    head = subject.structure.head
+def perturbed(
+    head: str, text: Text, gold: str, names: Sequence[str], rng: np.random.Generator, *, strength: float = perturbations.STRENGTH
+) -> Text:
+    """As `perturbations.perturb`: the input with one of the named kinds of edit, drawn evenly from those that find a place in it;
+    unchanged where none does. head: what an encoder answers with, see `Structure`. gold: the right answer."""
+    state = int(rng.integers(2**63))
+    for name in rng.permutation(list(names)).tolist():
+        changed = edited(head, text, gold, name, np.random.default_rng(state), strength=strength)
+        if changed != text:
+            return changed
+    return text
+
+
+def edited(head: str, text: Text, gold: str, kind: str, rng: np.random.Generator, *, strength: float) -> Text:
+    """The input with this kind of edit at a share of its places; unchanged where none fits. head, gold: see `perturbed`."""
     if head == "labels":
         return perturbations.edited(text, kind, rng, strength=strength)
     if isinstance(text, tuple):

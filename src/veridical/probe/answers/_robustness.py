@@ -105,11 +105,11 @@ def run(subject: AnswerSubject, params: Params, rng: np.random.Generator) -> Mea
 
 def _asked(sample: _Sample, queries: AnswerQueries, params: Params, rng: np.random.Generator) -> list[_Edits]:
     """Every kind at every strength, all edits that change an input, asked in one list."""
-    state, found = int(rng.integers(2**63)), []
+    state, found, head = int(rng.integers(2**63)), [], sample.subject.structure.head
     for kind in perturbations.usable(sample.inputs):
         for strength in params.strengths:
             after = [
-                edited(sample.subject, text, gold, kind, stream(state, f"{number}/{kind}"), strength=strength)
+                edited(head, text, gold, kind, stream(state, f"{number}/{kind}"), strength=strength)
                 for number, (text, gold) in enumerate(zip(sample.inputs, sample.gold, strict=True))
             ]
             at = [i for i, text in enumerate(after) if text != sample.inputs[i]]
