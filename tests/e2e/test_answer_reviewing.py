@@ -138,7 +138,13 @@ def test_wrong_tags_are_measured_from_the_sheet_of_a_person(
     assert veridical("report", run, "--lang", "zh").code == 0
     assert "复核了 46 个答案" in (run / "report.html").read_text(encoding="utf-8")
     shutil.copytree(run, tmp_path / "copy")
-    assert "Reviewed answers (47 rows) do not enter" in " ".join(veridical("compare", run, tmp_path / "copy").out.split())
+    compared = veridical("compare", run, tmp_path / "copy", "--out", tmp_path / "compared.json")
+    assert f"Answers reviewed: 46, changed: {found['details']['wrong']}." in " ".join(compared.out.split())
+    for one in json.loads((tmp_path / "compared.json").read_text(encoding="utf-8"))["runs"]:
+        assert one["honest"]["value"] == pytest.approx(after["honest"]["value"], abs=1e-12)
+        assert one["honest"]["high"] - one["honest"]["low"] == pytest.approx(
+            after["honest"]["high"] - after["honest"]["low"], rel=0.1
+        )
     assert veridical("explain", run).code == 0
     explained = [row for row in pq.read_table(run / "explain.parquet").to_pylist() if row["component"] == "noise"]
     changed = {row["id"] for row, answer in zip(asked, answers, strict=True) if answer["answer"] not in ("", "unsure")}

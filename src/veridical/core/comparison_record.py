@@ -11,12 +11,15 @@ from veridical.core.errors import InputError
 from veridical.core.estimate import Estimate
 
 FORMAT = 1
+SHOWN = 0.0005
+"""Difference of two scores from which a reader sees two figures, 0..1: half of the last digit shown."""
 
 
 @dataclass(frozen=True, slots=True)
 class ComparedRun:
     """One run in the comparison. reported, honest: its score on the compared rows; honest is None where it could not be
-    compared. leaked: compared rows that its train has too."""
+    compared. leaked: compared rows that its train has too. ledger: the honest score of its own ledger, None where that is in
+    another metric."""
 
     name: str
     folder: str
@@ -26,6 +29,12 @@ class ComparedRun:
     leaked: int
     reported: Estimate
     honest: Estimate | None
+    ledger: Estimate | None = None
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether its own ledger shows another honest score than stands here."""
+        return self.ledger is not None and self.honest is not None and abs(self.ledger.value - self.honest.value) >= SHOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +178,7 @@ class ComparisonRecord:
                     **run,
                     "reported": Estimate.from_json(run["reported"]),
                     "honest": Estimate.from_json(run["honest"]) if run["honest"] else None,
+                    "ledger": Estimate.from_json(run["ledger"]) if run.get("ledger") else None,
                 }
             )
             for run in record["runs"]

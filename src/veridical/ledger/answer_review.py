@@ -14,9 +14,11 @@ from functools import cached_property
 
 import numpy as np
 
+from veridical.core.estimate import Estimate
 from veridical.dataset.rows import IntArray
 from veridical.ledger.population import BoolArray
-from veridical.ledger.review import AGREEING, STRATA, Frame
+from veridical.ledger.review import AGREEING, STRATA, Frame, agreeing
+from veridical.ledger.wrong_share import read_cells, wrong_share
 from veridical.models.model import FloatArray
 from veridical.tasks._contract import Margins, Measure
 from veridical.tasks._totals import gradient
@@ -144,9 +146,11 @@ class AnswerReview:
         return int((self.changed & self.seen).sum())
 
     @property
-    def rate(self) -> float:
-        """Share of rows with a wrong answer, by the chance of each reviewed row to be read."""
-        return float((self._stands_for * self.changed)[self.seen].sum() / len(self.seen))
+    def wrong_share(self) -> Estimate:
+        """Share of the test rows with a wrong answer, by the chance of each reviewed row to be read."""
+        return wrong_share(
+            self.frame.stratum, seen=self.seen, unsure=self.unsure, wrong=self.changed, n_strata=len(self.frame.names)
+        )
 
     def imagined(self, chosen: IntArray, hit: BoolArray) -> "AnswerReview":
         """The review with more rows read: those of `hit` (n,) with another right answer, the model's own or, where that is given,
@@ -167,20 +171,7 @@ class AnswerReview:
     @cached_property
     def cell(self) -> IntArray:
         """Each row's stratum, (n,); one in which nothing was read counts with the nearest of its kind that was."""
-        asked = np.bincount(self.frame.stratum[self.seen], minlength=len(self.frame.names))
-        agreeing, place = np.isin(np.arange(len(asked)), AGREEING), np.arange(len(asked))
-        for h in np.flatnonzero(asked == 0):
-            there = np.flatnonzero((asked > 0) & (agreeing == agreeing[h]))
-            there = there if len(there) else np.flatnonzero(asked > 0)
-            place[h] = there[np.argmin(np.abs(there - h))]
-        return place[self.frame.stratum]
-
-    @cached_property
-    def _stands_for(self) -> FloatArray:
-        """How many rows each reviewed row stands for, (n,): one over its chance of being read."""
-        size = np.bincount(self.cell, minlength=len(self.frame.names))
-        asked = np.bincount(self.cell[self.seen], minlength=len(self.frame.names))
-        return np.where(self.seen, (size / np.maximum(asked, 1))[self.cell], 0.0)
+        return read_cells(self.frame.stratum, self.seen, n_strata=len(self.frame.names))
 
     def _changes(self, *, protocol: bool, edits: float) -> Changes:
         plain = self.declared if protocol else self.reported
@@ -197,21 +188,54 @@ class AnswerReview:
         """What drawing these rows instead of others adds to a score's error, a standard deviation for each stratum, (H,).
 
         carried, edits: as in `corrected`. slopes: of the metric at the corrected totals, (3W,)."""
-        changes, params, n_strata = self._changes(protocol=protocol, edits=edits), self.params, len(self.frame.names)
-        means, seen, cell = self._means(changes, carried), self.seen, self.cell
-        left = np.where(seen, (changes.found - means[cell]) @ slopes, 0.0)
-        asked = np.bincount(cell[seen], minlength=n_strata)
-        strength = np.where(np.isin(np.arange(n_strata), AGREEING), params.trusted_agree, params.trusted_disagree)
-        seen_squares = np.bincount(cell, left**2, minlength=n_strata)
-        variance = (seen_squares + strength * self._foreseen(changes, left)) / (np.maximum(asked - 1, 0) + strength)
+        left = self.left(carried, slopes, protocol=protocol, edits=edits)
+        seen_squares = np.bincount(self.cell, left**2, minlength=self.n_strata)
+        assumed = self.frame.wrong * self._changes(protocol=protocol, edits=edits).effect ** 2
+        foreseen = self.foreseen_ratio(left, protocol=protocol, edits=edits) * self.mean_of(assumed)
+        variance = (seen_squares + self.strength * foreseen) / (np.maximum(self.asked - 1, 0) + self.strength)
+        return np.asarray(np.sqrt(variance * self.reach(carried)))
+
+    @property
+    def n_strata(self) -> int:
+        return len(self.frame.names)
+
+    @cached_property
+    def asked(self) -> IntArray:
+        """Rows read of each stratum, (H,)."""
+        return np.bincount(self.cell[self.seen], minlength=self.n_strata)
+
+    @cached_property
+    def strength(self) -> FloatArray:
+        """Rows that the foreseen spread counts for in each stratum, (H,)."""
+        return np.where(agreeing(self.n_strata), self.params.trusted_agree, self.params.trusted_disagree)
+
+    def left(self, carried: FloatArray, slopes: FloatArray, *, protocol: bool, edits: float = 0.0) -> FloatArray:
+        """How far each read row's change lies from its stratum's mean, in the metric, (n,); 0 for the others."""
+        changes = self._changes(protocol=protocol, edits=edits)
+        means = self._means(changes, carried)
+        return np.where(self.seen, (changes.found - means[self.cell]) @ slopes, 0.0)
+
+    def mean_of(self, values: FloatArray) -> FloatArray:
+        """Mean of values (n,) over the rows of each stratum, (H,)."""
+        size = np.bincount(self.cell, minlength=self.n_strata)
+        return np.asarray(np.bincount(self.cell, values, minlength=self.n_strata) / np.maximum(size, 1))
+
+    def foreseen_ratio(self, left: FloatArray, *, protocol: bool, edits: float = 0.0) -> float:
+        """What all reviewed rows showed over what was assumed of them when the rows were chosen, as if one more had changed."""
+        effect, seen = self._changes(protocol=protocol, edits=edits).effect, self.seen
+        one = float((effect[seen] ** 2).mean())  # so that none seen is not none
+        return (float((left[seen] ** 2).sum()) + one) / (float((self.frame.wrong * effect**2)[seen].sum()) + one)
+
+    def reach(self, carried: FloatArray) -> FloatArray:
+        """What the variance of a row of each stratum is multiplied by in a score's, (H,)."""
+        seen, cell, n_strata = self.seen, self.cell, self.n_strata
         # A read row carries its own weight, which its cluster varies with, and that of the unread rows it stands for.
-        share = self._votes(carried)
         unread = np.bincount(cell[~seen], carried[~seen], minlength=n_strata)
-        stands = np.where(seen, carried + unread[cell] * share, 0.0)
+        stands = np.where(seen, carried + unread[cell] * self._votes(carried), 0.0)
         beyond = np.bincount(cell, np.where(seen, stands**2 - carried**2, 0.0), minlength=n_strata)
         undecided = np.bincount(cell[self.unsure], minlength=n_strata)
-        alike = undecided / np.maximum(asked + undecided, 1) * np.bincount(cell, carried, minlength=n_strata)
-        return np.asarray(np.sqrt(variance * (np.maximum(beyond, 0.0) + alike**2)))
+        alike = undecided / np.maximum(self.asked + undecided, 1) * np.bincount(cell, carried, minlength=n_strata)
+        return np.asarray(np.maximum(beyond, 0.0) + alike**2)
 
     def _votes(self, carried: FloatArray) -> FloatArray:
         """Share of each reviewed row in its stratum's mean, (n,): as it counts in the totals, evenly where none there counts."""
@@ -228,12 +252,3 @@ class AnswerReview:
         means = np.zeros((len(self.frame.names), changes.shown.shape[1]))
         np.add.at(means, self.cell[self.seen], (self._votes(carried)[:, None] * changes.found)[self.seen])
         return means
-
-    def _foreseen(self, changes: Changes, left: FloatArray) -> FloatArray:
-        """Mean square of what the review may change in a row of each stratum, (H,): as assumed when the rows were chosen, times
-        the ratio of what all reviewed rows showed to what was assumed of them."""
-        assumed, seen, n_strata = self.frame.wrong * changes.effect**2, self.seen, len(self.frame.names)
-        one = float((changes.effect[seen] ** 2).mean())  # as if one more row had changed, so that none seen is not none
-        ratio = (float((left[seen] ** 2).sum()) + one) / (float(assumed[seen].sum()) + one)
-        size = np.bincount(self.cell, minlength=n_strata)
-        return np.asarray(ratio * np.bincount(self.cell, assumed, minlength=n_strata) / np.maximum(size, 1))

@@ -72,6 +72,12 @@ STRATA = ("disagree, suspect", "disagree, mid", "disagree, calm", "agree, suspec
           "leaked, disagree", "leaked, agree")  # fmt: skip
 
 
+def agreeing(n_strata: int) -> npt.NDArray[np.bool_]:
+    """Which strata are of rows on which label and model agree, (H,). Strata of several reviews that are crossed, codes 8 apart,
+    are told by those of the first."""
+    return np.isin(np.arange(n_strata) % len(STRATA), AGREEING)
+
+
 def frame(
     noise: LabelNoise,
     *,
@@ -150,15 +156,19 @@ def inclusion(frame: Frame, given: IntArray, *, done: IntArray) -> FloatArray:
 class Reviewed:
     """What the answers say. labels: distribution over the true label of each row, (n, C). change: (n, C) difference of that
     distribution per unit of its stratum's share. spread: standard error of each stratum's share, (H,). seen: reviewed rows, (n,).
-    rate: fitted share of wrong labels. wrong_seen: reviewed rows whose label a person changed."""
+    unsure: rows that a person could not judge, wrong: reviewed rows whose label a person changed, (n,)."""
 
     labels: FloatArray
     change: FloatArray
     spread: FloatArray
     stratum: IntArray
     seen: npt.NDArray[np.bool_]
-    rate: float
-    wrong_seen: int
+    unsure: npt.NDArray[np.bool_]
+    wrong: npt.NDArray[np.bool_]
+
+    @property
+    def wrong_seen(self) -> int:
+        return int(self.wrong.sum())
 
 
 def apply_answers(
@@ -180,7 +190,7 @@ def apply_answers(
     seen, unsure = truth >= 0, truth == -2
     agree = predicted == codes
     anything = agree | graded
-    rate, posterior, blind = _fitted(noise, truth=truth, codes=codes, seen=seen, params=params)
+    posterior, blind = _fitted(noise, truth=truth, codes=codes, seen=seen, params=params)
     if graded:
         blind = _leaning(blind, truth=truth, predicted=predicted, seen=seen)
     modelled = changed(blind, codes=codes, predicted=np.where(anything, codes, predicted))
@@ -213,8 +223,7 @@ def apply_answers(
     labels[seen] = 0.0
     labels[seen, truth[seen]] = 1.0
     change[seen] = 0.0
-    wrong_seen = int((truth[seen] != codes[seen]).sum())
-    return Reviewed(labels, change, spread, frame.stratum, seen, rate, wrong_seen)
+    return Reviewed(labels, change, spread, frame.stratum, seen, unsure, seen & (truth != codes))
 
 
 def _scaled(
@@ -237,9 +246,8 @@ SHARPNESS = (0.7, 1.0, 1.4, 2.0, 3.0, 4.0)
 
 def _fitted(
     noise: LabelNoise, *, truth: IntArray, codes: IntArray, seen: npt.NDArray[np.bool_], params: ReviewParams
-) -> tuple[float, FloatArray, FloatArray]:
-    """(share of wrong labels, p(truth | text, label) of all rows (n, C), the same as if no row had been reviewed), by maximum
-    likelihood over all rows.
+) -> tuple[FloatArray, FloatArray]:
+    """(p(truth | text, label) of all rows (n, C), the same as if no row had been reviewed), by maximum likelihood over all rows.
 
     Reviewed rows bring their truth, the others their label; which rows were reviewed depends only on text and label, so that the
     likelihood is right (missing at random, Rubin 1976). Nothing is assumed of train labels but that they order the classes.
@@ -257,7 +265,7 @@ def _fitted(
     posterior = joint / joint.sum(axis=1, keepdims=True)
     blind = posterior.copy()
     posterior[seen] = np.eye(len(transition))[truth[seen]]
-    return float(1 - posterior[np.arange(len(codes)), codes].mean()), posterior, blind
+    return posterior, blind
 
 
 def _semi_supervised(

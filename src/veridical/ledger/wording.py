@@ -16,6 +16,7 @@ from veridical.ledger.population import Population
 from veridical.ledger.reuse import Chosen
 from veridical.ledger.review import Reviewed
 from veridical.ledger.tables import Tables
+from veridical.ledger.wrong_share import wrong_share
 from veridical.tasks._class_metrics import credit_of
 
 if TYPE_CHECKING:
@@ -152,21 +153,34 @@ def noise(tables: Tables, reviewed: Reviewed | None) -> Said:
         blind = BLIND_POINTS if len(np.unique(tables.people.cluster)) < FEWEST_CLUSTERS else None
         return Said(why, "transition matrix from out-of-fold train labels", tables.people.n, blind, details)
     n_seen = int(reviewed.seen.sum())
+    share = wrong_share(
+        reviewed.stratum, seen=reviewed.seen, unsure=reviewed.unsure, wrong=reviewed.wrong, n_strata=len(reviewed.spread)
+    )
     why = (
         f"{n_seen} labels were reviewed and {reviewed.wrong_seen} changed; the other {tables.people.n - n_seen} carry "
-        "the rate of their stratum."
+        f"the rate of their stratum. {_of_all(share)}"
     )
-    details = {"reviewed": n_seen, "wrong": reviewed.wrong_seen, "rate": reviewed.rate}
+    details = {"reviewed": n_seen, "wrong": reviewed.wrong_seen, **_rate(share)}
     return Said(why, "stratified review, model-assisted", n_seen, slack=0.0, details=details)
+
+
+def _of_all(share: Estimate) -> str:
+    """What a review shows of all test rows."""
+    value, low, high = (f"{100 * end:.1f}" for end in (share.value, share.low, share.high))
+    return f"By the chances of these rows to be read, {value} % [{low}, {high}] of all test rows are wrongly labelled."
+
+
+def _rate(share: Estimate) -> dict[str, float]:
+    return {"rate": share.value, "rate_low": share.low, "rate_high": share.high}
 
 
 def reviewed_answers(found: AnswerReview, *, n: int) -> Said:
     """Of a task whose answers are structures."""
     why = (
         f"{found.n_seen} answers were reviewed and {found.wrong_seen} changed; the other {n - found.n_seen} count with the mean "
-        "change of their stratum, whose rows were drawn by chance."
+        f"change of their stratum, whose rows were drawn by chance. {_of_all(found.wrong_share)}"
     )
-    details = {"reviewed": found.n_seen, "wrong": found.wrong_seen, "rate": found.rate}
+    details = {"reviewed": found.n_seen, "wrong": found.wrong_seen, **_rate(found.wrong_share)}
     return Said(why, "stratified review, difference estimator", found.n_seen, slack=0.0, details=details)
 
 

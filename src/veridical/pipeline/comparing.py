@@ -19,7 +19,10 @@ from veridical.ledger.review import UNSURE, ReviewParams, frame
 from veridical.ledger.structured_tables import read_people
 from veridical.ledger.tables import Tables, read_tables
 from veridical.ledger.wording import LABELS_AS_GIVEN
+from veridical.pipeline.answer_reviewing import AnswerRun
+from veridical.pipeline.joint_answers import answers_read
 from veridical.pipeline.looking import run_hash
+from veridical.pipeline.own_ledgers import note, reasons
 from veridical.pipeline.reviewing import stored_answers
 from veridical.pipeline.running import structure_of
 from veridical.verify import comparison
@@ -30,6 +33,7 @@ from veridical.verify.paired_terms import Paired, Rows
 if TYPE_CHECKING:
     from veridical.core.bootstrap import FloatArray, IntArray
     from veridical.ledger.population import Population
+    from veridical.tasks._contract import Structure
 
 FEW_CLUSTERS = 30
 """Independent units under which a note says that intervals are rough. Ours; no source."""
@@ -84,17 +88,18 @@ def compare(
         rows, transitions=known.transitions, reviewed=known.reviewed, margin=margin, looks=len(seen), seed=seed
     )
     honest = found.honest or (None,) * len(opened)
+    compared = tuple(
+        ComparedRun(
+            run.name, str(run.folder), run.record.model, run.record.seed, run.record.n_train, int(own.sum()), plain, true,
+            run.record.ledger.honest if run.record.ledger and run.record.metric == declared else None,
+        )
+        for run, own, plain, true in zip(opened, leaked, found.reported, honest, strict=True)
+    )  # fmt: skip
     return ComparisonRecord(
         veridical=__version__, task=task, metric=name, terms=found.terms, level=comparison.LEVEL, seed=seed,
         n=rows.n, n_clusters=found.n_clusters, pairs=found.pairs, ranks=found.ranks, stability=found.stability,
-        runs=tuple(
-            ComparedRun(
-                run.name, str(run.folder), run.record.model, run.record.seed, run.record.n_train, int(own.sum()), plain, true
-            )
-            for run, own, plain, true in zip(opened, leaked, found.reported, honest, strict=True)
-        ),
-        selection=replace(found.selection, lines_not_ours=not_ours),
-        notes=(*notes, *said, *_basis(opened, rows, leaked, found)),
+        runs=compared, selection=replace(found.selection, lines_not_ours=not_ours),
+        notes=(*notes, *said, *_own_ledgers(opened, compared, leaked), *_basis(opened, rows, leaked, found)),
     )  # fmt: skip
 
 
@@ -119,10 +124,14 @@ def _paired(
     if structure is not None:
         gold = tuple(shared[0].of(opened[0].labelled))
         said = tuple(tuple(one.of(run.said)) for one, run in zip(shared, opened, strict=True))
+        read, basis = answers_read([(one.answered(structure), one.at) for one in shared])
         if structure.head == "words":
-            labels = tuple(sorted({*labels, *structure.shape.names([*gold, *(answer for one in said for answer in one)])}))
-        rows = answered_rows(structure, gold=gold, said=said, names=labels, metric=metric, clusters=clusters, people=people)
-        return rows, leaked, _Known(), [LABELS_AS_GIVEN, *_left_out(opened)]
+            every = [answer for one in (gold, *said, read.right if read else ()) for answer in one if answer is not None]
+            labels = tuple(sorted({*labels, *structure.shape.names(every)}))
+        rows = answered_rows(
+            structure, gold=gold, said=said, names=labels, metric=metric, clusters=clusters, people=people, read=read
+        )
+        return rows, leaked, _Known(), basis or [LABELS_AS_GIVEN]
     assert counted is not None
     plain = Rows(
         codes=aligned[0].codes,
@@ -138,10 +147,15 @@ def _paired(
     return plain, leaked, known, [*notes, *_counted_otherwise(counted)]
 
 
-def _left_out(opened: Sequence[_Run]) -> list[str]:
-    """A note where answers of more than one label were reviewed."""
-    n_read = len({row for run in opened for row in stored_answers(run.folder)})
-    return [f"Reviewed answers ({n_read} rows) do not enter a comparison of this task."] if n_read else []
+def _own_ledgers(opened: Sequence[_Run], runs: Sequence[ComparedRun], leaked: "np.typing.NDArray[np.bool_]") -> list[str]:
+    """A note for each run whose own ledger shows another honest score."""
+    people, read = [run.people for run in opened], [set(stored_answers(run.folder)) for run in opened]
+    of_labels = opened[0].tables is not None
+    return [
+        note(run, reasons(people, at=at, leaked=leaked, n=leaked.shape[1], read=read, of_labels=of_labels))
+        for at, run in enumerate(runs)
+        if run.elsewhere
+    ]
 
 
 def _counted_otherwise(counted: Counting) -> tuple[str, ...]:
@@ -271,6 +285,11 @@ class _Shared:
 
     def of(self, values: Sequence[str]) -> list[str]:
         return [values[at] for at in self.at]
+
+    def answered(self, structure: "Structure") -> AnswerRun:
+        """The run as its review sees it."""
+        run = self.run
+        return AnswerRun(run.folder, run.record, structure, run.people, run.ids, run.labelled, run.said)
 
     def people(self, leaked: "np.typing.NDArray[np.bool_]", clusters: "IntArray") -> "Population":
         """The run's population on the common rows, with `leaked` those that any run has in train."""

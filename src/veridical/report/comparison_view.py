@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from veridical.core.comparison_record import ComparisonRecord, Difference, Pair, Stability
+from veridical.core.estimate import Estimate
 from veridical.report import figures
 from veridical.report.safe_text import one_line
 from veridical.report.wording import Words
@@ -130,14 +131,18 @@ def _about(record: ComparisonRecord, words: Words) -> str:
 
 
 def _runs(record: ComparisonRecord, words: Words) -> tuple[tuple[str, ...], ...]:
-    head = ("compare.run", "compare.model", "honest", "reported", "compare.leaked")
+    own = any(run.elsewhere for run in record.runs)
+    head = ("compare.run", "compare.model", "honest", *(["compare.own"] if own else []), "reported", "compare.leaked")
     lines = [tuple(words(key) for key in head)]
     for at, run in enumerate(record.runs):
-        honest = f"{figures.score(run.honest.value)} {figures.interval(run.honest)}" if run.honest else "–"
-        reported = f"{figures.score(run.reported.value)} {figures.interval(run.reported)}"
         model = one_line(run.model, limit=NAME_LIMIT)
-        lines.append((name_of(record, at), model, honest, reported, figures.count(run.leaked)))
+        scores = [_score(run.honest), *([_score(run.ledger)] if own else []), _score(run.reported)]
+        lines.append((name_of(record, at), model, *scores, figures.count(run.leaked)))
     return tuple(lines)
+
+
+def _score(found: Estimate | None) -> str:
+    return f"{figures.score(found.value)} {figures.interval(found)}" if found else "–"
 
 
 def _pairs(record: ComparisonRecord, words: Words) -> tuple[tuple[str, ...], ...]:

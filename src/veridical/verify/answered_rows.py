@@ -9,6 +9,9 @@ from veridical.core.bootstrap import FloatArray, IntArray
 from veridical.core.errors import InputError
 from veridical.ledger.population import Population
 from veridical.tasks._contract import Margins, Measure, Metric, Structure
+from veridical.tasks._totals import gradient
+from veridical.verify.joint_review import JointReview, ReadAnswers, joint_review
+from veridical.verify.paired_terms import readable
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +29,7 @@ class Counted:
 @dataclass(frozen=True, eq=False)
 class AnsweredRows:
     """As `paired_terms.Paired`. reported, declared: the score as it is reported, and the one that belongs in its place. gold:
-    answers as labelled (n,). said: what each run answered, (n,) each."""
+    answers as labelled (n,). said: what each run answered, (n,) each. review: what people read of them, None without."""
 
     gold: tuple[str, ...]
     said: tuple[tuple[str, ...], ...]
@@ -34,6 +37,7 @@ class AnsweredRows:
     declared: Counted
     clusters: IntArray
     people: Population | None = None
+    review: JointReview | None = None
 
     @property
     def n(self) -> int:
@@ -53,8 +57,13 @@ class AnsweredRows:
     def counted(self, run: int, labels: FloatArray | None, *, terms: str) -> tuple[FloatArray, FloatArray]:
         if labels is not None:
             raise InputError("Other labels than those given cannot be counted where an answer is more than one label.")
-        found = self._in(terms)
-        return found.runs[run], found.runs[run][:, : found.width].sum(axis=1)
+        found = self._in(terms).runs[run] if self.review is None or terms == "reported" else self.review.rows(run)
+        return found, found[:, : found.shape[1] // 3].sum(axis=1)
+
+    def doubt(self, totals: FloatArray) -> FloatArray:
+        if self.review is None:
+            return np.zeros((self.k, 0))
+        return self.review.doubt(np.stack([gradient(self.declared.measure.metric, one) for one in totals]))
 
     def alike(self, first: int, second: int) -> bool:
         return self.said[first] == self.said[second]
@@ -78,8 +87,9 @@ def answered_rows(
     metric: str,
     clusters: IntArray,
     people: Population | None = None,
+    read: ReadAnswers | None = None,
 ) -> AnsweredRows:
-    """names: what answers are made of in any run."""
+    """names: what answers are made of in any run. read: what people said of some rows."""
 
     def counted(name: str) -> Counted:
         measure = structure.measures[name]
@@ -87,7 +97,11 @@ def answered_rows(
 
     reported = counted(metric)
     instead = structure.measures[metric].stands_for
-    return AnsweredRows(gold, said, reported, counted(instead) if instead else reported, clusters, people)
+    review = None
+    if read is not None and people is not None and readable(people):
+        measure, carried = structure.measures[instead or metric], people.projection(~people.leaked) @ people.target
+        review = joint_review(measure, read, gold=gold, said=said, names=names, carried=carried)
+    return AnsweredRows(gold, said, reported, counted(instead) if instead else reported, clusters, people, review)
 
 
 def _even(found: list[Margins]) -> list[FloatArray]:

@@ -63,6 +63,11 @@ class Paired(Protocol):
         """(statistics of each row (n, 3W), expected correctness (n,)). labels: distributions over the truth, None: as given."""
         ...
 
+    def doubt(self, totals: FloatArray) -> FloatArray:
+        """What a review of a part of the answers leaves open, standard deviations with sign, (K, H); no column where there is
+        none. totals: in honest terms, (K, 3W)."""
+        ...
+
     def alike(self, first: int, second: int) -> bool:
         """Whether two runs answer every row the same."""
         ...
@@ -117,6 +122,9 @@ class Rows:
     def counted(self, run: int, labels: FloatArray | None, *, terms: str) -> tuple[FloatArray, FloatArray]:
         given = np.eye(self.n_classes)[self.codes] if labels is None else labels
         return _stacked(self.in_terms(terms), given, self.predicted[run])
+
+    def doubt(self, totals: FloatArray) -> FloatArray:
+        return np.zeros((self.k, 0))  # of labels it hangs on the truth: see `_review`
 
     def alike(self, first: int, second: int) -> bool:
         return np.array_equal(self.predicted[first], self.predicted[second])
@@ -251,7 +259,8 @@ def honest_terms(rows: Paired, truth: Truth | None) -> Terms | None:
         review.append(_review(rows, truth, run, weights=weights, totals=totals[-1]))
     return Terms(
         name="honest", rows=rows, weights=weights, right=np.stack(right), totals=np.stack(totals), tables=np.stack(tables),
-        resampled=np.stack(resampled), slopes=np.stack(slopes), review=np.stack(review),
+        resampled=np.stack(resampled), slopes=np.stack(slopes),
+        review=np.concatenate([np.stack(review), rows.doubt(np.stack(totals))], axis=1),
         n_clusters=len(np.unique(rows.clusters[among])), n_parameters=people.basis.shape[1],
     )  # fmt: skip
 

@@ -104,7 +104,9 @@ def test_every_row_has_a_known_chance_to_be_read() -> None:
         chance = inclusion(nothing.frame, given, done=np.zeros(0, np.int64))[nothing.frame.stratum]
         assert (chance > 0).all()
         # One over the chance counts each reviewed row for the rows that it stands for.
-        assert made.review(read)._stands_for[read] == pytest.approx(1 / chance[read])
+        review = made.review(read)
+        by_chance = (review.changed[read] / chance[read]).sum() / len(made.gold)
+        assert review.wrong_share.value == pytest.approx(by_chance)
     differs = nothing.declared.differs
     assert made.drawn(150)[differs].mean() > 1.5 * made.drawn(150)[~differs].mean()
 

@@ -19,6 +19,8 @@ from veridical.dataset import storage
 from veridical.dataset.fingerprint import fingerprint_of_test
 from veridical.ledger.tables import Tables, save_tables
 from veridical.pipeline.comparing import compare, joined
+from veridical.report.comparison_view import view
+from veridical.report.wording import words as in_language
 
 WORLD_SEED = 1
 
@@ -181,6 +183,43 @@ def test_a_review_of_every_row_moves_the_difference_to_the_truth(world, tables, 
     assert after.honest.points.value < -5
     assert after.honest.told
     assert after.reported == before.reported
+
+
+def test_where_a_run_s_own_ledger_says_otherwise_both_stand_there_with_the_reason(world, tables, folder):
+    """Labels are corrected in one way for all runs of a comparison, in each ledger by its own noise model."""
+    a, b = folder("a"), folder("b", table=worse(tables, 0.1))
+    assert [run.elsewhere for run in compare([a, folder("same")]).runs] == [False, False]
+    ids = [str(row) for row in tables.ids]
+    answers = {row: world.data.labels[code] for row, code in zip(ids[::3], tables.codes[::3], strict=True)}
+    answers |= {row: {"neg": "pos", "pos": "neg"}[answers[row]] for row in list(answers)[:30]}
+    write_json(a / "review.json", {"format": 1, "answers": answers})
+    record = run_record.read(a)
+    reviewed = account(world, tables=tables, answers=answers)
+    run_record.save(dataclasses.replace(record, ledger=reviewed), a)
+    found = compare([a, b])
+    first, second = found.runs
+    assert first.ledger.value == reviewed.honest.value
+    for run in found.runs:
+        assert run.elsewhere == (abs(run.honest.value - run.ledger.value) >= 0.0005)
+    assert first.elsewhere or second.elsewhere
+    said = [note for note in found.notes if " in its own ledger" in note]
+    assert len(said) == first.elsewhere + second.elsewhere
+    assert all("each by its own noise model" in note for note in said)
+    assert any("b has the honest score" in note and "reviews of the other runs count too" in note for note in said)
+    drawn = view(found, in_language("en"))
+    assert "honest by its own ledger" in drawn.runs[0]
+    assert f"{100 * first.ledger.value:.1f}" in drawn.runs[1][3]
+    chinese = view(found, in_language("zh"))
+    assert not [note for note in chinese.notes if "ledger" in note]
+
+
+def test_rows_that_another_run_has_in_train_are_named_as_the_reason(tables, folder):
+    mine = np.zeros(len(tables.codes), bool)
+    mine[:150] = True
+    leaky = dataclasses.replace(tables, people=dataclasses.replace(tables.people, leaked=tables.people.leaked | mine))
+    found = compare([folder("a"), folder("b", table=leaky)])
+    (said,) = [note for note in found.notes if note.startswith("a has the honest score")]
+    assert "rows that another run has in train are left out" in said
 
 
 def test_other_test_sets_are_refused_with_counts_and_compared_where_shared(tables, folder):
