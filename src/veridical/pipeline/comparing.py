@@ -16,7 +16,7 @@ from veridical.core.run_record import RunRecord
 from veridical.ledger import wording
 from veridical.ledger.accounting import Counting, counting
 from veridical.ledger.review import UNSURE, ReviewParams, frame
-from veridical.ledger.structured_tables import read_people
+from veridical.ledger.structured_tables import read_people, read_transfer
 from veridical.ledger.tables import Tables, read_tables
 from veridical.ledger.wording import LABELS_AS_GIVEN
 from veridical.pipeline.answer_reviewing import AnswerRun
@@ -289,7 +289,8 @@ class _Shared:
     def answered(self, structure: "Structure") -> AnswerRun:
         """The run as its review sees it."""
         run = self.run
-        return AnswerRun(run.folder, run.record, structure, run.people, run.ids, run.labelled, run.said)
+        transfer = read_transfer(run.folder)
+        return AnswerRun(run.folder, run.record, structure, run.people, run.ids, run.labelled, run.said, transfer)
 
     def people(self, leaked: "np.typing.NDArray[np.bool_]", clusters: "IntArray") -> "Population":
         """The run's population on the common rows, with `leaked` those that any run has in train."""
