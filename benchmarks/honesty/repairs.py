@@ -58,7 +58,7 @@ def _options() -> argparse.Namespace:
 
 def _about(options: argparse.Namespace) -> dict[str, Any]:
     return {
-        "options": {name: str(setting) for name, setting in vars(options).items()},
+        "options": {name: str(setting) for name, setting in vars(options).items() if name != "out"},
         "training_seeds": list(SEEDS),
         "machine": machine("veridical", "numpy", "scipy", "scikit-learn", "cleanlab", "daft"),
     }

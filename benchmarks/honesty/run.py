@@ -145,13 +145,13 @@ def _components(cells: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
                 if name in cell.get("component_truth", ()) and name in (told := cell[who]["components"])
             ]
             if judged:
-                alone = _covered_alone(name, who, cells)
+                alone = covered_alone(name, who, cells)
                 found.setdefault(name, {})[who] = as_json(verdict(judged)) | {"alone": alone}
                 print(as_row(f"{name}, {who}", verdict(judged)), f" alone {alone}")
     return found
 
 
-def _covered_alone(name: str, who: str, cells: list[dict[str, Any]]) -> float | None:
+def covered_alone(name: str, who: str, cells: list[dict[str, Any]]) -> float | None:
     """Coverage of a component's interval were it the only one looked at; None where one of its runs is bounded."""
     told = [(cell[who]["components"].get(name), cell["component_truth"].get(name)) for cell in cells]
     pairs = [(one, truth) for one, truth in told if one is not None and truth is not None]

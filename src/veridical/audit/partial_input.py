@@ -76,7 +76,7 @@ def run(evidence: Evidence, params: Params, rng: np.random.Generator) -> Looked 
     for name, gain, p in zip(names, excess, adjusted.tolist(), strict=True):
         if p <= params.level and gain >= params.gain:
             seen = f"accuracy {measures[name].value:.3f} from {name} alone; adjusted p = {p:.3f}"
-            findings.append(Finding("", "", min(gain, 1.0), f"{name} alone tells the label", seen))
+            findings.append(Finding("", "", min(gain, 1.0), f"the label can be told from {name} alone", seen))
     return Looked(len(known), tuple(findings), f"{len(findings)} of {len(names)} parts tell the label.", measures)
 
 

@@ -12,7 +12,16 @@ from veridical.ledger.contract import Contract, Shortcut
 from veridical.ledger.game import Coalition, Value, combine
 from veridical.ledger.inference import Uncertainty
 from veridical.ledger.review import Reviewed
-from veridical.ledger.reweighting import NOT_ASKED, Margin, group_margin, like_target, raked, residuals, too_few_left
+from veridical.ledger.reweighting import (
+    NOT_ASKED,
+    Margin,
+    beyond_reweighting,
+    group_margin,
+    like_target,
+    raked,
+    residuals,
+    too_few_left,
+)
 from veridical.ledger.score_table import Predictions, Statistics, answered_like, imputed, statistics, worst
 from veridical.ledger.tables import Tables, cue_number
 from veridical.models.model import FloatArray
@@ -122,21 +131,14 @@ class Coalitions:
 
     @cached_property
     def concept(self) -> Value:
-        """What the target's labels show beyond the reweighted test rows: the direct score minus that. An offset."""
+        """What the target's labels show beyond the reweighted test rows."""
         transfer = self.tables.transfer
         coalition = frozenset((*self.active, *(("shift",) if self.shift_works else ())))
         base, metric = self(coalition), self.metric_in(coalition)
         labels = np.eye(self.tables.elsewhere.shape[1])[transfer.target_codes]
         given = statistics(labels, ((transfer.target_predicted, 1.0),), metric=self._whole(coalition))
         rows = self._of_reported_classes(given).stacked()
-        _, member, sizes = np.unique(transfer.target_cluster, return_inverse=True, return_counts=True)
-        weights = 1.0 / (sizes[member] * len(sizes))
-        totals = weights @ rows
-        score = rows @ gradient(metric, totals)
-        by_cluster = np.bincount(member, weights * (score - weights @ score))
-        direct = Value(value(metric, totals), 0 * base.influence, 0 * base.slope, 0 * base.review)
-        direct.review[-1] = float(np.sqrt(by_cluster @ by_cluster * len(sizes) / max(len(sizes) - 1, 1)))
-        return combine([direct, base], [1.0, -1.0])
+        return beyond_reweighting(base, rows, cluster=transfer.target_cluster, metric=metric)
 
     @cached_property
     def shift_works(self) -> bool:

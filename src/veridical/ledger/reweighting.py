@@ -6,7 +6,10 @@ import numpy as np
 import numpy.typing as npt
 
 from veridical.dataset.rows import IntArray
+from veridical.ledger.game import Value, combine
 from veridical.models.model import FloatArray
+from veridical.tasks._contract import Metric
+from veridical.tasks._totals import gradient, value
 
 NAMED_ROWS = 3
 """Rows of the largest weights that a refusal to reweight names. Ours; no source."""
@@ -78,3 +81,16 @@ def residuals(
         return weights * (score - design @ fitted), fitted[: basis.shape[1]]
     coefficients = projection.T @ score
     return weights * (score - basis @ coefficients), coefficients
+
+
+def beyond_reweighting(base: Value, rows: FloatArray, *, cluster: IntArray, metric: Metric) -> Value:
+    """What the labelled rows of a target show beyond the reweighted test rows (base): the direct score minus that. An offset.
+    rows: statistics of the target's rows, (t, 3W). cluster: of each, (t,); one vote a cluster."""
+    _, member, sizes = np.unique(cluster, return_inverse=True, return_counts=True)
+    weights = 1.0 / (sizes[member] * len(sizes))
+    totals = weights @ rows
+    score = rows @ gradient(metric, totals)
+    by_cluster = np.bincount(member, weights * (score - weights @ score))
+    direct = Value(value(metric, totals), 0 * base.influence, 0 * base.slope, 0 * base.review)
+    direct.review[-1] = float(np.sqrt(by_cluster @ by_cluster * len(sizes) / max(len(sizes) - 1, 1)))
+    return combine([direct, base], [1.0, -1.0])

@@ -23,7 +23,16 @@ from veridical.ledger.game import Coalition, Share, Value, coefficients, combine
 from veridical.ledger.inference import Uncertainty
 from veridical.ledger.population import BoolArray, Population
 from veridical.ledger.reuse import best_of
-from veridical.ledger.reweighting import NOT_ASKED, Margin, group_margin, like_target, raked, residuals, too_few_left
+from veridical.ledger.reweighting import (
+    NOT_ASKED,
+    Margin,
+    beyond_reweighting,
+    group_margin,
+    like_target,
+    raked,
+    residuals,
+    too_few_left,
+)
 from veridical.ledger.structured_contract import under_contract
 from veridical.models.model import FloatArray
 from veridical.tasks._contract import Margins, Measure, Structure
@@ -170,20 +179,13 @@ class StructuredGame:
 
     @cached_property
     def concept(self) -> Value:
-        """What the target's labels show beyond the reweighted test rows: the direct score minus that. An offset."""
+        """What the target's labels show beyond the reweighted test rows."""
         assert self.transfer is not None
         coalition = frozenset((*self.players, *(("shift",) if self.shift_works else ())))
         base, scored = self(coalition), self._scored(coalition)
         assert scored.target is not None
         rows, metric = scored.target.stacked(), scored.measure.metric
-        _, member, sizes = np.unique(self.transfer.target_cluster, return_inverse=True, return_counts=True)
-        weights = 1.0 / (sizes[member] * len(sizes))
-        totals = weights @ rows
-        score = rows @ gradient(metric, totals)
-        by_cluster = np.bincount(member, weights * (score - weights @ score))
-        direct = Value(value(metric, totals), 0 * base.influence, 0 * base.slope, 0 * base.review)
-        direct.review[-1] = float(np.sqrt(by_cluster @ by_cluster * len(sizes) / max(len(sizes) - 1, 1)))
-        return combine([direct, base], [1.0, -1.0])
+        return beyond_reweighting(base, rows, cluster=self.transfer.target_cluster, metric=metric)
 
     def if_edits_break_labels(self, coalition: Coalition) -> tuple[float, float]:
         """How far the score under the coalition may lie below (<= 0) and above (>= 0): edits that change the right answer may all

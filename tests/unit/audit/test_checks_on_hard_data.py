@@ -76,8 +76,9 @@ def test_a_sign_that_is_no_word_tells_the_label(disguise):
     signed = [(i, s, disguise(t) if y == "pos" and k % 10 else t, y) for k, (i, s, t, y) in enumerate(plain)]
     found = outcome("partial_input", dataset(signed))
     reasons = {f.reason for f in found.findings}
-    assert "marks and capitals alone tells the label" in reasons
-    assert reasons <= {"marks and capitals alone tells the label", "length alone tells the label"}  # a sign more is a length too
+    assert "the label can be told from marks and capitals alone" in reasons
+    # A sign more is longer, too.
+    assert reasons <= {f"the label can be told from {part} alone" for part in ("marks and capitals", "length")}
     assert found.measures["marks and capitals"].value > 0.9
 
 

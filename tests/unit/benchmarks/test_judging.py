@@ -2,6 +2,7 @@
 
 import pytest
 from benchmarks.honesty.judging import Judged, interval_score, verdict
+from benchmarks.honesty.run import covered_alone
 
 
 def test_interval_score_is_the_width_when_the_truth_is_inside():
@@ -21,3 +22,19 @@ def test_verdict_of_two_cells():
     assert found.bias == pytest.approx(1.0)
     assert found.coverage == 0.5
     assert found.width == pytest.approx(3.0)
+
+
+def told(points, standard_error, truth, status="measured"):
+    component = {"points": points, "standard_error": standard_error, "status": status}
+    return {"reviewed": {"components": {"leakage": component}}, "component_truth": {"leakage": truth}}
+
+
+def test_coverage_of_a_component_alone_is_within_two_standard_errors():
+    cells = [told(2.0, 1.0, 3.9), told(2.0, 1.0, 4.0), told(2.0, 1.0, 0.1), told(2.0, 0.5, 0.9)]
+    assert covered_alone("leakage", "reviewed", cells) == 0.5
+    assert covered_alone("leakage", "reviewed", [*cells, told(2.0, 1.0, 2.0, status="bounded")]) is None
+
+
+def test_worlds_without_a_truth_do_not_count():
+    other = {"reviewed": {"components": {"leakage": told(9, 1, 0)["reviewed"]["components"]["leakage"]}}, "component_truth": {}}
+    assert covered_alone("leakage", "reviewed", [told(2.0, 1.0, 2.5), other]) == 1.0
