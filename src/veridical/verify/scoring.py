@@ -91,6 +91,10 @@ class Yardstick(Protocol):
         """Rows answered exactly as is right, (L,)."""
         ...
 
+    def asked(self, row: IntArray, share: FloatArray) -> "Yardstick":
+        """The yardstick of E questions about these rows. row: place of the row of each, (E,). share: of its row's vote, (E,)."""
+        ...
+
 
 @dataclass(frozen=True, eq=False)
 class LabelYardstick:
@@ -138,6 +142,10 @@ class LabelYardstick:
 
     def agrees(self, predicted: Labels) -> BoolArray:
         return np.asarray(predicted == self.codes)
+
+    def asked(self, row: IntArray, share: FloatArray) -> "LabelYardstick":
+        votes = self.votes[row] * share
+        return replace(self, rows=self.rows[row], codes=self.codes[row], clusters=self.clusters[row], votes=votes)
 
 
 def yardstick(

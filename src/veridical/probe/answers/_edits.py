@@ -5,22 +5,31 @@ Tokens of a tagged text keep their number, and those of an entity are edited onl
 """
 
 import json
+from collections.abc import Sequence
 
 import numpy as np
 
 from veridical.dataset.rows import Text
 from veridical.probe import perturbations
-from veridical.probe.answers._subject import AnswerSubject
-from veridical.probe.perturbations import Place, language, named, with_rewrites
+from veridical.probe.perturbations import STRENGTH, Place, language, named, with_rewrites
 from veridical.tasks._tags import OUTSIDE
 
 INSIDE_ENTITIES = ("keyboard", "ocr", "homoglyphs", "case")
 """Kinds of edit that may touch the words of an entity: a reader still reads the same name."""
 
 
-def edited(subject: AnswerSubject, text: Text, gold: str, kind: str, rng: np.random.Generator, *, strength: float) -> Text:
-    """The input with this kind of edit at a share of its places; unchanged where none fits."""
-    head = subject.structure.head
+def edited_by_one(head: str, text: Text, gold: str, kinds: Sequence[str], rng: np.random.Generator) -> Text:
+    """The input with one of these kinds of edit, drawn evenly from those that find a place in it; unchanged where none does."""
+    state = int(rng.integers(2**63))
+    for kind in rng.permutation(list(kinds)).tolist():
+        changed = edited(head, text, gold, kind, np.random.default_rng(state), strength=STRENGTH)
+        if changed != text:
+            return changed
+    return text
+
+
+def edited(head: str, text: Text, gold: str, kind: str, rng: np.random.Generator, *, strength: float) -> Text:
+    """The input with this kind of edit at a share of its places; unchanged where none fits. head: as in `Structure`."""
     if head == "labels":
         return perturbations.edited(text, kind, rng, strength=strength)
     if isinstance(text, tuple):
