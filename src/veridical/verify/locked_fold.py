@@ -72,7 +72,7 @@ def _too_small(n_rows: int, mde: float | None, min_rows: int, *, n_data: int) ->
     said = f"The locked fold would hold {n_rows} rows, under {min_rows}: {seen} (80 % power, 10 % discordance)."
     if not n_rows:
         return said
-    enough = f"About {100 * ceil(n_data * min_rows / n_rows / 100)} rows like these {n_data} would be enough."
+    enough = f"About {100 * ceil(n_data * min_rows / n_rows / 100):,} rows like these {n_data:,} would be enough."
     return f"{said} {enough}"
 
 

@@ -281,6 +281,8 @@ def gain(arm: Scored, over: Scored, on: Yardstick, rng: np.random.Generator, *, 
     low, high = points.low, points.high
     if not one_model:
         low, high = opened_difference((low, high), points.value, n=_units(on, on.votes), level=LEVEL, unit=100.0)
+    span = 100.0 * (1 - on.worst)  # no two models are further apart, whatever the variance of training
+    low, high = max(low, -span), min(high, span)
     better, worse = swap_p(a, b, difference, rng)
     toward = (at / error, -at / error) if between_seeds > 0 else (None, None)
     seen = max(error, 1 / _units(on, on.votes))  # no row differs: as uncertain as one that does would make it
