@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from veridical.core.atomic_write import write_with
 from veridical.core.errors import InputError
-from veridical.models.model import FloatArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class TrainedAnswers:
 
     folder: Path
 
-    def of(self, key: Sequence[Any], train: Callable[[Path], FloatArray]) -> FloatArray:
+    def of(self, key: Sequence[Any], train: Callable[[Path], npt.NDArray[Any]]) -> npt.NDArray[Any]:
         """The answers under a key: as they are kept, else as `train` gives them. It may save its state in the folder it is given,
         which is removed once the answers are there."""
         name = digest_of(key)
@@ -37,8 +37,12 @@ class TrainedAnswers:
                 f"{path} cannot be read as an array ({error}). Remove it; its model is then trained again."
             ) from error
 
+    def said(self, key: Sequence[Any], train: Callable[[Path], Sequence[str]]) -> npt.NDArray[Any]:
+        """The same where answers are texts, (n,) of them."""
+        return self.of(key, lambda state: np.array(train(state), dtype=np.str_)).astype(object)
 
-def _write(path: Path, answers: FloatArray) -> None:
+
+def _write(path: Path, answers: npt.NDArray[Any]) -> None:
     with path.open("wb") as file:
         np.save(file, answers, allow_pickle=False)
 

@@ -1,5 +1,6 @@
 """How arms of the repair stage are trained where an answer is more than one label, and the repaired model after them."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -7,6 +8,7 @@ import numpy as np
 
 from veridical.core.atomic_write import write_json
 from veridical.core.progress import Progress
+from veridical.models.trained_answers import TrainedAnswers
 from veridical.pipeline.config import RunConfig
 
 if TYPE_CHECKING:
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
 
     from veridical.dataset.rows import Dataset, IntArray
     from veridical.models.model import FloatArray
+    from veridical.train._contract import Countermeasure
+    from veridical.train.config import TrainConfig
     from veridical.verify.fitting import Fit, Predict
     from veridical.verify.scoring import Labels
 
@@ -28,9 +32,14 @@ def untried(kind: str, config: RunConfig) -> str:
     return NEEDS_TRAINING if kind == "encoder" and config.budget == "quick" else ""
 
 
-def answer_fit(data: "Dataset", clusters: "IntArray", *, kind: str, config: RunConfig) -> "Fit":
-    """The linear model itself; an encoder trained anew, all of it. Rows have no weights."""
-    return _linear(data, config=config) if kind == "linear" else _encoder(data, clusters, config=config)
+def answer_fit(
+    folder: Path, data: "Dataset", clusters: "IntArray", *, kind: str, settings: "TrainConfig", config: RunConfig
+) -> "Fit":
+    """The linear model itself; an encoder trained anew, all of it, whose answers are kept in the folder of the run. Rows have no
+    weights. settings: how an encoder is trained, in the number format that was chosen for the run."""
+    if kind == "linear":
+        return _linear(data, config=config)
+    return _encoder(data, clusters, kept=TrainedAnswers(folder / "checkpoint" / "arms"), settings=settings, config=config)
 
 
 def _linear(data: "Dataset", *, config: RunConfig) -> "Fit":
@@ -46,22 +55,27 @@ def _linear(data: "Dataset", *, config: RunConfig) -> "Fit":
     return fit
 
 
-def _encoder(data: "Dataset", clusters: "IntArray", *, config: RunConfig) -> "Fit":
+def _encoder(data: "Dataset", clusters: "IntArray", *, kept: TrainedAnswers, settings: "TrainConfig", config: RunConfig) -> "Fit":
     from veridical.train.answer_training import train_answers
 
     def fit(rows: "IntArray", answers: "Labels", weights: "FloatArray | None", seed: int) -> "Predict":
         splits, labels = np.full(len(data), "test", dtype=object), np.full(len(data), None, dtype=object)
         splits[rows], labels[rows] = "train", answers
-        done = train_answers(
-            data.with_column("split", splits.tolist()).with_column("label", labels.tolist()),
-            model=config.model,
-            countermeasures=config.countermeasures,
-            config=config.training,
-            metric=config.metric,
-            seed=seed,
-            clusters=clusters,
-        )
-        said = _as_array(done.said)
+
+        def trained(state: Path) -> list[str]:
+            done = train_answers(
+                data.with_column("split", splits.tolist()).with_column("label", labels.tolist()),
+                model=config.model,
+                countermeasures=config.countermeasures,
+                config=settings,
+                metric=config.metric,
+                seed=seed,
+                folder=state,
+                clusters=clusters,
+            )
+            return [str(said) for said in done.said]
+
+        said = kept.said(["repair", rows, answers.tolist(), seed], trained)
         return lambda chosen: said[chosen]
 
     return fit
@@ -71,14 +85,22 @@ def _as_array(said: Any) -> "npt.NDArray[Any]":
     return np.array(said, dtype=object)
 
 
-def train_answers_again(folder: Path, better: "Dataset", *, clusters: "IntArray", config: RunConfig, progress: Progress) -> None:
-    """model_repaired/: the model of the run, trained on the repaired rows."""
+def train_answers_again(
+    folder: Path,
+    better: "Dataset",
+    *,
+    countermeasures: "Sequence[str | Countermeasure]",
+    clusters: "IntArray",
+    config: RunConfig,
+    progress: Progress,
+) -> None:
+    """model_repaired/: the model of the run, trained on the repaired rows with these countermeasures."""
     from veridical.train.answer_training import train_answers
 
     model = train_answers(
         better,
         model=config.model,
-        countermeasures=config.countermeasures,
+        countermeasures=countermeasures,
         config=config.training,
         metric=config.metric,
         seed=config.seed,

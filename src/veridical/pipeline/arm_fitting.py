@@ -23,7 +23,9 @@ def fit_of(folder: Path, *, kind: str, evidence: "Evidence", config: RunConfig, 
     if structure_of(config.task) is not None:
         from veridical.pipeline.answer_arms import answer_fit
 
-        return answer_fit(evidence.data, evidence.clusters, kind=kind, config=config)
+        dtype: Any = dtype_of(folder, config=config)
+        settings = replace(config.training, dtype=dtype)
+        return answer_fit(folder, evidence.data, evidence.clusters, kind=kind, settings=settings, config=config)
     if kind == "linear":
         return linear_arms(evidence, config=config)
     cached = config.training.method().tuning.cached

@@ -15,6 +15,7 @@ from veridical.pipeline.run_folder import content_hash, stored_identity
 
 if TYPE_CHECKING:
     from veridical.dataset.rows import Dataset
+    from veridical.ledger.contract import Contract
     from veridical.verify.arms import Tried
     from veridical.verify.countermeasure_arms import Routing
     from veridical.verify.locked_fold import LockedFold
@@ -27,13 +28,13 @@ def certify(
     *,
     data: "Dataset",
     locked: "LockedFold",
+    contract: "Contract | None",
     votes: str,
     kind: str,
     dtype: str,
     config: RunConfig,
 ) -> None:
     """The answers first: certificate.json is the sign that all are there."""
-    from veridical.ledger.contract import read_contract
     from veridical.verify import ballot_table, exam_table
     from veridical.verify.certificate import FILE, certificate, routing_json
     from veridical.verify.countermeasure_verdict import best
@@ -53,7 +54,7 @@ def certify(
     countermeasures = routing_json(
         routing,
         knobs={routed.arm.repair: knobs_of(routed.arm.repair, config) for routed in routing.arms},
-        contract=read_contract(Path(config.contract), stored=True) if config.contract else None,
+        contract=contract,
         on_top_of=winners(found.record),
         chosen=best(routing.arms),
     )

@@ -4,6 +4,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
+from veridical.core.allowed import refuse_outside
 from veridical.core.errors import InputError, UnknownName
 from veridical.pipeline.config import CHOICES, as_declared
 from veridical.train.pretrain_config import PretrainConfig
@@ -31,8 +32,7 @@ class CorpusConfig:
     """Language of the summary: en or zh."""
 
     def __post_init__(self) -> None:
-        if not 0.001 <= self.valid_share <= 0.5:
-            raise InputError(f"--valid-share is {self.valid_share}, outside 0.001..0.5. Give a share in that range.")
+        refuse_outside("--valid-share", self.valid_share, low=0.001, high=0.5)
         if self.seed < 0:
             raise InputError(f"--seed is {self.seed}; it must be 0 or more.")
         if self.lang not in CHOICES["lang"]:

@@ -42,10 +42,14 @@ def earlier_looks(folder: RunFolder, data: "Dataset") -> tuple[Look, ...]:
 
 
 def predicted_at(look: Look, *, log: Path, ids: Sequence[str]) -> list[str] | None:
-    """The labels that an earlier run predicted for the rows `ids`; None where its folder is gone or lacks some of them."""
+    """The labels that an earlier run predicted for the rows `ids`; None where its folder is gone, lacks some of them, or holds
+    another run by now."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    there = stored_identity(look.predictions(log).parent)
+    if there is not None and identity_hash(there) != look.run:
+        return None
     try:
         table = pq.read_table(look.predictions(log), columns=["id", "predicted"])
     except (OSError, pa.ArrowException):

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from veridical.audit._evidence import Evidence
     from veridical.dataset.rows import Dataset, IntArray
+    from veridical.ledger.contract import Contract
     from veridical.repair._contract import Edit
     from veridical.train.answered import Answered
     from veridical.train.trained import Trained
@@ -61,18 +62,26 @@ def repaired(
 
     data, votes = evidence.data, ledger.votes
     locked = locked_fold(data, evidence.clusters, fixed=trained.external)
-    if why := _untried(trained, config=config):
+    why = "" if locked.skipped else _untried(trained, config=config)  # a larger budget would not help where rows are too few
+    if why:
         found = Tried(RepairRecord(skipped=why, rows_in=len(data), rows_kept=len(data)), None, (), None)
     else:
         found = _tried(
             folder, trained, evidence=evidence, audit=audit, locked=locked, votes=votes, config=config, progress=progress
         )
-    accepted, routing = winners(found.record), Routing()
-    if found.court is not None and not trained.external and structure_of(config.task) is None:
-        routing = _routing(folder, found, kind=trained.kind, ledger=ledger, config=config, progress=progress)
+    accepted, routing, contract = winners(found.record), Routing(), declared_contract(config)
+    if found.court is not None and not trained.external:
+        components = _diagnosed(folder, found, ledger=ledger, config=config)
+        contract = contract or _edits_as_contract(folder, components, kind=trained.kind)
+        routing = _routing(
+            folder, found, components, kind=trained.kind, contract=contract, votes=votes, config=config, progress=progress
+        )
     record = replace(found.record, routed=routing.arms, chosen=best(routing.arms))
     dtype = dtype_of(folder, config=config)
-    certify(folder, found, routing, data=data, locked=locked, votes=votes, kind=trained.kind, dtype=dtype, config=config)
+    certify(
+        folder, found, routing, data=data, locked=locked, contract=contract, votes=votes, kind=trained.kind, dtype=dtype,
+        config=config,
+    )  # fmt: skip
     params = params_of(fixed=trained.external)
     better, edits = repair(
         data, audit=audit, repairs=accepted, seed=config.seed, evidence=evidence, params=params, progress=progress
@@ -94,19 +103,55 @@ def _untried(trained: "Trained | Answered", *, config: RunConfig) -> str:
     return PREDICTIONS if trained.model is None else ""
 
 
-def _routing(folder: Path, found: "Tried", *, kind: str, ledger: Ledger, config: RunConfig, progress: Progress) -> "Routing":
-    """The countermeasures that answer what the ledger and the checks diagnosed."""
-    from veridical.pipeline.routing import proposals
+def declared_contract(config: RunConfig) -> "Contract | None":
+    """The contract that the user gave."""
+    from veridical.ledger.contract import read_contract
+
+    return read_contract(Path(config.contract), stored=True) if config.contract else None
+
+
+def _diagnosed(folder: Path, found: "Tried", *, ledger: Ledger, config: RunConfig) -> tuple[str, ...]:
+    """What the ledger and the checks diagnosed, and where an answer is more than one label the probe of robustness."""
+    from veridical.pipeline.fragile_answers import costly_edits
+    from veridical.pipeline.routing import diagnosed
 
     assert found.looked is not None
-    looked = found.looked
-    kept = None if kind == "linear" else TrainedAnswers(folder / "checkpoint" / "arms")
+    fragile = structure_of(config.task) is not None and costly_edits(folder)
+    return (*diagnosed(ledger, found.looked), *(("fragility",) if fragile else ()))
+
+
+def _edits_as_contract(folder: Path, components: tuple[str, ...], *, kind: str) -> "Contract | None":
+    """The edits that cost points, as contract.yaml, where a model is there that can be trained against them."""
+    from veridical.ledger.contract import read_contract
+    from veridical.pipeline.fragile_answers import costly_edits, write_contract
+
+    if "fragility" not in components or kind != "encoder":
+        return None
+    write_contract(costly_edits(folder), folder / "contract.yaml")
+    return read_contract(folder / "contract.yaml", stored=True)
+
+
+def _routing(
+    folder: Path,
+    found: "Tried",
+    components: tuple[str, ...],
+    *,
+    kind: str,
+    contract: "Contract | None",
+    votes: str,
+    config: RunConfig,
+    progress: Progress,
+) -> "Routing":
+    """The countermeasures that answer what was diagnosed."""
+    from veridical.pipeline.routing import proposals
+
     return routed_on(
         found,
-        propose=lambda rows: proposals(ledger, looked, rows, kind=kind, config=config),
-        votes=ledger.votes,
+        propose=lambda rows: proposals(components, rows, kind=kind, config=config),
+        contract=contract,
+        votes=votes,
         dtype=dtype_of(folder, config=config),
-        kept=kept,
+        kept=None if kind == "linear" else TrainedAnswers(folder / "checkpoint" / "arms"),
         config=config,
         progress=progress,
     )
@@ -116,6 +161,7 @@ def routed_on(
     found: "Tried",
     *,
     propose: "Callable[[Dataset], list[Proposal]]",
+    contract: "Contract | None",
     votes: str,
     dtype: Any,
     kept: TrainedAnswers | None,
@@ -123,7 +169,8 @@ def routed_on(
     progress: Progress,
 ) -> "Routing":
     """Countermeasures tried on top of the accepted repairs. propose: the rows that are not locked, repaired -> what to try.
-    dtype: number format to train in. kept: where answers are kept while it lasts."""
+    contract: under which those against components of transfer are asked. dtype: number format to train in. kept: where answers
+    are kept while it lasts."""
     from veridical.pipeline.routing import routed
     from veridical.repair._runner import repair
     from veridical.verify.winners import winners
@@ -147,7 +194,9 @@ def routed_on(
         opened_clusters=_kept(court.clusters, court.data.ids, set_of=rows.ids),
         locked=court.locked,
         weights=_weights(edits, set(rows.take(rows.rows("train")).ids)),
+        judging=court.judging,
         votes=votes,
+        contract=contract,
         kept=kept,
         config=replace(config, training=replace(config.training, dtype=dtype)),
         progress=progress,
@@ -193,7 +242,9 @@ def _train_again(
     if structure_of(config.task) is not None:
         from veridical.pipeline.answer_arms import train_answers_again
 
-        train_answers_again(folder, better, clusters=clusters, config=config, progress=progress)
+        train_answers_again(
+            folder, better, countermeasures=trained_with(config, chosen), clusters=clusters, config=config, progress=progress
+        )
         return
     model = train(
         better,
@@ -223,6 +274,7 @@ def tried(
     progress: Progress,
 ) -> "Tried":
     """Every repair that the configuration names, tried on the locked fold. fixed: the model cannot be trained again."""
+    from veridical.pipeline.routing import FOUND_BY
     from veridical.verify.arms import tried_repairs
 
     return tried_repairs(
@@ -237,6 +289,7 @@ def tried(
         seed=config.seed,
         params=params_of(fixed=fixed),
         fixed=fixed,
+        also=tuple(FOUND_BY.values()),
         progress=progress,
     )
 

@@ -6,6 +6,8 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from veridical.core.errors import InputError
 from veridical.core.finding import AuditRecord
 from veridical.core.ledger_record import Ledger
@@ -13,14 +15,17 @@ from veridical.core.plugins import get, names
 from veridical.core.progress import Progress
 from veridical.models.trained_answers import TrainedAnswers
 from veridical.pipeline.config import RunConfig
+from veridical.pipeline.running import structure_of
 from veridical.train._knobs import PACKAGE, knobs
 
 if TYPE_CHECKING:
     from veridical.dataset.rows import Dataset, IntArray, Text
+    from veridical.ledger.contract import Contract
     from veridical.models.model import FloatArray
     from veridical.train._contract import Countermeasure
     from veridical.verify.countermeasure_arms import Answers, Routing, Taught
     from veridical.verify.countermeasure_verdict import Proposal
+    from veridical.verify.judging import Judging
 
 FOUND_BY = {"noise": "label_errors", "imbalance": "class_imbalance"}
 """Component of what is learned from -> the check whose finding diagnoses it."""
@@ -42,15 +47,16 @@ def routed(
     opened_clusters: "IntArray",
     locked: "IntArray",
     weights: dict[str, float] | None,
+    judging: "Judging",
     votes: str,
+    contract: "Contract | None",
     kept: TrainedAnswers | None,
     config: RunConfig,
     progress: Progress,
 ) -> "Routing":
     """The verdicts on every countermeasure proposed. opened: the rows that are not locked, with the winning repairs applied.
-    kept: where answers are kept while it lasts, None where training again costs little."""
-    from veridical.ledger.accounting import counting
-    from veridical.ledger.contract import read_contract
+    contract: under which components of transfer are asked for. kept: where answers are kept while it lasts, None where training
+    again costs little."""
     from veridical.verify.countermeasure_arms import Routing, tried_countermeasures
 
     if not proposed:
@@ -61,9 +67,9 @@ def routed(
         locked=locked,
         proposals=proposed,
         teach=_teacher(opened, weights=weights, clusters=opened_clusters, kept=kept, config=config),
-        metric=counting(config.task, config.metric, whole.labels).metric,
+        judging=judging,
         votes=votes,
-        contract=read_contract(Path(config.contract), stored=True) if config.contract else None,
+        contract=contract,
         transfer=TRANSFER,
         seed=config.seed,
         progress=progress,
@@ -85,7 +91,7 @@ def diagnosed(ledger: Ledger, audit: AuditRecord) -> tuple[str, ...]:
     return tuple(found)
 
 
-def proposals(ledger: Ledger, audit: AuditRecord, opened: "Dataset", *, kind: str, config: RunConfig) -> "list[Proposal]":
+def proposals(components: Sequence[str], opened: "Dataset", *, kind: str, config: RunConfig) -> "list[Proposal]":
     """A proposal for each diagnosed component and countermeasure that answers it, within the budget, cheapest first; where none
     fits, one that says why."""
     from veridical.verify.countermeasure_verdict import Proposal
@@ -93,7 +99,7 @@ def proposals(ledger: Ledger, audit: AuditRecord, opened: "Dataset", *, kind: st
     known: dict[str, Countermeasure] = {name: get(PACKAGE, "countermeasure", name) for name in names(PACKAGE)}
     found: list[Proposal] = []
     taken = {name.partition(":")[0] for name in config.countermeasures}
-    for component in diagnosed(ledger, audit):
+    for component in components:
         answering = [name for name in known if component in known[name].answers and name not in taken]
         answering = [name for name in answering if not _by_words(known[name]) or _words(config)]
         answering.sort(key=lambda name: (price(known[name]), name))
@@ -134,10 +140,15 @@ def price(countermeasure: "Countermeasure") -> int:
 def _unfit(name: str, countermeasure: "Countermeasure", opened: "Dataset", *, kind: str, config: RunConfig) -> str:
     """Why a countermeasure cannot be tried, empty where it can."""
     from veridical.train._contract import refuse_without_groups
+    from veridical.train.answer_training import fitting_answers
     from veridical.train.training import fitting
 
+    given = [*config.countermeasures, told(name, config)]
     try:
-        fitting([*config.countermeasures, told(name, config)], model=config.model, config=config.training)
+        if structure_of(config.task) is None:
+            fitting(given, model=config.model, config=config.training)
+        else:
+            fitting_answers(given, task=config.task, model=config.model, config=config.training)
         refuse_without_groups(((name, countermeasure),), opened)
     except InputError as refused:
         return str(refused)
@@ -153,6 +164,8 @@ def _teacher(
     config: RunConfig,
 ) -> "Taught":
     """Trainings on the rows that are not locked."""
+    if structure_of(config.task) is not None:
+        return _teacher_of_answers(opened, clusters=clusters, kept=kept, config=config)
     from veridical.train.training import train
 
     rows = [opened.ids, opened.splits.tolist(), opened.inputs(), opened.codes, weights]
@@ -175,6 +188,34 @@ def _teacher(
         if kept is None:
             return answers
         return lambda inputs: kept.of(["countermeasure", name, seed, *rows, list(inputs)], lambda state: answers(inputs, state))
+
+    return teach
+
+
+def _teacher_of_answers(opened: "Dataset", *, clusters: "IntArray", kept: TrainedAnswers | None, config: RunConfig) -> "Taught":
+    """The same where an answer is more than one label; rows have no weights."""
+    from veridical.train.answer_training import train_answers
+
+    rows = [opened.ids, opened.splits.tolist(), opened.inputs(), opened.answers]
+
+    def teach(name: str, seed: int) -> "Answers":
+        def said(inputs: "Sequence[Text]", state: Path | None = None) -> list[str]:
+            model = train_answers(
+                opened,
+                model=config.model,
+                countermeasures=trained_with(config, name),
+                config=config.training,
+                metric=config.metric,
+                seed=seed,
+                folder=state,
+                clusters=clusters,
+            ).model
+            assert model is not None
+            return model.answer(inputs).said
+
+        if kept is None:
+            return lambda inputs: np.array(said(inputs), dtype=object)
+        return lambda inputs: kept.said(["countermeasure", name, seed, *rows, list(inputs)], lambda state: said(inputs, state))
 
     return teach
 

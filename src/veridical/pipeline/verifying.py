@@ -155,14 +155,16 @@ class _Kept:
 
     def exams(self, certificate: Mapping[str, Any], contract: "Contract | None") -> "Exams":
         """The questions that these rows and the contract give."""
-        from veridical.ledger.accounting import counting
         from veridical.verify.countermeasure_verdict import Exams
+        from veridical.verify.judging import judging_of, labels_of
 
-        evidence, config = self.evidence, self.config
-        metric = counting(config.task, certificate["metric"], evidence.data.labels).metric
+        data, clusters = self.evidence.data, self.evidence.clusters
+        judging = judging_of(
+            self.config.task, metric=certificate["metric"], labels=data.labels, right=labels_of(data), clusters=clusters
+        )
         return Exams.of(
-            evidence.data, evidence.clusters, self.locked.rows, metric=metric, votes=certificate["votes"], contract=contract,
-            seed=config.seed,
+            data, clusters, self.locked.rows, judging=judging, votes=certificate["votes"], contract=contract,
+            seed=self.config.seed,
         )  # fmt: skip
 
 
@@ -225,7 +227,7 @@ def _retrained(certificate: Mapping[str, Any], folder: Path, kept: _Kept, *, pro
             fixed=fixed,
             progress=progress,
         )
-    return [*_arms_again(certificate, found), *_countermeasures_again(certificate, found, config, progress=progress)]
+    return [*_arms_again(certificate, found), *_countermeasures_again(certificate, folder, found, config, progress=progress)]
 
 
 def _arms_again(certificate: Mapping[str, Any], found: "Tried") -> "list[Claim]":
@@ -257,9 +259,10 @@ def _scored_model(folder: Path, config: RunConfig) -> "Trained | Answered":
 
 
 def _countermeasures_again(
-    certificate: Mapping[str, Any], found: "Tried", config: RunConfig, *, progress: Progress
+    certificate: Mapping[str, Any], folder: Path, found: "Tried", config: RunConfig, *, progress: Progress
 ) -> "list[Claim]":
     """Those that were tried, on top of the repairs that win this time."""
+    from veridical.ledger.contract import read_contract
     from veridical.pipeline.repairing import routed_on
     from veridical.verify.countermeasure_replay import same_when_retrained
     from veridical.verify.countermeasure_verdict import Proposal
@@ -268,14 +271,14 @@ def _countermeasures_again(
     tested = [arm for arm in said["arms"] if arm["figures"]]
     if not tested or found.court is None:
         return []
-    if config.contract and not Path(config.contract).is_file():
-        raise InputError(
-            f"There is no {config.contract}, under which countermeasures were tried. Put it back, or leave --rerun out."
-        )
+    contract = folder / CONTRACT
+    if said["contract"] and not contract.is_file():
+        raise InputError(f"There is no {contract}, under which countermeasures were tried. Put it back, or leave --rerun out.")
     proposed = [Proposal(arm["countermeasure"], arm["component"]) for arm in tested]
     routing = routed_on(
         found,
         propose=lambda _rows: proposed,
+        contract=read_contract(contract, stored=True) if said["contract"] else None,
         votes=certificate["votes"],
         dtype=config.training.dtype,
         kept=None,

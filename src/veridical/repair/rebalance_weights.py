@@ -35,6 +35,8 @@ def apply(evidence: Evidence, audit: AuditRecord, params: Params, rng: np.random
         return ()
     train = data.rows("train")
     train = train[data.codes[train] >= 0]
+    if not len(train):  # answers of more than one label
+        return ()
     counts = np.bincount(data.codes[train], minlength=len(data.labels))
     present = counts > 0
     weight = np.zeros(len(counts))

@@ -105,7 +105,7 @@ def _routed(repair: RepairRecord, said: Words) -> list[str]:
     """Countermeasures that were tried on the locked fold."""
     if not repair.routed:
         return []
-    columns = (said("routed_title"), said("column.outcome"), said("against_untouched"), said("routed_as_it_is"))
+    columns = (said("routed_title"), said("column.outcome"), said("against_plain"), said("routed_as_it_is"))
     lines = ["", f"**{said('routed_title')}**", "", "| " + " | ".join(columns) + " |", "|---|---|---:|---:|"]
     for routed in repair.routed:
         gains = (routed.arm.gain_over_untouched, routed.elsewhere)

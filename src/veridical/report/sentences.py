@@ -12,7 +12,7 @@ from importlib.resources import files
 
 Rule = tuple[re.Pattern[str], str]
 PLACE = re.compile(r"\{(\w+)\}")
-BREAK = re.compile(r"(?<=[.!?])\s+(?=[A-Z0-9\-'])")
+BREAK = re.compile(r"(?<=[.!?])\s+(?=[A-Z0-9+\-'])")
 """Between two sentences."""
 DEEPEST = 4
 """Fragments inside fragments that are looked into."""

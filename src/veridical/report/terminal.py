@@ -210,6 +210,14 @@ class _Page:
             if named:
                 said = self.words("routed_outcome", outcome=self.words(f"outcome.{outcome}"))
                 self.line(" · ".join(named), first=f"{said}{self.words_colon()}", indent=2, style=STYLES[outcome])
+        untried: dict[str, list[str]] = {}
+        for routed in repair.routed:
+            if routed.arm.outcome == "skipped":
+                untried.setdefault(routed.arm.why, []).append(one_line(routed.arm.repair, limit=40))
+        named = [f"{' · '.join(names)} ({one_line(self.words.sentence(why), limit=300)})" for why, names in untried.items()]
+        if named:
+            said = self.words("routed_untried")
+            self.line(" · ".join(named), first=f"{said}{self.words_colon()}", indent=2)
 
     def tried(self, routed: RoutedArm) -> str:
         """One countermeasure: its gain, under which contract, and what it costs on rows as they are."""

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from veridical.core import plugins
+from veridical.core.allowed import refuse_outside
 from veridical.core.errors import InputError, UnknownName
 from veridical.core.field_docs import plain_type
 from veridical.dataset.rows import IntArray
@@ -146,5 +147,4 @@ def _value(key: str, value: str, kind: type) -> Any:
 
 def check(name: str, value: float, low: float, high: float) -> None:
     """Refuse a knob outside its range."""
-    if not low <= value <= high:
-        raise InputError(f"The objective's knob {name} is {value!r}, outside {low:g}..{high:g}. Give a value in that range.")
+    refuse_outside(f"The objective's knob {name}", value, low=low, high=high)

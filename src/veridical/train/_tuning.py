@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from veridical.core import plugins
+from veridical.core.allowed import refuse_outside
 from veridical.core.errors import InputError, MissingExtra, UnknownName
 from veridical.core.field_docs import plain_type
 
@@ -119,8 +120,7 @@ def _value(method: str, key: str, value: str, kind: type) -> Any:
 
 def check(name: str, value: float, low: float, high: float) -> None:
     """Refuse a knob outside its range."""
-    if not low <= value <= high:
-        raise InputError(f"The tuning knob {name} is {value!r}, outside {low:g}..{high:g}. Give a value in that range.")
+    refuse_outside(f"The tuning knob {name}", value, low=low, high=high)
 
 
 @dataclass(frozen=True, slots=True)

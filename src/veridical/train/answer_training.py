@@ -69,7 +69,9 @@ def fitting_answers(countermeasures: Sequence[str | Countermeasure], *, task: st
     for name, countermeasure in named:
         unfit = [joint for joint in countermeasure.joints() if joint not in ALLOWED]
         learns = countermeasure.study or countermeasure.prepare or countermeasure.texts or countermeasure.begin
-        if unfit or learns or (head == "span" and countermeasure.loss):
+        if head == "span" and countermeasure.loss:
+            raise InputError(f"{name} replaces the loss of classes, and task {task} answers with places in a text. Leave it out.")
+        if unfit or learns:
             raise InputError(f"{name} works on rows with one label each, which task {task} does not have. Leave it out.")
     if config.tuning == "head":
         raise InputError(f"--tuning head solves for one label a row, which task {task} does not have. Use last_layers.")

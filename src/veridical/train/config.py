@@ -1,9 +1,9 @@
 """Settings of a training run: one flat frozen record, saved with the run."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Literal
 
-from veridical.core.errors import InputError
+from veridical.core.allowed import refuse_settings
 from veridical.train._tuning import Chosen, chosen
 
 
@@ -61,16 +61,7 @@ class TrainConfig:
     """Seconds between saved states within an epoch, >= 0 (0: after every step); one is always saved at the end of an epoch."""
 
     def __post_init__(self) -> None:
-        for name, (low, high) in _RANGES.items():
-            value = getattr(self, name)
-            if not low <= value <= high:
-                raise InputError(f"train setting {name} = {value!r} is outside {low}..{high}. Give a value in that range.")
-        for name, allowed in _CHOICES.items():
-            if getattr(self, name) not in allowed:
-                raise InputError(f"train setting {name} = {getattr(self, name)!r} is unknown. Use one of: {', '.join(allowed)}.")
-        whole = [f.name for f in fields(self) if f.type is int and type(getattr(self, f.name)) is not int]
-        if whole:
-            raise InputError(f"train setting {whole[0]} = {getattr(self, whole[0])!r} is not a whole number. Give one.")
+        refuse_settings(self, ranges=_RANGES, choices=_CHOICES)
         if self.tuning != "full" or self.tuning_knobs:  # the default is not looked up, so that importing this reads no folder
             self.method()
 

@@ -168,7 +168,7 @@ def beside_of(config: TrainConfig) -> tuple[str, dict[str, Any]] | None:
 def check_length(max_length: int, tokenizer: Any) -> None:
     limit = int(min(tokenizer.model_max_length, 10**9))
     if max_length > limit:
-        raise InputError(f"train setting max_length = {max_length} is more than this encoder reads. Give at most {limit}.")
+        raise InputError(f"--max-length is {max_length}, more than this encoder reads. Give at most {limit}.")
 
 
 def open_network(
@@ -188,9 +188,7 @@ def open_network(
             countermeasure.network(network, countermeasure.params, stream(seed, name))
     n_layers, method = len(layers(encoder)), config.method()
     if config.frozen_layers > n_layers:
-        raise InputError(
-            f"train setting frozen_layers = {config.frozen_layers}, but the encoder has {n_layers} layers. Give fewer."
-        )
+        raise InputError(f"--frozen-layers is {config.frozen_layers}, but the encoder has {n_layers} layers. Give fewer.")
     encoder.requires_grad_(requires_grad=False)
     torch.manual_seed(int(stream(seed, "tuning").integers(2**62)))
     method.tuning.prepare(network, method.params, Given(config.freeze_embeddings, config.frozen_layers, config.max_length))

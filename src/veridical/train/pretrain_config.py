@@ -1,9 +1,10 @@
 """Settings of pre-training: one flat frozen record, saved with the model."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Literal
 
-from veridical.core.errors import InputError, UnknownName
+from veridical.core.allowed import refuse_settings
+from veridical.core.errors import InputError
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,18 +59,7 @@ class PretrainConfig:
     """Seconds between saved states, >= 0 (0: after every step)."""
 
     def __post_init__(self) -> None:
-        for name, (low, high) in _RANGES.items():
-            value = getattr(self, name)
-            if not low <= value <= high:
-                raise InputError(
-                    f"--{name.replace('_', '-')} is {value!r}, outside {low:g}..{high:g}. Give a value in that range."
-                )
-        for name, allowed in _CHOICES.items():
-            if getattr(self, name) not in allowed:
-                raise UnknownName(f"value for --{name}", getattr(self, name), allowed)
-        whole = [f.name for f in fields(self) if f.type is int and type(getattr(self, f.name)) is not int]
-        if whole:
-            raise InputError(f"--{whole[0].replace('_', '-')} is {getattr(self, whole[0])!r}; a whole number is needed.")
+        refuse_settings(self, ranges=_RANGES, choices=_CHOICES)
         if self.width % self.heads:
             raise InputError(
                 f"--width is {self.width}, no multiple of --heads {self.heads}. Give one, for example {64 * self.heads}."

@@ -4,7 +4,7 @@ Letters: L rows, K clusters, W columns of the measure's statistics, S models.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -57,15 +57,19 @@ class AnswerYardstick:
         return self._by_cluster(self._margins(predicted).right)
 
     def holds(self, column: int) -> BoolArray:
-        return np.asarray(self._asked[:, column] > 0)
+        return np.asarray(self._sought[:, column] > 0)
 
     def agrees(self, predicted: Labels) -> BoolArray:
         found = self._margins(predicted)
         missed, wrong = np.abs(found.true - found.right), np.abs(found.predicted - found.right)
         return np.asarray((missed < EQUAL).all(axis=1) & (wrong < EQUAL).all(axis=1))
 
+    def asked(self, row: IntArray, share: FloatArray) -> "AnswerYardstick":
+        votes = self.votes[row] * share
+        return replace(self, rows=self.rows[row], right=self.right[row], clusters=self.clusters[row], votes=votes)
+
     @cached_property
-    def _asked(self) -> FloatArray:
+    def _sought(self) -> FloatArray:
         """What is to be found in each row, (L, W)."""
         return self._margins(self.right).true
 

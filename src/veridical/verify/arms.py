@@ -68,12 +68,14 @@ def tried_repairs(
     params: Mapping[str, Any] | None = None,
     fixed: bool = False,
     look: Look | None = None,
+    also: Sequence[str] = (),
     progress: Progress = silent,
 ) -> "Tried":
     """Test each repair alone on the locked fold.
 
     audit: that of all rows; says which checks ran (a repair that answers to none of them is skipped). fixed: the model cannot be
     trained again, so only repairs of the test set are tried. look: how checks are run again (default: the audit's own runner).
+    also: checks to run again whether or not a repair answers to them.
     """
     if len(set(seeds)) < MIN_SEEDS:
         raise InputError(f"Got {len(set(seeds))} training seeds; repairs are tested over at least {MIN_SEEDS}. Name more seeds.")
@@ -81,21 +83,23 @@ def tried_repairs(
         nothing = RepairRecord(n_locked=len(locked.rows), skipped=locked.skipped, rows_in=len(data), rows_kept=len(data))
         return Tried(nothing, None, (), None)
     opened = _opened(evidence, locked)
-    wanted = sorted({check for name in repairs for check in get(FOLDER, NOUN, name).answers if audit.check(check)})
+    answered = {check for name in repairs for check in get(FOLDER, NOUN, name).answers}
+    wanted = sorted(check for check in answered | set(also) if audit.check(check))
     found = (look or _checks_again(seed, progress))(opened, wanted)
     judging = judging_of(data.task, metric=metric, labels=data.labels, right=labels_of(data), clusters=evidence.clusters)
-    court = Court(data, evidence.clusters, opened, locked.rows, judging, votes, tuple(seeds), seed, fit, fixed=fixed)
-    trials: list[Trial] = []
+    court = Court(
+        data, evidence.clusters, opened, locked.rows, judging, votes, tuple(seeds), seed, fit, fixed=fixed, progress=progress
+    )
+    tested: list[tuple[str, tuple[Edit, ...], str]] = []
     skipped: list[Arm] = []
-    for done, name in enumerate(repairs):
-        progress("repair arms", done, len(repairs))
-        edits = edits_of(name, evidence=opened, audit=found, seed=seed, params=params)
-        why = _untestable(name, audit, opened.data, edits, judging=judging, fixed=fixed)
-        if why:
-            skipped.append(_arm(name, get(FOLDER, NOUN, name).kind, outcome="skipped", why=why, rows=len(edits)))
+    for name in repairs:
+        edits, kind = edits_of(name, evidence=opened, audit=found, seed=seed, params=params), get(FOLDER, NOUN, name).kind
+        if why := _untestable(name, audit, opened.data, edits, judging=judging, fixed=fixed):
+            skipped.append(_arm(name, kind, outcome="skipped", why=why, rows=len(edits)))
         else:
-            trials.append(court.try_repair(name, edits, kind=get(FOLDER, NOUN, name).kind))
-    progress("repair arms", len(repairs), len(repairs))
+            tested.append((name, edits, kind))
+    court.announce([kind for *_, kind in tested])
+    trials = [court.try_repair(name, edits, kind=kind) for name, edits, kind in tested]
     arms, combination = court.judged_together(trials, audit=found, params=params)
     order = {name: i for i, name in enumerate(repairs)}
     every = tuple(sorted([*arms, *skipped], key=lambda arm: order[arm.repair]))
@@ -184,6 +188,9 @@ class Court:
     looks: list[str] = field(default_factory=list)
     ballots: dict[str, Ballot] = field(default_factory=dict)
     figures: list[Figures] = field(default_factory=list)
+    progress: Progress = silent
+    models: list[int] = field(default_factory=lambda: [0, 0])
+    """Models asked so far, and models there will be, once that is announced."""
 
     def __post_init__(self) -> None:
         self.ruler = self.judging.ruler(self.locked, votes=self.votes)
@@ -193,10 +200,10 @@ class Court:
     def base(self) -> "Base":
         """The untouched models: trained, and scored as the first look, when the first repair is tried."""
         n, asked = len(self.ruler.rows), self._asked(self.untouched.test)
-        said = [said_of(self.untouched, asked, fit=self.fit, seed=s) for s in self.seeds[:2]]
+        said = [self._said(self.untouched, asked, seed=s) for s in self.seeds[:2]]
         one_fit = self.judging.one_model(said[0][:n], said[1][:n])
         more = () if one_fit else self.seeds[2:]
-        said += [said_of(self.untouched, asked, fit=self.fit, seed=s) for s in more]
+        said += [self._said(self.untouched, asked, seed=s) for s in more]
         base = np.stack(said[:1] if one_fit else said)
         return Base(one_fit, self._scored("untouched", base[:, :n]), base[:, n:])
 
@@ -220,8 +227,20 @@ class Court:
     def _answers(self, sets: Sequence[TrainSet], *, test: IntArray) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
         """(S, L, ...) on the locked rows and (S, T, ...) on labelled test rows."""
         rows = self._asked(test)
-        said = np.stack([said_of(s, rows, fit=self.fit, seed=seed) for s, seed in zip(sets, self.seeds, strict=False)])
+        said = np.stack([self._said(s, rows, seed=seed) for s, seed in zip(sets, self.seeds, strict=False)])
         return said[:, : len(self.ruler.rows)], said[:, len(self.ruler.rows) :]
+
+    def announce(self, kinds: Sequence[str]) -> None:
+        """Repairs of these kinds will be tried."""
+        if kinds:
+            self.models[1] = len(self.seeds) + len(self.seeds) * sum(1 + (kind == "training") for kind in kinds)
+            self.progress("repair arms", *self.models)
+
+    def _said(self, on: TrainSet, rows: IntArray, *, seed: int) -> npt.NDArray[Any]:
+        found = said_of(on, rows, fit=self.fit, seed=seed)
+        self.models[0] += 1
+        self.progress("repair arms", self.models[0], max(self.models))
+        return found
 
     def _scored(self, who: str, said: npt.NDArray[Any]) -> Scored:
         self.looks.append(f"{who}: {counted_words(len(said), 'model')} on {len(self.ruler.rows)} locked rows")

@@ -8,23 +8,24 @@ over all countermeasures tried.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from veridical.core.errors import SurroundingsError, VeridicalError
 from veridical.core.progress import Progress, silent
 from veridical.core.run_record import Arm, RoutedArm
 from veridical.dataset.rows import Dataset, IntArray, Text
 from veridical.ledger.contract import Contract
-from veridical.models.model import FloatArray
-from veridical.tasks._contract import Metric
 from veridical.verify.arms import SEEDS
 from veridical.verify.countermeasure_verdict import Exams, Judged, Proposal, Sat, Trial, judged, trial
-from veridical.verify.judging import SAME_MODEL
+from veridical.verify.judging import Judging
 
-Answers = Callable[[Sequence[Text]], FloatArray]
+Answers = Callable[[Sequence[Text]], npt.NDArray[Any]]
 Taught = Callable[[str, int], Answers]
-"""(countermeasure or empty for none, seed) -> what a model trained with it on the rows that are not locked answers, (n, C)."""
+"""(countermeasure or empty for none, seed) -> what a model trained with it on the rows that are not locked answers: probabilities
+(n, C), or answers of more than one label, (n,)."""
 NO_EXAM = "The locked fold cannot show what the contract says: no words, edits or groups with enough rows."
 
 
@@ -47,7 +48,7 @@ def tried_countermeasures(
     locked: IntArray,
     proposals: Sequence[Proposal],
     teach: Taught,
-    metric: Metric,
+    judging: Judging,
     votes: str,
     contract: Contract | None = None,
     transfer: Sequence[str] = (),
@@ -56,35 +57,47 @@ def tried_countermeasures(
     progress: Progress = silent,
 ) -> Routing:
     """transfer: components whose countermeasures are judged under the contract."""
-    exams = Exams.of(data, clusters, locked, metric=metric, votes=votes, contract=contract, seed=seed)
+    exams = Exams.of(data, clusters, locked, judging=judging, votes=votes, contract=contract, seed=seed)
     shown = exams.under.shows if exams.under else ()
     fit = [p for p in proposals if not p.unfit and (p.component not in transfer or p.component in shown)]
     if not fit:
         return Routing(tuple(_skipped(p, p.unfit or NO_EXAM) for p in proposals))
-    progress("countermeasure arms", 0, len(fit) + 1)
-    said, trials, refused = {"": _sat(exams, teach, "", seeds)}, dict[Proposal, Trial](), dict[Proposal, str]()
-    for done, proposal in enumerate(fit, start=1):
-        progress("countermeasure arms", done, len(fit) + 1)
+    trials, refused = dict[Proposal, Trial](), dict[Proposal, str]()
+    teach = _announced(teach, seeds, n_arms=len(fit) + 1, progress=progress)
+    said = {"": _sat(exams, teach, "", seeds, judging=judging)}
+    for proposal in fit:
         name, under = proposal.countermeasure, proposal.component in transfer
         try:
-            said[name] = _sat(exams, teach, name, seeds)
+            said[name] = _sat(exams, teach, name, seeds, judging=judging)
         except SurroundingsError:
             raise
         except VeridicalError as error:  # what one countermeasure refuses, or diverges at, ends its own trial alone
             refused[proposal] = str(error)
             continue
         trials[proposal] = trial(proposal, said[""], said[name], exams, labels=data.labels, judged_under=under, seed=seed)
-    progress("countermeasure arms", len(fit) + 1, len(fit) + 1)
     found = dict(zip(trials, judged(tuple(trials.values())), strict=True))
     arms = [found[p].routed if p in found else _skipped(p, refused.get(p) or p.unfit or NO_EXAM) for p in proposals]
     return Routing(tuple(arms), tuple(trials.values()), tuple(found.values()), exams if trials else None, said)
 
 
-def _sat(exams: Exams, teach: Taught, name: str, seeds: Sequence[int]) -> Sat:
+def _announced(teach: Taught, seeds: Sequence[int], *, n_arms: int, progress: Progress) -> Taught:
+    """The same, saying before each model how many of all there may be are through."""
+    arms: list[str] = []
+
+    def told(name: str, seed: int) -> Answers:
+        if name not in arms:
+            arms.append(name)
+        progress("countermeasure arms", (len(arms) - 1) * len(seeds) + list(seeds).index(seed), n_arms * len(seeds))
+        return teach(name, seed)
+
+    return told
+
+
+def _sat(exams: Exams, teach: Taught, name: str, seeds: Sequence[int], *, judging: Judging) -> Sat:
     """What the models of one arm say in both exams; one model where the seed changes nothing."""
     questions = [*exams.plain.inputs, *(exams.under.inputs if exams.under else [])]
     said = [teach(name, seed)(questions) for seed in seeds[:2]]
-    if float(np.abs(said[0] - said[1]).sum(axis=1).mean() / 2) < SAME_MODEL:
+    if judging.one_model(said[0], said[1]):
         said = said[:1]
     else:
         said += [teach(name, seed)(questions) for seed in seeds[2:]]

@@ -6,11 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from veridical.ledger.accounting import counting
+from veridical.core.plugins import get
+from veridical.dataset.rows import IntArray
 from veridical.verify.certificate import trial_json, verdict_json
 from veridical.verify.countermeasure_verdict import Exams, Judged, Proposal, Sat, Trial, best, judged, trial
 from veridical.verify.exam_table import FILE, read_exams
+from veridical.verify.judging import Judging, judging_of
 from veridical.verify.replay import Claim, differing
+from veridical.verify.scoring import Labels
 
 FIGURES = ("endpoint", "models", "figures", "p_worse", "elsewhere")
 VERDICT = ("outcome", "why", "claim")
@@ -25,10 +28,14 @@ def replayed_countermeasures(certificate: Mapping[str, Any], path: Path, *, aske
         return [Claim("countermeasures", holds=True, why="None was tried, so nothing is claimed.")]
     config, labels = certificate["config"], tuple(certificate["labels"])
     contract = said["contract"]
+
+    def judging(right: Labels, clusters: IntArray) -> Judging:
+        return judging_of(config["task"], metric=certificate["metric"], labels=labels, right=right, clusters=clusters)
+
     exams, answers = read_exams(
         path,
-        metric=counting(config["task"], certificate["metric"], labels).metric,
-        n_classes=len(labels),
+        judging=judging,
+        of_answers=get("veridical.tasks", "task", config["task"]).structure is not None,
         votes=certificate["votes"],
         contract=contract["name"] if contract else "",
     )
@@ -52,7 +59,7 @@ def _trial(arm: Mapping[str, Any], answers: Mapping[str, Sat], exams: Exams, *, 
 def _same_questions(stored: Exams, asked: Exams) -> Claim:
     """Whether the stored answers are to the questions that data and contract give."""
     one, other = stored.under, asked.under
-    pairs: list[tuple[Any, Any]] = [(stored.base.codes, asked.base.codes), (stored.base.clusters, asked.base.clusters)]
+    pairs: list[tuple[Any, Any]] = [(stored.base.right, asked.base.right), (stored.base.clusters, asked.base.clusters)]
     if one is not None and other is not None:
         pairs += [(one.row, other.row), (one.share, other.share)]
     same = stored.ids == asked.ids and (one is None) == (other is None) and all(np.array_equal(a, b) for a, b in pairs)
@@ -87,7 +94,9 @@ def _corrected(arms: Sequence[Mapping[str, Any]], verdicts: Sequence[Judged]) ->
     name = "Holm's correction over countermeasures"
     if wrong:
         return Claim(name, holds=False, why=f"Computed again, {wrong[0]}.")
-    return Claim(name, holds=True, why=f"It and the verdicts come out the same over {len(arms)} countermeasures.")
+    one = "It and the verdict come out the same over 1 countermeasure."
+    several = f"It and the verdicts come out the same over {len(arms)} countermeasures."
+    return Claim(name, holds=True, why=one if len(arms) == 1 else several)
 
 
 def _chosen(said: str | None, verdicts: Sequence[Judged]) -> Claim:

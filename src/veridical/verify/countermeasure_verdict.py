@@ -12,10 +12,10 @@ from veridical.core.randomness import stream
 from veridical.core.run_record import Arm, RoutedArm
 from veridical.dataset.rows import Dataset, IntArray
 from veridical.ledger.contract import Contract
-from veridical.tasks._contract import Metric
-from veridical.verify.exams import Exam, as_it_is, base_ruler, under_contract
+from veridical.verify.exams import Exam, as_it_is, under_contract
 from veridical.verify.figures import against_untouched, recall
-from veridical.verify.scoring import Ballot, LabelYardstick, counted, gain
+from veridical.verify.judging import Judging, known
+from veridical.verify.scoring import Ballot, Yardstick, counted, gain
 from veridical.verify.verdict import ALPHA, MARGIN, loss_said
 
 MOST_ASKED = 30_000
@@ -39,7 +39,7 @@ class Exams:
     contract: its name."""
 
     ids: list[str]
-    base: LabelYardstick
+    base: Yardstick
     plain: Exam
     under: Exam | None
     contract: str
@@ -51,22 +51,22 @@ class Exams:
         clusters: IntArray,
         locked: IntArray,
         *,
-        metric: Metric,
+        judging: Judging,
         votes: str,
         contract: Contract | None,
         seed: int,
     ) -> "Exams":
-        rows = locked[data.codes[locked] >= 0]
+        rows = locked[known(judging.right[locked])]
         under = under_contract(data, rows, contract, seed=seed) if contract else None
         asked = len(rows) + (len(under.inputs) if under else 0)
         if asked > MOST_ASKED:
             rows = _fewer(rows, clusters, share=MOST_ASKED / asked, seed=seed)
             under = under_contract(data, rows, contract, seed=seed) if contract else None
-        base = base_ruler(data, rows, clusters, metric=metric, votes=votes)
+        base = judging.ruler(rows, votes=votes)
         return cls([data.ids[row] for row in rows], base, as_it_is(data, rows), under, contract.name if contract else LOCKED)
 
     @property
-    def under_ruler(self) -> LabelYardstick | None:
+    def under_ruler(self) -> Yardstick | None:
         return None if self.under is None else self.under.ruler(self.base)
 
 

@@ -3,6 +3,7 @@
 With it anyone can compute the verdicts again: a question's share of its row's vote stands beside the answer.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,33 +13,32 @@ import pyarrow.parquet as pq
 
 from veridical.core.atomic_write import write_with
 from veridical.core.errors import InputError
-from veridical.tasks._contract import Metric
+from veridical.dataset.rows import IntArray
 from veridical.verify.ballot_table import ballot_of, by_model, opened
 from veridical.verify.countermeasure_verdict import LOCKED, Exams, Sat
 from veridical.verify.exams import Exam
-from veridical.verify.scoring import Ballot, LabelYardstick, yardstick
+from veridical.verify.judging import Judging
+from veridical.verify.scoring import Ballot, Labels, Yardstick
 
 FILE = "countermeasures.parquet"
 UNDER = "contract"
 """Name of the exam under the contract; that on the fold as it is is called LOCKED."""
 PLAIN = "plain training"
 """What the arm without any of the countermeasures on trial is called."""
-SCHEMA = pa.schema(
-    [
-        ("arm", pa.string()),
-        ("exam", pa.string()),
-        ("seed", pa.int64()),
-        ("row", pa.string()),
-        ("share", pa.float64()),
-        ("cluster", pa.int64()),
-        ("label", pa.int64()),
-        ("predicted", pa.int64()),
-        ("right", pa.bool_()),
-        ("log_loss", pa.float64()),
-    ]
-)
+
+
+def schema(kind: pa.DataType) -> pa.Schema:
+    """kind: of what is right and what was said."""
+    plain = [("arm", pa.string()), ("exam", pa.string()), ("seed", pa.int64()), ("row", pa.string()), ("share", pa.float64())]
+    said = [("cluster", pa.int64()), ("label", kind), ("predicted", kind), ("right", pa.bool_()), ("log_loss", pa.float64())]
+    return pa.schema([*plain, *said])
+
+
+SCHEMA = schema(pa.int64())
 """One line for each model and question. seed: the place of the model among its fellows. share: of the row's vote. label,
 predicted: codes, places in the certificate's `labels`."""
+SCHEMA_OF_ANSWERS = schema(pa.string())
+"""The same where an answer is more than one label: label and predicted are answers as they are stored, log_loss is null."""
 SAME = ("row", "share", "cluster", "label")
 
 
@@ -51,27 +51,29 @@ def write_exams(path: Path, exams: Exams, said: dict[str, Sat]) -> None:
     write_with(path, lambda target: pq.write_table(pa.concat_tables(parts), target, compression="zstd"))
 
 
-def _lines(who: str, said: Ballot, name: str, exams: Exams, *, exam: Exam, ruler: LabelYardstick) -> list[pa.Table]:
+def _lines(who: str, said: Ballot, name: str, exams: Exams, *, exam: Exam, ruler: Yardstick) -> list[pa.Table]:
     n, ids = len(exam.row), [exams.ids[row] for row in exam.row]
-    tables = []
-    assert said.log_loss is not None  # of one label a row, as all that countermeasures are tried on
-    for seed, (predicted, loss) in enumerate(zip(said.predicted, said.log_loss, strict=True)):
-        asked = [[who] * n, [name] * n, [seed] * n, ids, exam.share, ruler.clusters, ruler.codes]
-        columns = [*asked, predicted, predicted == ruler.codes, loss]
-        tables.append(pa.table([pa.array(c, t) for c, t in zip(columns, SCHEMA.types, strict=True)], schema=SCHEMA))
+    tables, form = [], SCHEMA_OF_ANSWERS if said.log_loss is None else SCHEMA
+    for seed, predicted in enumerate(said.predicted):
+        asked = [[who] * n, [name] * n, [seed] * n, ids, exam.share, ruler.clusters, ruler.right]
+        loss = [None] * n if said.log_loss is None else said.log_loss[seed]
+        columns = [*asked, predicted, ruler.agrees(predicted), loss]
+        tables.append(pa.table([pa.array(c, t) for c, t in zip(columns, form.types, strict=True)], schema=form))
     return tables
 
 
-def read_exams(path: Path, *, metric: Metric, n_classes: int, votes: str, contract: str) -> tuple[Exams, dict[str, Sat]]:
-    """Both exams without their texts, and what was said, by countermeasure (empty for none). contract: its name.
+def read_exams(
+    path: Path, *, judging: Callable[[Labels, IntArray], Judging], of_answers: bool, votes: str, contract: str
+) -> tuple[Exams, dict[str, Sat]]:
+    """Both exams without their texts, and what was said, by countermeasure (empty for none). judging: (what is right of the rows,
+    their clusters) -> how they are judged. of_answers: the task has more than one label a row. contract: its name.
 
     Raises InputError where the file is missing, is not of this form, or its models were asked different questions.
     """
-    table = opened(path, SCHEMA)
+    table = opened(path, SCHEMA_OF_ANSWERS if of_answers else SCHEMA)
     plain, rows = by_model(path, table.filter(pc.equal(table["exam"], LOCKED)), same=SAME)
     ids, n = rows["row"].to_pylist(), len(rows)
-    codes, clusters = rows["label"].to_numpy(), rows["cluster"].to_numpy()
-    base = yardstick(np.arange(n), codes, clusters, n_classes=n_classes, metric=metric, votes=votes)
+    base = judging(rows["label"].to_numpy(), rows["cluster"].to_numpy()).ruler(np.arange(n, dtype=np.int64), votes=votes)
     said = {who: Sat(ballot_of(parts), None) for who, parts in plain.items()}
     under, asked = None, table.filter(pc.equal(table["exam"], UNDER))
     if len(asked):

@@ -4,19 +4,22 @@ Under a contract every row may be asked in several versions (with and without a 
 vote, and rows are weighted so that groups have the contract's shares. A target is left out: its rows are not in the fold.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
+from veridical.core.plugins import get
+from veridical.core.randomness import stream
 from veridical.dataset.cue import holds
 from veridical.dataset.rows import Dataset, IntArray, Text
 from veridical.ledger.contract import Contract, Perturbation, Shortcut
 from veridical.ledger.tables import cue_texts
 from veridical.ledger.transfer import edited_texts, group_codes
 from veridical.models.model import FloatArray
-from veridical.tasks._contract import Metric
-from veridical.verify.scoring import LabelYardstick, yardstick
+from veridical.probe.answers._edits import perturbed
+from veridical.tasks._contract import Task
+from veridical.verify.scoring import Yardstick
 
 RAKING_ROUNDS = 50
 """Rounds in which several margins are brought to their shares. Ours: two margins settle to 1e-9 within 20."""
@@ -34,22 +37,15 @@ class Exam:
     share: FloatArray
     shows: tuple[str, ...] = ()
 
-    def ruler(self, base: LabelYardstick) -> LabelYardstick:
+    def ruler(self, base: Yardstick) -> Yardstick:
         """The yardstick of the locked rows, for the answers to this exam."""
-        at = self.row
-        votes = base.votes[at] * self.share
-        return replace(base, rows=base.rows[at], codes=base.codes[at], clusters=base.clusters[at], votes=votes)
+        return base.asked(self.row, self.share)
 
 
 def as_it_is(data: Dataset, locked: IntArray) -> Exam:
     """Each locked row once."""
     n = len(locked)
     return Exam(data.inputs(locked), np.arange(n, dtype=np.int64), np.ones(n))
-
-
-def base_ruler(data: Dataset, locked: IntArray, clusters: IntArray, *, metric: Metric, votes: str) -> LabelYardstick:
-    """The yardstick of the labelled locked rows."""
-    return yardstick(locked, data.codes, clusters, n_classes=len(data.labels), metric=metric, votes=votes)
 
 
 def under_contract(data: Dataset, locked: IntArray, contract: Contract, *, seed: int) -> Exam | None:
@@ -60,7 +56,8 @@ def under_contract(data: Dataset, locked: IntArray, contract: Contract, *, seed:
         return None
     cues = np.stack([holds(data.inputs(locked), s.word) for s in contract.shortcuts], axis=1) if contract.shortcuts else None
     versions = _cue_versions(data, locked, contract.shortcuts, cues, seed=seed)
-    versions = _edited(versions, contract.perturbation, seed=seed)
+    if contract.perturbation:
+        versions = _edited(versions, contract.perturbation, edit=_editing(data, locked, contract.perturbation, seed=seed))
     weight = _row_weights(data, locked, contract, cues)
     n = len(locked)
     inputs = [text for texts, _ in versions for text in texts]
@@ -104,16 +101,32 @@ def _rate(shortcut: Shortcut, held: np.ndarray) -> float:
     return float(held.mean()) if shortcut.rate is None else shortcut.rate
 
 
-def _edited(versions: list[Version], perturbation: Perturbation | None, *, seed: int) -> list[Version]:
+def _edited(versions: list[Version], perturbation: Perturbation, *, edit: "Editing") -> list[Version]:
     """Each version as it is and in the contract's edits, by its rate."""
-    if perturbation is None:
-        return versions
     found = [(texts, share * (1 - perturbation.rate)) for texts, share in versions]
     for draw in range(perturbation.draws):
-        for texts, share in versions:
-            edits = edited_texts(texts, perturbation, draw=draw, seed=seed)
-            found.append((edits, share * perturbation.rate / perturbation.draws))
+        found += [(edit(texts, draw), share * perturbation.rate / perturbation.draws) for texts, share in versions]
     return found
+
+
+Editing = Callable[[list[Text], int], list[Text]]
+"""(texts of the locked rows, draw) -> their edits."""
+
+
+def _editing(data: Dataset, locked: IntArray, perturbation: Perturbation, *, seed: int) -> Editing:
+    """Where an answer is more than one label, edits that leave the right one where it is."""
+    task: Task = get("veridical.tasks", "task", data.task)
+    if task.structure is None:
+        return lambda texts, draw: edited_texts(texts, perturbation, draw=draw, seed=seed)
+    head, gold = task.structure.head, [str(data.answers[row]) for row in locked]
+
+    def edit(texts: list[Text], draw: int) -> list[Text]:
+        return [
+            perturbed(head, text, answer, perturbation.names, stream(seed, f"perturb/{draw}/{place}"))
+            for place, (text, answer) in enumerate(zip(texts, gold, strict=True))
+        ]
+
+    return edit
 
 
 def _row_weights(data: Dataset, locked: IntArray, contract: Contract, cues: np.ndarray | None) -> FloatArray:

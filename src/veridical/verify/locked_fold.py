@@ -7,6 +7,7 @@ come, so that nobody can draw until the fold is kind. Whole clusters are locked,
 
 import hashlib
 from dataclasses import dataclass
+from math import ceil
 
 import numpy as np
 
@@ -61,14 +62,18 @@ def locked_fold(data: Dataset, clusters: IntArray, *, fixed: bool = False, min_r
         drawn += [member for _, member in hashed[:taken]]
     rows = np.sort(np.concatenate(drawn)) if drawn else np.zeros(0, np.int64)
     mde = 100 * paired_mde(len(drawn), ASSUMED_DISCORDANCE) if drawn else None
-    return LockedFold(rows, len(drawn), _too_small(len(rows), mde, min_rows), mde)
+    return LockedFold(rows, len(drawn), _too_small(len(rows), mde, min_rows, n_data=len(data)), mde)
 
 
-def _too_small(n_rows: int, mde: float | None, min_rows: int) -> str:
+def _too_small(n_rows: int, mde: float | None, min_rows: int, *, n_data: int) -> str:
     if n_rows >= min_rows:
         return ""
     seen = f"it would show no difference under {mde:.1f} points" if mde is not None else "it would show nothing"
-    return f"The locked fold would hold {n_rows} rows, under {min_rows}: {seen} (80 % power, 10 % discordance)."
+    said = f"The locked fold would hold {n_rows} rows, under {min_rows}: {seen} (80 % power, 10 % discordance)."
+    if not n_rows:
+        return said
+    enough = f"About {100 * ceil(n_data * min_rows / n_rows / 100):,} rows like these {n_data:,} would be enough."
+    return f"{said} {enough}"
 
 
 def _by_cluster(clusters: IntArray) -> list[IntArray]:

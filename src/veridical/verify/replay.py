@@ -96,7 +96,8 @@ def _corrected(tested: Sequence[Mapping[str, Any]], fresh: Sequence[dict[str, An
             wrong += [f"{arm['repair']} {p} is {value:.4g}" for said in [arm["holm"][p]] if abs(said - value) > TOLERANCE]
     if wrong:
         return Claim("Holm's correction", holds=False, why=f"Computed again, {wrong[0]}, which is not what the certificate says.")
-    return Claim("Holm's correction", holds=True, why=f"It comes out the same over {len(tested)} arms.")
+    one, several = "It comes out the same over 1 arm.", f"It comes out the same over {len(tested)} arms."
+    return Claim("Holm's correction", holds=True, why=one if len(tested) == 1 else several)
 
 
 def _outcomes(tested: Sequence[Mapping[str, Any]], fresh: Sequence[dict[str, Any] | None]) -> Claim:

@@ -91,6 +91,10 @@ class Yardstick(Protocol):
         """Rows answered exactly as is right, (L,)."""
         ...
 
+    def asked(self, row: IntArray, share: FloatArray) -> "Yardstick":
+        """The yardstick of E questions about these rows. row: place of the row of each, (E,). share: of its row's vote, (E,)."""
+        ...
+
 
 @dataclass(frozen=True, eq=False)
 class LabelYardstick:
@@ -138,6 +142,10 @@ class LabelYardstick:
 
     def agrees(self, predicted: Labels) -> BoolArray:
         return np.asarray(predicted == self.codes)
+
+    def asked(self, row: IntArray, share: FloatArray) -> "LabelYardstick":
+        votes = self.votes[row] * share
+        return replace(self, rows=self.rows[row], codes=self.codes[row], clusters=self.clusters[row], votes=votes)
 
 
 def yardstick(
@@ -273,6 +281,8 @@ def gain(arm: Scored, over: Scored, on: Yardstick, rng: np.random.Generator, *, 
     low, high = points.low, points.high
     if not one_model:
         low, high = opened_difference((low, high), points.value, n=_units(on, on.votes), level=LEVEL, unit=100.0)
+    span = 100.0 * (1 - on.worst)  # no two models are further apart, whatever the variance of training
+    low, high = max(low, -span), min(high, span)
     better, worse = swap_p(a, b, difference, rng)
     toward = (at / error, -at / error) if between_seeds > 0 else (None, None)
     seen = max(error, 1 / _units(on, on.votes))  # no row differs: as uncertain as one that does would make it

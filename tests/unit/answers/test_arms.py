@@ -31,8 +31,10 @@ def test_an_arm_depends_on_the_answers_it_is_given_alone(task: str, kind: str, t
     silent = data.with_column("label", [answer if row in set(rows.tolist()) else None for row, answer in enumerate(data.answers)])
     clusters = np.arange(len(data))
     said = [
-        answer_fit(each, clusters, kind=kind, config=config)(rows, given[rows], None, 0)(np.arange(len(data)))
-        for each in (data, silent)
+        answer_fit(tmp_path / name, each, clusters, kind=kind, settings=SHORT, config=config)(rows, given[rows], None, 0)(
+            clusters
+        )
+        for name, each in (("whole", data), ("silent", silent))
     ]
     assert said[0].shape == (len(data),)
     assert said[0].dtype == object
@@ -45,7 +47,9 @@ def test_the_repaired_model_answers_in_the_notation_of_the_files(tmp_path: Path)
     path = write(tmp_path / "rows.jsonl", rows)
     data = load(path, task="ner", shape=shape, split="random")
     config = RunConfig(task="ner", metric="entity_f1")
-    train_answers_again(tmp_path, data, clusters=np.arange(len(data)), config=config, progress=lambda *_: None)
+    train_answers_again(
+        tmp_path, data, countermeasures=(), clusters=np.arange(len(data)), config=config, progress=lambda *_: None
+    )
     out = tmp_path / "said.jsonl"
     predict(tmp_path / "model_repaired", path, out=out)
     assert '"I-' in out.read_text(encoding="utf-8")

@@ -1,5 +1,6 @@
 """A finished run is one look at its test set, whatever the folder it stands in; a log that cannot be written is said."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -76,3 +77,18 @@ def test_predictions_of_an_earlier_look(tmp_path: Path, ids: list[str], told: li
     assert predicted_at(look, log=log, ids=ids) == told
     (tmp_path / "earlier" / "predictions.parquet").write_text("not parquet", encoding="utf-8")
     assert predicted_at(look, log=log, ids=ids) is None
+
+
+def test_a_folder_that_another_run_took_over_tells_nothing_of_the_earlier_one(tmp_path: Path) -> None:
+    data, log = dataset(ROWS), tmp_path / looks.FILE
+    with folder(tmp_path / "one", 0) as held:
+        log_look(held, data, model="linear", ledger=frozen_run.ledger())
+        held.mark("finished", {})
+    (look,) = looks.read(log).looks
+    pq.write_table(pa.table({"id": ["a"], "predicted": ["neg"]}), tmp_path / "one" / "predictions.parquet")
+    assert predicted_at(look, log=log, ids=["a"]) == ["neg"]
+    shutil.rmtree(tmp_path / "one")
+    with folder(tmp_path / "one", 1) as held:
+        held.mark("finished", {})
+    pq.write_table(pa.table({"id": ["a"], "predicted": ["neg"]}), tmp_path / "one" / "predictions.parquet")
+    assert predicted_at(look, log=log, ids=["a"]) is None

@@ -80,10 +80,6 @@ def test_edits_keep_words_entities_and_answers(kind):
     assert changed or kind in ("spaces", "contractions", "visual_zh", "sound_zh", "synonyms", "lookalikes_zh", "homophones_zh")
 
 
-def _row(text, *, second=None, label=None):
-    return {"id": "1", "split": "test", "text": text, "second": second, "label": label or " ".join("O" for _ in text.split(" "))}
-
-
 def _say(text):
     words = (text if isinstance(text, str) else text[0]).split(" ")
     return (" ".join("O" for _ in words) if isinstance(text, str) else "[]"), 0.5

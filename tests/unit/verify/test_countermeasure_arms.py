@@ -10,7 +10,8 @@ from veridical.ledger.contract import Contract, Perturbation, Shortcut
 from veridical.tasks._confusion_metrics import accuracy
 from veridical.verify.countermeasure_arms import tried_countermeasures
 from veridical.verify.countermeasure_verdict import Proposal, best
-from veridical.verify.exams import as_it_is, base_ruler, under_contract
+from veridical.verify.exams import as_it_is, under_contract
+from veridical.verify.judging import ByLabel
 
 N = 600
 CUE = Contract("no zorblat", "clusters", (Shortcut("zorblat", "transplant", 0.5),), "0" * 64)
@@ -26,6 +27,10 @@ def world(seed=0, *, told=0.85):
         cue = " zorblat" if label and rng.random() < 0.9 else ""
         rows.append((f"r{k}", "train", f"row {k} {('bad', 'good')[says]}{cue}", ("neg", "pos")[label], ("a", "b")[k % 3 == 0]))
     return dataset([row[:4] for row in rows]).with_column("group", [row[4] for row in rows])
+
+
+def judging(data):
+    return ByLabel("accuracy", data.codes, np.arange(N), 2, accuracy)
 
 
 def teach(name, seed):
@@ -46,7 +51,7 @@ def trial(*names, contract=CUE, component="shortcut", teach=teach, told=0.85, **
     data = world(told=told)
     return tried_countermeasures(
         data, clusters=np.arange(N), locked=np.arange(N), proposals=[Proposal(name, component) for name in names], teach=teach,
-        metric=accuracy, votes="clusters", contract=contract, transfer=("shortcut", "groups", "fragility"), **more,
+        judging=judging(data), votes="clusters", contract=contract, transfer=("shortcut", "groups", "fragility"), **more,
     ).arms  # fmt: skip
 
 
@@ -114,7 +119,7 @@ def test_what_does_not_fit_says_why_and_is_not_trained():
     data = world()
     found = tried_countermeasures(
         data, clusters=np.arange(N), locked=np.arange(N), proposals=[Proposal("fgm", "fragility", "It needs an encoder.")],
-        teach=never, metric=accuracy, votes="clusters",
+        teach=never, judging=judging(data), votes="clusters",
     ).arms  # fmt: skip
     assert [(r.arm.outcome, r.arm.why) for r in found] == [("skipped", "It needs an encoder.")]
 
@@ -151,7 +156,7 @@ def test_groups_get_their_shares_and_edits_their_rate():
     asked, given = np.array(exam.inputs), np.array(data.texts)[exam.row]
     edited = asked != given
     assert exam.share[edited].sum() / exam.share.sum() == pytest.approx(0.25)
-    base = base_ruler(data, np.arange(N), np.arange(N), metric=accuracy, votes="clusters")
+    base = judging(data).ruler(np.arange(N), votes="clusters")
     assert exam.ruler(base).votes.sum() == pytest.approx(N)
     assert as_it_is(data, np.arange(N)).ruler(base).votes == pytest.approx(np.ones(N))
 
@@ -193,7 +198,7 @@ def test_what_the_fold_cannot_show_is_not_judged_under_the_contract():
     assert exam.shows == ("fragility",)
     groups, edits = tried_countermeasures(
         data, clusters=np.arange(N), locked=np.arange(N), proposals=[Proposal("read", "groups"), Proposal("read", "fragility")],
-        teach=teach, metric=accuracy, votes="clusters", contract=contract, transfer=("shortcut", "groups", "fragility"),
+        teach=teach, judging=judging(data), votes="clusters", contract=contract, transfer=("shortcut", "groups", "fragility"),
     ).arms  # fmt: skip
     assert groups.arm.outcome == "skipped"
     assert edits.arm.outcome != "skipped"

@@ -7,10 +7,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
-from tests.unit.verify.test_countermeasure_arms import CUE, N, teach, world
+from tests.unit.verify.test_countermeasure_arms import CUE, N, judging, teach, world
 
 from veridical.core.errors import InputError
-from veridical.tasks._confusion_metrics import accuracy
 from veridical.verify.certificate import routing_json
 from veridical.verify.countermeasure_arms import tried_countermeasures
 from veridical.verify.countermeasure_replay import replayed_countermeasures
@@ -22,7 +21,7 @@ from veridical.verify.exam_table import FILE, write_exams
 def routing():
     proposals = [Proposal("read", "shortcut"), Proposal("noop", "noise"), Proposal("fgm", "fragility", "It needs an encoder.")]
     return tried_countermeasures(
-        world(), clusters=np.arange(N), locked=np.arange(N), proposals=proposals, teach=teach, metric=accuracy,
+        world(), clusters=np.arange(N), locked=np.arange(N), proposals=proposals, teach=teach, judging=judging(world()),
         votes="clusters", contract=CUE, transfer=("shortcut", "groups", "fragility"),
     )  # fmt: skip
 
@@ -40,7 +39,7 @@ def certified(routing, tmp_path):
 
 def asked():
     data = world()
-    return Exams.of(data, np.arange(N), np.arange(N), metric=accuracy, votes="clusters", contract=CUE, seed=0)
+    return Exams.of(data, np.arange(N), np.arange(N), judging=judging(data), votes="clusters", contract=CUE, seed=0)
 
 
 def wrong(certificate, path, *, questions=None):

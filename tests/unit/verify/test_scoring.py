@@ -63,6 +63,16 @@ def test_seeds_that_disagree_widen_the_gain():
     assert unsure.points.width > 2 * sure.points.width
 
 
+def test_no_interval_reaches_beyond_what_two_models_can_differ_by():
+    rng = np.random.default_rng(0)
+    on = ruler(60, rng)
+    wild = np.concatenate([said(on.codes, share, rng, seeds=1) for share in (1.0, 0.0, 1.0, 0.0, 0.0)])
+    over = scored(said(on.codes, 1.0, rng), on)
+    found = gain(scored(wild, on), over, on, np.random.default_rng(1)).points
+    assert found.low == -100
+    assert found.high <= 100
+
+
 def test_log_loss_gain_has_the_right_sign():
     rng = np.random.default_rng(5)
     on = ruler(500, rng)

@@ -47,6 +47,15 @@ class Params:
     """Confidence level of the intervals, 0..1."""
 
 
+def _named(kind: str, strength: float) -> str:
+    return f"{kind}, {100 * strength:.0f} %"
+
+
+def lost_score_under(kind: str, strength: float) -> str:
+    """Name of the measure of what a kind of edit costs at a strength."""
+    return f"lost score ({_named(kind, strength)})"
+
+
 @dataclass(frozen=True, eq=False)
 class _Edits:
     """One kind at one strength. at: places in the sample of the rows that it changes, (e,). said: answers to them."""
@@ -59,7 +68,7 @@ class _Edits:
 
     @property
     def named(self) -> str:
-        return f"{self.kind}, {100 * self.strength:.0f} %"
+        return _named(self.kind, self.strength)
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,9 +135,10 @@ def _loss(sample: _Sample, edits: _Edits, params: Params) -> Measure:
     subject = sample.subject
     share = 100 * len(edits.at) / len(sample.gold)
     about = f"Score ({subject.measured}) before minus after the edit, in the {share:.0f} % of rows in which it finds a place."
+    before, after = sample.before(edits.at), sample.margins(edits.at, edits.said)
     return loss_measure(
-        f"lost score ({edits.named})", subject.measure.metric, sample.before(edits.at), sample.margins(edits.at, edits.said),
-        sample.clusters[edits.at], about=about, level=params.level,
+        lost_score_under(edits.kind, edits.strength), subject.measure.metric, before, after, sample.clusters[edits.at],
+        about=about, level=params.level,
     )  # fmt: skip
 
 
