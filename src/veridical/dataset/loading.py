@@ -98,9 +98,11 @@ def load_inputs(
     shape: RowShape | None = None,
     beside: Mapping[str, str] | None = None,
     notation: str | None = None,
+    ids_repeat: bool = False,
     progress: Progress = silent,
 ) -> Dataset:
-    """Rows to predict, all of split test; labels only where `label` names their column."""
+    """Rows to predict, all of split test; labels only where `label` names their column. ids_repeat: an id may stand in many rows,
+    as it does where they are forms of a row of another file."""
     files = [file for group in splits_of(Path(path)).values() for file in group]
     given = {"text": text, "second": second, "label": label, "id": id, "group": None, "source": None, "time": None}
     given |= _given_beside(shape, beside)
@@ -108,7 +110,7 @@ def load_inputs(
     roles = roles_of(files[0], columns_in(files), given, needed=needed, shape=shape)
     if label is None:
         roles.pop("label", None)
-    reading = _Reading(roles, given, progress, shape)
+    reading = _Reading(roles, given, progress, shape, ids_repeat=ids_repeat)
     whole = reading.part(files, "test", made_as="row")
     return _usable(reading, whole, task=task, how="given", declared=notation, with_labels=False)
 
@@ -163,6 +165,7 @@ class _Reading:
     given: dict[str, str | None]
     progress: Progress
     shape: RowShape | None = None
+    ids_repeat: bool = False
 
     def __post_init__(self) -> None:
         sentence = said(self.roles, self.given, self.shape)
@@ -227,7 +230,7 @@ class _Reading:
                 damaged = pc.or_(damaged, bad)
         if self.shape and all(role in columns for role in self.shape.beside) and self.shape.beside:
             columns["text"] = self._joined(columns)
-        if "id" in columns:
+        if "id" in columns and not self.ids_repeat:
             row_ids.refuse_repeated(columns["id"], place=str(paths[0]), column=roles["id"])
         columns.setdefault("id", row_ids.made(made_as, n_rows))
         columns.setdefault("split", pa.repeat(pa.scalar(split, pa.string()), n_rows))

@@ -292,6 +292,15 @@ def test_attack_examples_of_a_file_belong_to_rows_by_id(tmp_path):
     assert (params.made, params.owner.tolist()) == (("rewritten",), [3])
 
 
+def test_a_row_may_have_several_attack_examples_and_the_same_one_counts_once(tmp_path):
+    data = make_toy()
+    path = tmp_path / "attacks.csv"
+    path.write_text("id,text\nr3,one form\nr1,first\nr3,another form\nr3,one form\n")
+    study = SimpleNamespace(data=data, train=data.rows("train"), seed=0)
+    params = attack_examples.study(study, attack_examples.Params(file=str(path)))
+    assert (params.made, params.owner.tolist()) == (("first", "one form", "another form"), [1, 3, 3])
+
+
 def test_words_are_exchanged_with_their_capitals_and_whole():
     words = counterfactual_pairs.pairs_of("he/she+man/woman")
     assert counterfactual_pairs.exchanged("He saw a MAN; the woman manages.", words) == "She saw a WOMAN; the man manages."

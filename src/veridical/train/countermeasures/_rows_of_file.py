@@ -9,8 +9,9 @@ from veridical.dataset.rows import Dataset, Text
 
 
 def rows_of(path: str, *, data: Dataset, name: str, with_labels: bool) -> Dataset:
-    """The rows of a file, all of them. Raises InputError where they have another shape than the data set's."""
-    found = load(Path(path), split="folds") if with_labels else load_inputs(Path(path))
+    """The rows of a file, all of them; read without labels, many may have one id. Raises InputError where they have another shape
+    than the data set's."""
+    found = load(Path(path), split="folds") if with_labels else load_inputs(Path(path), ids_repeat=True)
     if (found.seconds is None) != (data.seconds is None):
         mine, theirs = ("single texts", "pairs") if data.seconds is None else ("pairs", "single texts")
         raise InputError(f"{path}, named by {name}, holds {theirs}, and the rows are {mine}. Give rows of the same shape.")

@@ -41,7 +41,7 @@ class Params:
     tries: int = field(default=2, metadata=between(1))
     """Forms of a row looked at in a step, of which the hardest is learned, >= 1; each costs a pass. Ours; no source."""
     file: str = field(default="", metadata=a_file())
-    """File of rewritten rows, with columns id (of the train row) and text; empty: slips of the keys made here."""
+    """File of rewritten rows, with columns id (of a train row, which may have several) and text; empty: slips made here."""
     made: tuple[Text, ...] = field(default=(), repr=False, compare=False)
     """The rewritten forms."""
     owner: IntArray | None = field(default=None, repr=False, compare=False)
@@ -60,7 +60,8 @@ def study(seen: Study, params: Params) -> Params:
 def _read(data: Dataset, train: IntArray, path: str) -> list[tuple[int, Text]]:
     found = rows_of(path, data=data, name="attack_examples:file", with_labels=False)
     place = {data.ids[row]: int(row) for row in train}
-    pairs = [(place[id_], form) for id_, form in zip(found.ids, found.inputs(), strict=True) if id_ in place]
+    given = zip(found.ids, found.inputs(), strict=True)
+    pairs = list(dict.fromkeys((place[id_], form) for id_, form in given if id_ in place))
     if not pairs:
         raise InputError(
             f"No id in {path}, named by attack_examples:file, is that of a train row. "
