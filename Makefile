@@ -42,8 +42,8 @@ lint: .venv/test  ## style and types
 	@$(BIN)/ruff format --check src tests benchmarks docs
 	@$(BIN)/mypy
 
-test: .venv/test chromium lint  ## style, types and all tests
-	@$(BIN)/python -m pytest
+test: .venv/test chromium lint  ## style, types and all tests, a process for each core, at most four
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 docs: .venv/demo  ## put the figures of runs/demo into the READMEs, and the plug-ins' words into docs/catalogue
 	@$(BIN)/python docs/build_catalogue.py

@@ -62,7 +62,7 @@ def repaired(
 
     data, votes = evidence.data, ledger.votes
     locked = locked_fold(data, evidence.clusters, fixed=trained.external)
-    why = "" if locked.skipped else _untried(trained, config=config)  # a larger budget would not help where rows are too few
+    why = _untried(trained, enough=not locked.skipped, config=config)
     if why:
         found = Tried(RepairRecord(skipped=why, rows_in=len(data), rows_kept=len(data)), None, (), None)
     else:
@@ -94,13 +94,13 @@ def repaired(
     return with_edits(record, data=data, repaired=better, edits=edits)
 
 
-def _untried(trained: "Trained | Answered", *, config: RunConfig) -> str:
-    """Why no repair is tried at all, empty where they are."""
-    if structure_of(config.task) is not None:
-        from veridical.pipeline.answer_arms import untried
+def _untried(trained: "Trained | Answered", *, enough: bool, config: RunConfig) -> str:
+    """Why no repair is tried at all, empty where they are. enough: there are rows to lock; a larger budget helps only then."""
+    if structure_of(config.task) is None:
+        return PREDICTIONS if trained.model is None else ""
+    from veridical.pipeline.answer_arms import untried
 
-        return untried(trained.kind, config)
-    return PREDICTIONS if trained.model is None else ""
+    return untried(trained.kind, config) if enough else ""
 
 
 def declared_contract(config: RunConfig) -> "Contract | None":
