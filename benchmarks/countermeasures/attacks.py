@@ -15,10 +15,12 @@ from veridical.train.config import TrainConfig
 from veridical.train.training import train
 
 RECIPES_TRIED = ("deepwordbug", "pwws")
-N_TEST, N_ATTACKED, N_LEARNED, BUDGET = 1000, 200, 800, 100
+N_TEST, N_ATTACKED, N_LEARNED, BUDGET = 1000, 200, 2000, 100
 """Test rows; of these attacked; train rows attacked for the file of examples; different inputs asked about one row."""
 CONFIG = TrainConfig(epochs=3, max_length=64, validation_share=0.0)
-ARMS = ("attack_examples", "attack_examples of attacks", "fgm", "freelb")
+ARMS = ("attack_examples", "fgm", "freelb")
+ROUNDS = ("attack_examples of attacks", "attack_examples of attacks, twice")
+"""Train rows as attacks on the plain model end, and beside them as attacks on the model that learned those."""
 Attacked = dict[str, list[tuple[int, str]]]
 
 
@@ -43,14 +45,16 @@ def attacked(data: Path, work: Path, seed: int, size: int) -> dict[str, float]:
     learned = [learned[i] for i in stream(seed, "rows").permutation(len(learned))[:size]]
     chosen = [asked[i] for i in stream(0, "attacked").permutation(len(asked))[:N_ATTACKED]]
     world = dataset(learned, asked)
-    plain = train(world, model="minilm", config=CONFIG, seed=seed)
-    file = work / f"attacked_{seed}.csv"
+    models: dict[str, Any] = {"plain": train(world, model="minilm", config=CONFIG, seed=seed)}
+    for name in ARMS:
+        models[name] = train(world, model="minilm", config=CONFIG, countermeasures=[name], seed=seed)
     work.mkdir(parents=True, exist_ok=True)
-    _write_examples(file, plain.model, learned, world.labels)
-    named = {name: name for name in ARMS} | {"attack_examples of attacks": f"attack_examples:file={file}"}
-    models = {"plain": plain} | {
-        name: train(world, model="minilm", config=CONFIG, countermeasures=[named[name]], seed=seed) for name in ARMS
-    }
+    file, against = work / f"attacked_{seed}.csv", "plain"
+    file.unlink(missing_ok=True)
+    for name in ROUNDS:
+        _write_examples(file, models[against].model, learned, world.labels)
+        arm = [f"attack_examples:file={file}"]
+        models[name], against = train(world, model="minilm", config=CONFIG, countermeasures=arm, seed=seed), name
     cell: dict[str, float] = {}
     test = world.rows("test")
     for name, done in models.items():
@@ -64,11 +68,13 @@ def attacked(data: Path, work: Path, seed: int, size: int) -> dict[str, float]:
 
 
 def _write_examples(file: Path, model: Any, learned: list[Row], labels: tuple[str, ...]) -> None:
-    """What turned the plain model's answers about the first train rows, by every recipe that can be run."""
+    """Adds what turned the model's answers about the first train rows, by every recipe that can be run."""
     some, ids = learned[:N_LEARNED], [f"r{i}" for i in range(min(N_LEARNED, len(learned)))]
-    with file.open("w", encoding="utf-8", newline="") as target:
+    new = not file.exists()
+    with file.open("a", encoding="utf-8", newline="") as target:
         writer = csv.writer(target)
-        writer.writerow(["id", "text"])
+        if new:
+            writer.writerow(["id", "text"])
         for recipe in RECIPES_TRIED:
             if RECIPES[recipe].missing([text for text, _ in some]) is None:
                 _, changed = _under(model, some, ids, labels, recipe=recipe)

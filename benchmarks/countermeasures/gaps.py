@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import t
 
-from benchmarks.countermeasures.attacks import ARMS, RECIPES_TRIED, attacked
+from benchmarks.countermeasures.attacks import ARMS, RECIPES_TRIED, ROUNDS, attacked
 from benchmarks.countermeasures.cases import Row, dataset
 from benchmarks.countermeasures.catalogue import LEAST_LOSS
 from benchmarks.machine import machine
@@ -157,7 +157,7 @@ RECOVERED = {
     "noise_even": NOISE,
     "noise_one_way": NOISE,
     "attack": tuple(
-        ("plain, as it is", f"plain, {recipe}", tuple(f"{arm}, {recipe}" for arm in ARMS)) for recipe in RECIPES_TRIED
+        ("plain, as it is", f"plain, {recipe}", tuple(f"{arm}, {recipe}" for arm in (*ARMS, *ROUNDS))) for recipe in RECIPES_TRIED
     ),
 }
 """Case -> (best that could be, plain training, arms), one or several."""
