@@ -1,15 +1,15 @@
 """Do the model's probabilities mean what they say?
 
 What it measures: on unleaked test rows, how far confidence lies from the share of right answers (debiased calibration error
-in equal-mass bins, overconfidence in points), Brier score and its parts, negative log likelihood, what one temperature fitted
-on validation rows would change, and how accuracy grows when the least sure rows are left unanswered. Of answers of more than
-one label: the confidence of the whole answer against whether it is wholly right.
+in equal-mass bins, overconfidence in points), Brier score and negative log likelihood with their parts, what one temperature
+fitted on validation rows would change, and how accuracy grows when the least sure rows are left unanswered. Of answers of more
+than one label: the confidence of the whole answer against whether it is wholly right.
 Why it inflates a score: a model can be right as often as it says nowhere, and a threshold on its confidence then promises
 an accuracy that it does not keep.
 How it errs: wrong test labels look like overconfidence until some are reviewed; probabilities rounded to few values make bins
 coarse.
-Source: Kumar et al. 2019, arXiv:1909.10155 (debiased error); Guo et al. 2017, arXiv:1706.04599 (temperature); Murphy 1973
-(decomposition); Broecker and Smith 2007 (consistency resampling).
+Source: Kumar et al. 2019, arXiv:1909.10155 (debiased error); Guo et al. 2017, arXiv:1706.04599 (temperature); Dimitriadis et al.
+2021, arXiv:2008.03033 (parts of a score); Broecker and Smith 2007 (consistency resampling).
 """
 
 from dataclasses import dataclass, replace
@@ -30,6 +30,7 @@ from veridical.probe import _clustered
 from veridical.probe._contract import AnswerPart, AnswerToys, Measured, Probe, Toys
 from veridical.probe._read_labels import ReadLabels
 from veridical.probe._said import gap_in_points, in_percent
+from veridical.probe._score_parts import SMALLEST, Costs, brier_costs, brier_parts, log_costs, log_parts, tied
 from veridical.probe._share import share_estimate
 from veridical.probe._subject import Subject, subject_of
 from veridical.probe._test_rows import TestRows
@@ -85,7 +86,7 @@ def temperature(probabilities: FloatArray, codes: IntArray) -> float:
     """The temperature that minimises the negative log likelihood of `codes` (n,) under `probabilities` (n, C)."""
     from scipy.optimize import minimize_scalar
 
-    logits = np.log(np.maximum(probabilities, 1e-12))
+    logits = np.log(np.maximum(probabilities, SMALLEST))
 
     def loss(log_temperature: float) -> float:
         return float(log_loss(logits / np.exp(log_temperature), codes).mean())
@@ -95,35 +96,9 @@ def temperature(probabilities: FloatArray, codes: IntArray) -> float:
 
 def log_loss(logits: FloatArray, codes: IntArray) -> FloatArray:
     """Negative log likelihood of each row, nats, (n,)."""
-    top = logits.max(axis=1, keepdims=True)
-    return np.asarray(np.log(np.exp(logits - top).sum(axis=1)) + top[:, 0] - logits[np.arange(len(codes)), codes])
+    from scipy.special import log_softmax
 
-
-def brier_costs(probabilities: FloatArray) -> FloatArray:
-    """Brier score of each row were its right label that class, (n, C)."""
-    return np.asarray((probabilities**2).sum(axis=1, keepdims=True) - 2 * probabilities + 1)
-
-
-def brier_parts(
-    probabilities: FloatArray, labels: FloatArray, weights: FloatArray, *, bins: int
-) -> tuple[float, float, float, float]:
-    """(Brier score, reliability, resolution, uncertainty), Murphy 1973, over the confidence in each class in equal-mass bins.
-
-    labels: distribution over the right label, (n, C). score = reliability - resolution + uncertainty holds up to what varies
-    inside a bin.
-    """
-    share = weights / weights.sum()
-    score = float(share @ (labels * brier_costs(probabilities)).sum(axis=1))
-    base = share @ labels
-    reliability = resolution = 0.0
-    for column in range(probabilities.shape[1]):
-        order = np.argsort(probabilities[:, column], kind="stable")
-        for part in np.array_split(order, min(bins, len(order))):
-            mass = float(share[part].sum())
-            said, came = share[part] @ probabilities[part, column] / mass, share[part] @ labels[part, column] / mass
-            reliability += mass * (said - came) ** 2
-            resolution += mass * (came - base[column]) ** 2
-    return score, float(reliability), float(resolution), float(1 - base @ base)
+    return np.asarray(-log_softmax(logits, axis=1)[np.arange(len(codes)), codes])
 
 
 @dataclass(frozen=True, eq=False)
@@ -325,28 +300,38 @@ def _overconfidence(look: _Look) -> Measure:
     return Measure("overconfidence", points, "points", about, null=0.0, worse="both", mde=mde, p=p)
 
 
+SCORES: dict[str, tuple[Costs, Unit, str]] = {
+    "log_loss": (log_costs, "nats", "Negative log likelihood of the label."),
+    "brier": (brier_costs, "share", "Squared distance of the probabilities from the label, summed over classes (0..2)."),
+}
+PARTS = {
+    "brier_reliability": "Brier part lost to miscalibration.",
+    "brier_resolution": "Brier part gained by telling rows apart.",
+    "brier_uncertainty": "Brier part of the class mix alone.",
+    "log_loss_reliability": "Log loss part lost to miscalibration.",
+    "log_loss_resolution": "Log loss part gained by telling rows apart.",
+    "log_loss_uncertainty": "Log loss part of the class mix alone.",
+}
+RESAMPLED_PARTS = 200
+"""Cluster resamples for the intervals of the parts, each an isotonic fit for every class. Ours; no source."""
+
+
 def _scores(look: _Look, subject: Subject, labels: ReadLabels) -> list[Measure]:
-    probabilities, bins = subject.probabilities, look.params.bins
-    logs = -np.log(np.maximum(probabilities, 1e-12))
-    means: dict[str, tuple[FloatArray, Unit, str]] = {}
-    means["log_loss"] = (logs, "nats", "Negative log likelihood of the label.")
-    means["brier"] = (
-        brier_costs(probabilities), "share", "Squared distance of the probabilities from the label, summed over classes (0..2).",
-    )  # fmt: skip
-    found = []
-    for name, (costs, unit, about) in means.items():
-        estimate = look.mean(labels, costs, "clusters resampled")
-        found.append(Measure(name, estimate, unit, about))
-    parts = brier_parts(probabilities, labels.labels, look.weights, bins=bins)
-    made = np.array([brier_parts(probabilities, labels.labels, vote + 1e-300, bins=bins) for vote in look.votes[:200]])
-    said = (
-        "Brier part lost to miscalibration.",
-        "Brier part gained by telling rows apart.",
-        "Brier part of the class mix alone.",
-    )
-    for place, (name, about) in enumerate(zip(("reliability", "resolution", "uncertainty"), said, strict=True), start=1):
-        estimate = look.estimate(parts[place], made[:, place], "equal-mass bins; clusters resampled")
-        found.append(Measure(f"brier_{name}", estimate, "share", about))
+    probabilities, found = subject.probabilities, []
+    for name, (costs, unit, about) in SCORES.items():
+        found.append(Measure(name, look.mean(labels, costs(probabilities), "clusters resampled"), unit, about))
+    ranks = tied(probabilities)
+
+    def parts_of(votes: FloatArray) -> list[float]:
+        brier, logs = (taken(probabilities, ranks, labels.labels, votes) for taken in (brier_parts, log_parts))
+        return [part for parts in (brier, logs) for part in (parts.reliability, parts.resolution, parts.uncertainty)]
+
+    drawn = np.array([parts_of(vote + 1e-300) for vote in look.votes[:RESAMPLED_PARTS]])
+    # A fit on resampled rows, which repeat, follows them closer: the replicates are centred on the value.
+    for (name, about), value, made in zip(PARTS.items(), parts_of(look.weights), drawn.T, strict=True):
+        made = np.maximum(made - made.mean() + value, 0.0)
+        estimate = look.estimate(max(value, 0.0), made, "isotonic recalibration; clusters resampled, centred")
+        found.append(Measure(name, estimate, "share" if name.startswith("brier") else "nats", about))
     return found
 
 
@@ -356,18 +341,14 @@ def _temperature_measures(look: _Look, subject: Subject, labels: ReadLabels) -> 
     if len(rows) < look.params.fewest:
         fewest = look.params.fewest
         return [], (f"No temperature was fitted: it needs {fewest} validation rows (--valid), {len(rows)} are there.",)
+    from scipy.special import log_softmax
+
     found = temperature(subject.trained.probabilities[rows], subject.data.codes[rows])
-    logits = np.log(np.maximum(subject.probabilities, 1e-12))
-    costs = _log_costs(logits / found) - _log_costs(logits)
+    logits = np.log(np.maximum(subject.probabilities, SMALLEST))
+    costs = log_softmax(logits, axis=1) - log_softmax(logits / found, axis=1)
     estimate = look.mean(labels, costs, "paired; clusters resampled")
     about = f"Change of the log loss on test rows under temperature {found:.2f}, fitted on {len(rows)} validation rows."
     return [Measure("temperature_gain", estimate, "nats", about)], ()
-
-
-def _log_costs(logits: FloatArray) -> FloatArray:
-    """Negative log likelihood of each class, nats, (n, C)."""
-    top = logits.max(axis=1, keepdims=True)
-    return np.asarray(np.log(np.exp(logits - top).sum(axis=1, keepdims=True)) + top - logits)
 
 
 def _selective(look: _Look) -> Curve:

@@ -19,7 +19,6 @@ from veridical.probe.calibration import (
     _as_read,
     _look,
     _overconfidence,
-    brier_parts,
     log_loss,
     probe,
     run,
@@ -47,16 +46,6 @@ def test_weights_count_as_that_many_rows_in_the_bins():
     one_bin = squared_error(confidence, right, np.ones(4), bins=1)
     # mean confidence 0.75, accuracy 0.75, variance 0.1875 / 3
     assert one_bin == pytest.approx(-0.0625)
-
-
-def test_brier_parts_add_up_where_bins_are_pure():
-    probabilities = np.array([[0.8, 0.2]] * 5 + [[0.3, 0.7]] * 5)
-    codes = np.array([0, 0, 0, 0, 1, 1, 1, 1, 0, 0])
-    score, reliability, resolution, uncertainty = brier_parts(probabilities, np.eye(2)[codes], np.ones(10), bins=2)
-    assert score == pytest.approx((4 * 0.08 + 1.28 + 3 * 0.18 + 2 * 0.98) / 10)
-    assert uncertainty == pytest.approx(1 - 0.6**2 - 0.4**2)
-    assert reliability == pytest.approx(2 * 0.5 * (0.7 - 0.6) ** 2)
-    assert score == pytest.approx(reliability - resolution + uncertainty)
 
 
 def test_temperature_finds_the_planted_one():
@@ -125,7 +114,7 @@ def test_with_every_label_read_the_figures_are_those_of_the_right_labels():
     noisy, truth, expected = world(1, noise=0.2)
     right = figures(looked(world(1)[0]))
     found = looked(replace(noisy, read=read_of(noisy, truth, expected, rows=N)))
-    for name in ("calibration_error", "overconfidence", "log_loss", "brier", "brier_reliability", "brier_resolution"):
+    for name in ("calibration_error", "overconfidence", "log_loss", "brier", "brier_reliability", "log_loss_resolution"):
         assert figures(found)[name].value == pytest.approx(right[name].value), name
     as_given = figures(looked(noisy))
     for name in ("calibration_error", "overconfidence", "log_loss", "brier"):

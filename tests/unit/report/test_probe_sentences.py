@@ -57,7 +57,6 @@ STANDS_FOR = {
     ),
     "7_only": ("length_only", "first_text_only", "second_text_only"),
     "read_7_7": ("read_before_length", "read_after_length"),
-    "brier_7": ("brier_reliability", "brier_resolution", "brier_uncertainty"),
     **{name: (f"churn: {name}",) for name in ("seeds", "order", "resampled")},
     "churn: 7": ("churn: seeds", "churn: order", "churn: resampled"),
     "spread: 7": ("spread: seeds", "spread: order", "spread: resampled"),
