@@ -176,7 +176,9 @@ def _gap(ledger: Ledger, words: Words) -> str:
     if told:
         named = " · ".join(f"{line.name} {line.points}" for line in told)
         key = "gap_above_found" if gap > 0 else "gap_below_found"
-        return words(key, metric=metric, points=figure, found=named)
+        counted = any(component.name == "noise" and component.status in IN_THE_SUM for component in ledger.components)
+        why = words("found_and_labels" if counted else "found_and_luck")
+        return words(key, metric=metric, points=figure, found=named, why=why)
     return words("gap_above_held" if gap > 0 else "gap_below_held", metric=metric, points=figure)
 
 

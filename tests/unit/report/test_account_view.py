@@ -48,6 +48,17 @@ def test_a_gap_the_interval_cannot_tell_from_none_is_not_claimed(high: float, en
     assert ("stands" in gap_sentence(ledger, words("en"))) == (high < 0.9)
 
 
+def test_labels_are_named_as_the_reason_only_where_their_noise_is_in_the_account() -> None:
+    ledger = frozen_run.ledger()
+    ledger = replace(ledger, honest=replace(ledger.honest, high=0.970))
+    assert "reviewing labels narrows it" in gap_sentence(ledger, words("en"))
+    skipped = tuple(replace(c, status="skipped", points=None) if c.name == "noise" else c for c in ledger.components)
+    said = gap_sentence(replace(ledger, components=skipped), words("en"))
+    assert "more test rows narrow it" in said
+    assert "label" not in said
+    assert "复核标签" not in gap_sentence(replace(ledger, components=skipped), words("zh"))
+
+
 def test_pairs_and_shares_of_the_variance_are_said_and_none_where_there_are_none() -> None:
     ledger = frozen_run.ledger()
     together, shares = account_notes(ledger, words("en"))
