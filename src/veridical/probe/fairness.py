@@ -125,14 +125,15 @@ def run(subject: Subject, params: Params, rng: np.random.Generator) -> Measured 
     for place, code in enumerate(look.classes):
         label = "" if len(subject.labels) == 2 else f": {subject.labels[code]}"
         measures += _class_disparities(look, place, nulls, label=label, n_tests=n_tests)
-    measures += _scores_of_groups(look, subject.metric)
+    own = _scores_of_groups(look, subject.metric)
+    measures += own
     for place, code in list(enumerate(look.classes))[: params.classes_in_full]:
         measures += _rates_of_groups(look, place, label=f"{subject.labels[code]}, ")
     if len(subject.labels) == 2:
         notes.append(f"The class looked at is {subject.labels[look.classes[0]]!r}; rates of the other follow from it.")
     elif len(look.classes) < len(subject.labels):
         notes.append(f"Only the {len(look.classes)} most frequent of {len(subject.labels)} classes were looked at.")
-    return Measured(len(rows.groups), _summary(look, measures), tuple(measures), notes=tuple(notes))
+    return Measured(len(rows.groups), _summary(look, measures, own), tuple(measures), notes=tuple(notes))
 
 
 def _kept_groups(names: Names, clusters: IntArray, params: Params) -> tuple[tuple[str, ...], list[str]]:
@@ -359,12 +360,14 @@ def _of_groups(
     ]
 
 
-def _summary(look: Look, measures: Sequence[Measure]) -> str:
-    worst, gap = measures[0].estimate, measures[1]
-    lowest = look.groups[int(np.nanargmin(look.scores[0]))]
+def _summary(look: Look, measures: Sequence[Measure], own: Sequence[Measure]) -> str:
+    corrected, gap = 100 * measures[0].estimate.value, measures[1]
+    lowest = min(own, key=lambda measure: measure.estimate.value)
+    name, own_score = lowest.name.partition(" of ")[2], _said.in_percent(lowest.estimate)
+    differ, at_random = _said.gap_in_points(gap.estimate), 100 * (gap.null or 0.0)
     return (
-        f"{len(look.groups)} groups; the lowest ({lowest}) at {_said.in_percent(worst)}; groups differ by "
-        f"{_said.gap_in_points(gap.estimate)}, random groups by {100 * (gap.null or 0.0):.1f}."
+        f"{len(look.groups)} groups; the lowest ({name}) at {own_score}, {corrected:.1f} % corrected for having been picked; "
+        f"groups differ by {differ}, random groups by {at_random:.1f}."
     )
 
 

@@ -97,6 +97,9 @@ class _Sample:
         return self.right_of(self.queries.ask(inputs))
 
 
+RIGHTFUL = "A word that rightly says the label turns answers too. Which of them must not decide is yours to say, in a contract."
+
+
 def run(subject: Subject, params: Params, rng: np.random.Generator) -> Measured | Skipped:
     if subject.queries is None:
         return Skipped("Only predictions are known, and the model must be asked about changed inputs. Give the model itself.")
@@ -110,7 +113,7 @@ def run(subject: Subject, params: Params, rng: np.random.Generator) -> Measured 
         told.append(_all_removed(sample, [t.word.word for t in tried], params))
     else:
         notes = (*notes, "No word of train goes with a label strongly enough to be tried as a cue.")
-    notes = (*notes, *_short(sample, params))
+    notes = (*notes, *((RIGHTFUL,) if turning else ()), *_short(sample, params))
     examples = tuple(example for t in turning[:3] for example in t.examples)
     return Measured(len(sample.codes), _summary(turning, order), tuple(told), (curve,), examples, notes)
 

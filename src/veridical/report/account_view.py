@@ -152,15 +152,19 @@ def gap_sentence(ledger: Ledger, words: Words) -> str:
     said = _gap(ledger, words)
     if ledger.contract is None:
         return said
-    further = 100 * (ledger.honest.value - ledger.contract.honest.value)
+    further = _shown_gap(ledger.honest.value, ledger.contract.honest.value)
     name, side = one_line(ledger.contract.name, limit=60), words("side.less" if further >= 0 else "side.more")
     under = words("gap_contract", name=name, points=f"{abs(further):.1f}", side=side)
     return f"{said}{'' if words.lang == 'zh' else ' '}{under}"
 
 
+def _shown_gap(first: float, second: float) -> float:
+    """Points between two scores as they are shown, so that the sentence and the headline agree."""
+    return round(100 * first, 1) - round(100 * second, 1)
+
+
 def _gap(ledger: Ledger, words: Words) -> str:
-    # Of the figures as they are shown, so that the sentence and the headline agree.
-    gap = round(100 * ledger.reported.value, 1) - round(100 * ledger.honest.value, 1)
+    gap = _shown_gap(ledger.reported.value, ledger.honest.value)
     metric, instead = words.name("metric", ledger.metric), counted_as(ledger)
     if instead:
         honest = figures.score(ledger.honest.value)

@@ -41,6 +41,15 @@ def test_a_group_that_is_wrong_more_often_is_found_with_its_score():
     assert found.measure("equalized_odds_difference: a") is not None
 
 
+def test_the_summary_says_the_lowest_groups_own_score_and_rows():
+    found = run_probe("fairness", probe, subject=_subject(shares=(0.95, 0.95, 0.7)))
+    own, corrected = found.measure("accuracy of z").estimate, found.measure("worst_group").estimate
+    said = f"the lowest (z) at {100 * own.value:.1f} % [{100 * own.low:.1f}, {100 * own.high:.1f}] (n = {own.n})"
+    assert said in found.summary
+    assert own.n < 500
+    assert f", {100 * corrected.value:.1f} % corrected for having been picked;" in found.summary
+
+
 def test_false_alarms_stay_rare():
     alarms = [run_probe("fairness", probe, subject=_subject(n=300, seed=seed)).status == "found" for seed in range(12)]
     assert sum(alarms) <= 2  # 5 % of 12; three would come once in 50 times

@@ -12,7 +12,7 @@ from veridical.probe import _text_edits
 from veridical.probe._runner import run_probe
 from veridical.probe._subject import subject_of
 from veridical.probe._toys import ToyModel
-from veridical.probe.shortcuts import probe
+from veridical.probe.shortcuts import RIGHTFUL, probe
 
 
 def test_edits_keep_what_they_should():
@@ -133,3 +133,4 @@ def test_a_score_that_hangs_on_one_word_is_seen_when_it_is_taken_out():
     hanging = [("kwyx" in text and "poor" in text) for _, split, text, _ in rows if split == "test"]
     assert removal.estimate.value == pytest.approx(100 * np.mean(hanging))
     assert any("at most 6 words" in note for note in found.notes)
+    assert RIGHTFUL in found.notes
