@@ -15,12 +15,12 @@ from veridical.train.config import TrainConfig
 from veridical.train.training import train
 
 RECIPES_TRIED = ("deepwordbug", "pwws")
-N_TEST, N_ATTACKED, N_LEARNED, BUDGET = 1000, 200, 2000, 100
+N_TEST, N_ATTACKED, N_LEARNED, BUDGET = 1000, 200, 1000, 100
 """Test rows; of these attacked; train rows attacked for the file of examples; different inputs asked about one row."""
 CONFIG = TrainConfig(epochs=3, max_length=64, validation_share=0.0)
-ARMS = ("attack_examples", "fgm", "freelb")
-ROUNDS = ("attack_examples of attacks", "attack_examples of attacks, twice")
-"""Train rows as attacks on the plain model end, and beside them as attacks on the model that learned those."""
+ARMS = ("attack_examples", "fgm")
+ROUNDS = tuple(f"attack_examples of attacks, round {n}" for n in (1, 2, 3))
+"""Train rows as attacks on the plain model end; from the second on, beside them, as attacks on the model of the round before."""
 Attacked = dict[str, list[tuple[int, str]]]
 
 
