@@ -17,7 +17,7 @@ from veridical.pipeline import records
 from veridical.pipeline.config import calls_of
 from veridical.pipeline.explaining_answers import LEAKED, NONE_LEAKED, attributed_answers
 from veridical.pipeline.run_folder import held, stored_identity
-from veridical.pipeline.running import structure_of
+from veridical.pipeline.loading import structure_of
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -17,7 +17,7 @@ from veridical.pipeline.label_reviewing import LabelRun
 from veridical.pipeline.read_labels import look_again
 from veridical.pipeline.review_file import Side, StoredReview, doubts, drawn_sheet, read_review, texts_of, write_review
 from veridical.pipeline.run_folder import held
-from veridical.pipeline.running import structure_of
+from veridical.pipeline.loading import structure_of
 from veridical.pipeline.sheet_file import ANSWER, as_written, is_unanswered, read_lines, write_lines
 
 if TYPE_CHECKING:

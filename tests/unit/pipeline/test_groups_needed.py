@@ -9,7 +9,7 @@ sys.path.append(str(Path(__file__).parents[2]))
 
 from tiny_encoder import write_tiny_bert
 from veridical.core.errors import InputError
-from veridical.pipeline import running
+from veridical.pipeline import one_label_running, running
 from veridical.pipeline.config import configured
 from veridical.pipeline.groups_needed import refuse_no_group_column
 from veridical.pipeline.running import run
@@ -49,7 +49,7 @@ def test_the_run_reads_no_row_and_leaves_no_folder(
     def read(*_: object, **__: object) -> None:
         raise AssertionError("the rows were read")
 
-    monkeypatch.setattr(running, "load_as_configured", read)
+    monkeypatch.setattr(one_label_running, "load_as_configured", read)
     config = configured({"model": bert, "countermeasures": "group_dro"})
     with pytest.raises(InputError, match="--group COLUMN"):
         run(written(tmp_path / "rows.csv"), config=config, out=tmp_path / "out", fresh=fresh)
@@ -60,7 +60,7 @@ def test_a_column_of_authors_is_refused_before_the_audit(tmp_path: Path, bert: s
     def audit(*_: object, **__: object) -> None:
         raise AssertionError("it was audited")
 
-    monkeypatch.setattr(running._Job, "audit", audit)
+    monkeypatch.setattr(running, "_audit", audit)
     path = written(tmp_path / "rows.csv", more="author", values=tuple(f"author {k}" for k in range(60)))
     config = configured({"model": bert, "countermeasures": "group_dro", "group": "author", "split": "random"})
     with pytest.raises(InputError, match="a few large groups; the group column has 5"):
