@@ -36,14 +36,13 @@ def _check_names(config: RunConfig) -> None:
         from veridical.probe._runner import chosen_probes
 
         chosen_probes(config.probes)
+    _check_untrained(config)
     if task.structure is not None:
         _check_structured(config)
     elif config.countermeasures or config.training.tuning != "full":
         from veridical.train.training import fitting
 
         fitting(config.countermeasures, model=config.model, config=config.training)
-    if config.predictions and config.model != "linear":
-        raise InputError(f"--predictions and --model {config.model} exclude each other; give one of them.")
     if config.contract:
         from veridical.ledger.contract import read_contract
 
@@ -54,12 +53,30 @@ def _check_names(config: RunConfig) -> None:
     check_search(config)
 
 
+def _check_untrained(config: RunConfig) -> None:
+    """Refuse to change a training that does not take place; only then what a training has no place for is worth saying."""
+    if config.predictions and config.model != "linear":
+        raise InputError(f"--predictions and --model {config.model} exclude each other; give one of them.")
+    if not _brought(config):
+        return
+    for option, given in (("countermeasures", config.countermeasures), ("tuning", config.training.tuning != "full")):
+        if given:
+            raise InputError(f"{_what(config)} is not trained here, so --{option} cannot apply; leave it out.")
+
+
+def _brought(config: RunConfig) -> bool:
+    """Whether the model comes trained."""
+    return bool(config.predictions) or is_callable_name(config.model) or is_address(config.model)
+
+
+def _what(config: RunConfig) -> str:
+    return "--predictions" if config.predictions else f"--model {config.model}"
+
+
 def _check_steps(config: RunConfig) -> None:
     """Refuse what needs a model that is trained here in steps."""
-    brought = bool(config.predictions) or is_callable_name(config.model) or is_address(config.model)
-    in_steps = not brought and config.model != "linear" and config.training.tuning != "head"
-    what = "--predictions" if config.predictions else f"--model {config.model}"
-    what = f"--tuning {config.training.tuning}" if config.training.tuning == "head" else what
+    in_steps = not _brought(config) and config.model != "linear" and config.training.tuning != "head"
+    what = f"--tuning {config.training.tuning}" if config.training.tuning == "head" else _what(config)
     if config.track and not in_steps:
         raise InputError(f"--track shows the steps of a training, and {what} takes none. Leave --track out.")
     if place_among_processes()[1] > 1 and not in_steps:
@@ -76,9 +93,6 @@ def _check_model(config: RunConfig) -> None:
     """Find the model before any long work: import the function, or look up the weights."""
     from veridical.models.external import callable_model
 
-    for option, given in (("countermeasures", config.countermeasures), ("tuning", config.training.tuning != "full")):
-        if given and (is_callable_name(config.model) or is_address(config.model)):
-            raise InputError(f"--model {config.model} is not trained here, so --{option} cannot apply; leave it out.")
     if is_callable_name(config.model):
         callable_model(config.model, labels=())
     elif is_address(config.model):
