@@ -119,8 +119,7 @@ def take_answers(run: Path, *, answers: Path) -> tuple[RunRecord, int]:
         reviewed = dataclasses.replace(record, ledger=ledger)
         write_review(run, StoredReview(every, stored.sheets))
         run_record.save(reviewed, run)
-        if structure_of(record.task) is None:
-            look_again(run, reviewed)
+        look_again(run, reviewed)
         from veridical.report.html import report
 
         for format in ("html", "md"):
