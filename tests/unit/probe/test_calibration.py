@@ -255,7 +255,6 @@ def test_after_a_review_of_answers_intervals_cover():
         gaps.append(found.estimate.value)
         errors.append(found.estimate.width / 2 / 1.96)
         inside += found.estimate.low <= 0 <= found.estimate.high
-    print(np.mean(gaps), inside / TABLES, before / TABLES, np.mean(np.square(errors)) / np.var(gaps))
     assert abs(np.mean(gaps)) < 1
     assert before / TABLES < 0.1
     assert 0.95 - 2 * np.sqrt(0.05 * 0.95 / TABLES) <= inside / TABLES <= 0.995
