@@ -24,6 +24,7 @@ from veridical.ledger.reweighting import (
 )
 from veridical.ledger.score_table import Predictions, Statistics, answered_like, imputed, statistics, worst
 from veridical.ledger.tables import Tables, cue_number
+from veridical.ledger.transfer import if_edits_break
 from veridical.models.model import FloatArray
 from veridical.tasks._class_metrics import among, collapses, credit_of
 from veridical.tasks._contract import Metric
@@ -284,18 +285,13 @@ class Coalitions:
         return bool((self.fresh & (self.tables.transfer.group == group)).any())
 
     def if_edits_break_labels(self, coalition: Coalition) -> tuple[float, float]:
-        """How far the score under the coalition may lie below (<= 0) and above (>= 0): edits that change the right label may all
-        be answered wrongly, or all rightly."""
+        """`transfer.if_edits_break` of a coalition."""
         edits = self.contract.perturbation if self.contract else None
         if "fragility" not in coalition or edits is None or edits.valid == 1.0:
             return 0.0, 0.0
         weights = self._reweighted(self._projection[True] @ self.tables.people.target, coalition)
-        right, true, predicted = np.split(weights @ self._statistics(self.labels, coalition).stacked(), 3)
-        metric = self.metric_in(coalition)
-        broken, middle = edits.rate * (1 - edits.valid), value(metric, np.concatenate([right, true, predicted]))
-        low = value(metric, np.concatenate([right * (1 - broken), true, predicted]))
-        high = value(metric, np.concatenate([right + broken * np.maximum(true - right, 0), true, predicted]))
-        return min(low - middle, 0.0), max(high - middle, 0.0)
+        totals = weights @ self._statistics(self.labels, coalition).stacked()
+        return if_edits_break(edits, totals, metric=self.metric_in(coalition))
 
     def _imputed(
         self, rows: Statistics, labels: FloatArray, projection: FloatArray, coalition: Coalition
