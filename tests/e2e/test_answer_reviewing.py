@@ -129,6 +129,11 @@ def test_wrong_tags_are_measured_from_the_sheet_of_a_person(
     assert found["status"] == "measured"
     assert found["points"]["value"] < -3
     assert found["details"]["reviewed"] == 46
+    (looked,) = [p for p in json.loads((run / "probes.json").read_text())["probes"] if p["probe"] == "calibration"]
+    measures = {measure["name"]: measure["estimate"] for measure in looked["measures"]}
+    given, as_read = measures["overconfidence (labels as given)"], measures["overconfidence"]
+    assert as_read["high"] < given["low"]  # rows that lost their tags made the model look too sure
+    assert f"Labels as reviewed: {found['details']['wrong']} of 46 read were changed." in looked["summary"]
     assert abs(found["details"]["rate"] - WRONG) < 0.15
     summed = sum(c["points"]["value"] for c in after["components"] if c["points"] and c["kind"] == "measurement")
     assert after["reported"] == before["reported"]

@@ -70,7 +70,7 @@ def _verified(veridical: Callable[..., Any], run: Path, lang: str) -> None:
         file.write("# changed\n")
     said = veridical("verify", run / "certificate.json", "--lang", lang)
     assert said.code == 1
-    assert (f"{fails}: contract" if lang == "en" else f"{fails}：合约") in said.out
+    assert (f"{fails}: contract" if lang == "en" else f"{fails}：契约") in said.out
     (run / "contract.yaml").unlink()
     said = veridical("verify", run / "certificate.json", "--lang", lang)
     assert said.code == 1

@@ -1,6 +1,7 @@
 """Whether settings are what they may be: numbers in their range, one of the choices, whole where they are counts."""
 
-from collections.abc import Mapping, Sequence
+import typing
+from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
@@ -13,17 +14,23 @@ def refuse_outside(name: str, value: float, *, low: float, high: float) -> None:
         raise InputError(f"{name} is {value!r}, outside {low:g}..{high:g}. Give a value in that range.")
 
 
-def refuse_settings(settings: Any, *, ranges: Mapping[str, tuple[float, float]], choices: Mapping[str, Sequence[str]]) -> None:
-    """Raises InputError for the first setting of a dataclass that is not what it may be."""
-    for name, (low, high) in ranges.items():
-        refuse_outside(option(name), getattr(settings, name), low=low, high=high)
-    for name, allowed in choices.items():
-        if getattr(settings, name) not in allowed:
-            raise UnknownName(f"value for {option(name)}", getattr(settings, name), allowed)
+def refuse_below(name: str, value: int, *, low: int, example: int) -> None:
+    """For what has no upper bound. name: as the user gives it."""
+    if value < low:
+        raise InputError(f"{name} is {value!r}; it must be {low} or more, for example {example}.")
+
+
+def refuse_settings(settings: Any, *, ranges: Mapping[str, tuple[float, float]]) -> None:
+    """Raises InputError for the first setting of a dataclass that is not what it may be; choices are Literals of their fields."""
     for field in fields(settings):
-        value = getattr(settings, field.name)
+        value, allowed = getattr(settings, field.name), typing.get_args(field.type)
+        if typing.get_origin(field.type) is typing.Literal and value not in allowed:
+            raise UnknownName(f"value for {option(field.name)}", str(value), allowed)
         if field.type is int and type(value) is not int:
             raise InputError(f"{option(field.name)} is {value!r}; a whole number is needed. Give one.")
+        if field.name in ranges:
+            low, high = ranges[field.name]
+            refuse_outside(option(field.name), value, low=low, high=high)
 
 
 def option(name: str) -> str:

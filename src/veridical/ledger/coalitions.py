@@ -24,6 +24,7 @@ from veridical.ledger.reweighting import (
 )
 from veridical.ledger.score_table import Predictions, Statistics, answered_like, imputed, statistics, worst
 from veridical.ledger.tables import Tables, cue_number
+from veridical.ledger.transfer import if_edits_break
 from veridical.models.model import FloatArray
 from veridical.tasks._class_metrics import among, collapses, credit_of
 from veridical.tasks._contract import Metric
@@ -167,8 +168,7 @@ class Coalitions:
         review = self._no_review()
         if self.reviewed:
             moved = self.fold_right(self.reviewed.change) * ~self.reviewed.seen
-            mass = np.bincount(self.reviewed.stratum, weights * moved, minlength=len(self.reviewed.spread))
-            review = np.append(mass * self.reviewed.spread, [0.0, 0.0])
+            review = self._unread(weights * moved, self.reviewed)
         return Value(float(weights @ right), influence, coefficients, review)
 
     def fold_right(self, labels: FloatArray) -> FloatArray:
@@ -285,18 +285,13 @@ class Coalitions:
         return bool((self.fresh & (self.tables.transfer.group == group)).any())
 
     def if_edits_break_labels(self, coalition: Coalition) -> tuple[float, float]:
-        """How far the score under the coalition may lie below (<= 0) and above (>= 0): edits that change the right label may all
-        be answered wrongly, or all rightly."""
+        """`transfer.if_edits_break` of a coalition."""
         edits = self.contract.perturbation if self.contract else None
         if "fragility" not in coalition or edits is None or edits.valid == 1.0:
             return 0.0, 0.0
         weights = self._reweighted(self._projection[True] @ self.tables.people.target, coalition)
-        right, true, predicted = np.split(weights @ self._statistics(self.labels, coalition).stacked(), 3)
-        metric = self.metric_in(coalition)
-        broken, middle = edits.rate * (1 - edits.valid), value(metric, np.concatenate([right, true, predicted]))
-        low = value(metric, np.concatenate([right * (1 - broken), true, predicted]))
-        high = value(metric, np.concatenate([right + broken * np.maximum(true - right, 0), true, predicted]))
-        return min(low - middle, 0.0), max(high - middle, 0.0)
+        totals = weights @ self._statistics(self.labels, coalition).stacked()
+        return if_edits_break(edits, totals, metric=self.metric_in(coalition))
 
     def _imputed(
         self, rows: Statistics, labels: FloatArray, projection: FloatArray, coalition: Coalition
@@ -423,17 +418,25 @@ class Coalitions:
         return whole
 
     def _no_review(self) -> FloatArray:
-        """Deviations by stratum, then of what train rows lend, then of the target's labels: all 0."""
-        return np.zeros(len(self.reviewed.spread) + 2 if self.reviewed else 2)
+        """Deviations by stratum and by row, then of what train rows lend, then of the target's labels: all 0."""
+        return np.zeros(len(self.reviewed.spread) + len(self.reviewed.own) + 2 if self.reviewed else 2)
 
     def _review(self, weights: FloatArray, totals: FloatArray, coalition: Coalition) -> FloatArray:
-        """Standard deviation that each stratum's estimated share of wrong labels brings, with its sign, (H,)."""
+        """Standard deviations that unread labels bring, with their sign, as in `_no_review`."""
         if self.reviewed is None:
             return self._no_review()
         moved = self._statistics(self.reviewed.change, coalition).stacked() @ gradient(self.metric_in(coalition), totals)
-        open_rows = ~self.reviewed.seen
-        mass = np.bincount(self.reviewed.stratum, weights * moved * open_rows, minlength=len(self.reviewed.spread))
-        return np.append(mass * self.reviewed.spread, [0.0, 0.0])
+        return self._unread(weights * moved * ~self.reviewed.seen, self.reviewed)
+
+    def _unread(self, moved: FloatArray, reviewed: Reviewed) -> FloatArray:
+        """moved: change of the score per unit of its stratum's share of wrong labels in each unread row, (n,).
+
+        A row that was read is one of the sample and stands for unread rows as well; what it turns out to be moves the score both
+        ways at once. With u of a stratum's rows unread and n read the mean varies with (u / n + 1)^2 n = u^2 / n + 2 u + n rows'
+        variances: the first is the stratum's, the last is in the rows' influence, and the middle is twice that of unread rows.
+        """
+        by_stratum = np.bincount(reviewed.stratum, moved, minlength=len(reviewed.spread)) * reviewed.spread
+        return np.concatenate([by_stratum, np.sqrt(2) * moved * reviewed.own, [0.0, 0.0]])
 
     def uncertainty(self) -> Uncertainty:
         people = self.tables.people

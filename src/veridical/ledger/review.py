@@ -155,12 +155,14 @@ def inclusion(frame: Frame, given: IntArray, *, done: IntArray) -> FloatArray:
 @dataclass(frozen=True, eq=False)
 class Reviewed:
     """What the answers say. labels: distribution over the true label of each row, (n, C). change: (n, C) difference of that
-    distribution per unit of its stratum's share. spread: standard error of each stratum's share, (H,). seen: reviewed rows, (n,).
-    unsure: rows that a person could not judge, wrong: reviewed rows whose label a person changed, (n,)."""
+    distribution per unit of its stratum's share. spread: standard error of each stratum's share, (H,). own: units of that share
+    by which a row's own label may differ, a standard deviation, 0 for reviewed rows, (n,). seen: reviewed rows, (n,). unsure:
+    rows that a person could not judge, wrong: reviewed rows whose label a person changed, (n,)."""
 
     labels: FloatArray
     change: FloatArray
     spread: FloatArray
+    own: FloatArray
     stratum: IntArray
     seen: npt.NDArray[np.bool_]
     unsure: npt.NDArray[np.bool_]
@@ -223,7 +225,8 @@ def apply_answers(
     labels[seen] = 0.0
     labels[seen, truth[seen]] = 1.0
     change[seen] = 0.0
-    return Reviewed(labels, change, spread, frame.stratum, seen, unsure, seen & (truth != codes))
+    own = np.where(seen, 0.0, np.sqrt(scaled * (1 - scaled)) / np.maximum(per_share, 1e-9))
+    return Reviewed(labels, change, spread, own, frame.stratum, seen, unsure, seen & (truth != codes))
 
 
 def _scaled(

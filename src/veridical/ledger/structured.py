@@ -34,6 +34,7 @@ from veridical.ledger.reweighting import (
     too_few_left,
 )
 from veridical.ledger.structured_contract import under_contract
+from veridical.ledger.transfer import if_edits_break
 from veridical.models.model import FloatArray
 from veridical.tasks._contract import Margins, Measure, Structure
 from veridical.tasks._totals import gradient, value
@@ -188,19 +189,12 @@ class StructuredGame:
         return beyond_reweighting(base, rows, cluster=self.transfer.target_cluster, metric=metric)
 
     def if_edits_break_labels(self, coalition: Coalition) -> tuple[float, float]:
-        """How far the score under the coalition may lie below (<= 0) and above (>= 0): edits that change the right answer may all
-        be answered wrongly, or all rightly."""
+        """`transfer.if_edits_break` of a coalition."""
         edits = self.transfer.contract.perturbation if self.transfer else None
         if "fragility" not in coalition or edits is None or edits.valid == 1.0:
             return 0.0, 0.0
-        totals = np.maximum(self._carried(coalition) @ self._rows(coalition).stacked(), 0.0)
-        right, true, said = np.split(totals, 3)
-        metric = self._scored(coalition).measure.metric
-        broken, middle = edits.rate * (1 - edits.valid), value(metric, totals)
-        low = value(metric, np.concatenate([right * (1 - broken), true, said]))
-        right = right + broken * np.maximum(true - right, 0)
-        high = value(metric, np.concatenate([right, true, np.maximum(said, right)]))
-        return min(low - middle, 0.0), max(high - middle, 0.0)
+        totals = self._carried(coalition) @ self._rows(coalition).stacked()
+        return if_edits_break(edits, totals, metric=self._scored(coalition).measure.metric)
 
     def with_draw(self, draw: int) -> "StructuredGame":
         """The same with one draw of the edits alone, labels as given."""

@@ -18,7 +18,8 @@ from veridical.ledger.population import Population
 from veridical.models.linear import fit_linear
 from veridical.models.model import FloatArray, Model
 from veridical.models.out_of_fold import deal_clusters
-from veridical.tasks._contract import Task
+from veridical.tasks._contract import Metric, Task
+from veridical.tasks._totals import value
 
 TEXTS_AT_ONCE = 20_000
 """Edited texts given to the model at a time, so that memory stays bounded. Ours; no source."""
@@ -76,6 +77,19 @@ def edited_texts(texts: list[Text], perturbation: Perturbation, *, draw: int, se
     return [
         perturb(text, perturbation.names, stream(seed, f"perturb/{draw}/{first + place}")) for place, text in enumerate(texts)
     ]
+
+
+def if_edits_break(edits: Perturbation, totals: FloatArray, *, metric: Metric) -> tuple[float, float]:
+    """How far a score may lie below (<= 0) and above (>= 0) its value, as edits that change the right answer may all be answered
+    wrongly, or all rightly. totals: (3W,), weighted statistics of the rows of which a share arrives edited."""
+    totals, broken = np.maximum(totals, 0.0), edits.rate * (1 - edits.valid)
+    right, true, said = np.split(totals, 3)
+    more = right + broken * np.maximum(true - right, 0)
+    low, middle, high = (
+        value(metric, np.concatenate(parts))
+        for parts in ((right * (1 - broken), true, said), (right, true, said), (more, true, np.maximum(said, more)))
+    )
+    return min(low - middle, 0.0), max(high - middle, 0.0)
 
 
 def transfer_of(

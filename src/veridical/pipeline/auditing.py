@@ -8,8 +8,9 @@ from veridical.core.progress import Progress, silent
 from veridical.core.surroundings import threads, use_threads
 from veridical.pipeline import records
 from veridical.pipeline.config import RunConfig
+from veridical.pipeline.identity import identity_of
+from veridical.pipeline.loading import load_as_configured, use_engine
 from veridical.pipeline.run_folder import claim
-from veridical.pipeline.running import identity_of, load_as_configured, use_engine
 
 
 def audit_file(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from veridical.core import plugins
+from veridical.core.allowed import refuse_below
 from veridical.core.errors import InputError, UnknownName
 from veridical.core.field_docs import plain_type
 from veridical.models.calls import Calls, is_address, refuse_address
@@ -175,8 +176,7 @@ def configured(given: dict[str, Any]) -> RunConfig:
             raise UnknownName(f"value for --{name}", getattr(config, name), allowed)
     if not 0 < config.test_share < 1:
         raise InputError(f"--test-share is {config.test_share}; it must lie between 0 and 1, for example 0.2.")
-    if config.seed < 0:
-        raise InputError(f"--seed is {config.seed}; it must be 0 or more.")
+    refuse_below("--seed", config.seed, low=0, example=1)
     calls_of(config)
     return config
 

@@ -4,8 +4,8 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-from veridical.core.allowed import refuse_outside
-from veridical.core.errors import InputError, UnknownName
+from veridical.core.allowed import refuse_below, refuse_outside
+from veridical.core.errors import UnknownName
 from veridical.pipeline.config import CHOICES, as_declared
 from veridical.train.pretrain_config import PretrainConfig
 
@@ -33,8 +33,7 @@ class CorpusConfig:
 
     def __post_init__(self) -> None:
         refuse_outside("--valid-share", self.valid_share, low=0.001, high=0.5)
-        if self.seed < 0:
-            raise InputError(f"--seed is {self.seed}; it must be 0 or more.")
+        refuse_below("--seed", self.seed, low=0, example=1)
         if self.lang not in CHOICES["lang"]:
             raise UnknownName("value for --lang", self.lang, CHOICES["lang"])
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from veridical.core import probe_record
+from veridical.core.allowed import refuse_below
 from veridical.core.atomic_write import refuse_other
 from veridical.core.errors import InputError, UnknownName
 from veridical.core.plugins import get
@@ -39,8 +40,7 @@ def write_sheet(
     from veridical.probe._subject import Subject
 
     refuse_other(out, made="a label sheet without answers", ours=lambda path: is_unanswered(path, columns=COLUMNS))
-    if rows < 1:
-        raise InputError(f"--rows is {rows}; it must be 1 or more, for example 150.")
+    refuse_below("--rows", rows, low=1, example=150)
     record = finished_run(run)
     need_one_label(
         run, record, verb="--label-sheet", why="asks whether an edited text keeps its label", instead="Probe it without."

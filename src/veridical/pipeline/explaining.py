@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from veridical.core import explain_record, run_record
+from veridical.core.allowed import refuse_below
 from veridical.core.errors import InputError, UnknownName
 from veridical.core.explain_record import ExplainedComponent, ExplainRecord
 from veridical.core.progress import Progress, silent
@@ -16,8 +17,8 @@ from veridical.core.surroundings import threads, use_threads
 from veridical.pipeline import records
 from veridical.pipeline.config import calls_of
 from veridical.pipeline.explaining_answers import LEAKED, NONE_LEAKED, attributed_answers
+from veridical.pipeline.loading import structure_of
 from veridical.pipeline.run_folder import held, stored_identity
-from veridical.pipeline.running import structure_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -102,8 +103,7 @@ def _attributed_in(
 
 def chosen_components(record: RunRecord, *, component: str, rows: int) -> tuple[str, ...]:
     """The components of the ledger to show: the one named, else all. Raises InputError for what the run does not have."""
-    if rows < 1:
-        raise InputError(f"--rows is {rows}; it must be 1 or more, for example 10.")
+    refuse_below("--rows", rows, low=1, example=10)
     names = tuple(c.name for c in record.ledger.components) if record.ledger else ()
     if component and component not in names:
         raise UnknownName("component", component, names, "Give it as --component NAME.")

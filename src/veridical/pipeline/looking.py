@@ -59,6 +59,13 @@ def predicted_at(look: Look, *, log: Path, ids: Sequence[str]) -> list[str] | No
     return [label for label in found if label is not None] if None not in found else None
 
 
+def answered_before(folder: RunFolder, data: "Dataset", *, ids: Sequence[str]) -> list[list[str]]:
+    """What each of the other runs in the log predicted for the rows `ids`, where its folder is still there."""
+    log = looks.log_of(folder.path)
+    found = [predicted_at(look, log=log, ids=ids) for look in earlier_looks(folder, data)]
+    return [said for said in found if said is not None]
+
+
 def log_look(folder: RunFolder, data: "Dataset", *, model: str, ledger: "Ledger") -> Looked:
     """Append this run's look to the log and count the earlier ones."""
     from veridical.dataset.fingerprint import fingerprint_of_test

@@ -67,13 +67,13 @@ def probe_run(
 
 
 def with_review(subject: "Subject | AnswerSubject", run: Path, record: RunRecord) -> "Subject | AnswerSubject":
-    """The subject with what people said of edited texts and of test labels, where rows have one label."""
+    """The subject with what people said of test labels and, where rows have one label, of edited texts."""
     from veridical.pipeline.edit_review_file import reviewed_edits
-    from veridical.pipeline.read_labels import read_labels
+    from veridical.pipeline.read_labels import answers_read, read_labels
     from veridical.probe._subject import Subject
 
     if not isinstance(subject, Subject):
-        return subject
+        return replace(subject, read=answers_read(run, record, subject))
     return replace(subject, reviewed=reviewed_edits(run), read=read_labels(run, record, subject.data))
 
 
@@ -169,7 +169,7 @@ def subject_of_run(run: Path, record: RunRecord, *, budget: str, progress: Progr
     from veridical.audit._evidence import Evidence
     from veridical.dataset.storage import read
     from veridical.pipeline.answer_records import read_answered
-    from veridical.pipeline.running import structure_of
+    from veridical.pipeline.loading import structure_of
     from veridical.probe._runner import chosen_probes
 
     config, wanted = configuration_of(record), chosen_probes(("all",))

@@ -13,6 +13,7 @@ from veridical.core.run_record import RunRecord
 if TYPE_CHECKING:
     from veridical.dataset.rows import Dataset
     from veridical.probe._read_labels import ReadLabels
+    from veridical.probe.answers._subject import AnswerSubject
 
 OF_LABELS = "calibration"
 """The probe whose figures are those of the labels as reviewed."""
@@ -40,6 +41,38 @@ def read_labels(run: Path, record: RunRecord, data: "Dataset") -> "ReadLabels | 
     moves = found.change * found.spread[found.stratum][:, None]
     n_read = int(found.seen.sum())
     return ReadLabels(rows[order], found.labels[order], moves[order], found.stratum[order], n_read, found.wrong_seen)
+
+
+def answers_read(run: Path, record: RunRecord, subject: "AnswerSubject") -> "ReadLabels | None":
+    """Whether the model's answers to the test rows are right as far as people have read them; None where nobody decided one."""
+    from veridical.pipeline.answer_reviewing import AnswerRun
+    from veridical.pipeline.review_file import read_review
+    from veridical.probe._read_labels import read_answers
+
+    answers: Mapping[str, str] = read_review(run).answers
+    if not answers:
+        return None
+    opened = AnswerRun.opened(run, record, subject.structure)
+    review = opened.reviewed(answers).review
+    if review is None:
+        return None
+    told = [
+        answers.get(row, given) if seen else given for row, given, seen in zip(opened.rows, opened.gold, review.seen, strict=True)
+    ]
+    place = {row: at for at, row in enumerate(subject.data.ids)}
+    rows = np.array([place[row] for row in opened.rows], np.int64)
+    order = np.argsort(rows)
+    return read_answers(
+        rows[order],
+        given=subject.exact(opened.gold, opened.said).astype(np.int64)[order],
+        found=subject.exact(told, opened.said).astype(np.int64)[order],
+        seen=review.seen[order],
+        unsure=review.unsure[order],
+        changed=review.changed[order],
+        cell=review.cell[order],
+        foreseen=review.frame.wrong[order],
+        trusted=review.strength[review.cell][order],
+    )
 
 
 def look_again(run: Path, record: RunRecord, *, progress: Progress = silent) -> None:

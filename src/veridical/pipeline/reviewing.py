@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from veridical.core import run_record
+from veridical.core.allowed import refuse_below
 from veridical.core.atomic_write import refuse_other
 from veridical.core.errors import InputError
 from veridical.core.run_record import RunRecord
 from veridical.ledger.review import UNSURE, ReviewParams, allocation, draw
 from veridical.pipeline.answer_reviewing import AnswerRun
 from veridical.pipeline.label_reviewing import LabelRun
+from veridical.pipeline.loading import structure_of
 from veridical.pipeline.read_labels import look_again
 from veridical.pipeline.review_file import Side, StoredReview, doubts, drawn_sheet, read_review, texts_of, write_review
 from veridical.pipeline.run_folder import held
-from veridical.pipeline.running import structure_of
 from veridical.pipeline.sheet_file import ANSWER, as_written, is_unanswered, read_lines, write_lines
 
 if TYPE_CHECKING:
@@ -73,8 +74,7 @@ def write_sheet(run: Path, *, rows: int, out: Path, train: bool = False) -> Writ
         record = _refuse_unfinished(run)
         assert record.ledger is not None
         opened, stored = _opened(run, record), read_review(run)
-        if rows < 1:
-            raise InputError(f"--rows is {rows}; it must be 1 or more, for example 150.")
+        refuse_below("--rows", rows, low=1, example=150)
         side = opened.side("train" if train else "test")
         done = np.flatnonzero(np.isin(side.ids, list(stored.answers)))
         given = allocation(side.strata, side.weights, rows=rows, done=done, params=ReviewParams())
@@ -119,8 +119,7 @@ def take_answers(run: Path, *, answers: Path) -> tuple[RunRecord, int]:
         reviewed = dataclasses.replace(record, ledger=ledger)
         write_review(run, StoredReview(every, stored.sheets))
         run_record.save(reviewed, run)
-        if structure_of(record.task) is None:
-            look_again(run, reviewed)
+        look_again(run, reviewed)
         from veridical.report.html import report
 
         for format in ("html", "md"):

@@ -1,14 +1,18 @@
 """Labels that a person has read: what each row's right label may be, and how far the reading of a sample leaves that open.
 
+Where an answer is more than one label, what is read is whether the model's whole answer is right: C = 2, wrong and right.
 Letters: n rows, C classes, H strata of the review, R replicates.
 """
 
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from veridical.dataset.rows import IntArray
 from veridical.models.model import FloatArray
+
+BoolArray = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +46,34 @@ class ReadLabels:
         found = np.zeros((len(self.rows), int(self.stratum.max()) + 1))
         found[np.arange(len(self.rows)), self.stratum] = (self.moves * costs).sum(axis=1)
         return found
+
+
+def read_answers(
+    rows: IntArray, *, given: IntArray, found: IntArray, seen: BoolArray, unsure: BoolArray, changed: BoolArray,
+    cell: IntArray, foreseen: FloatArray, trusted: FloatArray,
+) -> ReadLabels:  # fmt: skip
+    """Whether answers are wholly right, by what was read of the rows of a kind: those of a stratum whose answer counts alike.
+
+    rows: positions in the data set, ascending. given: 1 where the model says the answer given, else 0; found: the same by the
+    answer that a person gave, where `seen`. unsure: rows that a person could not judge. changed: rows whose answer a person
+    changed. cell: stratum of each row, in which rows were drawn at random. foreseen: chance 0..1 with which `given` was expected
+    to be no longer so. trusted: rows that this expectation counts for in the standard error; none seen is not none. All (n,).
+    """
+    kind = np.unique(2 * cell + given, return_inverse=True)[1].astype(np.int64)
+    n_kinds = int(kind.max()) + 1
+    size = np.bincount(kind, minlength=n_kinds)
+    asked, undecided = (np.bincount(kind[which], minlength=n_kinds) for which in (seen, unsure & ~seen))
+    turned = np.bincount(kind[seen & (found != given)], minlength=n_kinds)
+    prior, rows_for = (np.bincount(kind, values, minlength=n_kinds) / size for values in (foreseen, trusted))
+    share = np.where(asked > 0, turned / np.maximum(asked, 1), prior)
+    cautious = (turned + rows_for * prior + 0.5) / (asked + rows_for + 1.0)
+    doubt = 1 / np.maximum(asked, 1) + (undecided / np.maximum(asked + undecided, 1)) ** 2
+    error = np.sqrt(cautious * (1 - cautious) * doubt)
+    right = np.where(seen, found, np.where(given == 1, 1 - share[kind], share[kind]))
+    move = np.where(seen, 0.0, error[kind] * np.where(given == 1, -1.0, 1.0))
+    return ReadLabels(
+        rows, np.stack([1 - right, right], axis=1), np.stack([-move, move], axis=1), kind, int(seen.sum()), int(changed.sum())
+    )
 
 
 def as_given(rows: IntArray, codes: IntArray, n_classes: int) -> ReadLabels:

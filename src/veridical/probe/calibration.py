@@ -168,16 +168,22 @@ def run(subject: Subject, params: Params, rng: np.random.Generator) -> Measured 
         after, notes = _temperature_measures(look, subject, labels)
         measures, notes = [*given, *after], (*notes, AS_GIVEN)
     else:
-        look = _as_read(look, subject, labels, rng)
+        look = _as_read(look, subject.predicted, labels, rng)
         found = [_error_as_read(look), _overconfidence(look), *_scores(look, subject, labels)]
         after, notes = _temperature_measures(look, subject, labels)
-        before = [replace(m, name=f"{m.name} (labels as given)", null=None, mde=None, p=None) for m in given if m.name in TWICE]
-        measures, notes = [*found, *after, *before], (*notes, _reading(read))
+        measures, notes = [*found, *after, *_beside(given)], (*notes, _reading(read))
     error = gap_in_points(measures[0].estimate)
     summary = f"Mean confidence {_sure(look)}, right {_share_right(look)}; calibration error (root mean square) {error}."
-    if read is not None:
-        summary += f" Labels as reviewed: {read.n_changed} of {read.n_read} read were changed."
-    return Measured(len(subject.rows), summary, tuple(measures), (_selective(look),), notes=notes)
+    return Measured(len(subject.rows), summary + _review_of(read), tuple(measures), (_selective(look),), notes=notes)
+
+
+def _beside(given: list[Measure]) -> list[Measure]:
+    """What stands beside the figures of reviewed labels."""
+    return [replace(m, name=f"{m.name} (labels as given)", null=None, mde=None, p=None) for m in given if m.name in TWICE]
+
+
+def _review_of(read: ReadLabels | None) -> str:
+    return "" if read is None else f" Labels as reviewed: {read.n_changed} of {read.n_read} read were changed."
 
 
 TWICE = ("calibration_error", "overconfidence", "log_loss", "brier")
@@ -192,9 +198,9 @@ def _reading(read: ReadLabels) -> str:
     )
 
 
-def _as_read(look: _Look, subject: Subject, labels: ReadLabels, rng: np.random.Generator) -> _Look:
-    """The same rows with their labels as far as people have read them."""
-    said = np.eye(labels.labels.shape[1])[subject.predicted]
+def _as_read(look: _Look, predicted: IntArray, labels: ReadLabels, rng: np.random.Generator) -> _Look:
+    """The same rows with their labels as far as people have read them. predicted: class that the model says, (n,)."""
+    said = np.eye(labels.labels.shape[1])[predicted]
     opened = labels.by_stratum(said)
     shifts, luck = rng.standard_normal((len(look.votes), opened.shape[1])), rng.standard_normal(len(look.votes))
     return replace(look, right=labels.mean(said), opened=opened, shifts=shifts, luck=luck)
@@ -214,11 +220,18 @@ def run_answers(subject: AnswerSubject, params: Params, rng: np.random.Generator
         _overconfidence(look),
         _clustered.measure("brier", brier, unit="share", about=about, level=params.level, bounded=True),
     ]
+    read, notes = subject.read, (AS_GIVEN,)
+    if read is not None:
+        labels = read.of(subject.rows, look.right.astype(np.int64))
+        look = _as_read(look, np.ones(len(look.right), np.int64), labels, rng)
+        costs = np.stack([look.confidence**2, (1 - look.confidence) ** 2], axis=1)
+        scored = Measure("brier", look.mean(labels, costs, "clusters resampled"), "share", about)
+        measures, notes = [_error_as_read(look), _overconfidence(look), scored, *_beside(measures)], (_reading(read),)
     summary = (
         f"Mean confidence in whole answers {_sure(look)}, wholly right {_share_right(look)}; calibration error (root mean "
         f"square) {gap_in_points(measures[0].estimate)}."
     )
-    return Measured(len(subject.rows), summary, tuple(measures), (_selective(look),), notes=(AS_GIVEN,))
+    return Measured(len(subject.rows), summary + _review_of(read), tuple(measures), (_selective(look),), notes=notes)
 
 
 def _sure(look: _Look) -> str:

@@ -1,6 +1,7 @@
 """Sentences of the records in another language. Records are written in English; here they are said again when they are drawn.
 
-words/sentences.LANG.yaml, probes.LANG.yaml and errors.LANG.yaml are lists of [English, other]. A place `{a}` stands for anything,
+words/sentences.LANG.yaml, probes.LANG.yaml and errors.LANG.yaml are lists of [English, other]; repairs are called as in
+LANG.yaml. A place `{a}` stands for anything,
 and what it stands for is translated too; `{n}` stands for a number; `{word}` is of the data and stays as it is; `{kind}` is
 looked up as "kind: what it stands for", `{kinds}` is a list of such names. Places of one sort are numbered: {n}, {n2}.
 A sentence without an entry stays as it is; a test walks the source so that none is forgotten.
@@ -12,7 +13,7 @@ from importlib.resources import files
 
 Rule = tuple[re.Pattern[str], str]
 PLACE = re.compile(r"\{(\w+)\}")
-BREAK = re.compile(r"(?<=[.!?])\s+(?=[A-Z0-9+\-'])")
+BREAK = re.compile(r"(?<=[.!?])\s+(?=[A-Z0-9+\-'/])")
 """Between two sentences."""
 DEEPEST = 4
 """Fragments inside fragments that are looked into."""
@@ -21,6 +22,8 @@ LISTS = (("; ", "；"), (", ", "、"))
 FILES = ("sentences", "probes")
 OF_ERRORS = (*FILES, "errors")
 """Files that what goes wrong is said from; the short sentences of errors are kept away from records."""
+TOGETHER = " + "
+"""Between the names of repairs that were tried as one."""
 NUMBER = r"[-+−]?(?:[\d,]*\.?\d+(?:e[-+]?\d+)?|inf|nan)"
 
 
@@ -41,7 +44,8 @@ def named(kind: str, lang: str) -> str:
 
 
 def _named(spaced: str, rules: tuple[Rule, ...]) -> str | None:
-    return _matched(f"kind: {spaced.lower()}", rules, DEEPEST)
+    found = [_matched(f"kind: {one.lower()}", rules, DEEPEST) for one in spaced.split(TOGETHER)]
+    return None if None in found else TOGETHER.join(name for name in found if name is not None)
 
 
 def _said(text: str, rules: tuple[Rule, ...], depth: int) -> str:
@@ -111,6 +115,9 @@ def _rules(lang: str, names: tuple[str, ...]) -> tuple[Rule, ...]:
     folder = files("veridical.report").joinpath("words")
     texts = [folder.joinpath(f"{file}.{lang}.yaml").read_text(encoding="utf-8") for file in names]
     pairs = [pair for text in texts for pair in yaml.safe_load(text)]
+    table = yaml.safe_load(folder.joinpath(f"{lang}.yaml").read_text(encoding="utf-8"))
+    repairs = {key.partition(".")[2]: said for key, said in table.items() if key.startswith("repair.")}
+    pairs += [[f"kind: {name.replace('_', ' ')}", said] for name, said in repairs.items()]
     pairs.sort(key=lambda pair: -len(PLACE.sub("", pair[0])))  # what says most is tried first
     return tuple((_pattern(english), other) for english, other in pairs)
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from veridical.core.finding import AuditRecord
 from veridical.report import figures
 from veridical.report.safe_text import one_line
+from veridical.report.sentences import translated_error
 from veridical.report.terminal import cells, pad, wrap
 from veridical.report.wording import Words
 
@@ -54,6 +55,6 @@ def label_sheet_lines(run: Path, *, out: Path, n_rows: int, words: Words) -> lis
 
 
 def claim_line(name: str, why: str, *, holds: bool | None, words: Words) -> str:
-    """What became of one claim of a certificate. holds: None where it cannot be checked."""
+    """What became of one claim of a certificate; the reason may hold what went wrong. holds: None where it cannot be checked."""
     outcome = {True: words("claim_holds"), False: words("claim_fails"), None: words("claim_open")}[holds]
-    return words("claim_line", outcome=outcome, name=words.sentence(name), why=words.sentence(why))
+    return words("claim_line", outcome=outcome, name=words.sentence(name), why=translated_error(why, words.lang))

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
+import pyarrow as pa
 
 from veridical.core.errors import InputError
 from veridical.dataset.grouping import GroupParams, are_strata
@@ -257,13 +258,25 @@ def refuse_without_groups(countermeasures: Named, data: Dataset) -> None:
     if not needing:
         return
     column = data.table.column("group").take(data.rows("train"))
-    n_groups = len(column.unique())
-    if n_groups < FEWEST_GROUPS or not are_strata(column, params=GroupParams(fewest_rows=FEWEST_GROUPS)):
-        got = f"the group column has {n_groups} values" if n_groups >= FEWEST_GROUPS else "there is none"
+    params = GroupParams(fewest_rows=FEWEST_GROUPS)
+    if len(column.unique()) < FEWEST_GROUPS or not are_strata(column, params=params):
         raise InputError(
-            f"{needing[0]} needs a column that divides the train rows into a few large groups; {got}. "
+            f"{needing[0]} needs a column that divides the train rows into a few large groups; {_no_strata(column, params)}. "
             f"Name such a column with --group, or leave {needing[0]} out."
         )
+
+
+def _no_strata(column: pa.ChunkedArray, params: GroupParams) -> str:
+    """What a group column holds that is not a few large groups."""
+    n, named, values = len(column), len(column) - column.null_count, column.drop_null().value_counts()
+    if not named:
+        return "they have no group"
+    if named < params.covered_share * n:
+        return f"only {named} of {n} have a group"
+    if len(values) == 1:
+        return f"all of them are in one, {values.field('values')[0].as_py()!r}"
+    largest = max(values.field("counts").to_pylist())
+    return f"the group column has {len(values)} values, the largest with {largest} of {n} rows"
 
 
 def studied(countermeasures: Named, study: Callable[[str], Study]) -> Named:

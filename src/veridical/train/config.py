@@ -32,7 +32,7 @@ class TrainConfig:
     max_length: int = 256
     """Tokens a text (or a pair) is cut to, 8..the encoder's own limit. What the published MiniLM was tuned at."""
     dropout: float = 0.0
-    """Dropout in the encoder, 0..1. 0: random masks cost 14.5 % of a CPU step and bought no score on our validation rows."""
+    """Dropout in the encoder, 0..0.99. 0: random masks cost 14.5 % of a CPU step and bought no score on our validation rows."""
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     """Number type of matrix products; weights stay float32. auto: bfloat16 where it is faster here, timed at the start."""
     attention: Literal["auto", "eager", "sdpa"] = "auto"
@@ -61,7 +61,7 @@ class TrainConfig:
     """Seconds between saved states within an epoch, >= 0 (0: after every step); one is always saved at the end of an epoch."""
 
     def __post_init__(self) -> None:
-        refuse_settings(self, ranges=_RANGES, choices=_CHOICES)
+        refuse_settings(self, ranges=_RANGES)
         if self.tuning != "full" or self.tuning_knobs:  # the default is not looked up, so that importing this reads no folder
             self.method()
 
@@ -70,26 +70,26 @@ class TrainConfig:
         return chosen(self.tuning, self.tuning_knobs)
 
 
-_RANGES: dict[str, tuple[float, float]] = {
-    "epochs": (1, 1000),
-    "learning_rate": (1e-8, 1.0),
-    "head_rate": (1e-3, 1e4),
+SHARED_RANGES: dict[str, tuple[float, float]] = {
     "weight_decay": (0.0, 1.0),
     "warmup_share": (0.0, 1.0),
     "max_grad_norm": (1e-6, 1e6),
+    "dropout": (0.0, 0.99),
+    "threads": (0, 4096),
+    "checkpoint_seconds": (0.0, 1e9),
+}
+"""Of settings that pre-training has too."""
+_RANGES: dict[str, tuple[float, float]] = {
+    **SHARED_RANGES,
+    "epochs": (1, 1000),
+    "learning_rate": (1e-8, 1.0),
+    "head_rate": (1e-3, 1e4),
     "token_budget": (0, 1_000_000),
     "accumulation": (1, 10_000),
     "max_length": (8, 100_000),
-    "dropout": (0.0, 0.99),
     "frozen_layers": (0, 1000),
     "validation_share": (0.0, 0.5),
     "patience": (1, 1000),
     "linear_c": (1e-6, 1e6),
-    "threads": (0, 4096),
-    "checkpoint_seconds": (0.0, 1e9),
-}
-_CHOICES = {
-    "dtype": ("auto", "float32", "bfloat16"),
-    "attention": ("auto", "eager", "sdpa"),
 }
 DEFAULTS = TrainConfig()

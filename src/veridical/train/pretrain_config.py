@@ -5,6 +5,7 @@ from typing import Literal
 
 from veridical.core.allowed import refuse_settings
 from veridical.core.errors import InputError
+from veridical.train.config import SHARED_RANGES
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +18,7 @@ class PretrainConfig:
     """Settings of the objective as NAME=VALUE, separated by commas, for example share=0.2. See: docs/catalogue/objectives.md."""
     model: str | None = None
     """Folder, alias or hub id of weights to go on from; their tokenizer is kept. Without it, a new model is trained."""
-    architecture: str = "auto"
+    architecture: Literal["auto", "bert", "llama", "gpt2"] = "auto"
     """Of a new model: bert (an encoder), llama or gpt2 (decoders, for clm); auto: bert, and llama for clm."""
     layers: int = 4
     """Layers of a new model, 1..200. Ours: a model this small trains in minutes on one core."""
@@ -48,7 +49,7 @@ class PretrainConfig:
     max_grad_norm: float = 1.0
     """Gradients longer than this are scaled down to it, > 0. transformers' default."""
     dropout: float = 0.1
-    """Dropout, 0..1. Devlin et al. 2019, A.2."""
+    """Dropout, 0..0.99. Devlin et al. 2019, A.2."""
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     """Number type of matrix products; weights stay float32. auto: bfloat16 where it is faster here, timed at the start."""
     attention: Literal["auto", "eager", "sdpa"] = "auto"
@@ -59,7 +60,7 @@ class PretrainConfig:
     """Seconds between saved states, >= 0 (0: after every step)."""
 
     def __post_init__(self) -> None:
-        refuse_settings(self, ranges=_RANGES, choices=_CHOICES)
+        refuse_settings(self, ranges=_RANGES)
         if self.width % self.heads:
             raise InputError(
                 f"--width is {self.width}, no multiple of --heads {self.heads}. Give one, for example {64 * self.heads}."
@@ -77,6 +78,7 @@ class PretrainConfig:
 
 
 _RANGES: dict[str, tuple[float, float]] = {
+    **SHARED_RANGES,
     "layers": (1, 200),
     "width": (8, 16_384),
     "heads": (1, 1024),
@@ -86,15 +88,4 @@ _RANGES: dict[str, tuple[float, float]] = {
     "steps": (0, 100_000_000),
     "token_budget": (32, 100_000_000),
     "learning_rate": (0.0, 1.0),
-    "weight_decay": (0.0, 1.0),
-    "warmup_share": (0.0, 1.0),
-    "max_grad_norm": (1e-6, 1e6),
-    "dropout": (0.0, 0.99),
-    "threads": (0, 4096),
-    "checkpoint_seconds": (0.0, 1e9),
-}
-_CHOICES = {
-    "architecture": ("auto", "bert", "llama", "gpt2"),
-    "dtype": ("auto", "float32", "bfloat16"),
-    "attention": ("auto", "eager", "sdpa"),
 }

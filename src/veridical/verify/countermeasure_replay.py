@@ -16,6 +16,7 @@ from veridical.verify.replay import Claim, differing
 from veridical.verify.scoring import Labels
 
 FIGURES = ("endpoint", "models", "figures", "p_worse", "elsewhere")
+NO_ONE = "no countermeasure"
 VERDICT = ("outcome", "why", "claim")
 
 
@@ -104,7 +105,8 @@ def _chosen(said: str | None, verdicts: Sequence[Judged]) -> Claim:
     now = best([verdict.routed for verdict in verdicts])
     name = "countermeasure of the repaired model"
     if said != now:
-        return Claim(name, holds=False, why=f"The stored answers choose {now or 'none'}; the certificate says {said or 'none'}.")
+        why = f"The stored answers choose {now or NO_ONE}; the certificate says {said or NO_ONE}."
+        return Claim(name, holds=False, why=why)
     kept, none = f"{said} gained most of those accepted.", "None was accepted."
     return Claim(name, holds=True, why=kept if said else none)
 

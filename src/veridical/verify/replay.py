@@ -23,6 +23,7 @@ TOLERANCE = 1e-9
 
 NOT_TRAINED = ("callable", "endpoint", "predictions")
 """Kinds of model that veridical does not train."""
+NO_CLAIM = "no claim."
 GAIN_AND_LOSS = "Gain and log loss come out of the stored answers; the gap to the reported score needs --rerun."
 GAIN = "The gain comes out of the stored answers; the gap to the reported score needs --rerun."
 
@@ -110,7 +111,7 @@ def _outcomes(tested: Sequence[Mapping[str, Any]], fresh: Sequence[dict[str, Any
         blank = Arm(arm["repair"], arm["outcome"], arm["kind"], "", arm["rows"], *[None] * 8)
         said = claim(replace(blank, gain_over_untouched=gain))
         if said != arm["claim"]:
-            why = f"Of {arm['repair']} the figures give {said or 'no claim'!r} where the certificate says {arm['claim']!r}."
+            why = f"Of {arm['repair']} the figures give: {said or NO_CLAIM} The certificate says: {arm['claim'] or NO_CLAIM}"
             return Claim("outcomes", holds=False, why=why)
         seen = [p for p in (arm["holm"]["p_untouched"], arm["holm"]["p_placebo"]) if p is not None]
         allowed = gain.low >= -MARGIN if arm["kind"] == "measurement" else gain.value > 0 and max(seen, default=1.0) <= ALPHA

@@ -13,8 +13,10 @@ from veridical.audit._made_up import dataset
 from veridical.core.errors import InputError
 from veridical.ledger.contract import Contract, Perturbation, Shortcut, read_contract
 from veridical.ledger.tables import read_tables, save_tables
+from veridical.ledger.transfer import if_edits_break
 from veridical.models.linear import train_linear
 from veridical.probe.perturbations import perturb
+from veridical.tasks._confusion_metrics import accuracy
 from veridical.train.trained import Trained
 
 
@@ -275,3 +277,19 @@ def test_edits_that_a_contract_refuses(tmp_path, edits, says):
     path.write_text(f"name: x\nperturbations: {edits}\n", encoding="utf-8")
     with pytest.raises(InputError, match=says):
         read_contract(path)
+
+
+def one_f1(right, true, predicted):
+    return float(2 * right[0] / (true[0] + predicted[0]))
+
+
+@pytest.mark.parametrize(("totals", "metric", "low", "high"), [
+    # 60 % right, half of the rows arrive edited, a fifth of the edits breaks the label: a tenth is all wrong or all right.
+    ([[0.4, 0.2], [0.5, 0.5], [0.6, 0.4]], accuracy, -0.06, 0.04),
+    # One class found in half of its rows and said nowhere else: 2 x .25 / (.5 + .25); with .275 right as many are said.
+    ([[0.25], [0.5], [0.25]], one_f1, 2 * 0.225 / 0.75 - 2 / 3, 2 * 0.275 / 0.775 - 2 / 3),
+    ([[0.5], [0.5], [0.5]], one_f1, 0.9 - 1.0, 0.0),
+])  # fmt: skip
+def test_edits_that_break_the_right_answer_have_known_bounds(totals, metric, low, high):
+    found = if_edits_break(replace(EDITS, rate=0.5, valid=0.8), np.concatenate(totals), metric=metric)
+    assert found == pytest.approx((low, high))

@@ -3,13 +3,14 @@
 import sys
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 sys.path.append(str(Path(__file__).parents[2]))
 
 from tiny_encoder import write_tiny_bert
 from veridical.core.errors import InputError
-from veridical.pipeline import running
+from veridical.pipeline import one_label_running, running
 from veridical.pipeline.config import configured
 from veridical.pipeline.groups_needed import refuse_no_group_column
 from veridical.pipeline.running import run
@@ -49,7 +50,7 @@ def test_the_run_reads_no_row_and_leaves_no_folder(
     def read(*_: object, **__: object) -> None:
         raise AssertionError("the rows were read")
 
-    monkeypatch.setattr(running, "load_as_configured", read)
+    monkeypatch.setattr(one_label_running, "load_as_configured", read)
     config = configured({"model": bert, "countermeasures": "group_dro"})
     with pytest.raises(InputError, match="--group COLUMN"):
         run(written(tmp_path / "rows.csv"), config=config, out=tmp_path / "out", fresh=fresh)
@@ -60,9 +61,61 @@ def test_a_column_of_authors_is_refused_before_the_audit(tmp_path: Path, bert: s
     def audit(*_: object, **__: object) -> None:
         raise AssertionError("it was audited")
 
-    monkeypatch.setattr(running._Job, "audit", audit)
+    monkeypatch.setattr(running, "_audit", audit)
     path = written(tmp_path / "rows.csv", more="author", values=tuple(f"author {k}" for k in range(60)))
     config = configured({"model": bert, "countermeasures": "group_dro", "group": "author", "split": "random"})
     with pytest.raises(InputError, match="a few large groups; the group column has 5"):
         run(path, config=config, out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("groups", "said"), [
+    ([None] * 40, "they have no group"),
+    (["ann"] * 4 + ["bob"] * 5 + [None] * 31, "only 9 of 40 have a group"),
+    (["ann"] * 40, "all of them are in one, 'ann'"),
+    ([f"author {k // 3}" for k in range(39)], "the group column has 13 values, the largest with 3 of 39 rows"),
+])  # fmt: skip
+def test_what_is_wrong_with_the_groups_is_said(groups: list[str | None], said: str) -> None:
+    from veridical.dataset.grouping import GroupParams
+    from veridical.train._contract import _no_strata
+
+    assert _no_strata(pa.chunked_array([pa.array(groups, pa.string())]), GroupParams()) == said
+
+
+VALUES: dict[str, tuple[dict[str, object], tuple[str, ...], str]] = {
+    "a column that is not there": ({"group": "auhtor"}, ("ann", "bob"), "Unknown column 'auhtor'. Did you mean 'author'?"),
+    "one group": ({"group": "author"}, ("ann",), "a few large groups; all of them are in one, 'ann'. Name such a column"),
+    "many groups": (
+        {"group": "author"},
+        tuple(f"author {k}" for k in range(60)),
+        r"a few large groups; the group column has 5\d values, the largest with \d of 96 rows. Name such",
+    ),
+    "a model without steps": ({"group": "author", "model": "linear"}, ("ann",), "group_dro changes steps .* Use --model minilm"),
+    "predictions": ({"model": "linear", "predictions": "p.jsonl"}, ("ann",), "--predictions is not trained here, so --counterm"),
+    "a function": ({"model": "json:loads"}, ("ann",), "--model json:loads is not trained here, so --countermeasures cannot"),
+    "tags": ({"task": "ner"}, ("ann",), "group_dro works on rows with one label each, which task ner does not have"),
+}
+
+
+@pytest.mark.parametrize("what", VALUES)
+def test_the_sentence_that_helps_most_comes_first(tmp_path: Path, bert: str, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    def audit(*_: object, **__: object) -> None:
+        raise AssertionError("it was audited")
+
+    monkeypatch.setattr(running, "_audit", audit)
+    changed, values, said = VALUES[what]
+    path = written(tmp_path / "rows.csv", more="author", values=values)
+    monkeypatch.chdir(tmp_path)
+    Path("p.jsonl").touch()
+    config = configured({"model": bert, "countermeasures": "group_dro", "split": "random", **changed})
+    with pytest.raises(InputError, match=said):
+        run(path, config=config, out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_comes_trained_is_not_changed_by_a_countermeasure_that_linear_would_take(tmp_path: Path) -> None:
+    path, predictions = written(tmp_path / "rows.csv"), tmp_path / "p.jsonl"
+    predictions.touch()
+    config = configured({"predictions": str(predictions), "countermeasures": "class_weights"})
+    with pytest.raises(InputError, match="--predictions is not trained here"):
+        run(path, config=config, out=tmp_path / "out")

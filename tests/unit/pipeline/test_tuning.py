@@ -81,7 +81,7 @@ def test_every_method_is_scored_or_says_why_not(done):
 def test_test_rows_are_not_looked_at(done, bert, rows):
     """Train and scored rows together are those that `veridical run` would train on."""
     from veridical.core.progress import silent
-    from veridical.pipeline.running import load_as_configured
+    from veridical.pipeline.loading import load_as_configured
 
     _, record = done
     data = load_as_configured(rows, settings(bert), silent)
@@ -91,7 +91,7 @@ def test_test_rows_are_not_looked_at(done, bert, rows):
 
 def test_scored_rows_share_no_cluster_with_train(bert, rows):
     from veridical.core.progress import silent
-    from veridical.pipeline.running import load_as_configured
+    from veridical.pipeline.loading import load_as_configured
 
     part = tuning._parted(load_as_configured(rows, settings(bert), silent), settings(bert), silent)
     assert not set(part.clusters[part.scored]) & set(part.clusters[part.data.rows("train")])

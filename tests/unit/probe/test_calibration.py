@@ -8,8 +8,8 @@ import pytest
 
 from veridical.audit._made_up import dataset, nonsense
 from veridical.ledger.label_noise import LabelNoise
-from veridical.ledger.review import ReviewParams, allocation, apply_answers, draw, frame
-from veridical.probe._read_labels import ReadLabels
+from veridical.ledger.review import AGREEING, STRATA, Frame, ReviewParams, allocation, apply_answers, draw, frame
+from veridical.probe._read_labels import ReadLabels, read_answers
 from veridical.probe._runner import run_probe
 from veridical.probe._subject import subject_of
 from veridical.probe._toys import ToyModel
@@ -171,12 +171,83 @@ def test_after_a_review_false_alarms_are_as_rare_as_is_said():
         read = read_of(subject, truth, 0.9 * probabilities + 0.05, rows=SMALL // 2)
         right = np.asarray(subject.predicted == given, np.float64)
         look = _look(subject, probabilities.max(1), right, Params(replicates=1), rng)
-        found = _overconfidence(_as_read(look, subject, read, rng))
+        found = _overconfidence(_as_read(look, subject.predicted, read, rng))
         gaps.append(found.estimate.value)
         errors.append(found.estimate.width / 2 / 1.96)
         alarms += found.p < 0.05
     assert alarms / TABLES <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / TABLES)
     assert np.mean(np.square(errors)) / np.var(gaps) > 0.85  # of 1; two standard errors of 200 tables are 0.2
+
+
+def answers_of(rng, n, *, wrong, read):
+    """(confidence, whether answers are right, the same by answers given, what was read): a calibrated model, a share of the
+    answers given is wrong; where the model is wrong too it says that very answer in 3 of 10."""
+    confidence = 1 / (1 + np.exp(-rng.normal(0.5, 1.5, n)))
+    right = (rng.random(n) < confidence).astype(np.int64)
+    spoilt = rng.random(n) < wrong
+    given = np.where(spoilt, ((right == 0) & (rng.random(n) < 0.3)).astype(np.int64), right)
+    cell = np.where(given == 0, 0, AGREEING[0]) + rng.integers(0, 3, n)
+    foreseen = np.where(given == 0, 0.2, 0.03)
+    strata, none = Frame(cell, foreseen, STRATA, ""), np.zeros(0, np.int64)
+    allowed = allocation(strata, np.full(n, 1 / n), rows=read, done=none, params=ReviewParams())
+    seen = np.zeros(n, bool)
+    seen[draw(strata, allowed, done=none, seed=int(rng.integers(2**31)))] = True
+    return confidence, right, given, read_of_answers(given, right, seen, cell=cell, foreseen=foreseen, changed=spoilt & seen)
+
+
+def read_of_answers(given, right, seen, *, cell, foreseen, changed, unsure=None):
+    return read_answers(
+        np.arange(len(given)), given=given, found=np.where(seen, right, given), seen=seen,
+        unsure=np.zeros(len(given), bool) if unsure is None else unsure, changed=changed, cell=cell, foreseen=foreseen,
+        trusted=np.where(given == 0, 4.0, 12.0),
+    )  # fmt: skip
+
+
+def test_answers_that_were_all_read_are_as_they_were_read():
+    _, right, given, found = answers_of(np.random.default_rng(0), 200, wrong=0.3, read=200)
+    assert found.labels[:, 1].tolist() == right.tolist() != given.tolist()
+    assert not found.moves.any()
+    assert found.n_read == 200
+    part = found.of(np.array([3, 5, 999]), np.array([0, 1, 1]))
+    assert part.labels[:, 1].tolist() == [right[3], right[5], 1]  # a row that no review covers is as given
+
+
+def test_unread_answers_are_as_the_read_ones_of_their_kind():
+    given, seen = np.array([0] * 10 + [1] * 10), np.tile([True] * 4 + [False] * 6, 2)
+    right, unsure = given.copy(), np.zeros(20, bool)
+    right[0] = 1  # one of four that were read there
+    alike = {"cell": np.zeros(20, np.int64), "foreseen": np.full(20, 0.1), "changed": given != right}
+    found = read_of_answers(given, right, seen, **alike)
+    assert found.labels[4:10, 1] == pytest.approx(0.25)
+    assert found.labels[14:, 1] == pytest.approx(1.0)
+    share = (1 + 0.4 + 0.5) / (4 + 4 + 1)
+    assert found.moves[4:10, 1] == pytest.approx(np.sqrt(share * (1 - share) / 4))
+    assert found.moves[14:, 1].max() < 0  # none seen is not none
+    assert (found.n_read, found.n_changed) == (8, 1)
+    unsure[9] = True
+    doubtful = read_of_answers(given, right, seen, **alike, unsure=unsure)
+    assert doubtful.labels == pytest.approx(found.labels)
+    assert doubtful.moves[5, 1] > found.moves[5, 1]
+
+
+def test_after_a_review_of_answers_intervals_cover():
+    """A calibrated model, a quarter of the answers given is wrong, 120 of 300 read: the interval holds 0 as often as it says,
+    and without the review it hardly ever does."""
+    gaps, errors, inside, before = [], [], 0, 0
+    for seed in range(TABLES):
+        rng = np.random.default_rng(seed)
+        confidence, _, given, read = answers_of(rng, SMALL, wrong=0.25, read=120)
+        rows = SimpleNamespace(rows=np.arange(SMALL), clusters=np.arange(SMALL))
+        look = _look(rows, confidence, given.astype(np.float64), Params(replicates=1), rng)
+        before += _overconfidence(look).p >= 0.05
+        found = _overconfidence(_as_read(look, np.ones(SMALL, np.int64), read, rng))
+        gaps.append(found.estimate.value)
+        errors.append(found.estimate.width / 2 / 1.96)
+        inside += found.estimate.low <= 0 <= found.estimate.high
+    assert abs(np.mean(gaps)) < 1
+    assert before / TABLES < 0.1
+    assert 0.95 - 2 * np.sqrt(0.05 * 0.95 / TABLES) <= inside / TABLES <= 0.995
+    assert 0.85 < np.mean(np.square(errors)) / np.var(gaps) < 1.5
 
 
 def test_the_surest_answers_that_are_all_right_are_not_right_for_sure():

@@ -365,7 +365,7 @@ def test_many_of_them_compose(toy, tiny_bert):
 
 def test_what_a_file_says_is_part_of_what_a_run_is(tmp_path):
     from veridical.pipeline.config import configured
-    from veridical.pipeline.running import identity_of
+    from veridical.pipeline.identity import identity_of
 
     rows, earlier = tmp_path / "rows.csv", tmp_path / "earlier.csv"
     rows.write_text("text,label\na,x\nb,y\n")

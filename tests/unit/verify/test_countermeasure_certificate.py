@@ -112,7 +112,7 @@ def test_another_choice_is_said(certified):
     certificate, path = certified
     certificate["countermeasures"]["chosen"] = None
     assert wrong(certificate, path) == [
-        ("countermeasure of the repaired model", "The stored answers choose read; the certificate says none.")
+        ("countermeasure of the repaired model", "The stored answers choose read; the certificate says no countermeasure.")
     ]
 
 

@@ -13,6 +13,7 @@ from veridical.dataset.rows import IntArray
 from veridical.models.answer_queries import AnswerQueries
 from veridical.models.answering import Answering
 from veridical.models.model import FloatArray
+from veridical.probe._read_labels import ReadLabels
 from veridical.probe._subject import Recipe
 from veridical.probe._test_rows import TestRows
 from veridical.tasks._contract import Margins, Measure, Structure
@@ -21,7 +22,8 @@ from veridical.train.answered import Answered
 
 @dataclass(frozen=True, eq=False)
 class AnswerSubject(TestRows):
-    """answered: the scored model with its answer to every row. The rest as in `Subject`. Scores are those of the measure that the
+    """answered: the scored model with its answer to every row. read: whether its answers to test rows are wholly right as far as
+    people have read them, None where nobody has. The rest as in `Subject`. Scores are those of the measure that the
     task declares in the place of one that counts what is no achievement."""
 
     answered: Answered
@@ -31,6 +33,7 @@ class AnswerSubject(TestRows):
     metric: str = ""
     budget: str = "standard"
     seed: int = 0
+    read: ReadLabels | None = None
     progress: Progress = field(default=silent)
 
     @property
