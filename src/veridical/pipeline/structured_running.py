@@ -125,7 +125,7 @@ class StructuredJob(_Job):
         from veridical.train.answer_folds import difficulty
 
         data, config, structure, contract = evidence.data, self.config, self.structure, self.contract()
-        columns = difficulty(data, structure, clusters=evidence.clusters, seed=config.seed, progress=self.progress)
+        columns = difficulty(evidence, structure)
         people = population(evidence, votes=contract.votes if contract else "clusters", columns=columns)
         save_people(AnsweredPeople(np.array(data.ids, dtype=np.str_)[people.rows], people), self.folder.path)
         transfer = None
