@@ -23,7 +23,7 @@ LONGEST_SHOWN = 60
 def place_errors(evidence: Evidence, *, unlike: float, least: int) -> Judged | str:
     """Or why nothing can be judged. The arguments are fields of the check's Params."""
     data = evidence.data
-    places = [_first(data, row) for row in range(len(data))]
+    places = [first_place(data, row) for row in range(len(data))]
     in_train = sum(places[row] is not None for row in data.rows("train"))
     if in_train < least:
         return f"Fold models need {least} train rows with an answer in their text, and there are {in_train}; add rows."
@@ -44,7 +44,7 @@ def place_errors(evidence: Evidence, *, unlike: float, least: int) -> Judged | s
     return Judged(suspects, len(judged), folds.n_drawn, _power(folds, cut))
 
 
-def _first(data: Dataset, row: int) -> Place | None:
+def first_place(data: Dataset, row: int) -> Place | None:
     """Where the first answer of a row stands; None where it has none, or it is not known."""
     found = answers_in(str(data.answers[row]), data.texts[row]) if data.answers[row] is not None else []
     return (found[0][1], found[0][1] + len(found[0][0])) if found and found[0][0] and found[0][1] >= 0 else None

@@ -28,22 +28,22 @@ def set_errors(evidence: Evidence, folds: AnswerFolds, *, reach: float, least: i
     found, reasons = list[Suspect](), list[str]()
     of_train = np.asarray(data.splits == "train")[rows]
     for k in frequent.tolist():
-        codes, text = held_by[:, k].astype(np.int64), _scaled(folds.probabilities[rows, k], held_by[:, k])
+        codes, text = held_by[:, k].astype(np.int64), scaled(folds.probabilities[rows, k], held_by[:, k])
         if why := unsure(held_by[:, k], text > 0.5, evidence.clusters[rows]):
             reasons.append(why)
             continue
-        beside = _by_the_others(held_by, k, text, fold=folds.fold[rows], of_train=of_train, seed=evidence.seed)
+        beside = by_the_others(held_by, k, text, fold=folds.fold[rows], of_train=of_train, seed=evidence.seed)
         for at, doubt in _doubted(codes, text, beside, reach=reach, given=given):
             found.append(_suspect(int(rows[at]), folds.classes[k], k, bool(codes[at]), doubt, (text[at], beside[at])))
     return reasons[0] if len(reasons) == len(frequent) else Judged(found, len(rows), folds.n_drawn)
 
 
-def _scaled(share: FloatArray, is_given: FloatArray) -> FloatArray:
+def scaled(share: FloatArray, is_given: FloatArray) -> FloatArray:
     """Probabilities of one label, (n,), scaled to what is given."""
     return temperature_scaled(np.stack([1 - share, share], axis=1), is_given.astype(np.int64))[:, 1]
 
 
-def _by_the_others(
+def by_the_others(
     held_by: FloatArray, k: int, text: FloatArray, *, fold: IntArray, of_train: "np.typing.NDArray[np.bool_]", seed: int
 ) -> FloatArray:
     """Probability of label k by the other labels of each row and by its text, from rows of other folds, (n,)."""
