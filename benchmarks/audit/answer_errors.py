@@ -17,7 +17,7 @@ from veridical.audit._evidence import Evidence
 from veridical.audit._place_errors import first_place
 from veridical.audit._runner import run_check
 from veridical.audit._set_errors import by_the_others, scaled
-from veridical.audit._tag_errors import Words
+from veridical.audit._tag_errors import judged_words
 from veridical.audit.answer_errors import check
 from veridical.core.plugins import get
 from veridical.dataset.loading import load
@@ -159,7 +159,7 @@ def tag_scores(evidence: Evidence) -> dict[str, Any]:
     code = {tag: number for number, tag in enumerate(folds.classes)}
     labels = [[code[tag] for tag in str(answer).split(" ")] for answer in data.answers]
     each = np.split(folds.probabilities, folds.start[1:-1])
-    words, ours = Words(evidence, folds), np.zeros(len(data))
+    words, ours = judged_words(evidence, folds), np.zeros(len(data))
     np.maximum.at(ours, words.row, 1 - words.both()[np.arange(len(words.row)), words.given])
     quality, _ = get_label_quality_scores(labels, each)
     return {"ours": ours, "cleanlab": 1 - quality, "named": np.unique([row for row, _ in find_label_issues(labels, each)])}

@@ -5,6 +5,8 @@ A word is doubted by the product of the two (as in naive Bayes, the second divid
 compared, not tags: whether an entity begins or goes on is not judged.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
@@ -22,44 +24,23 @@ PRIOR = 3.0
 matters."""
 
 
+@dataclass(frozen=True, eq=False)
 class Words:
     """Words of rows that can be judged, in the order of the rows' ids, so that ties do not hang on the order of the file.
 
-    row, place: of each word, (M,); place: number in the data. given: type, (M,). kinds: types, `O` among them, K of them. tagger:
-    probabilities of the linear tagger, (M, K), scaled. counts: how often the word carries each type in train rows of other folds,
-    (M, K).
+    text, row, place: of each word, M of each; place: number in the data. given: type, (M,). begins: whether its tag may begin an
+    entity, (M,). kinds: types, `O` among them, K of them. tagger: probabilities of the linear tagger, scaled, (M, K). counts: how
+    often the word carries each type in train rows of other folds, (M, K).
     """
 
-    def __init__(self, evidence: Evidence, folds: AnswerFolds) -> None:
-        data = evidence.data
-        code = {tag: number for number, tag in enumerate(folds.classes)}
-        tags = np.array([code.get(tag, -1) for answer in data.answers for tag in str(answer).split(" ")], np.int64)
-        row = np.repeat(np.arange(len(data)), np.diff(folds.start))
-        usable = np.flatnonzero((tags >= 0) & ~np.isnan(folds.probabilities[:, 0]))
-        rank = np.argsort(np.argsort(np.array(data.ids, dtype=np.str_)))
-        self.place = usable[np.lexsort((usable, rank[row[usable]]))]
-        self.row, self.tags = row[self.place], tags[self.place]
-        of_tag = [tag.partition("-")[2] or OUTSIDE for tag in folds.classes]
-        self.kinds = sorted(set(of_tag))
-        merged = np.eye(len(self.kinds))[[self.kinds.index(kind) for kind in of_tag]]
-        self.given = merged[self.tags].argmax(axis=1)
-        text = [word for one in data.texts for word in one.split(" ")]
-        self.text = [text[place] for place in self.place]
-        self.tagger = folds.probabilities[self.place] @ merged
-        if len(self.place):
-            self.tagger = temperature_scaled(self.tagger, self.given)
-        self.begins = np.array([not folds.classes[tag].startswith("I-") for tag in self.tags], bool)
-        self.counts = self._elsewhere(folds.fold, np.asarray(data.splits == "train"))
-
-    def _elsewhere(self, fold: IntArray, of_train: Flags) -> FloatArray:
-        _, word = np.unique(np.array([text.casefold() for text in self.text], dtype=object).astype(str), return_inverse=True)
-        part, n = fold[self.row], int(word.max(initial=-1)) + 1
-        train, found = of_train[self.row], np.zeros((len(word), len(self.kinds)))
-        for number in np.unique(part):
-            seen, mine = np.zeros((n, len(self.kinds))), part == number
-            np.add.at(seen, (word[train & ~mine], self.given[train & ~mine]), 1.0)
-            found[mine] = seen[word[mine]]
-        return found
+    text: list[str]
+    row: IntArray
+    place: IntArray
+    given: IntArray
+    begins: Flags
+    kinds: list[str]
+    tagger: FloatArray
+    counts: FloatArray
 
     def both(self) -> FloatArray:
         """What the two families say together, (M, K)."""
@@ -70,11 +51,46 @@ class Words:
         return np.asarray(product / np.maximum(product.sum(axis=1, keepdims=True), 1e-300))
 
 
+def judged_words(evidence: Evidence, folds: AnswerFolds) -> Words:
+    data = evidence.data
+    code = {tag: number for number, tag in enumerate(folds.classes)}
+    tags = np.array([code.get(tag, -1) for answer in data.answers for tag in str(answer).split(" ")], np.int64)
+    row = np.repeat(np.arange(len(data)), np.diff(folds.start))
+    place = np.flatnonzero((tags >= 0) & ~np.isnan(folds.probabilities[:, 0]))
+    rank = np.argsort(np.argsort(np.array(data.ids, dtype=np.str_)))
+    place = place[np.lexsort((place, rank[row[place]]))]
+    of_tag = [tag.partition("-")[2] or OUTSIDE for tag in folds.classes]
+    kinds = sorted(set(of_tag))
+    merged = np.eye(len(kinds))[[kinds.index(kind) for kind in of_tag]]
+    given = merged[tags[place]].argmax(axis=1)
+    text = [word for one in data.texts for word in one.split(" ")]
+    begins = np.array([not folds.classes[tag].startswith("I-") for tag in tags[place]], bool)
+    tagger = folds.probabilities[place] @ merged
+    chosen = [text[at] for at in place]
+    counts = _elsewhere(
+        chosen, given, fold=folds.fold[row[place]], of_train=np.asarray(data.splits == "train")[row[place]], n_kinds=len(kinds)
+    )
+    scaled = temperature_scaled(tagger, given) if len(place) else tagger
+    return Words(chosen, row[place], place, given, begins, kinds, scaled, counts)
+
+
+def _elsewhere(text: list[str], given: IntArray, *, fold: IntArray, of_train: Flags, n_kinds: int) -> FloatArray:
+    """How often each word carries each type in train rows of other folds, (M, K)."""
+    _, word = np.unique(np.array([one.casefold() for one in text], dtype=np.str_), return_inverse=True)
+    found = np.zeros((len(word), n_kinds))
+    for number in np.unique(fold):
+        mine = fold == number
+        seen, others = np.zeros((int(word.max()) + 1, n_kinds)), of_train & ~mine
+        np.add.at(seen, (word[others], given[others]), 1.0)
+        found[mine] = seen[word[mine]]
+    return found
+
+
 def tag_errors(
     evidence: Evidence, folds: AnswerFolds, *, reach: float, least: int, elsewhere: int, agreeing: float
 ) -> Judged | str:
     """Or why nothing can be judged. The arguments are fields of the check's Params."""
-    words = Words(evidence, folds)
+    words = judged_words(evidence, folds)
     counts = np.bincount(words.given, minlength=len(words.kinds))
     if (counts >= least).sum() < 2:
         return f"Fold models need words of two kinds, {least} each; add rows."
