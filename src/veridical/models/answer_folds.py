@@ -16,8 +16,8 @@ from veridical.models.out_of_fold import N_FOLDS, deal_clusters
 from veridical.tasks._contract import Structure
 
 MOST = {"words": 1_500_000, "labels": 300_000}
-"""By head: words times tags, or rows times labels, that one fold model learns from, at most; of more, rows are drawn. So fold
-models take about a minute on one core however many rows there are. Ours; no source."""
+"""By head: words times tags, or rows times labels, that one fold model learns from, at most; of more, rows are drawn, so that
+fitting does not grow with the rows. Ours; no source."""
 
 
 @dataclass(frozen=True, eq=False)
