@@ -63,11 +63,11 @@ def _ahead(folds: PlaceFolds) -> FloatArray:
 def _power(folds: PlaceFolds, cut: float) -> tuple[str, ...]:
     """What would be found of answers that stand elsewhere: the other places are such answers, and the models saw none of them."""
     found = 1 - folds.probability >= cut
-    moved = f"Of answers moved to a random place it would find {found[~folds.swapped].mean():.0%}."
+    moved = f"Of answers moved to a random place it would find {found[~folds.swapped].mean():.0%} at most."
     if not folds.swapped.any():
         return (moved,)
     swapped = found[folds.swapped].mean()
-    return (moved, f"Of answers swapped with another question's about the same text it would find {swapped:.0%}.")
+    return (moved, f"Of answers swapped with another question's about the same text it would find {swapped:.0%} at most.")
 
 
 def _suspect(data: Dataset, row: int, place: Place, folds: PlaceFolds) -> Suspect:
