@@ -8,8 +8,8 @@ import numpy as np
 from cleanlab.rank import get_label_quality_scores
 from sklearn.metrics import average_precision_score
 
+from veridical.audit._confident_learning import temperature_scaled
 from veridical.audit._made_up import dataset
-from veridical.audit.label_errors import temperature_scaled
 from veridical.models.out_of_fold import out_of_fold
 
 SHARE = 0.1

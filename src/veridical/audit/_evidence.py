@@ -2,11 +2,15 @@
 
 from functools import cached_property
 
+from veridical.core.plugins import get
 from veridical.core.progress import Progress, silent
 from veridical.dataset.engine import Engine
 from veridical.dataset.rows import Dataset, IntArray
 from veridical.dataset.similarity import SimilarPairs, clusters, similar_pairs
+from veridical.models.answer_folds import AnswerFolds, answer_folds
+from veridical.models.answering_linear import LINEAR_HEADS
 from veridical.models.out_of_fold import OutOfFold, out_of_fold
+from veridical.tasks._contract import Structure
 
 
 class Evidence:
@@ -32,3 +36,15 @@ class Evidence:
     def folds(self) -> OutOfFold:
         """Predictions of torch-free models that saw neither the row nor its cluster."""
         return out_of_fold(self.data, self.clusters, seed=self.seed, progress=self.progress)
+
+    @cached_property
+    def answer_folds(self) -> AnswerFolds | None:
+        """The same where answers are structures, by linear models; None where there is no linear model, or no train row."""
+        return self.fitted_answer_folds()
+
+    def fitted_answer_folds(self) -> AnswerFolds | None:
+        """The same, fitted on these rows."""
+        structure: Structure | None = get("veridical.tasks", "task", self.data.task).structure
+        if structure is None or structure.head not in LINEAR_HEADS or not len(self.data.rows("train")):
+            return None
+        return answer_folds(self.data, structure, self.clusters, seed=self.seed, progress=self.progress)

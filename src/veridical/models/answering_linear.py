@@ -18,12 +18,16 @@ import scipy.sparse as sp
 from veridical.core.atomic_write import write_json, write_with
 from veridical.core.errors import InputError
 from veridical.core.progress import Progress, silent
-from veridical.dataset.rows import Text
+from veridical.dataset.rows import Dataset, IntArray, Text
 from veridical.models.answering import Answers, tag_rows
 from veridical.models.linear import softmax, weighted
 from veridical.models.model import FloatArray
 from veridical.models.text_features import U64, aligned, hashed
+from veridical.tasks._contract import Structure
 from veridical.tasks._label_sets import held, written
+
+LINEAR_HEADS = ("words", "labels")
+"""Heads for which there is a linear model."""
 
 
 @dataclass(frozen=True)
@@ -99,15 +103,20 @@ class LinearTagger:
     task: str = "ner"
     kind: str = "linear_tagger"
 
+    def probabilities(self, inputs: Sequence[Text]) -> FloatArray:
+        """Of each class for each word of all texts, one behind the other, (M, C)."""
+        scores = np.asarray(_matrix([str(text) for text in inputs], self.params) @ self.weights.T, np.float64) + self.bias
+        return softmax(scores)
+
     def answer(self, inputs: Sequence[Text]) -> Answers:
-        texts = [str(text) for text in inputs]
-        n_words = np.array([text.count(" ") + 1 for text in texts], np.int64)
-        if not len(texts):
-            return Answers([], np.zeros(0))
-        scores = np.asarray(_matrix(texts, self.params) @ self.weights.T, np.float64) + self.bias
-        each = np.log(np.maximum(softmax(scores), 1e-12))
-        row = np.repeat(np.arange(len(texts)), n_words)
+        return self.decoded(self.probabilities(inputs), inputs) if len(inputs) else Answers([], np.zeros(0))
+
+    def decoded(self, probabilities: FloatArray, inputs: Sequence[Text]) -> Answers:
+        """Answers to texts from the probabilities of their words, (M, C)."""
+        n_words = np.array([str(text).count(" ") + 1 for text in inputs], np.int64)
+        row = np.repeat(np.arange(len(inputs)), n_words)
         word = np.arange(len(row)) - np.repeat(np.cumsum(n_words) - n_words, n_words)
+        each = np.log(np.maximum(probabilities, 1e-12))
         return tag_rows(each, row=row, word=word, n_words=n_words, classes=self.classes)
 
     def save(self, folder: Path) -> None:
@@ -168,9 +177,11 @@ class LinearSets:
         return np.asarray(1 / (1 + np.exp(-scores)))
 
     def answer(self, inputs: Sequence[Text]) -> Answers:
-        if not len(inputs):
-            return Answers([], np.zeros(0))
-        return answers_of_sets(self.probabilities(inputs), self.names, threshold=self.params.threshold)
+        return self.decoded(self.probabilities(inputs), inputs) if len(inputs) else Answers([], np.zeros(0))
+
+    def decoded(self, probabilities: FloatArray, inputs: Sequence[Text]) -> Answers:
+        """Answers to texts from the probabilities of names, (n, W)."""
+        return answers_of_sets(probabilities, self.names, threshold=self.params.threshold)
 
     def save(self, folder: Path) -> None:
         tensors: dict[str, npt.NDArray[Any]] = {
@@ -213,6 +224,18 @@ def fit_sets(
         weights[k], bias[k] = model.coef_[0], model.intercept_[0]
     progress("train", len(names), len(names))
     return LinearSets(names, features.hashes[kept], idf, weights, bias, params)
+
+
+def fit_linear_answering(
+    data: Dataset, rows: IntArray, *, structure: Structure, seed: int, c: float = TagParams.c, progress: Progress = silent
+) -> LinearTagger | LinearSets:
+    """The linear model of these rows. c: its penalty."""
+    answers = [str(data.answers[row]) for row in rows]
+    if structure.head == "words":
+        texts, classes = [data.texts[row] for row in rows], structure.classes(data.labels)
+        words = TagParams(c=c)
+        return fit_tagger(texts, answers, names=data.labels, classes=classes, seed=seed, params=words, progress=progress)
+    return fit_sets(data.inputs(rows), answers, names=data.labels, seed=seed, params=SetParams(c=c), progress=progress)
 
 
 def _save(folder: Path, model: Any, tensors: dict[str, npt.NDArray[Any]], about: dict[str, Any]) -> None:

@@ -44,7 +44,7 @@ def answer_fit(
 
 def _linear(data: "Dataset", *, config: RunConfig) -> "Fit":
     from veridical.models.answering_encoder import structure_of
-    from veridical.train.answer_training import fit_linear_answering
+    from veridical.models.answering_linear import fit_linear_answering
 
     structure = structure_of(data.task)
 

@@ -289,7 +289,7 @@ def tried(
         seed=config.seed,
         params=params_of(fixed=fixed),
         fixed=fixed,
-        also=tuple(FOUND_BY.values()),
+        also=tuple(name for checks in FOUND_BY.values() for name in checks),
         progress=progress,
     )
 

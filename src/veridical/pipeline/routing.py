@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from veridical.verify.countermeasure_verdict import Proposal
     from veridical.verify.judging import Judging
 
-FOUND_BY = {"noise": "label_errors", "imbalance": "class_imbalance"}
-"""Component of what is learned from -> the check whose finding diagnoses it."""
+FOUND_BY = {"noise": ("label_errors", "answer_errors"), "imbalance": ("class_imbalance",)}
+"""Component of what is learned from -> the checks whose findings diagnose it."""
 TRANSFER = ("shortcut", "groups", "fragility")
 """Components of a contract, diagnosed where the ledger measured that they cost points."""
 TRIED = {"quick": 2, "standard": 4, "thorough": 100}
@@ -79,9 +79,8 @@ def routed(
 def diagnosed(ledger: Ledger, audit: AuditRecord) -> tuple[str, ...]:
     """Components that cost points, or whose cause stands among the train rows."""
     found = []
-    for component, name in FOUND_BY.items():
-        check = audit.check(name)
-        if check is not None and check.status == "found":
+    for component, checks in FOUND_BY.items():
+        if any(check.status == "found" for name in checks if (check := audit.check(name)) is not None):
             found.append(component)
     for part in ledger.components:
         player = part.name.split(":")[0]

@@ -100,7 +100,7 @@ def _account(job: Job, trained: "Answered", evidence: "Evidence", audit: AuditRe
 
     data, config, contract = evidence.data, job.config, kept_contract(job)
     structure = structure_of(config.task)
-    columns = difficulty(data, structure, clusters=evidence.clusters, seed=config.seed, progress=job.progress)
+    columns = difficulty(evidence, structure)
     people = population(evidence, votes=contract.votes if contract else "clusters", columns=columns)
     save_people(AnsweredPeople(np.array(data.ids, dtype=np.str_)[people.rows], people), job.path)
     transfer = None

@@ -7,6 +7,7 @@ import numpy as np
 from veridical.audit._evidence import Evidence
 from veridical.dataset.rows import SPLITS, Dataset, IntArray
 from veridical.dataset.similarity import SimilarPairs
+from veridical.models.answer_folds import AnswerFolds
 from veridical.models.out_of_fold import OutOfFold, out_of_fold
 
 
@@ -59,3 +60,10 @@ class Restricted(Evidence):
             return out_of_fold(self.data, self.clusters, seed=self.seed, progress=self.progress)
         whole, rows = self._whole.folds, self._rows
         return OutOfFold(whole.probabilities[rows], whole.word_probabilities[rows], whole.fold[rows], whole.features.rows(rows))
+
+    @cached_property
+    def answer_folds(self) -> AnswerFolds | None:
+        if not self._keep_folds:
+            return self.fitted_answer_folds()
+        whole = self._whole.answer_folds
+        return None if whole is None else whole.rows(self._rows)

@@ -1,7 +1,8 @@
-"""Take train rows with likely wrong labels out of training.
+"""Take train rows with likely wrong labels or answers out of training.
 
-What it measures: nothing; it sets aside the train rows that the check `label_errors` found. No test row is touched: choosing test
-rows by a model's errors and scoring again turned a true 88.0 into 91.0.
+What it measures: nothing; it sets aside the train rows that the checks `label_errors` and `answer_errors` found, whole rows even
+where one tag is wrong. No test row is touched: choosing test rows by a model's errors and scoring again turned a true 88.0 into
+91.0.
 Why it inflates a score: it does not; wrong training labels usually cost points.
 How it errs: hard and rare rows look like errors, and losing them hurts most where the data is thin; hence the placebo arm.
 Source: Northcutt et al. 2021, arXiv:1911.00068 (confident learning).
@@ -43,4 +44,4 @@ def planted() -> Planted:
     return train_part(check.planted())
 
 
-repair = Repair(apply, Params(), "training", ("label_errors",), planted)
+repair = Repair(apply, Params(), "training", ("label_errors", "answer_errors"), planted)

@@ -5,26 +5,24 @@ from collections.abc import Callable
 
 import numpy as np
 
-from veridical.core.progress import Progress, silent
-from veridical.core.randomness import stream
+from veridical.audit._evidence import Evidence
 from veridical.dataset.rows import Dataset, IntArray
 from veridical.dataset.words import words
 from veridical.models.model import FloatArray
-from veridical.models.out_of_fold import N_FOLDS, deal_clusters
 from veridical.tasks._contract import Structure
-from veridical.train.answer_training import LINEAR_HEADS, fit_linear_answering
 
 
-def difficulty(data: Dataset, structure: Structure, *, clusters: IntArray, seed: int, progress: Progress = silent) -> FloatArray:
+def difficulty(evidence: Evidence, structure: Structure) -> FloatArray:
     """Columns that describe each row, most telling first, (N, k)."""
+    data = evidence.data
     length = np.log([len(text) + 1 for text in data.texts])
-    if structure.head not in LINEAR_HEADS or not len(data.rows("train")):
+    folds = evidence.answer_folds
+    if folds is None:
         return np.stack([*_asked(data), length], axis=1)
-    fold = deal_clusters(clusters, n_folds=N_FOLDS, rng=stream(seed, "out_of_fold"))
-    sure, said = _out_of_fold(data, structure, fold=fold, seed=seed, progress=progress)
-    found = [amount(structure, answer) for answer in said]
+    sure = np.clip(_a_word(folds.sure, data, structure), 1e-6, 1.0)
+    found = [amount(structure, answer) for answer in folds.said]
     margin = np.clip(np.log(sure) - np.log1p(-np.minimum(sure, 1 - 1e-6)), -5, 5)
-    return np.stack([margin, np.log1p(found), _new_words(data, fold), length], axis=1)
+    return np.stack([margin, np.log1p(found), _new_words(data, folds.fold), length], axis=1)
 
 
 def _new_words(data: Dataset, fold: IntArray) -> FloatArray:
@@ -47,30 +45,11 @@ def amount(structure: Structure, answer: str) -> float:
     return float(answer.count("B-")) if structure.head == "words" else float(answer.count('"') // 2)
 
 
-def _out_of_fold(
-    data: Dataset, structure: Structure, *, fold: IntArray, seed: int, progress: Progress
-) -> tuple[FloatArray, list[str]]:
-    """(confidence, answer) of linear models on every row."""
-    train = data.rows("train")
-    sure, said = np.full(len(data), 0.5), [""] * len(data)
-    for number in range(N_FOLDS):
-        progress("fold models", number, N_FOLDS)
-        inside, outside = np.flatnonzero(fold == number), train[fold[train] != number]
-        if not len(inside) or len(outside) < 2:
-            continue
-        found = fit_linear_answering(data, outside, structure=structure, seed=seed).answer(data.inputs(inside))
-        sure[inside] = np.clip(_a_word(found.confidence, data, inside, structure), 1e-6, 1.0)
-        for row, answer in zip(inside.tolist(), found.said, strict=True):
-            said[row] = answer
-    progress("fold models", N_FOLDS, N_FOLDS)
-    return sure, said
-
-
-def _a_word(confidence: FloatArray, data: Dataset, rows: IntArray, structure: Structure) -> FloatArray:
+def _a_word(confidence: FloatArray, data: Dataset, structure: Structure) -> FloatArray:
     """How sure a model is of one word of its answer, where every word has one: long texts are not hard for being long."""
     if structure.head != "words":
         return confidence
-    n_words = np.array([data.texts[row].count(" ") + 1 for row in rows], np.float64)
+    n_words = np.array([text.count(" ") + 1 for text in data.texts], np.float64)
     return np.asarray(confidence ** (1 / n_words))
 
 

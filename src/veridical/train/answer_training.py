@@ -9,7 +9,7 @@ from veridical.core.progress import Progress, silent
 from veridical.dataset.rows import Dataset, IntArray
 from veridical.models.answering import Answering
 from veridical.models.answering_encoder import structure_of
-from veridical.tasks._contract import Structure
+from veridical.models.answering_linear import LINEAR_HEADS, fit_linear_answering
 from veridical.train._contract import Countermeasure, Named
 from veridical.train.answered import Answered
 from veridical.train.config import DEFAULTS, TrainConfig
@@ -18,8 +18,6 @@ from veridical.train.watching import Watcher
 
 ALLOWED = ("network", "rates", "mixed", "loss", "beside", "attack", "penalty", "after_step", "scored", "after")
 """Joints of countermeasures that work on classes inside rows; the others weigh or study rows by the one label they have."""
-LINEAR_HEADS = ("words", "labels")
-"""Heads for which there is a linear model."""
 
 
 def train_answers(
@@ -78,20 +76,6 @@ def fitting_answers(countermeasures: Sequence[str | Countermeasure], *, task: st
     if model == "linear" and head not in LINEAR_HEADS:
         raise InputError(f"There is no linear model for task {task}. Give an encoder, such as --model minilm.")
     return named
-
-
-def fit_linear_answering(
-    data: Dataset, rows: IntArray, *, structure: Structure, seed: int, c: float = DEFAULTS.linear_c, progress: Progress = silent
-) -> Answering:
-    """The linear model of these rows. c: its penalty."""
-    from veridical.models.answering_linear import SetParams, TagParams, fit_sets, fit_tagger
-
-    answers = [str(data.answers[row]) for row in rows]
-    if structure.head == "words":
-        texts, classes = [data.texts[row] for row in rows], structure.classes(data.labels)
-        words = TagParams(c=c)
-        return fit_tagger(texts, answers, names=data.labels, classes=classes, seed=seed, params=words, progress=progress)
-    return fit_sets(data.inputs(rows), answers, names=data.labels, seed=seed, params=SetParams(c=c), progress=progress)
 
 
 def answered(model: Answering, data: Dataset, *, kind: str, started: float) -> Answered:

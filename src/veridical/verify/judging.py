@@ -106,7 +106,7 @@ class ByAnswer:
 
         data, structure = opened.data, self.structure
         found = [0.0 if answer is None else amount(structure, answer) for answer in data.answers]
-        sure = difficulty(data, structure, clusters=opened.clusters, seed=opened.seed, progress=opened.progress)[:, 0]
+        sure = difficulty(opened, structure)[:, 0]
         return np.minimum(found, MANY).astype(np.int64), sure
 
     def unfit(self, edits: Sequence[Edit]) -> str:

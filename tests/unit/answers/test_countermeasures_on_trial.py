@@ -73,6 +73,17 @@ def test_usual_labels_diagnose_nothing() -> None:
     assert diagnosed(LEDGER, audit(world(0.5), checks=["class_imbalance"])) == ()
 
 
+def test_wrong_labels_of_train_rows_diagnose_noise_and_propose_what_answers_it(tiny_bert: str) -> None:
+    data = world(0.3)
+    answers = [json.loads(str(answer)) for answer in data.answers]
+    for number in range(0, N, 11):
+        answers[number] = sorted(set(answers[number]) ^ {"GOOD"})
+    noisy = data.with_column("label", [json.dumps(answer) for answer in answers])
+    assert diagnosed(LEDGER, audit(noisy, checks=["answer_errors"])) == ("noise",)
+    found = proposals(("noise",), noisy, kind="encoder", config=config(tiny_bert, epochs=1))
+    assert {one.countermeasure for one in found if not one.unfit} == {"forward_correction", "gce", "label_smoothing"}
+
+
 @pytest.mark.slow
 def test_where_plain_training_learns_all_labels_nothing_is_kept(tiny_bert: str, tmp_path: Path) -> None:
     outcome, why = tried(world(0.5), config(tiny_bert, epochs=8), tmp_path)

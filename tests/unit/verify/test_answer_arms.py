@@ -22,7 +22,7 @@ REPAIRS = ("drop_duplicates", "drop_leaks", "keep_clusters_together", "set_aside
 def _no_fold_models(monkeypatch):
     """All rows are equally hard here, and intervals are wide enough."""
     folds = import_module("veridical.train.answer_folds")
-    monkeypatch.setattr(folds, "difficulty", lambda data, *rest, **more: np.zeros((len(data), 1)))
+    monkeypatch.setattr(folds, "difficulty", lambda evidence, structure: np.zeros((len(evidence.data), 1)))
     monkeypatch.setattr("veridical.verify.scoring.REPLICATES", 400)
 
 
@@ -125,7 +125,7 @@ def test_copies_with_wrong_tags_are_dropped_and_the_repair_is_accepted():
     assert RepairRecord.from_json(found.record.to_json()) == found.record
     skipped = {arm.repair: arm.why for arm in found.record.arms if arm.outcome == "skipped"}
     assert set(skipped) == set(REPAIRS) - {"drop_duplicates"}
-    assert "None of the checks it answers to looked (label_errors)" in skipped["set_aside_label_errors"]
+    assert "None of the checks it answers to looked (label_errors, answer_errors)" in skipped["set_aside_label_errors"]
 
 
 def test_leaks_are_removed_and_the_gap_shrinks():

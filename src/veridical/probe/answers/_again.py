@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from veridical.dataset.rows import IntArray
+from veridical.models.answering_linear import LINEAR_HEADS, fit_linear_answering
 from veridical.probe.answers._subject import AnswerSubject
-from veridical.train.answer_training import LINEAR_HEADS, fit_linear_answering
 
 
 def why_not_again(subject: AnswerSubject) -> str:

@@ -12,6 +12,7 @@ from veridical.core.randomness import stream
 from veridical.dataset.rows import IntArray, Text
 from veridical.models.answer_queries import AnswerQueries
 from veridical.models.answering import Answering
+from veridical.models.answering_linear import LINEAR_HEADS, fit_linear_answering
 from veridical.probe import _clustered, perturbations
 from veridical.probe._contract import AnswerPart, AnswerToys, Measured
 from veridical.probe._said import in_points
@@ -22,7 +23,6 @@ from veridical.probe.answers._examples import changed_input
 from veridical.probe.answers._scores import METHOD, asked_of, loss_measure, score_of
 from veridical.probe.answers._subject import AnswerSubject
 from veridical.tasks._contract import Margins
-from veridical.train.answer_training import LINEAR_HEADS, fit_linear_answering
 
 NO_REFERENCE = (
     "Whether an edit leaves the right answer was not judged: no reference model of another family is there. Read the examples."

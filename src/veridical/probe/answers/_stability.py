@@ -13,6 +13,7 @@ from veridical.core.probe_record import Curve, Measure
 from veridical.core.randomness import stream
 from veridical.dataset.rows import IntArray
 from veridical.models.answering_encoder import structure_of
+from veridical.models.answering_linear import fit_linear_answering
 from veridical.models.model import FloatArray
 from veridical.probe import _clustered
 from veridical.probe._contract import AnswerPart, AnswerToys, Measured
@@ -23,7 +24,6 @@ from veridical.probe.answers import _toys as made_up
 from veridical.probe.answers._again import said_again, train_rows, why_not_again
 from veridical.probe.answers._scores import METHOD, lost, score_of
 from veridical.probe.answers._subject import AnswerSubject, answer_subject_of
-from veridical.train.answer_training import fit_linear_answering
 
 KINDS = {"seeds": "with other seeds", "resampled": "on resampled clusters of train"}
 
