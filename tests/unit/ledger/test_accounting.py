@@ -294,3 +294,31 @@ def test_a_class_that_is_called_unsure_can_be_reviewed():
     review = Review({"a": "unsure", "b": "yes"})
     assert _truth(np.array(["a", "b", "c"]), labels=("unsure", "yes"), review=review).tolist() == [0, 1, -1]
     assert _truth(np.array(["a", "b", "c"]), labels=("no", "yes"), review=review).tolist() == [-2, 1, -1]
+
+
+def test_what_so_few_rows_cannot_show_is_skipped_and_says_how_many_would_do():
+    for n_test, skipped in ((8, True), (60, False)):
+        ledger = account(made(seed=6, n_test=n_test, n_truth=10))
+        leakage = next(c for c in ledger.components if c.name == "leakage")
+        assert (leakage.status == "skipped") == skipped
+        assert ("Distinct test texts: 8, too few to see anything of it; 10 would" in leakage.why) == skipped
+        assert adds_up(ledger)
+        for component in ledger.components:
+            assert component.status != "not_detected" or component.mde < 100, component
+
+
+def test_what_leaks_take_away_stays_in_the_account_where_only_a_range_is_known():
+    """Left out, it would stand in the honest score again."""
+    world = made(seed=5, n_train=300, n_test=0, leaked=8, n_truth=10)
+    leakage = next(c for c in account(world).components if c.name == "leakage")
+    assert leakage.rows == 8
+    assert leakage.status in ("measured", "bounded")
+    assert leakage.points.value > 0
+
+
+def test_without_train_rows_nothing_is_said_of_leaks():
+    world = made(seed=6, n_test=60, n_truth=10)
+    tables = replace(world.tables(), has_train=False)
+    leakage = next(c for c in account(world, tables=tables).components if c.name == "leakage")
+    assert (leakage.status, leakage.points) == ("skipped", None)
+    assert leakage.why == "No training rows were given, so nothing could be compared."
