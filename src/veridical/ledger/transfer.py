@@ -237,7 +237,7 @@ def _inside(odds: FloatArray, side: IntArray) -> BoolArray:
 
     source, there = np.sort(odds[side == 0]), odds[side == 1]
     k = min(LIKE_ROWS, len(source))
-    beyond = there > source[-k]
+    beyond: BoolArray = there > source[-k]
     # Where both sides are alike, the share of them beyond the k-th highest of n is Beta(k, n - k + 1).
     if beyond.sum() <= betabinom.ppf(BY_CHANCE, len(there), k, len(source) - k + 1):
         return np.ones(len(there), bool)

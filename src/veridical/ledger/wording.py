@@ -239,14 +239,14 @@ def shift(*, rows: int, like: int, auc: float) -> Said:
     """rows: of the target. like: those that have test rows like them. auc: of the domain classifier."""
     if like == rows:
         why = (
-            f"Test rows were weighted like the {rows} rows of the target by a domain classifier (area under its "
-            f"curve {auc:.2f}; 0.50 means no difference). Assumes that equal texts have equal labels there."
+            f"Test rows were weighted like the {rows} rows of the target by a domain classifier (area under "
+            f"its curve {auc:.2f}; 0.50 means no difference). Assumes that equal texts have equal labels there."
         )
     else:
         why = (
-            f"Test rows were weighted like {like} of the {rows} rows of the target by a domain classifier (area under its "
-            f"curve {auc:.2f}; 0.50 means no difference). Assumes that equal texts have equal labels there. No test rows are like "
-            f"the other {rows - like}: they have no vote, and nothing is said of them."
+            f"Test rows were weighted like {like} of the {rows} rows of the target by a domain classifier (area under "
+            f"its curve {auc:.2f}; 0.50 means no difference). Assumes that equal texts have equal labels there. No test rows are "
+            f"like the other {rows - like}: they have no vote, and nothing is said of them."
         )
     return Said(why, "density ratio, out of fold", like, slack=0.0, details={"auc": auc, "target_rows": rows})
 
@@ -256,13 +256,13 @@ def concept(inside: BoolArray) -> Said:
     rows = int(inside.sum())
     if inside.all():
         why = (
-            f"{rows} labelled rows of the target score otherwise than the reweighted test rows: what a change of texts alone does "
-            "not explain."
+            f"{rows} labelled rows of the target score otherwise than the reweighted test rows: what a change of texts alone "
+            "does not explain."
         )
     else:
         why = (
-            f"{rows} labelled rows of the target that have test rows like them score otherwise than the reweighted test rows: what "
-            "a change of texts alone does not explain."
+            f"{rows} labelled rows of the target that have test rows like them score otherwise than the reweighted test rows: "
+            "what a change of texts alone does not explain."
         )
     return Said(why, "target labels minus reweighted test rows", rows, slack=0.0)
 
