@@ -52,6 +52,8 @@ class ContractScore:
     unmeasured: tuple[str, ...] = ()
     variance: dict[str, float] = field(default_factory=dict)
     """Shares of its variance by source, summing to 1."""
+    target_share: float = 1.0
+    """Share of the rows of the contract's target that it holds for: those that have test rows like them, 0..1."""
 
 
 @dataclass(frozen=True, slots=True)

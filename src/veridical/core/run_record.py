@@ -197,6 +197,7 @@ class RunRecord:
                     Estimate.from_json(contract["honest"]),
                     tuple(contract.get("unmeasured", ())),
                     contract.get("variance", {}),
+                    contract.get("target_share", 1.0),
                 )
                 if contract
                 else None,

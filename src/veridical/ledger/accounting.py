@@ -25,6 +25,7 @@ from veridical.ledger.game import Share, Value, coefficients, shapley
 from veridical.ledger.label_noise import undone
 from veridical.ledger.reuse import Chosen, chosen_among
 from veridical.ledger.review import UNSURE, Review, Reviewed, ReviewParams, apply_answers, frame
+from veridical.ledger.reweighting import supported, with_concept
 from veridical.ledger.tables import Tables, build_tables
 from veridical.tasks._class_metrics import credit_of
 from veridical.tasks._confusion_metrics import accuracy
@@ -116,7 +117,7 @@ def account_tables(
     transfer: list[Component] = []
     scored = None
     players, abstained = transfer_players(game)
-    transfer += [wording.unsupported(player, reason) for player, reason in abstained]
+    transfer += [books.unplayed(player, reason, game.on_target) for player, reason in abstained]
     if contract and players:
         played = shapley(players, lambda c: game(active | c))
         transfer = [*account_of.transfer(played, game), *transfer]
@@ -127,7 +128,9 @@ def account_tables(
         allowed = (bounds[0] + edits[0], bounds[1] + edits[1])
         estimate = account_of.estimate(last, under, allowed, "contract")
         shares = books.variance(last, draws=_variance_of_draws(game, players))
-        scored = ContractScore(contract.name, contract.sha256, estimate, tuple(player for player, _ in abstained), shares)
+        left_out = tuple(player for player, _ in abstained)
+        held = tables.transfer.share_like if "shift" in players else 1.0
+        scored = ContractScore(contract.name, contract.sha256, estimate, left_out, shares, held)
     declared = {component.name.partition(":")[0] for component in transfer}
     transfer += found_by_data(candidates, probes, declared=declared)
     return Ledger(
@@ -188,11 +191,11 @@ def transfer_players(game: Coalitions) -> tuple[list[str], list[tuple[str, str]]
     wanted = [name for name, _ in game.shortcuts]
     wanted += ["groups"] * bool(contract.groups) + ["fragility"] * (contract.perturbation is not None)
     wanted += ["shift"] * bool(len(game.tables.transfer.ratio))
-    reasons = [(player, game.unsupported(player)) for player in wanted]
-    players = [player for player, reason in reasons if not reason]
-    if len(game.tables.transfer.target_codes):
-        players.append("concept")
-    return players, [(player, reason) for player, reason in reasons if reason]
+    transfer = game.tables.transfer
+    return with_concept(
+        supported(wanted, game.unsupported),
+        labelled=len(transfer.target_codes) > 0, cluster=transfer.target_cluster[transfer.target_inside],
+    )  # fmt: skip
 
 
 def _players(contract: Contract | None) -> tuple[tuple[str, Shortcut], ...]:
@@ -269,8 +272,8 @@ def _said_of(player: str, game: Coalitions) -> wording.Said:
         changed = float((tables.edited(tables.cue_present) != tables.predicted[:, None]).mean())
         return wording.fragility(contract.perturbation, changed=changed, n=tables.people.n)
     if player == "shift":
-        return wording.shift(rows=transfer.target_rows, auc=transfer.auc)
-    return wording.concept(rows=len(transfer.target_codes), shifted=game.shift_works)
+        return wording.shift(rows=transfer.target_rows, like=transfer.target_like, auc=transfer.auc)
+    return wording.concept(transfer.target_inside)
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,8 +15,8 @@ from veridical.audit._evidence import Evidence
 from veridical.core.randomness import stream
 from veridical.dataset.rows import IntArray, Text
 from veridical.ledger.contract import Contract, Perturbation
-from veridical.ledger.population import Population
-from veridical.ledger.transfer import TEXTS_AT_ONCE, density_ratio, group_codes, read_target
+from veridical.ledger.population import BoolArray, Population
+from veridical.ledger.transfer import TEXTS_AT_ONCE, density_of, group_codes, read_target
 from veridical.models.answering import Answering
 from veridical.models.model import FloatArray
 from veridical.tasks._contract import Structure
@@ -26,9 +26,10 @@ from veridical.tasks._contract import Structure
 class AnswerTransfer:
     """ids: of the n test rows. group: code of each row's group in the contract's order, -1 for groups it does not name, (n,).
     ratio: density of the target over the test rows', (n,), empty without a target. auc: of the classifier that tells them apart.
-    edited: what the model says of each draw of edits, m times n answers. target_rows: all rows of the target; target_gold,
-    target_said, target_cluster: its unleaked labelled ones, empty where labels or model are not there. asked: whether there is a
-    model that can be asked about other texts."""
+    edited: what the model says of each draw of edits, m times n answers. target_rows: all rows of the target; target_like: those
+    that have test rows like them, which `ratio` is about; target_gold, target_said, target_cluster: its unleaked labelled ones,
+    empty where labels or model are not there; target_inside: which of these have test rows like them, (t,). asked: whether there
+    is a model that can be asked about other texts."""
 
     contract: Contract
     ids: npt.NDArray[np.str_]
@@ -37,10 +38,17 @@ class AnswerTransfer:
     auc: float
     edited: tuple[tuple[str, ...], ...]
     target_rows: int
+    target_like: int
     target_gold: tuple[str, ...]
     target_said: tuple[str, ...]
     target_cluster: IntArray
+    target_inside: BoolArray
     asked: bool
+
+    @property
+    def share_like(self) -> float:
+        """Share of the target's rows that have test rows like them, 0..1."""
+        return self.target_like / self.target_rows if self.target_rows else 1.0
 
     def changed(self, said: Sequence[str]) -> float:
         """Share of edits after which the answer is another. said: answers to the texts as they are, (n,)."""
@@ -60,18 +68,21 @@ def answer_transfer(
     group = group_codes(data, rows, contract) if contract.groups else np.full(people.n, -1, np.int64)
     ids, none = np.array(data.ids, dtype=np.str_)[rows], np.zeros(0, np.int64)
     if contract.target is None:
-        return AnswerTransfer(contract, ids, group, np.zeros(0), 0.5, edited, 0, (), (), none, model is not None)
+        return AnswerTransfer(contract, ids, group, np.zeros(0), 0.5, edited, 0, 0, (), (), none, none > 0, model is not None)
     target = read_target(contract, evidence, seed=seed)
     source = ~people.leaked if (~people.leaked).any() else np.ones(people.n, bool)
     ratio = np.ones(people.n)
-    ratio[source], auc = density_ratio(target, rows[source], seed=seed)
+    density = density_of(target, rows[source], seed=seed)
+    ratio[source] = density.ratio
     both = target.evidence
     known = target.fresh_labelled if model is not None else none
     there = tuple(str(both.data.answers[row]) for row in known)
     said = tuple(model.answer(both.data.inputs(known)).said) if model is not None and len(known) else ()
+    inside = density.inside[np.searchsorted(target.rows, known)]
     return AnswerTransfer(
-        contract, ids, group, ratio, auc, edited, len(target.rows), there, said, both.clusters[known], model is not None
-    )
+        contract, ids, group, ratio, density.auc, edited, len(target.rows), int(density.inside.sum()), there, said,
+        both.clusters[known], inside, model is not None,
+    )  # fmt: skip
 
 
 def _edited(

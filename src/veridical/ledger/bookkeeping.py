@@ -6,11 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from veridical.core.estimate import Estimate
-from veridical.core.ledger_record import Component, Interaction
+from veridical.core.ledger_record import Component, ComponentStatus, Interaction, Kind
 from veridical.core.randomness import stream
 from veridical.ledger import wording
 from veridical.ledger.game import Coalition, Share, Value, interactions
-from veridical.ledger.inference import LEVEL, POWER_FACTOR, Uncertainty, partially_identified, score_interval
+from veridical.ledger.inference import LEVEL, POWER_FACTOR, Uncertainty, critical_of_mean, partially_identified, score_interval
+from veridical.ledger.population import BoolArray
+from veridical.ledger.reweighting import Direct
+from veridical.ledger.wording import BLIND_POINTS, FEWEST_CLUSTERS
 
 RULE_OF_THREE = 3.0
 """None among n rows means at most 3 / n of them at 95 %. Jovanovic and Levy 1997."""
@@ -36,6 +39,15 @@ class Books:
         low, _ = score_interval(score + bounds[0], error, worst=worst, critical=critical, n=n_clusters)
         _, high = score_interval(score + bounds[1], error, worst=worst, critical=critical, n=n_clusters)
         return Estimate(score, min(low, score), max(high, score), LEVEL, self.n, n_clusters, method)
+
+    def unplayed(self, player: str, reason: str, on_target: Callable[[BoolArray | slice], Direct]) -> Component:
+        """A player that a contract declares and that cannot be played. on_target: the score on the target's labelled rows."""
+        if player != "concept":
+            return wording.unsupported(player, reason)
+        found = on_target(slice(None))
+        critical = critical_of_mean(found.n_clusters - 1)
+        low, high = score_interval(found.score, found.error, worst=self.worst, critical=critical, n=found.n_clusters)
+        return wording.untold(reason, Estimate(found.score, low, high, LEVEL, found.n_rows, found.n_clusters, "as given"))
 
     def interactions(self, players: Sequence[str], value: Callable[[Coalition], Value]) -> list[Interaction]:
         """Pairs whose interaction's band, simultaneous over the pairs of the block, excludes 0."""
@@ -74,7 +86,7 @@ class Books:
     def component(
         self,
         name: str,
-        kind: str,
+        kind: Kind,
         share: Share,
         critical: float,
         said: wording.Said,
@@ -96,12 +108,23 @@ class Books:
         if unseen:
             low, high = min(low, value - slack), max(high, value + slack)
         points = Estimate(value, low, high, LEVEL, self.n, self.uncertainty.n_clusters, said.method)
-        status = "measured" if low > 0 or high < 0 else "not_detected"
+        status: ComponentStatus = "measured" if low > 0 or high < 0 else "not_detected"
         if bounds != (0.0, 0.0):
             status = "bounded"
         mde = slack if unseen else 100 * POWER_FACTOR * error
         mde = max(mde, 50 * (bounds[1] - bounds[0]))  # an identified range hides effects up to half its width
+        if status != "measured" and mde >= BLIND_POINTS:
+            if abs(value) < DUST:  # it counts nothing, for want of anything to be seen
+                return wording.unseen(
+                    name, kind, said, n_clusters=self.uncertainty.n_clusters, needed=self._needed(mde, unseen=unseen)
+                )
+            status = "bounded"  # left out, what it takes away would stand in the honest score again
         return Component(
-            name=name, kind=kind, status=status, points=points, mde=mde, rows=said.rows, why=said.why,  # type: ignore[arg-type]
+            name=name, kind=kind, status=status, points=points, mde=mde, rows=said.rows, why=said.why,
             order_low=100 * share.order_low, order_high=100 * share.order_high, details=said.details,
         )  # fmt: skip
+
+    def _needed(self, mde: float, *, unseen: bool) -> int:
+        """Distinct test texts with which an effect smaller than the whole scale would be seen."""
+        n = self.uncertainty.n_clusters
+        return FEWEST_CLUSTERS if unseen else max(FEWEST_CLUSTERS, int(np.ceil(n * (mde / BLIND_POINTS) ** 2)) + 1)

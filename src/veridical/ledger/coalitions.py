@@ -1,5 +1,6 @@
 """The score of every coalition of components, with the influence of every test row on it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,12 +15,15 @@ from veridical.ledger.inference import Uncertainty
 from veridical.ledger.review import Reviewed
 from veridical.ledger.reweighting import (
     NOT_ASKED,
+    Direct,
     Margin,
     beyond_reweighting,
+    direct_score,
     group_margin,
     like_target,
     raked,
     residuals,
+    target_unsupported,
     too_few_left,
 )
 from veridical.ledger.score_table import Predictions, Statistics, answered_like, imputed, statistics, worst
@@ -132,18 +136,17 @@ class Coalitions:
 
     @cached_property
     def concept(self) -> Value:
-        """What the target's labels show beyond the reweighted test rows."""
-        transfer = self.tables.transfer
-        coalition = frozenset((*self.active, *(("shift",) if self.shift_works else ())))
-        base, metric = self(coalition), self.metric_in(coalition)
-        labels = np.eye(self.tables.elsewhere.shape[1])[transfer.target_codes]
-        given = statistics(labels, ((transfer.target_predicted, 1.0),), metric=self._whole(coalition))
-        rows = self._of_reported_classes(given).stacked()
-        return beyond_reweighting(base, rows, cluster=transfer.target_cluster, metric=metric)
+        """What the target's labels show beyond the reweighted test rows, on texts that both sides hold."""
+        base = self(frozenset((*self.active, "shift")))
+        return beyond_reweighting(base, self.on_target(self.tables.transfer.target_inside))
 
-    @cached_property
-    def shift_works(self) -> bool:
-        return len(self.tables.transfer.ratio) > 0 and not self.unsupported("shift")
+    def on_target(self, among: npt.NDArray[np.bool_] | slice) -> Direct:
+        """The score on labelled rows of the target themselves, on those `among` them, (t,)."""
+        transfer, coalition = self.tables.transfer, frozenset(self.active)
+        labels = np.eye(self.tables.elsewhere.shape[1])[transfer.target_codes[among]]
+        given = statistics(labels, ((transfer.target_predicted[among], 1.0),), metric=self._whole(coalition))
+        rows = self._of_reported_classes(given).stacked()
+        return direct_score(rows, cluster=transfer.target_cluster[among], metric=self.metric_in(coalition))
 
     def _with_borrowed(self, plain: Value, weights: FloatArray, projection: FloatArray) -> Value:
         """The value moved by what the fold models' accuracy on train rows says of the test rows' difficulty."""
@@ -258,9 +261,9 @@ class Coalitions:
         """Group of each row, and the contract's share of each."""
         return group_margin(self.tables.transfer.group, [share for _, share in (self.contract or NO_CONTRACT).groups])
 
-    def unsupported(self, player: str) -> str:
-        """Why a toggle cannot be played: no model to ask, a combination that never occurs, or too few rows left; empty where it
-        can."""
+    def unsupported(self, player: str, beside: Sequence[str] = ()) -> str:
+        """Why a toggle cannot be played: no model to ask, a combination that never occurs, or too few rows left, alone or with
+        those beside it; empty where it can."""
         moved = any(name == player and s.op != "reweight" for name, s in self.shortcuts)
         if not self.tables.asked and (moved or player == "fragility"):
             return NOT_ASKED
@@ -278,8 +281,13 @@ class Coalitions:
                 return f"no unleaked test row belongs to group {missing[0]!r}"
         elif player != "shift":
             return ""
-        weights = self._reweighted(self._projection[True] @ self.tables.people.target, frozenset({player}))
-        return too_few_left(weights, self.tables.ids)
+        elif far := target_unsupported(self.tables.transfer.target_like, self.tables.transfer.target_rows):
+            return far
+
+        def weighted(players: Coalition) -> FloatArray:
+            return self._reweighted(self._projection[True] @ self.tables.people.target, players)
+
+        return too_few_left(weighted, player, beside, ids=self.tables.ids)
 
     def _seen(self, group: int) -> bool:
         return bool((self.fresh & (self.tables.transfer.group == group)).any())

@@ -65,7 +65,7 @@ class Uncertainty:
 
     def critical(self, level: float = LEVEL) -> float:
         """Two-sided critical value: Student t with the clusters' degrees of freedom."""
-        return float(stats.t.ppf(0.5 + level / 2, max(self.n_clusters - self.n_parameters, 2)))
+        return critical_of_mean(self.n_clusters - self.n_parameters, level)
 
     def simultaneous_critical(self, values: Sequence[Value], *, rng: np.random.Generator, level: float = LEVEL) -> float:
         """Quantile of max |t| over the values by a cluster bootstrap; at least the pointwise critical value."""
@@ -95,6 +95,11 @@ class Uncertainty:
 def _root(covariance: FloatArray) -> FloatArray:
     values, vectors = np.linalg.eigh(covariance)
     return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)))
+
+
+def critical_of_mean(degrees: int, level: float = LEVEL) -> float:
+    """Two-sided critical value of Student's t."""
+    return float(stats.t.ppf(0.5 + level / 2, max(degrees, 2)))
 
 
 def share_interval(value: float, standard_error: float, *, critical: float, n: int) -> tuple[float, float]:

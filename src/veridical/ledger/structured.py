@@ -25,12 +25,15 @@ from veridical.ledger.population import BoolArray, Population
 from veridical.ledger.reuse import best_of
 from veridical.ledger.reweighting import (
     NOT_ASKED,
+    Direct,
     Margin,
     beyond_reweighting,
+    direct_score,
     group_margin,
     like_target,
     raked,
     residuals,
+    target_unsupported,
     too_few_left,
 )
 from veridical.ledger.structured_contract import under_contract
@@ -160,8 +163,8 @@ class StructuredGame:
             weights = like_target(weights, self.transfer.ratio)
         return raked(weights, [self._groups]) if "groups" in coalition else weights
 
-    def unsupported(self, player: str) -> str:
-        """Why a player of the contract cannot be played; empty where it can."""
+    def unsupported(self, player: str, beside: Sequence[str] = ()) -> str:
+        """Why a player of the contract cannot be played, alone or with those beside it; empty where it can."""
         assert self.transfer is not None
         if player == "fragility":
             return "" if self.transfer.asked else NOT_ASKED
@@ -171,22 +174,27 @@ class StructuredGame:
             missing = [name for code, (name, share) in named if share > 0 and code not in seen]
             if missing:
                 return f"no unleaked test row belongs to group {missing[0]!r}"
-        weights = self._reweighted(self._projection[True] @ self.people.target, frozenset({player}))
-        return too_few_left(weights, self.transfer.ids)
+        if player == "shift" and (far := target_unsupported(self.transfer.target_like, self.transfer.target_rows)):
+            return far
 
-    @cached_property
-    def shift_works(self) -> bool:
-        return self.transfer is not None and len(self.transfer.ratio) > 0 and not self.unsupported("shift")
+        def weighted(players: Coalition) -> FloatArray:
+            return self._reweighted(self._projection[True] @ self.people.target, players)
+
+        return too_few_left(weighted, player, beside, ids=self.transfer.ids)
 
     @cached_property
     def concept(self) -> Value:
-        """What the target's labels show beyond the reweighted test rows."""
+        """What the target's labels show beyond the reweighted test rows, on texts that both sides hold."""
         assert self.transfer is not None
-        coalition = frozenset((*self.players, *(("shift",) if self.shift_works else ())))
-        base, scored = self(coalition), self._scored(coalition)
+        return beyond_reweighting(self(frozenset((*self.players, "shift"))), self.on_target(self.transfer.target_inside))
+
+    def on_target(self, among: BoolArray | slice) -> Direct:
+        """The score on labelled rows of the target themselves, on those `among` them, (t,)."""
+        scored = self._scored(frozenset(self.players))
+        assert self.transfer is not None
         assert scored.target is not None
-        rows, metric = scored.target.stacked(), scored.measure.metric
-        return beyond_reweighting(base, rows, cluster=self.transfer.target_cluster, metric=metric)
+        rows, cluster = scored.target.stacked()[among], self.transfer.target_cluster[among]
+        return direct_score(rows, cluster=cluster, metric=scored.measure.metric)
 
     def if_edits_break_labels(self, coalition: Coalition) -> tuple[float, float]:
         """`transfer.if_edits_break` of a coalition."""

@@ -10,6 +10,7 @@ from veridical.core.ledger_record import Component, ContractScore, Interaction
 from veridical.ledger import wording
 from veridical.ledger.bookkeeping import Books
 from veridical.ledger.game import Coalition, shapley
+from veridical.ledger.reweighting import supported, with_concept
 
 if TYPE_CHECKING:
     from veridical.ledger.structured import StructuredGame
@@ -30,7 +31,7 @@ def under_contract(game: "StructuredGame", books: Books, *, honest: float, open_
         return Under()
     contract, active = game.transfer.contract, frozenset(game.players)
     players, abstained = transfer_players(game)
-    skipped = [wording.unsupported(player, reason) for player, reason in abstained]
+    skipped = [books.unplayed(player, reason, game.on_target) for player, reason in abstained]
     if not players:
         return Under(components=tuple(skipped))
     shares = shapley(players, lambda coalition: game(active | coalition))
@@ -47,7 +48,8 @@ def under_contract(game: "StructuredGame", books: Books, *, honest: float, open_
     bounds = (-value, 1.0 - value) if open_ended else edits
     estimate = books.score(last, value, bounds, f"{method}; under the contract")
     variance = books.variance(last, draws=_of_draws(game, whole))
-    score = ContractScore(contract.name, contract.sha256, estimate, tuple(player for player, _ in abstained), variance)
+    held = game.transfer.share_like if "shift" in players else 1.0
+    score = ContractScore(contract.name, contract.sha256, estimate, tuple(player for player, _ in abstained), variance, held)
     found = books.interactions(players, lambda coalition: game(active | coalition))
     return Under(score, (*made, *skipped), tuple(found))
 
@@ -61,11 +63,10 @@ def transfer_players(game: "StructuredGame") -> tuple[list[str], list[tuple[str,
         "fragility": transfer.contract.perturbation is not None,
         "shift": len(transfer.ratio) > 0,
     }
-    reasons = [(player, game.unsupported(player)) for player, there in declared.items() if there]
-    players = [player for player, reason in reasons if not reason]
-    if transfer.target_gold:
-        players.append("concept")
-    return players, [(player, reason) for player, reason in reasons if reason]
+    return with_concept(
+        supported([player for player, there in declared.items() if there], game.unsupported),
+        labelled=bool(transfer.target_gold), cluster=transfer.target_cluster[transfer.target_inside],
+    )  # fmt: skip
 
 
 def _said(player: str, game: "StructuredGame") -> wording.Said:
@@ -78,8 +79,8 @@ def _said(player: str, game: "StructuredGame") -> wording.Said:
         assert edits is not None
         return wording.fragility(edits, changed=game.reported.turned, n=game.people.n)
     if player == "shift":
-        return wording.shift(rows=transfer.target_rows, auc=transfer.auc)
-    return wording.concept(rows=len(transfer.target_gold), shifted=game.shift_works)
+        return wording.shift(rows=transfer.target_rows, like=transfer.target_like, auc=transfer.auc)
+    return wording.concept(transfer.target_inside)
 
 
 def _of_draws(game: "StructuredGame", coalition: Coalition) -> float:

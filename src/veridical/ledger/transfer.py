@@ -4,7 +4,7 @@ Groups and target act on the *weights* of the test rows, raked jointly; edits ac
 where they are known, add what reweighting cannot reach: a changed relation of label and text.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,10 +14,11 @@ from veridical.core.plugins import get
 from veridical.core.randomness import stream
 from veridical.dataset.rows import SCHEMA, Dataset, IntArray, Text
 from veridical.ledger.contract import Contract, Perturbation
-from veridical.ledger.population import Population
+from veridical.ledger.population import BoolArray, Population
 from veridical.models.linear import fit_linear
 from veridical.models.model import FloatArray, Model
 from veridical.models.out_of_fold import deal_clusters
+from veridical.models.text_features import HashedText, hashed
 from veridical.tasks._contract import Metric, Task
 from veridical.tasks._totals import value
 
@@ -27,6 +28,14 @@ FOLDS = 5
 """Folds of the domain classifier. Ours; no source."""
 LARGEST_RATIO = 50.0
 """Density ratios above it are cut: one row would stand for more than fifty. Ours; no source."""
+LIKE_ROWS = 5
+"""Test rows that must look at least as much like the target as a row of it does, for that row to have a counterpart. Ours;
+no source."""
+BY_CHANCE = 0.99
+"""Quantile of the number of rows that lie beyond so many test rows by chance where both sides are alike, 0..1; up to it none is
+left out. Ours; no source."""
+LEAST_LIKE = 0.25
+"""Share of the target's rows, 0..1, that must have a counterpart for test rows to be weighted at all. Ours; no source."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +43,8 @@ class Transfer:
     """group: code of each test row's group in the contract's order, -1 for groups it does not name, (n,). edited: predictions for
     edited texts, (n, 2**S, m), m = 0 without perturbations. ratio: density of the target over the test rows', (n,), empty without
     a target. target_codes, target_predicted, target_cluster: the target's unleaked labelled rows, (t,); t = 0 where labels are
-    unknown. target_rows: all rows of the target. auc: of the domain classifier, out of fold (0.5: no shift seen)."""
+    unknown. target_inside: which of them have test rows like them, (t,). target_rows: all rows of the target; target_like: those
+    that have test rows like them, which `ratio` is about. auc: of the domain classifier, out of fold (0.5: no shift seen)."""
 
     group: IntArray
     edited: IntArray
@@ -42,13 +52,20 @@ class Transfer:
     target_codes: IntArray
     target_predicted: IntArray
     target_cluster: IntArray
+    target_inside: BoolArray
     target_rows: int
+    target_like: int
     auc: float
+
+    @property
+    def share_like(self) -> float:
+        """Share of the target's rows that have test rows like them, 0..1."""
+        return self.target_like / self.target_rows if self.target_rows else 1.0
 
 
 def no_transfer(n: int) -> Transfer:
     none = np.zeros(0, np.int64)
-    return Transfer(np.full(n, -1, np.int64), np.zeros((n, 1, 0), np.int64), np.zeros(0), none, none, none, 0, 0.5)
+    return Transfer(np.full(n, -1, np.int64), np.zeros((n, 1, 0), np.int64), np.zeros(0), none, none, none, none > 0, 0, 0, 0.5)
 
 
 def group_codes(data: Dataset, rows: IntArray, contract: Contract) -> IntArray:
@@ -112,20 +129,20 @@ def transfer_of(
         drawn = [edited_predictions(texts, contract.perturbation, model=model, seed=seed) for texts in inputs]
         edited = np.stack(drawn, axis=1)
     if contract.target is None:
-        return Transfer(group, edited, *_no_target(found))
+        return replace(found, group=group, edited=edited)
     target = read_target(contract, evidence, seed=seed)
-    ratio, auc = density_ratio(target, people.rows[~people.leaked] if (~people.leaked).any() else people.rows, seed=seed)
+    source = ~people.leaked if (~people.leaked).any() else np.ones(people.n, bool)
+    density = density_of(target, people.rows[source], seed=seed)
     whole = np.ones(people.n)
-    whole[~people.leaked if (~people.leaked).any() else slice(None)] = ratio
+    whole[source] = density.ratio
     rows = target.fresh_labelled if model is not None else target.rows[:0]
     told = model.predict(target.evidence.data.inputs(rows)) if model is not None and len(rows) else np.zeros((0, 1))
     predicted = told.argmax(axis=1).astype(np.int64) if len(rows) else rows
     codes, cluster = target.evidence.data.codes[rows], target.evidence.clusters[rows]
-    return Transfer(group, edited, whole, codes, predicted, cluster, len(target.rows), auc)
-
-
-def _no_target(found: Transfer) -> tuple[FloatArray, IntArray, IntArray, IntArray, int, float]:
-    return found.ratio, found.target_codes, found.target_predicted, found.target_cluster, found.target_rows, found.auc
+    inside = density.inside[np.searchsorted(target.rows, rows)]
+    return Transfer(
+        group, edited, whole, codes, predicted, cluster, inside, len(target.rows), int(density.inside.sum()), density.auc
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,29 +201,61 @@ def read_target(contract: Contract, evidence: Evidence, *, seed: int) -> Target:
     return Target(Evidence(both, seed=seed), np.arange(len(data), len(data) + n, dtype=np.int64))
 
 
-def density_ratio(target: Target, source: IntArray, *, seed: int) -> tuple[FloatArray, float]:
-    """Density of the target over the source at each source row, (len(source),), and the classifier's AUC; both out of fold.
+@dataclass(frozen=True, eq=False)
+class Density:
+    """inside: which of the target's rows have test rows like them, (t,). ratio: density of these over the source at each source
+    row, (n,). auc: of the classifier that tells the two apart. All out of fold."""
+
+    ratio: FloatArray
+    inside: BoolArray
+    auc: float
+
+
+def density_of(target: Target, source: IntArray, *, seed: int) -> Density:
+    """source: positions of the test rows to weigh.
 
     A linear model on character and word n-grams tells the two apart; its out-of-fold log-odds are recalibrated by two numbers
-    (Platt 1999), since a confident classifier makes ratios that no data support.
+    (Platt 1999), since a confident classifier makes ratios that no data support. Rows of the target that lie beyond the source
+    are left out, and the rest is compared anew: no weights of test rows can stand for them.
     """
-    from veridical.models.text_features import hashed
-
-    data, rows = target.evidence.data, np.concatenate([source, target.rows])
+    rows = np.concatenate([source, target.rows])
     side = np.concatenate([np.zeros(len(source), np.int64), np.ones(len(target.rows), np.int64)])
-    features = hashed(data.inputs(rows))
+    features = hashed(target.evidence.data.inputs(rows))
     fold = deal_clusters(target.evidence.clusters[rows], n_folds=FOLDS, rng=stream(seed, "domain folds"))
-    odds = np.zeros(len(rows))
+    odds = _odds(features, side, fold, among=np.arange(len(rows)), seed=seed)
+    inside = _inside(odds, side)
+    if LEAST_LIKE <= inside.mean() < 1:
+        among = np.concatenate([np.arange(len(source)), len(source) + np.flatnonzero(inside)])
+        odds, side = _odds(features, side, fold, among=among, seed=seed), side[among]
+    logs = _recalibrated(odds, side)[: len(source)] + np.log(len(source) / int(side.sum()))
+    return Density(np.exp(np.minimum(logs, np.log(LARGEST_RATIO))), inside, _auc(odds, side))
+
+
+def _odds(features: HashedText, side: IntArray, fold: IntArray, *, among: IntArray, seed: int) -> FloatArray:
+    """Log-odds of the rows `among` to be the target's, each by a model of the other folds, (len(among),)."""
+    odds = np.zeros(len(side))
     for k in range(FOLDS):
-        inside, outside = np.flatnonzero(fold == k), np.flatnonzero(fold != k)
+        inside, outside = among[fold[among] == k], among[fold[among] != k]
         if not len(inside) or len(np.unique(side[outside])) < 2:
             continue
         model = fit_linear(features.rows(outside), side[outside], labels=("source", "target"), seed=seed)
         columns = np.searchsorted(features.hashes, model.hashes)
         share = np.clip(model.predict_features(features.matrix[inside][:, columns])[:, 1], 1e-6, 1 - 1e-6)
         odds[inside] = np.log(share / (1 - share))
-    ratio = np.exp(_recalibrated(odds, side)[: len(source)]) * len(source) / len(target.rows)
-    return np.minimum(ratio, LARGEST_RATIO), _auc(odds, side)
+    return odds[among]
+
+
+def _inside(odds: FloatArray, side: IntArray) -> BoolArray:
+    """Which of the target's rows lie among the source's, (t,): all of them unless more lie beyond than chance puts there."""
+    from scipy.stats import betabinom
+
+    source, there = np.sort(odds[side == 0]), odds[side == 1]
+    k = min(LIKE_ROWS, len(source))
+    beyond: BoolArray = there > source[-k]
+    # Where both sides are alike, the share of them beyond the k-th highest of n is Beta(k, n - k + 1).
+    if beyond.sum() <= betabinom.ppf(BY_CHANCE, len(there), k, len(source) - k + 1):
+        return np.ones(len(there), bool)
+    return ~beyond
 
 
 def _recalibrated(odds: FloatArray, side: IntArray) -> FloatArray:

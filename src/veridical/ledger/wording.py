@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from veridical.core.estimate import Estimate
-from veridical.core.ledger_record import Component, ComponentStatus
+from veridical.core.ledger_record import Component, ComponentStatus, Kind
 from veridical.dataset.rows import IntArray
 from veridical.ledger.answer_review import AnswerReview
 from veridical.ledger.borrowing import Borrowed, BorrowParams
 from veridical.ledger.contract import Contract, Perturbation, Shortcut
 from veridical.ledger.inference import POWER_FACTOR
-from veridical.ledger.population import Population
+from veridical.ledger.population import BoolArray, Population
 from veridical.ledger.reuse import Chosen
 from veridical.ledger.review import Reviewed
 from veridical.ledger.tables import Tables
@@ -35,12 +35,22 @@ class Said:
     details: dict[str, Any] = field(default_factory=dict)
 
 
+NOTHING = "none"
+"""Method of what could not be looked at."""
 FEWEST_CLUSTERS = 10
 """Test clusters below which no variance can be read off. Ours; no source."""
 FEW_ROWS = 300
 """Test rows under which a note says what they can see. Ours; no source."""
 BLIND_POINTS = 100.0
 """Half width of a band where nothing can be seen: the whole scale."""
+
+
+def unseen(name: str, kind: Kind, said: Said, *, n_clusters: int, needed: int) -> Component:
+    """A component of which no effect short of the whole scale would be seen. needed: distinct test texts that would do."""
+    few = f"Distinct test texts: {n_clusters}, too few to see anything of it; {needed} would show a large effect."
+    why = said.why if said.method == NOTHING else f"{said.why} {few}"
+    details = {**said.details, "unseen": True, "needed": needed}
+    return Component(name, kind, "skipped", None, None, said.rows, why, details=details)
 
 
 def protocol(tables: Tables, *, n_clusters: int) -> Component:
@@ -99,7 +109,7 @@ def leakage_of(people: Population, *, has_train: bool, wrong: float, too_few: bo
     stand in where too few unleaked rows are left."""
     n_leaked, n_clusters = int(people.leaked.sum()), len(np.unique(people.cluster))
     if not has_train:
-        return Said("No training rows were given, so nothing could be compared.", "none", 0, slack=100.0)
+        return Said("No training rows were given, so nothing could be compared.", NOTHING, 0, slack=BLIND_POINTS)
     share = 100 * n_leaked / people.n
     if n_leaked == 0:
         # Rule of three, twice: at most 3 / G of G clusters leak, and each buys at most the error rate, itself at least 3 / G.
@@ -112,7 +122,7 @@ def leakage_of(people: Population, *, has_train: bool, wrong: float, too_few: bo
         why = f"{found}; each was given the score this model gets on unleaked rows of the same difficulty."
         return Said(why, "imputed from unleaked rows of equal out-of-fold margin", n_leaked, details=details)
     if not stand_in:
-        return Said(f"{found}; too few are left to say what these buy.", "none", n_leaked, BLIND_POINTS, details)
+        return Said(f"{found}; too few are left to say what these buy.", NOTHING, n_leaked, BLIND_POINTS, details)
     why = f"{found}; too few are left to judge by, so models trained without the twins stand in for this one."
     return Said(why, "fold models", n_leaked, BLIND_POINTS if n_clusters < FEWEST_CLUSTERS else None, details)
 
@@ -225,20 +235,44 @@ def fragility(edits: Perturbation, *, changed: float, n: int) -> Said:
     return Said(why, "mean over edits, common random numbers", n, slack=0.0, details=details)
 
 
-def shift(*, rows: int, auc: float) -> Said:
-    """rows: of the target. auc: of the domain classifier."""
-    why = (
-        f"Test rows were weighted like the {rows} rows of the target by a domain classifier (area under its "
-        f"curve {auc:.2f}; 0.50 means no difference). Assumes that equal texts have equal labels there."
-    )
-    return Said(why, "density ratio, out of fold", rows, slack=0.0, details={"auc": auc})
+def shift(*, rows: int, like: int, auc: float) -> Said:
+    """rows: of the target. like: those that have test rows like them. auc: of the domain classifier."""
+    if like == rows:
+        why = (
+            f"Test rows were weighted like the {rows} rows of the target by a domain classifier (area under "
+            f"its curve {auc:.2f}; 0.50 means no difference). Assumes that equal texts have equal labels there."
+        )
+    else:
+        why = (
+            f"Test rows were weighted like {like} of the {rows} rows of the target by a domain classifier (area under "
+            f"its curve {auc:.2f}; 0.50 means no difference). Assumes that equal texts have equal labels there. No test rows are "
+            f"like the other {rows - like}: they have no vote, and nothing is said of them."
+        )
+    return Said(why, "density ratio, out of fold", like, slack=0.0, details={"auc": auc, "target_rows": rows})
 
 
-def concept(*, rows: int, shifted: bool) -> Said:
-    """rows: labelled ones of the target. shifted: whether the test rows could be weighted like them."""
-    before = "the reweighted test rows" if shifted else "the test rows, which could not be reweighted"
-    why = f"{rows} labelled rows of the target score otherwise than {before}: what a change of texts alone does not explain."
+def concept(inside: BoolArray) -> Said:
+    """inside: which labelled rows of the target have test rows like them, (t,)."""
+    rows = int(inside.sum())
+    if inside.all():
+        why = (
+            f"{rows} labelled rows of the target score otherwise than the reweighted test rows: what a change of texts alone "
+            "does not explain."
+        )
+    else:
+        why = (
+            f"{rows} labelled rows of the target that have test rows like them score otherwise than the reweighted test rows: "
+            "what a change of texts alone does not explain."
+        )
     return Said(why, "target labels minus reweighted test rows", rows, slack=0.0)
+
+
+def untold(reason: str, direct: Estimate) -> Component:
+    """Changed labels that cannot be told from changed texts. direct: the score on the target's labelled rows."""
+    score = f"{100 * direct.value:.1f} [{100 * direct.low:.1f}, {100 * direct.high:.1f}]"
+    why = f"Not told: {reason}. On the {direct.n} labelled rows of the target themselves the score is {score}."
+    details = {**DECLARED, "on_target": direct.value, "on_target_low": direct.low, "on_target_high": direct.high}
+    return Component("concept", "transfer", "skipped", None, None, direct.n, why, details=details)
 
 
 DECLARED: dict[str, Any] = {"declared": True}

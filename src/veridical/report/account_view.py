@@ -62,7 +62,7 @@ def component_line(component: Component, words: Words) -> ComponentLine:
     none = base == "leakage" and status == "not_detected" and component.rows == 0
     key = f"meaning.{base}.{'none' if none else status}"
     meaning = words(key if words.has(key) else f"meaning.other.{status}").replace("{rows}", figures.count(component.rows))
-    if status == "skipped" and component.details.get("declared"):
+    if status == "skipped" and (component.details.get("declared") or component.details.get("unseen")):
         meaning = one_line(words.sentence(component.why), limit=LONGEST_REASON)
     listed = [one_line(str(word), limit=20) for word in component.details.get("words", ())]
     meaning = meaning.replace("{words}", " · ".join(listed) or figures.count(component.rows))
@@ -91,7 +91,8 @@ def contract_headline(scored: ContractScore, words: Words, *, name: str) -> str:
     told = {"honest": figures.score(scored.honest.value), "interval": figures.interval(scored.honest)}
     said = words("headline_contract", name=name, **told)
     left = " · ".join(component_name(player, words) for player in scored.unmeasured)
-    return said + (words("headline_without", left=left) if left else "")
+    held = words("headline_held", share=f"{100 * scored.target_share:.0f}") if scored.target_share < 1 else ""
+    return said + held + (words("headline_without", left=left) if left else "")
 
 
 def component_name(name: str, words: Words) -> str:
@@ -154,8 +155,10 @@ def gap_sentence(ledger: Ledger, words: Words) -> str:
         return said
     further = _shown_gap(ledger.honest.value, ledger.contract.honest.value)
     name, side = one_line(ledger.contract.name, limit=60), words("side.less" if further >= 0 else "side.more")
+    space, share = "" if words.lang == "zh" else " ", ledger.contract.target_share
     under = words("gap_contract", name=name, points=f"{abs(further):.1f}", side=side)
-    return f"{said}{'' if words.lang == 'zh' else ' '}{under}"
+    held = space + words("gap_held", share=f"{100 * share:.0f}") if share < 1 else ""
+    return f"{said}{space}{under}{held}"
 
 
 def _shown_gap(first: float, second: float) -> float:
@@ -169,7 +172,7 @@ def _gap(ledger: Ledger, words: Words) -> str:
     if instead:
         honest = figures.score(ledger.honest.value)
         return words("gap_counted", metric=metric, instead=words.name("metric", instead), honest=honest)
-    if any(c.name == "leakage" and c.rows and c.points and c.points.method == "none" for c in ledger.components):
+    if any(c.name == "leakage" and c.rows and c.status == "skipped" for c in ledger.components):
         return words("gap_unknown", metric=metric)
     if abs(gap) < 0.05:
         return words("gap_none", metric=metric)

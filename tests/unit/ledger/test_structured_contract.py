@@ -34,8 +34,8 @@ def people(n: int) -> Population:
 
 def transfer(contract: Contract, n: int, **found: object) -> AnswerTransfer:
     none = AnswerTransfer(
-        contract, np.array([f"r{i}" for i in range(n)]), np.full(n, -1, np.int64), np.zeros(0), 0.5, (), 0, (), (),
-        np.zeros(0, np.int64), True,
+        contract, np.array([f"r{i}" for i in range(n)]), np.full(n, -1, np.int64), np.zeros(0), 0.5, (), 0, 0, (), (),
+        np.zeros(0, np.int64), np.zeros(0, bool), True,
     )  # fmt: skip
     return dataclasses.replace(none, **found)  # type: ignore[arg-type]
 
@@ -143,6 +143,7 @@ def test_a_target_weighs_rows_and_its_labels_show_the_rest() -> None:
     gold, said, asked = two_groups(0.5)
     ratio = np.repeat([2 / 3, 2.0], [150, 50])
     plain = dataclasses.replace(asked, contract=CONTRACT, group=np.full(200, -1, np.int64), ratio=ratio, target_rows=90)
+    plain = dataclasses.replace(plain, target_like=90)
     ledger = account(game(gold, said, plain))
     assert ledger.contract is not None
     assert ledger.contract.honest.value == pytest.approx(2 / 3)
@@ -150,8 +151,9 @@ def test_a_target_weighs_rows_and_its_labels_show_the_rest() -> None:
     # Of the target's own labelled rows a half is found, whatever the weights say.
     there = ([ONE] * 80, [ONE] * 40 + [MISSED] * 40)
     labelled = dataclasses.replace(
-        plain, target_gold=tuple(there[0]), target_said=tuple(there[1]), target_cluster=np.arange(80, dtype=np.int64)
-    )
+        plain, target_gold=tuple(there[0]), target_said=tuple(there[1]), target_cluster=np.arange(80, dtype=np.int64),
+        target_inside=np.ones(80, bool),
+    )  # fmt: skip
     both = account(game(gold, said, labelled))
     assert both.contract is not None
     assert both.contract.honest.value == pytest.approx(0.5)
@@ -159,11 +161,55 @@ def test_a_target_weighs_rows_and_its_labels_show_the_rest() -> None:
     assert concept.points is not None
     assert concept.points.value == pytest.approx(100 * (2 / 3 - 0.5))
     assert both.contract.variance["target"] > 0.3
-    # A density that leaves a handful of rows is not used.
+    # A density that leaves a handful of rows is not used, and then no label is said to have changed.
     heavy = np.where(np.arange(200) < 3, 50.0, 0.01)
-    ledger = account(game(gold, said, dataclasses.replace(plain, ratio=heavy)))
-    assert part(ledger, "shift").status == "skipped"
+    ledger = account(game(gold, said, dataclasses.replace(labelled, ratio=heavy)))
+    assert part(ledger, "shift").status == part(ledger, "concept").status == "skipped"
     assert "effective rows" in part(ledger, "shift").why
+    assert "cannot be weighted like the target" in part(ledger, "concept").why
+    assert "80 labelled rows of the target themselves the score is 50.0 [" in part(ledger, "concept").why
+    assert ledger.contract is None
+
+
+def test_changed_answers_are_told_from_the_rows_that_test_rows_are_like() -> None:
+    """Of the target's 100 rows 60 have test rows like them, where all is found; of the other 40 nothing is."""
+    gold, said = [ONE] * 200, [ONE] * 200
+    inside = np.arange(100) < 60
+    asked = transfer(
+        CONTRACT, 200, ratio=np.ones(200), target_rows=100, target_like=60, target_gold=(ONE,) * 100,
+        target_said=(ONE,) * 60 + (MISSED,) * 40, target_cluster=np.arange(100), target_inside=inside,
+    )  # fmt: skip
+    ledger = account(game(gold, said, asked))
+    concept = part(ledger, "concept")
+    assert concept.status == "not_detected"
+    assert concept.points is not None
+    assert concept.points.value == pytest.approx(0.0)
+    assert concept.rows == 60
+    assert "60 of the 100 rows" in part(ledger, "shift").why
+    assert ledger.contract is not None
+    assert ledger.contract.target_share == 0.6
+    few = account(game(gold, said, dataclasses.replace(asked, target_inside=np.arange(100) < 4)))
+    assert "only 4 distinct labelled rows of the target" in part(few, "concept").why
+    assert few.contract is not None
+    assert few.contract.unmeasured == ("concept",)
+    away = account(game(gold, said, dataclasses.replace(asked, target_like=3)))
+    assert "only 3 of 100 rows of the target are like any test row" in part(away, "shift").why
+    assert part(away, "concept").status == "skipped"
+    assert away.contract is None
+
+
+def test_parts_that_only_together_leave_too_few_rows_abstain_together() -> None:
+    """Alone the groups leave 100 effective rows and the target some 90; both at once 40 or so."""
+    gold, said, asked = two_groups(0.5)
+    mix = dataclasses.replace(asked.contract, groups=(("calm", 0.1), ("loud", 0.9)))
+    group, ratio = np.repeat([0, 1], [100, 100]).astype(np.int64), np.where(np.arange(200) % 4 == 0, 6.0, 0.4)
+    found = game(gold, said, dataclasses.replace(asked, contract=mix, group=group, ratio=ratio, target_rows=9, target_like=9))
+    assert not found.unsupported("groups")
+    assert not found.unsupported("shift")
+    ledger = account(found)
+    assert "together with groups the weights leave" in part(ledger, "shift").why
+    assert ledger.contract is not None
+    assert ledger.contract.unmeasured == ("shift",)
 
 
 EDITS = Perturbation(("keyboard",), rate=0.5, draws=2)
@@ -222,13 +268,15 @@ def test_what_was_asked_survives_a_file(tmp_path) -> None:
     gold, said, asked = two_groups(0.5)
     (tmp_path / "contract.yaml").write_text("name: there\ngroups: {calm: 0.5, loud: 0.5}\n", encoding="utf-8")
     more = dataclasses.replace(
-        asked, edited=(("O", "B-\ud800"), ()), target_gold=("O",), target_said=("B-X",), target_cluster=np.zeros(1, np.int64)
-    )
+        asked, edited=(("O", "B-\ud800"), ()), target_gold=("O",), target_said=("B-X",), target_cluster=np.zeros(1, np.int64),
+        target_inside=np.ones(1, bool),
+    )  # fmt: skip
     save_transfer(more, tmp_path)
     back = read_transfer(tmp_path)
     assert back is not None
     assert (back.edited, back.target_gold, back.target_said, back.asked) == (more.edited, ("O",), ("B-X",), True)
     assert np.array_equal(back.group, more.group)
+    assert back.target_inside.tolist() == [True]
     save_transfer(asked, tmp_path)
     again = read_transfer(tmp_path)
     assert again is not None
@@ -243,3 +291,24 @@ def test_words_that_must_not_decide_are_refused_by_name() -> None:
     with pytest.raises(InputError, match=r"names shortcuts.*task ner.*groups, perturbations and target can stay"):
         refuse_of_structures(dataclasses.replace(CONTRACT, shortcuts=(Shortcut("a", "transplant", None),)), task="ner")
     refuse_of_structures(CONTRACT, task="ner")
+
+
+@pytest.mark.parametrize(("n", "skipped"), [(8, True), (60, False)])
+def test_what_so_few_rows_cannot_show_is_skipped(n: int, skipped: bool) -> None:
+    ledger = account_structured(
+        game([ONE] * n, [ONE] * (n - 2) + [MISSED] * 2, transfer(CONTRACT, n)), metric="entity_f1", has_train=True, looks=[],
+        same=0, floors={}, seed=0,
+    )  # fmt: skip
+    leakage = part(ledger, "leakage")
+    assert (leakage.status == "skipped", leakage.points is None) == (skipped, skipped)
+    assert ("Distinct test texts: 8, too few to see anything of it; 10 would" in leakage.why) == skipped
+    assert all(c.status != "not_detected" or (c.mde or 0.0) < 100 for c in ledger.components)
+
+
+def test_where_every_row_leaked_the_amount_is_not_told_and_the_score_may_be_anything() -> None:
+    all_leaked = dataclasses.replace(people(60), leaked=np.ones(60, bool))
+    found = scored_answers(STRUCTURE, all_leaked, gold=[ONE] * 60, said=[ONE] * 60, names=("X",), metric="entity_f1")
+    ledger = account_structured(found, metric="entity_f1", has_train=True, looks=[], same=0, floors={}, seed=0)
+    assert part(ledger, "leakage").status == "skipped"
+    assert part(ledger, "leakage").rows == 60
+    assert (ledger.honest.low, ledger.honest.high) == (0.0, 1.0)

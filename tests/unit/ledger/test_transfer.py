@@ -1,6 +1,7 @@
 """Groups, the target and their interactions, on made-up worlds of known truth."""
 
 import csv
+import re
 import zlib
 from dataclasses import replace
 
@@ -143,6 +144,78 @@ def test_labels_of_the_target_show_what_texts_cannot(tmp_path):
         assert points(ledger)["concept"].value > 5
         covered += ledger.contract.honest.low <= world.truth <= ledger.contract.honest.high
     assert covered >= 4
+
+
+def elsewhere(tmp_path, *, foreign, seed=0, n=400, turned=0.0):
+    """A target of n new rows like the test rows, of which a share `foreign` has words that no test row holds. turned: share of
+    the labels of the others that is turned round."""
+    rng = np.random.default_rng(seed)
+    world = made(seed=seed, n_test=400, n_truth=10)
+    every, codes = texts(n, np.random.default_rng([seed, 7]))
+    away = np.arange(n) < foreign * n
+    every = [text.replace("word", "字詞") if f else text for text, f in zip(every, away, strict=True)]
+    codes = np.where(~away & (rng.random(n) < turned), 1 - codes, codes)
+    path = tmp_path / "elsewhere.csv"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([("text", "label"), *((t, LABELS[c]) for t, c in zip(every, codes, strict=True))])
+    contract = Contract("there", "clusters", (), "0" * 64, target=path)
+    world = replace(world, data=replace(world.data, roles={"text": "text", "label": "label"}))
+    ledger = account(world, contract=contract)
+    assert adds_up(ledger)
+    return ledger, {c.name: c for c in ledger.components if c.kind == "transfer"}
+
+
+@pytest.mark.parametrize("foreign", [1.0, 0.95])
+def test_a_target_of_other_texts_is_no_change_of_labels(tmp_path, foreign):
+    """Of rows whose words the model has never seen half are wrong; that says nothing of labels of equal texts."""
+    ledger, parts = elsewhere(tmp_path, foreign=foreign)
+    assert parts["shift"].status == parts["concept"].status == "skipped"
+    reached = int(re.search(r"only (\d+) of 400 rows of the target are like any test row", parts["shift"].why)[1])
+    assert reached == pytest.approx(400 * (1 - foreign), abs=3)
+    assert "cannot be weighted like the target" in parts["concept"].why
+    assert "On the 400 labelled rows of the target themselves the score is" in parts["concept"].why
+    assert 0 <= parts["concept"].details["on_target_low"] < parts["concept"].details["on_target"] < 1
+    assert ledger.contract is None
+
+
+@pytest.mark.parametrize(("turned", "found"), [(0.0, False), (0.4, True)])
+def test_half_a_target_of_other_texts_has_no_part_in_changed_labels(tmp_path, turned, found):
+    ledger, parts = elsewhere(tmp_path, foreign=0.5, turned=turned)
+    assert (parts["concept"].status == "measured") == found
+    assert ledger.contract.target_share == pytest.approx(0.5, abs=0.05)
+    assert parts["concept"].rows == pytest.approx(200, abs=20)
+    assert "No test rows are like the other" in parts["shift"].why
+
+
+def test_a_target_like_the_test_rows_is_taken_whole(tmp_path):
+    for seed in range(3):
+        ledger, parts = elsewhere(tmp_path, foreign=0.0, seed=seed)
+        assert ledger.contract.target_share == 1.0
+        assert parts["concept"].status == parts["shift"].status == "not_detected"
+
+
+def test_a_change_of_texts_is_found_as_one_and_not_as_a_change_of_labels(tmp_path):
+    """Of rows with the word `plain` a coin decides the label; they are a fifth of the test rows and 15 in 16 of the target."""
+    rng = np.random.default_rng(11)
+    every, codes = texts(2600, rng)
+    plain = rng.random(2600) < np.where(np.arange(2600) < 2000, 0.2, 15 / 16)
+    codes = np.where(plain & (rng.random(2600) < 0.5), 1 - codes, codes)
+    every = [f"plain text {text}" if p else f"other rows {text}" for text, p in zip(every, plain, strict=True)]
+    data = dataset([(f"r{i}", "train" if i < 1200 else "test", every[i], LABELS[codes[i]]) for i in range(2000)])
+    data = replace(data, roles={"text": "text", "label": "label"})
+    rows = data.rows("train")
+    model = train_linear(data.inputs(rows), data.codes[rows], labels=data.labels)
+    trained = Trained(model, "linear", tuple(data.ids), model.predict(data.inputs()), data.labels, None, 0.0, external=False)
+    path = tmp_path / "target.csv"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([("text", "label"), *((every[i], LABELS[codes[i]]) for i in range(2000, 2600))])
+    right = {f"r{i}": LABELS[codes[i]] for i in range(1200, 2000)}
+    world = Made(data, model, trained, right, 0.0)
+    ledger = account(world, contract=Contract("plain", "clusters", (), "0" * 64, target=path), answers=right)
+    parts = {c.name: c for c in ledger.components}
+    assert parts["shift"].status == "measured"
+    assert parts["shift"].points.value > 4
+    assert parts["concept"].status == "not_detected"
 
 
 @pytest.mark.parametrize(
