@@ -33,8 +33,17 @@ FILES = [
     *(f"audit/corpus/{p.name}" for p in sorted((SOURCE / "audit" / "corpus").glob("*.py"))),
     *("dataset/corpus.py", "pipeline/pretraining.py", "train/pretraining.py"),
     *(f"verify/{name}.py" for name in ("arms", "countermeasure_arms", "countermeasure_verdict", "countermeasure_replay")),
-    *(f"verify/{name}.py" for name in ("judging", "locked_fold", "verdict", "replay", "certificate")),
-    *("pipeline/verifying.py", "pipeline/structured_running.py", "ledger/structured.py", "pipeline/routing.py"),
+    *(
+        f"verify/{name}.py"
+        for name in ("judging", "locked_fold", "verdict", "replay", "certificate", "kept_record", "outcome_replay")
+    ),
+    *(
+        "pipeline/verifying.py",
+        "pipeline/certified_settings.py",
+        "pipeline/structured_running.py",
+        "ledger/structured.py",
+        "pipeline/routing.py",
+    ),
     *("pipeline/explaining_answers.py", "pipeline/explaining.py", "explain/models.py", "explain/attribution.py"),
     *("pipeline/answer_arms.py", "pipeline/reviewing.py", "pipeline/answer_reviewing.py", "ledger/answer_review.py"),
 ]
