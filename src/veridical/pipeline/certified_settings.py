@@ -65,7 +65,7 @@ class Settings:
 
         repair = self.record["repair"]
         if repair is None:
-            return [*found, Claim(f"repairs in {RUN}", holds=False, why=f"{RUN} holds no repairs.")]
+            return [*found, Claim(f"repairs in {RUN}", holds=False, why="run.json holds no repairs.")]
         return [*found, self._of_record(self.record), *against_record(self.certificate, repair), self._counts(repair)]
 
     def _of_code(self) -> "Claim":
@@ -129,7 +129,7 @@ class Settings:
         tried, contract = said.get("countermeasures"), record["contract"]
         if tried is not None and contract is not None:
             now["contract"], apart["contract"] = {n: contract[n] for n in ("name", "sha256")}, tried["contract"]
-        good = f"Configuration, version, labels and data are those of {RUN}."
+        good = "Configuration, version, labels and data are those of run.json."
         return _claim(f"settings in {RUN}", apart, now, by=f"{RUN} gives", good=good)
 
     def _config_of(self, record: Json) -> dict[str, Any]:

@@ -32,7 +32,7 @@ def _same(name: str, certified: Mapping[str, Any], kept: Mapping[str, Any]) -> C
         return Claim(name, holds=True, why="Both say the same.")
     own = name.startswith("summary")
     said = apart[0].replace("where the certificate says", "where its arms give") if own else apart[0]
-    one, several = f"{RUN} gives {said}.", f"{RUN} gives {said}, and {len(apart) - 1} more differ."
+    one, several = f"run.json gives {said}.", f"run.json gives {said}, and {len(apart) - 1} more differ."
     return Claim(name, holds=False, why=several if apart[1:] else one)
 
 

@@ -84,7 +84,7 @@ def _filled(node: ast.JoinedStr, *, optional: str) -> list[str]:
 
 
 # Halves of sentences that are put together where they are said, and what only a programmer's test prints.
-PUT_TOGETHER = {"of it could be luck."}
+PUT_TOGETHER = {"of it could be luck.", "7 7, and 7 more differ."}
 # What ends a comparison: errors stay English.
 ERRORS = {
     "7 (7 test rows) and 7 (7) were scored on different test sets: 7. 7.",
