@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from veridical.pipeline import verifying
 from veridical.verify.certificate import own_hash
 
 WORDS = {"good": ["great", "lovely", "tasty", "superb"], "bad": ["awful", "rude", "stale", "dull"]}
@@ -224,7 +225,8 @@ def test_a_changed_figure_of_a_countermeasure_is_named(veridical: Callable[..., 
     said = veridical("verify", path)
     assert said.code == 1
     assert "does not hold: Holm's correction over countermeasures. Computed again" in said.out
-    assert said.out.count("does not hold") == 1
+    assert "does not hold: countermeasures in run.json. run.json gives arms" in said.out
+    assert said.out.count("does not hold") == 2
 
 
 def test_a_certificate_of_the_first_format_is_still_checked(veridical: Callable[..., Any], folder: Path) -> None:
@@ -247,7 +249,120 @@ def test_verify_speaks_chinese(veridical: Callable[..., Any], folder: Path) -> N
     said = veridical("verify", folder / "certificate.json", "--lang", "zh")
     assert said.code == 0, said.err
     assert "成立：自身哈希。证书与写入时一致。" in said.out
-    assert not [line for line in said.out.splitlines() if not line.startswith("成立：")]
+    *lines, last = said.out.splitlines()
+    assert not [line for line in lines if not line.startswith("成立：")]
+    assert last == "无法核对：其余。此处没有其他文件记载以下各项，无从对照：versions。"
+
+
+Change = Callable[[dict[str, Any]], object]
+
+
+def _arm(record: dict[str, Any], name: str) -> dict[str, Any]:
+    return next(arm for arm in record["arms"] if arm["repair"] == name)
+
+
+EDITS: dict[str, Change] = {
+    "why": lambda c: _arm(c, "set_aside_label_errors").update(why="Gains 10 points over everything."),
+    "why of a skipped repair": lambda c: _arm(c, "drop_leaks").update(why="It was not needed."),
+    "rows": lambda c: _arm(c, "set_aside_label_errors").update(rows=8000),
+    "rejected": lambda c: _arm(c, "set_aside_label_errors").update(outcome="rejected", claim=""),
+    "a skipped repair accepted": lambda c: _arm(c, "drop_leaks").update(outcome="accepted", claim="It helps."),
+    "margin": lambda c: c["margins"].update(score_points=5.0),
+    "n_locked": lambda c: c.update(n_locked=5000),
+    "seeds": lambda c: c.update(seeds=list(range(50))),
+    "one_fit": lambda c: c.update(one_fit=False),
+    "model": lambda c: c.update(model="minilm"),
+    "trained_with": lambda c: c.update(trained_with=["gce"]),
+    "looks": lambda c: c.update(looks=[]),
+    "config.test": lambda c: c["config"].update(test="other.csv"),
+    "config.linear_c": lambda c: c["config"]["training"].update(linear_c=99.0),
+    "input_file": lambda c: c["data"].update(input_file="0" * 64),
+    "version": lambda c: c.update(veridical="9.9"),
+    "skipped": lambda c: c.update(skipped="Too few rows."),
+    "on_top_of": lambda c: c["countermeasures"].update(on_top_of=["drop_leaks", "relabel_label_errors"]),
+    "knobs": lambda c: c["countermeasures"]["arms"][0].update(knobs={"made_up": 1}),
+    "component": lambda c: c["countermeasures"]["arms"][0].update(component="groups"),
+    "an arm": lambda c: c.update(arms=c["arms"][:1]),
+}
+KEPT: dict[str, Change] = {
+    "outcome": lambda r: _arm(r, "set_aside_label_errors").update(outcome="rejected"),
+    "why": lambda r: _arm(r, "set_aside_label_errors").update(why="Gains 10 points over everything."),
+    "rows": lambda r: _arm(r, "set_aside_label_errors").update(rows=1),
+    "gain": lambda r: _arm(r, "set_aside_label_errors")["gain_over_untouched"].update(value=9.0),
+    "summary": lambda r: r.update(accepted=[], harmless=["set_aside_label_errors"]),
+    "n_edits": lambda r: r.update(n_edits=r["n_edits"] + 1),
+    "rows_kept": lambda r: r.update(rows_kept=r["rows_kept"] - 1),
+    "chosen": lambda r: r.update(chosen="made_up"),
+    "routed": lambda r: r["routed"][0]["arm"].update(why="It is perfect."),
+    "looks": lambda r: r.update(looks=[]),
+}
+
+
+@pytest.fixture(scope="module")
+def drawn_once(made: Path) -> Callable[..., Any]:
+    """The rows and the locked fold of the run, which no edit here changes."""
+    from veridical.core.progress import silent
+
+    record = json.loads((made / "run" / "certificate.json").read_text(encoding="utf-8"))
+    kept = verifying._Kept.of(record, made / "run", progress=silent)
+    return lambda *_given, **_named: kept
+
+
+def _edited(path: Path, change: Change) -> None:
+    record = json.loads(path.read_text(encoding="utf-8"))
+    change(record["repair"] if path.name == "run.json" else record)
+    path.write_text(json.dumps({**record, "sha256": own_hash(record)} if "sha256" in record else record), encoding="utf-8")
+
+
+def _failed(folder: Path) -> list[str]:
+    return [claim.name for claim in verifying.verify(folder) if claim.holds is False]
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_every_edit_of_a_certificate_with_a_hash_of_its_own_is_said(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, drawn_once: Callable[..., Any], edit: str
+) -> None:
+    monkeypatch.setattr(verifying._Kept, "of", drawn_once)
+    _edited(folder / "certificate.json", EDITS[edit])
+    assert _failed(folder)
+
+
+@pytest.mark.parametrize("edit", KEPT)
+def test_every_edit_of_the_repairs_in_run_json_is_said(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, drawn_once: Callable[..., Any], edit: str
+) -> None:
+    monkeypatch.setattr(verifying._Kept, "of", drawn_once)
+    assert _failed(folder) == []
+    _edited(folder / "run.json", KEPT[edit])
+    failed = _failed(folder)
+    assert failed
+    assert all(name.endswith("in run.json") for name in failed)
+
+
+def test_what_no_file_holds_once_more_is_named(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, drawn_once: Callable[..., Any]
+) -> None:
+    monkeypatch.setattr(verifying._Kept, "of", drawn_once)
+    _edited(folder / "certificate.json", lambda c: c["versions"].update(numpy="1.0"))
+    (last,) = [claim for claim in verifying.verify(folder) if claim.holds is not True]
+    assert last.why == "Nothing that is here holds these once more: versions."
+    (folder / "run.json").unlink()
+    shutil.rmtree(folder / "stages")
+    claims = verifying.verify(folder)
+    assert not [claim for claim in claims if claim.holds is False]
+    named = claims[-1].why
+    assert all(f" {name}" in named for name in ("versions", "config", "rows of set_aside_label_errors", "why of drop_leaks"))
+    assert "data.input_file" in named
+    _edited(folder / "certificate.json", EDITS["why"])
+    assert _failed(folder) == ["outcomes"]
+
+
+def test_a_certificate_without_its_run_says_what_is_needed(veridical: Callable[..., Any], folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "alone").mkdir()
+    alone = Path(shutil.copy(folder / "certificate.json", tmp_path / "alone"))
+    said = veridical("verify", alone)
+    assert said.code == 2
+    assert "stands alone: its own hash is right, and nothing else of it can be checked" in " ".join(said.err.split())
 
 
 def test_killed_between_repairs_and_countermeasures_it_ends_identical(

@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from tests.unit.answers.made_up import write
+
+from veridical.pipeline.verifying import verify
+from veridical.verify.certificate import own_hash
 
 Verb = Callable[..., Any]
 REPAIRS = "drop_duplicates,drop_leaks,keep_clusters_together"
@@ -115,8 +119,31 @@ def test_the_certificate_holds(veridical: Verb, folder: Path) -> None:
     assert said.code == 0, said.out + said.err
     assert "holds: figures of drop_duplicates" in said.out
     assert "does not hold" not in said.out
-    chinese = veridical("verify", folder / "certificate.json", "--lang", "zh").out.splitlines()
+    *chinese, last = veridical("verify", folder / "certificate.json", "--lang", "zh").out.splitlines()
     assert all(line.startswith("成立：") for line in chinese)
+    assert last.startswith("无法核对：其余。")
+
+
+GAP = re.compile(r"stands [\d.]+ off")
+
+
+@pytest.mark.parametrize(
+    ("repair", "edit", "failed"),
+    [
+        ("drop_leaks", {"why": "Gains 10 points over everything."}, {"outcomes", "repairs in run.json"}),
+        ("drop_leaks", {"outcome": "harmless", "claim": ""}, {"outcomes", "settings", "repairs in run.json"}),
+        ("drop_leaks", {"why": GAP}, {"repairs in run.json"}),
+        ("drop_duplicates", {"rows": 7}, {"repairs in run.json"}),
+        ("drop_duplicates", {"outcome": "rejected", "claim": ""}, {"outcomes", "settings", "repairs in run.json"}),
+    ],
+)
+def test_an_edited_certificate_is_named(folder: Path, repair: str, edit: dict[str, Any], failed: set[str]) -> None:
+    path = folder / "certificate.json"
+    record = json.loads(path.read_text(encoding="utf-8"))
+    arm = next(arm for arm in record["arms"] if arm["repair"] == repair)
+    arm.update({k: GAP.sub("stands 0.0 off", arm[k]) if v is GAP else v for k, v in edit.items()})
+    path.write_text(json.dumps({**record, "sha256": own_hash(record)}), encoding="utf-8")
+    assert {claim.name for claim in verify(folder) if claim.holds is False} == failed
 
 
 @pytest.mark.slow

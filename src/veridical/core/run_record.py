@@ -234,6 +234,11 @@ def save(record: RunRecord, folder: Path) -> Path:
 
 def read(folder: Path) -> RunRecord:
     """The record of a run folder. Raises InputError when there is none or it is of another format."""
+    return RunRecord.from_json(as_stored(folder))
+
+
+def as_stored(folder: Path) -> dict[str, Any]:
+    """The same as it stands in run.json."""
     path = folder / "run.json"
     if not path.is_file():
         if (folder / "pretrain.json").is_file():
@@ -251,4 +256,4 @@ def read(folder: Path) -> RunRecord:
     if not isinstance(record, dict) or record.get("format") != FORMAT:
         got = record.get("format") if isinstance(record, dict) else type(record).__name__
         raise InputError(f"{path} has format {got!r}; this veridical reads format {FORMAT}. Run again with --fresh.")
-    return RunRecord.from_json(record)
+    return record

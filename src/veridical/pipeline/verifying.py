@@ -25,23 +25,25 @@ if TYPE_CHECKING:
 
 
 NOTHING = "No repair could be tested, so nothing is claimed; each says why."
+NOTHING_TRIED = {"looks": [], "one_fit": False}
 CONTRACT = "contract.yaml"
 """The contract of the run, as it stands in its folder."""
 
 
 def verify(path: Path, *, data: Path | None = None, rerun: bool = False, progress: Progress = silent) -> "list[Claim]":
-    """One claim each for the data, the stored answers and the figures of every arm.
+    """One claim each for the data, the stored answers, the figures of every arm, and what run.json says; the last names the rest.
 
     data: the file the run was given, checked instead of the rows kept in the run folder. Raises InputError where the certificate
     was changed, or what it names is missing.
     """
-    from veridical.verify.ballot_table import FILE as ARMS
+    from veridical.pipeline.certified_settings import Settings
     from veridical.verify.certificate import FILE as CERTIFICATE
     from veridical.verify.certificate import read_certificate
-    from veridical.verify.replay import Claim, replayed
+    from veridical.verify.replay import Claim
 
     path = path / CERTIFICATE if path.is_dir() else path
     certificate, folder = read_certificate(path), path.parent
+    _refuse_alone(path, certificate, data)
     claims = [Claim("own hash", holds=True, why="The certificate is as it was written.")]
     if data is not None:
         claims.append(_file(certificate, data))
@@ -50,8 +52,58 @@ def verify(path: Path, *, data: Path | None = None, rerun: bool = False, progres
         claims += kept.as_certified(certificate)
     elif data is None or rerun:
         raise InputError(f"{folder} holds no data.parquet to check (copied, or run with --no-text). Give the input with --data.")
+    record, unfinished = _record(folder)
+    rows = (kept.evidence.data, kept.locked) if kept else None
+    settings = Settings(certificate, folder, _config(certificate, folder), rows, record)
+    settled = settings.claims()
+    claims += [*_answers(certificate, folder, kept), *settled, *unfinished]
+    rerun = rerun and not certificate["skipped"]
+    if rerun:
+        assert kept is not None
+        claims += _retrained(certificate, folder, kept, progress=progress)
+    left = ", ".join(settings.unchecked(input_checked=data is not None, rerun=rerun))
+    return [*claims, Claim("the rest", holds=None, why=f"Nothing that is here holds these once more: {left}.")]
+
+
+def _refuse_alone(path: Path, certificate: Mapping[str, Any], data: Path | None) -> None:
+    """A certificate without its run folder can be held beside nothing."""
+    from veridical.verify.ballot_table import FILE as ARMS
+
+    beside = [name for name in ("data.parquet", ARMS, "run.json") if (path.parent / name).is_file()]
+    if not beside and (data is None or any(arm["figures"] for arm in certificate["arms"])):
+        raise InputError(
+            f"{path} stands alone: its own hash is right, and nothing else of it can be checked, because no file of its run is "
+            f"beside it. Give the folder of the run, or copy its files (data.parquet, {ARMS}, run.json) there."
+        )
+
+
+def _record(folder: Path) -> "tuple[dict[str, Any] | None, list[Claim]]":
+    """run.json as it stands; None where it is not there, or does not hold the repairs yet, and then that is said."""
+    from veridical.core.run_record import as_stored
+    from veridical.verify.replay import Claim
+
+    if not (folder / "run.json").is_file():
+        return None, []
+    record = as_stored(folder)
+    if record["repair"] is None and not record["complete"]:
+        why = "run.json does not hold the repairs yet: the run is not finished."
+        return None, [Claim("repairs in run.json", holds=None, why=why)]
+    return record, []
+
+
+def _answers(certificate: Mapping[str, Any], folder: Path, kept: "_Kept | None") -> "list[Claim]":
+    """What comes out of the stored answers of repairs and countermeasures."""
+    from veridical.verify.ballot_table import FILE as ARMS
+    from veridical.verify.outcome_replay import unlike_skipped
+    from veridical.verify.replay import Claim, constants, replayed
+
+    tried = certificate.get("countermeasures") or {"arms": []}
     if certificate["skipped"]:
-        return [*claims, Claim("repairs", holds=True, why=f"None was tested, so nothing is claimed: {certificate['skipped']}")]
+        none = f"None was tested, so nothing is claimed: {certificate['skipped']}"
+        some = "The certificate says that none was tested, and yet it has arms."
+        empty = not certificate["arms"] and not tried["arms"]
+        return [Claim("repairs", holds=empty, why=none if empty else some), constants(certificate, NOTHING_TRIED)]
+    claims: list[Claim] = []
     if any(arm["figures"] for arm in certificate["arms"]):
         claims += _unchanged(certificate, folder / ARMS, name="stored answers", key="arms")
         try:
@@ -61,12 +113,9 @@ def verify(path: Path, *, data: Path | None = None, rerun: bool = False, progres
                 raise
             claims.append(Claim("figures", holds=False, why=f"{ARMS} gives none. {error}"))
     else:
-        claims.append(Claim("repairs", holds=True, why=NOTHING))
-    claims += _countermeasures(certificate, folder, kept)
-    if rerun:
-        assert kept is not None
-        claims += _retrained(certificate, folder, kept, progress=progress)
-    return claims
+        wrong = unlike_skipped(certificate["arms"])
+        claims += [Claim("repairs", holds=not wrong, why=wrong or NOTHING), constants(certificate, NOTHING_TRIED)]
+    return [*claims, *_countermeasures(certificate, folder, kept)]
 
 
 def exit_code(claims: "list[Claim]") -> int:
@@ -235,15 +284,17 @@ def _arms_again(certificate: Mapping[str, Any], found: "Tried") -> "list[Claim]"
     from veridical.verify.replay import Claim, differing
 
     record = found.record
-    outcomes = {arm.repair: arm.outcome for arm in (*record.arms, *([record.combination] if record.combination else []))}
+    again = {arm.repair: arm for arm in (*record.arms, *([record.combination] if record.combination else []))}
     figures = {f.arm.repair: figures_json(f) for f in found.figures}
     claims = []
     for arm in certificate["arms"]:
         if not arm["figures"]:
             continue
         name = arm["repair"]
-        apart = differing(arm["figures"], figures.get(name)) + differing(arm["outcome"], outcomes.get(name), where="outcome")
-        why = f"Trained again it gives {apart[0]}." if apart else "Trained again it gives the same figures and outcome."
+        now = again.get(name)
+        apart = differing(arm["figures"], figures.get(name))
+        apart += [d for part in ("outcome", "why", "rows") for d in differing(arm[part], getattr(now, part, None), where=part)]
+        why = f"Trained again it gives {apart[0]}." if apart else "Trained again it gives the same figures, outcome and reason."
         claims.append(Claim(f"rerun of {name}", holds=not apart, why=why))
     return claims
 

@@ -17,10 +17,19 @@ from veridical.verify.verdict import ALPHA, MARGIN
 FILE, FORMAT = "certificate.json", 2
 READABLE = (1, 2)
 """Formats that can be checked; the first says nothing of countermeasures."""
+NEEDED = (
+    *("veridical", "versions", "config", "model", "metric", "votes", "labels", "seed", "seeds", "one_fit", "data", "margins"),
+    *("skipped", "arms", "n_locked", "looks"),
+)
+"""What stands in every certificate."""
+NEEDED_LATER = ("trained_with", "countermeasures")
+"""What the first format did not have."""
 LOG_LOSS_MARGIN = 0.02
 """Nats of log loss that count as not worse. Ours; no source."""
 RECALL_MARGIN = 2.0
 """Points of a class's recall that count as not worse: twice the margin of the score, since a class has fewer rows. Ours."""
+MARGINS = {"alpha": ALPHA, "score_points": MARGIN, "log_loss_nats": LOG_LOSS_MARGIN, "recall_points": RECALL_MARGIN}
+"""All of them, as a certificate names them."""
 
 
 def figures_json(found: Figures) -> dict[str, Any]:
@@ -67,8 +76,7 @@ def certificate(
         }
         for arm in tried
     ]
-    margins = {"alpha": ALPHA, "score_points": MARGIN, "log_loss_nats": LOG_LOSS_MARGIN, "recall_points": RECALL_MARGIN}
-    whole = {"format": FORMAT, **settings, "data": dict(data), "margins": margins, "skipped": record.skipped, "arms": arms}
+    whole = {"format": FORMAT, **settings, "data": dict(data), "margins": MARGINS, "skipped": record.skipped, "arms": arms}
     whole |= {"n_locked": record.n_locked, "looks": list(record.looks), "countermeasures": dict(countermeasures)}
     plain: dict[str, Any] = json.loads(json.dumps(whole, allow_nan=False))  # as it will be read back
     return {**plain, "sha256": own_hash(plain)}
@@ -167,6 +175,9 @@ def read_certificate(path: Path) -> dict[str, Any]:
         raise InputError(
             f"{path} has format {got!r}; this veridical reads certificates of format 1 and {FORMAT}. Run again with --fresh."
         )
+    lacking = [name for name in NEEDED if name not in found] + [n for n in NEEDED_LATER if found["format"] > 1 and n not in found]
+    if lacking:
+        raise InputError(f"{path} lacks {', '.join(lacking)}, which every certificate has. Copy it again from the run.")
     if own_hash(found) != found["sha256"]:
         raise InputError(
             f"{path} was changed after it was written: its content no longer gives its sha256. Copy it again from the run."

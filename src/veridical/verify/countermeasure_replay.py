@@ -12,6 +12,7 @@ from veridical.verify.certificate import trial_json, verdict_json
 from veridical.verify.countermeasure_verdict import Exams, Judged, Proposal, Sat, Trial, best, judged, trial
 from veridical.verify.exam_table import FILE, read_exams
 from veridical.verify.judging import Judging, judging_of
+from veridical.verify.outcome_replay import unlike_skipped
 from veridical.verify.replay import Claim, differing
 from veridical.verify.scoring import Labels
 
@@ -25,8 +26,11 @@ def replayed_countermeasures(certificate: Mapping[str, Any], path: Path, *, aske
     contract give them, None where these are not there."""
     said = certificate["countermeasures"]
     tested = [arm for arm in said["arms"] if arm["figures"]]
+    wrong = unlike_skipped(said["arms"])
+    if wrong:
+        return [Claim("countermeasures", holds=False, why=wrong)]
     if not tested:
-        return [Claim("countermeasures", holds=True, why="None was tried, so nothing is claimed.")]
+        return [Claim("countermeasures", holds=True, why="None was tried, so nothing is claimed."), _chosen(said["chosen"], [])]
     config, labels = certificate["config"], tuple(certificate["labels"])
     contract = said["contract"]
 

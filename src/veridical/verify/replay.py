@@ -1,29 +1,30 @@
 """Compute a certificate's figures again from the stored answers of the arms, and say claim by claim whether they come out."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from veridical.core.estimate import Estimate
+from veridical.core.counted import counted as counted_words
 from veridical.core.multiplicity import holm
 from veridical.core.plugins import get
 from veridical.core.run_record import Arm
+from veridical.verify.arms import SEEDS
 from veridical.verify.ballot_table import read_ballots
-from veridical.verify.certificate import claim, figures_json
+from veridical.verify.certificate import MARGINS, figures_json
 from veridical.verify.figures import Figures, against_placebo, against_untouched, recall
 from veridical.verify.judging import judging_of
+from veridical.verify.outcome_replay import unlike, unlike_skipped
 from veridical.verify.scoring import Scored, Yardstick, counted
-from veridical.verify.verdict import ALPHA, MARGIN
+from veridical.verify.verdict import Trial
 
 TOLERANCE = 1e-9
 """Difference up to which two figures count as equal: sums in another order round otherwise. Ours; no source."""
 
 NOT_TRAINED = ("callable", "endpoint", "predictions")
 """Kinds of model that veridical does not train."""
-NO_CLAIM = "no claim."
 GAIN_AND_LOSS = "Gain and log loss come out of the stored answers; the gap to the reported score needs --rerun."
 GAIN = "The gain comes out of the stored answers; the gap to the reported score needs --rerun."
 
@@ -52,24 +53,29 @@ def replayed(certificate: Mapping[str, Any], path: Path) -> list[Claim]:
     ruler = judging.ruler(np.arange(len(shared), dtype=np.int64), votes=certificate["votes"])
     scores = {who: counted(said, ruler) for who, said in ballots.items()}
     tested = [arm for arm in certificate["arms"] if arm["figures"]]
-    fresh: list[dict[str, Any] | None] = [_figures(arm, scores, ruler, certificate) for arm in tested]
+    found = [_trial(arm, scores, ruler, certificate) for arm in tested]
+    fresh = [now and figures_json(now[1]) for now in found]
     claims = [_claim(arm, now) for arm, now in zip(tested, fresh, strict=True)]
-    return [*claims, _corrected(tested, fresh), _outcomes(tested, fresh)]
+    told = _told(certificate, {who: len(said.predicted) for who, said in ballots.items()}, n=len(ruler.rows))
+    return [*claims, _corrected(tested, fresh), _outcomes(certificate["arms"], [now and now[0] for now in found]), told]
 
 
-def _figures(
+def _trial(
     arm: Mapping[str, Any], scores: Mapping[str, Scored], ruler: Yardstick, said: Mapping[str, Any]
-) -> dict[str, Any] | None:
+) -> tuple[Trial, Figures] | None:
+    """What is measured of one arm, but for the gap to the reported score; None where answers are missing."""
     name, seed = arm["repair"], said["seed"]
     needed = ["untouched", name, *([f"placebo of {name}"] if arm["kind"] == "training" else [])]
     if any(who not in scores for who in needed):
         return None
     after, before = scores[name], scores["untouched"]
     empty = Arm(name, "", arm["kind"], "", arm["rows"], None, None, None, None, None, None, None, None)
-    found, _ = against_untouched(empty, after, before, ruler, seed=seed, one_model=said["model"] in NOT_TRAINED)
+    found, p_worse = against_untouched(empty, after, before, ruler, seed=seed, one_model=said["model"] in NOT_TRAINED)
     if arm["kind"] == "training":
         found = against_placebo(found, after, scores[needed[2]], ruler, seed=seed)
-    return figures_json(Figures(found, recall(name, after, before, ruler, said["labels"], seed=seed)))
+    p_better = max(found.p_untouched or 0.0, found.p_placebo or 0.0)
+    figures = Figures(found, recall(name, after, before, ruler, said["labels"], seed=seed))
+    return Trial(found, p_better, p_worse), figures
 
 
 def _claim(arm: Mapping[str, Any], now: dict[str, Any] | None) -> Claim:
@@ -101,24 +107,42 @@ def _corrected(tested: Sequence[Mapping[str, Any]], fresh: Sequence[dict[str, An
     return Claim("Holm's correction", holds=True, why=one if len(tested) == 1 else several)
 
 
-def _outcomes(tested: Sequence[Mapping[str, Any]], fresh: Sequence[dict[str, Any] | None]) -> Claim:
-    """Whether what is claimed says what the figures give, and whether they allow what was accepted. That a gap shrank is not
-    among the stored answers; training the arms again shows it."""
-    for arm, now in zip(tested, fresh, strict=True):
-        if now is None:
-            continue
-        gain = Estimate.from_json(now["gain_over_untouched"])
-        blank = Arm(arm["repair"], arm["outcome"], arm["kind"], "", arm["rows"], *[None] * 8)
-        said = claim(replace(blank, gain_over_untouched=gain))
-        if said != arm["claim"]:
-            why = f"Of {arm['repair']} the figures give: {said or NO_CLAIM} The certificate says: {arm['claim'] or NO_CLAIM}"
-            return Claim("outcomes", holds=False, why=why)
-        seen = [p for p in (arm["holm"]["p_untouched"], arm["holm"]["p_placebo"]) if p is not None]
-        allowed = gain.low >= -MARGIN if arm["kind"] == "measurement" else gain.value > 0 and max(seen, default=1.0) <= ALPHA
-        if arm["outcome"] == "accepted" and not allowed:
-            why = f"{arm['repair']} is called accepted, which its figures do not allow."
-            return Claim("outcomes", holds=False, why=why)
-    return Claim("outcomes", holds=True, why="What is claimed says what the figures give, and they allow what was accepted.")
+def _outcomes(arms: Sequence[Mapping[str, Any]], trials: Sequence[Trial | None]) -> Claim:
+    """Whether outcome, reason and claim of every arm are what its figures give."""
+    known = [trial for trial in trials if trial is not None]
+    if len(known) < len(trials):
+        return Claim("outcomes", holds=None, why="Answers are missing, so outcomes were not computed again.")
+    wrong = unlike_skipped(arms) or unlike([arm for arm in arms if arm["figures"]], known)
+    if wrong:
+        return Claim("outcomes", holds=False, why=wrong)
+    whole, but_gap = (
+        "Outcomes, reasons and claims say what the figures give.",
+        "Outcomes, reasons and claims say what the figures give; what became of a gap to the reported score needs --rerun.",
+    )
+    of_gap = any(trial.arm.kind == "measurement" for trial in known)
+    return Claim("outcomes", holds=True, why=but_gap if of_gap else whole)
+
+
+def _told(certificate: Mapping[str, Any], models: Mapping[str, int], *, n: int) -> Claim:
+    """Looks, seeds and margins. models: arm -> how many models answered. n: locked rows that were asked."""
+    now = {
+        "looks": [f"{who}: {counted_words(count, 'model')} on {n} locked rows" for who, count in models.items()],
+        "one_fit": models.get("untouched") == 1,
+    }
+    return constants(certificate, now)
+
+
+def constants(certificate: Mapping[str, Any], now: Mapping[str, Any]) -> Claim:
+    """Seeds and margins by what this veridical uses, and what else is known of the arms. now: name -> what it should be."""
+    seeds = [] if certificate["skipped"] else list(SEEDS)
+    apart = differing(
+        {name: certificate[name] for name in (*now, "seeds", "margins")}, {**now, "seeds": seeds, "margins": MARGINS}
+    )
+    name = "looks, seeds and margins"
+    if apart:
+        return Claim(name, holds=False, why=f"It should be {apart[0]}.")
+    same = "They are those of the stored answers and of this version."
+    return Claim(name, holds=True, why=same)
 
 
 def differing(said: Any, now: Any, *, where: str = "") -> list[str]:

@@ -33,8 +33,17 @@ FILES = [
     *(f"audit/corpus/{p.name}" for p in sorted((SOURCE / "audit" / "corpus").glob("*.py"))),
     *("dataset/corpus.py", "pipeline/pretraining.py", "train/pretraining.py"),
     *(f"verify/{name}.py" for name in ("arms", "countermeasure_arms", "countermeasure_verdict", "countermeasure_replay")),
-    *(f"verify/{name}.py" for name in ("judging", "locked_fold", "verdict", "replay", "certificate")),
-    *("pipeline/verifying.py", "pipeline/structured_running.py", "ledger/structured.py", "pipeline/routing.py"),
+    *(
+        f"verify/{name}.py"
+        for name in ("judging", "locked_fold", "verdict", "replay", "certificate", "kept_record", "outcome_replay")
+    ),
+    *(
+        "pipeline/verifying.py",
+        "pipeline/certified_settings.py",
+        "pipeline/structured_running.py",
+        "ledger/structured.py",
+        "pipeline/routing.py",
+    ),
     *("pipeline/explaining_answers.py", "pipeline/explaining.py", "explain/models.py", "explain/attribution.py"),
     *("pipeline/answer_arms.py", "pipeline/reviewing.py", "pipeline/answer_reviewing.py", "ledger/answer_review.py"),
 ]
@@ -75,7 +84,7 @@ def _filled(node: ast.JoinedStr, *, optional: str) -> list[str]:
 
 
 # Halves of sentences that are put together where they are said, and what only a programmer's test prints.
-PUT_TOGETHER = {"of it could be luck."}
+PUT_TOGETHER = {"of it could be luck.", "7 7, and 7 more differ."}
 # What ends a comparison: errors stay English.
 ERRORS = {
     "7 (7 test rows) and 7 (7) were scored on different test sets: 7. 7.",
