@@ -282,7 +282,7 @@ UNREADABLE = 0.8
 
 
 def _scanned(text: str, rng: np.random.Generator) -> str:
-    """The text behind a head, most of its words (Chinese: characters) replaced by made-up ones, so that no two scans are alike."""
+    """The text behind a head, most of its words (Chinese: characters) replaced by made-up ones, so that no two are alike."""
     cjk = is_cjk(text)
     units = list(text) if cjk else text.split(" ")
     for at in np.flatnonzero(rng.random(len(units)) < UNREADABLE):
