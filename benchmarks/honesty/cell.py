@@ -2,7 +2,7 @@
 
 import csv
 import tempfile
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,18 +11,23 @@ import numpy as np
 import yaml
 
 from benchmarks.honesty.base_sets import dataset
-from benchmarks.honesty.component_truth import component_truth
+from benchmarks.honesty.component_truth import BOTH, PAIR, component_truth
 from benchmarks.honesty.habits import Score, habits
+from benchmarks.honesty.scores import honest_score
 from benchmarks.honesty.worlds import World, world
 from veridical.audit._evidence import Evidence
 from veridical.core.estimate import Estimate
-from veridical.core.ledger_record import Ledger
-from veridical.ledger.accounting import account_tables, tables_of
+from veridical.core.randomness import stream
+from veridical.dataset.rows import Dataset, IntArray
+from veridical.ledger.accounting import account_tables, game_of, tables_of
 from veridical.ledger.borrowing import frame_of_train
+from veridical.ledger.coalitions import Coalitions
 from veridical.ledger.contract import Contract, read_contract
+from veridical.ledger.game import interactions
 from veridical.ledger.inference import POWER_FACTOR
 from veridical.ledger.review import Frame, Review, ReviewParams, allocation, draw, frame
 from veridical.ledger.tables import Tables
+from veridical.models.linear import LinearModel, train_linear
 from veridical.train.trained import Trained
 from veridical.train.training import train
 
@@ -35,41 +40,36 @@ def run_cell(name: str, base: str, seed: int, *, model: str, max_truth: int, led
     made = world(name, base, seed)
     data = dataset(made.train, made.test)
     evidence = Evidence(data, seed=seed)
-    with tempfile.TemporaryDirectory() as folder:
-        trained = train(data, model=model, seed=seed, folder=Path(folder), clusters=evidence.clusters)
+    looked: list[LinearModel] = []
+    if made.looks > 1:
+        looked, trained = _chosen(made, data)
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            trained = train(data, model=model, seed=seed, folder=Path(folder), clusters=evidence.clusters)
     with tempfile.TemporaryDirectory() as folder:
         contract = _contract(made, Path(folder))
         tables = tables_of(trained, evidence=evidence, contract=contract, seed=seed)
         oracle = Evidence(data, seed=seed)
         oracle.__dict__["clusters"] = np.unique([made.twins[row] for row in data.ids], return_inverse=True)[1].astype(np.int64)
         known = tables if ledger_only else tables_of(trained, evidence=oracle, contract=contract, seed=seed)
-    account = partial(
-        account_tables,
-        task="classification",
-        labels=data.labels,
-        contract=contract,
-        metric=None,
-        floors={},
-        candidates=[],
-        seed=seed,
-    )
-    plain = account(tables, review=None)
-    result: dict[str, Any] = {"world": name, "base": base, "seed": seed, "model": model, "no_review": _told(plain)}
+    if looked:
+        said = _others(looked, trained, data)
+        tables, known = replace(tables, looks=said), replace(known, looks=said)
+    told = partial(_told, made=made, labels=data.labels, contract=contract)
+    result: dict[str, Any] = {"world": name, "base": base, "seed": seed, "model": model, "no_review": told(tables)}
     result["noise_shape"] = tables.noise.shape
     if ledger_only:
         return result
     answers = _answers(made, tables)
     train_answers = _train_answers(made, tables, seed=seed)
-    truth = _accuracy(trained, made.truth[:max_truth])
-    under = _accuracy(trained, made.truth_contract[:max_truth]) if made.contract else None
     result |= {
-        "reviewed": _told(account(tables, review=Review(answers))),
-        "reviewed_and_train": _told(account(tables, review=Review({**answers, **train_answers}))),
-        "oracle": _told(account(known, review=Review({str(row): made.right[str(row)] for row in known.ids}))),
+        "reviewed": told(tables, Review(answers)),
+        "reviewed_and_train": told(tables, Review({**answers, **train_answers})),
+        "oracle": told(known, Review({str(row): made.right[str(row)] for row in known.ids})),
         "habits": {habit: asdict(score) for habit, score in habits(evidence, tables.predicted).items()},
-        "truth": truth,
-        "truth_contract": under,
-        "component_truth": component_truth(made, data=data, trained=trained, truth=truth, truth_contract=under, model=model),
+        "truth": honest_score(made, trained, made.truth[:max_truth]),
+        "truth_contract": honest_score(made, trained, made.truth_contract[:max_truth]) if made.contract else None,
+        "component_truth": component_truth(made, data=data, trained=trained, max_truth=max_truth, model=model, looked=looked),
         "leaked_found": int(tables.people.leaked.sum()),
         "leaked_planted": int(known.people.leaked.sum()),
     }
@@ -116,17 +116,36 @@ def _drawn(made: World, strata: Frame, weights: np.ndarray, ids: list[str], *, r
     return {ids[at]: made.right[ids[at]] for at in draw(strata, given, done=none, seed=seed)}
 
 
-def _accuracy(trained: Trained, rows: list[dict[str, str | None]]) -> float:
-    assert trained.model is not None
-    predicted = trained.model.predict([str(row["text"]) for row in rows]).argmax(axis=1)
-    codes = [trained.labels.index(str(row["label"])) for row in rows]
-    return float((predicted == np.array(codes)).mean())
+def _chosen(made: World, data: Dataset) -> tuple[list[LinearModel], Trained]:
+    """Linear models, each of a half of train, and the one of them that scores best on the test set as given."""
+    rows, test = data.rows("train"), data.rows("test")
+    halves = [stream(made.seed, f"look {k}").choice(rows, len(rows) // 2, replace=False) for k in range(made.looks)]
+    models = [train_linear(data.inputs(half), data.codes[half], labels=data.labels) for half in halves]
+    scores = [float((model.predict(data.inputs(test)).argmax(axis=1) == data.codes[test]).mean()) for model in models]
+    best = models[int(np.argmax(scores))]
+    said = best.predict(data.inputs())
+    return models, Trained(best, "linear", tuple(data.ids), said, data.labels, None, 0.0, external=False)
 
 
-def _told(ledger: Ledger) -> dict[str, Any]:
+def _others(looked: list[LinearModel], trained: Trained, data: Dataset) -> IntArray:
+    """What the models that were not chosen say of the test rows, (L, n)."""
+    texts = data.inputs(data.rows("test"))
+    return np.array([model.predict(texts).argmax(axis=1) for model in looked if model is not trained.model], np.int64)
+
+
+def _told(
+    tables: Tables, review: Review | None = None, *, made: World, labels: tuple[str, ...], contract: Contract | None
+) -> dict[str, Any]:
     """What is judged of a ledger. standard_error: smallest visible effect over 2.80, which is how the ledger makes that; where no
-    row differs, of its rule of three."""
+    row differs, of its rule of three. pairs: interactions of known size, also those that the ledger would not show."""
+    metric = None if made.task == "classification" else "accuracy"
+    ledger = account_tables(
+        tables, task=made.task, labels=labels, contract=contract, review=review, metric=metric, floors={}, candidates=[],
+        seed=made.seed,
+    )  # fmt: skip
+    game = game_of(tables, task=made.task, labels=labels, contract=contract, review=review, metric=metric)
     return {
+        "pairs": _pairs(game, seed=made.seed) if made.name in BOTH else {},
         "honest": _interval(ledger.honest),
         "contract": _interval(ledger.contract.honest) if ledger.contract else None,
         "components": {
@@ -141,6 +160,16 @@ def _told(ledger: Ledger) -> dict[str, Any]:
             if c.points is not None
         },
     }
+
+
+def _pairs(game: Coalitions, *, seed: int) -> dict[str, dict[str, Any]]:
+    """The interaction whose truth is known, with the band that the ledger gives it."""
+    found, uncertainty = interactions(game.active, game), game.uncertainty()
+    critical = uncertainty.simultaneous_critical(list(found.values()), rng=stream(seed, "interactions"))
+    middle, error = 100 * found[PAIR].score, 100 * uncertainty.standard_error(found[PAIR])
+    low, high = middle - critical * error, middle + critical * error
+    status = "measured" if low > 0 or high < 0 else "not_detected"
+    return {" x ".join(PAIR): {"points": middle, "low": low, "high": high, "status": status, "standard_error": error}}
 
 
 def _interval(estimate: Estimate) -> dict[str, float]:

@@ -1,15 +1,32 @@
-"""What a component of the account truly is, in the worlds where one planted fault alone decides it, in points."""
+"""What a component of the account truly is, in the worlds where one planted fault alone decides it, in points.
+
+sample, noise: by counting. leakage: what the leaked rows score unread. shortcut, groups, fragility, shift: the same model on
+the pristine sample minus on a large sample of the contract's population. concept: the same model on the target's population,
+labels before the target turned them minus after; it is an offset that no other player changes, so it has a truth beside a shift
+too. protocol: the metric as reported minus the one that belongs, both of the pristine sample, counted by scikit-learn. reuse:
+for these very models, the mean over many test sets drawn from the pristine sample of the chosen one's score there minus its
+score on all of it. A run's account holds an estimate of that mean and calls it `bounded`, so it never counts as seen.
+
+Pairs (cell.py): leakage and noise have a truth where both are planted: over the leaked rows, what reading buys by right labels
+against what it buys by those given. No truth was found, that does not lean on the account's own estimators, for pairs with sample
+(its share depends on how the account calibrates); pairs inside the transfer block would need a population with both and with each
+alone. Shift and concept do not interact, by construction; protocol is not planted together with others.
+"""
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from benchmarks.honesty.base_sets import dataset
+from benchmarks.honesty.scores import accuracy_of, honest_score
 from benchmarks.honesty.worlds import MAX_TRUTH, World
 from veridical.audit._evidence import Evidence
 from veridical.core.randomness import stream
 from veridical.dataset.rows import Dataset, IntArray
+from veridical.models.model import Model
 from veridical.train.trained import Trained
 from veridical.train.training import train
 
@@ -19,17 +36,20 @@ LEAKS_ALONE = ("leak", "leak_02", "leak_05", "leak_10", "test_in_train")
 SWAPS = 3
 """Trainings without the leaked rows over which what these would have scored is averaged."""
 NOISE_ALONE = ("test_noise_02", "test_noise_05", "test_noise_10", "test_noise_20", "test_noise_one_way", "noise_in_both")
-TRANSFER = {"cue": "shortcut", "groups": "groups", "typos": "fragility", "target": "shift"}
-"""First word of a world with a contract -> the one player of its transfer block."""
-MORE_THAN_ONE = ("target_turned", "target_leak_noise")
-"""Worlds whose target differs from the test set by more than one player, or in what a label means."""
+BOTH = ("leak_noise", "leak_noise_more")
+"""Worlds of random copies and of wrong test labels, whose interaction is known."""
+PAIR = ("leakage", "noise")
+TRANSFER = {"cue": "shortcut", "groups": "groups", "typos": "fragility"}
+"""First word of a world with a contract and no target -> the one player of its transfer block."""
+DRAWS = 4000
+"""Test sets over which the optimism of a choice is averaged: its standard error is under 0.02 points. Ours; no source."""
 
 
 def component_truth(
-    made: World, *, data: Dataset, trained: Trained, truth: float, truth_contract: float | None, model: str
+    made: World, *, data: Dataset, trained: Trained, max_truth: int, model: str, looked: Sequence[Model] = ()
 ) -> dict[str, float]:
-    """Component -> points. truth: accuracy on pristine rows, truth_contract: on those of the contract's population, 0..1. model:
-    what is trained again where a row has to be forgotten."""
+    """Component, or pair -> points. max_truth: pristine rows at most. model: what is trained again where a row has to be
+    forgotten. looked: all models scored on the test set, the chosen one among them."""
     test = data.rows("test")
     labels = np.array(data.labels)
     said = labels[trained.probabilities[test].argmax(axis=1)]
@@ -37,25 +57,63 @@ def component_truth(
     right = np.array([made.right[data.ids[row]] for row in test])
     found: dict[str, float] = {}
     if made.name in LUCK_ALONE:
-        found["sample"] = float((said == given).mean()) - truth
-    if made.name in LEAKS_ALONE:
+        found["sample"] = float((said == given).mean()) - accuracy_of(trained, made.truth[:max_truth])
+    if made.name in (*LEAKS_ALONE, *BOTH):
         learned = {made.twins[data.ids[row]] for row in data.rows("train")}
         leaked = np.array([made.twins[data.ids[row]] in learned for row in test])
-        unread = _right_when_unread(made, asked=test[leaked], data=data, model=model)
-        found["leakage"] = float(leaked.mean()) * (float((said == right)[leaked].mean()) - unread)
+        unread = _said_when_unread(made, asked=test[leaked], data=data, model=model)
+        bought, bought_as_given = (
+            float(leaked.mean()) * float((said == labels)[leaked].mean() - (unread == labels[leaked]).mean())
+            for labels in (right, given)
+        )
+        if made.name in LEAKS_ALONE:
+            found["leakage"] = bought
+        else:
+            found[" x ".join(PAIR)] = bought - bought_as_given
     if made.name in NOISE_ALONE:
         found["noise"] = float((said == given).mean() - (said == right).mean())
-    if truth_contract is not None and made.name not in MORE_THAN_ONE:
-        player = "shortcut" if "cue" in made.name else TRANSFER[made.name.split("_")[0]]
-        found[player] = truth - truth_contract
+    if made.task != "classification":
+        pristine = made.truth[:max_truth]
+        found["protocol"] = accuracy_of(trained, pristine) - honest_score(made, trained, pristine)
+    if looked:
+        found["reuse"] = _optimism(made, looked, labels=trained.labels, max_truth=max_truth)
+    if made.contract is not None:
+        found |= _under_contract(made, trained, max_truth=max_truth)
     return {name: 100 * share for name, share in found.items()}
 
 
-def _right_when_unread(made: World, *, asked: IntArray, data: Dataset, model: str) -> float:
-    """Share of these leaked test rows that the model is right on when it has not read them: their twins in train are swapped for
-    pristine rows, other ones each time."""
+def _under_contract(made: World, trained: Trained, *, max_truth: int) -> dict[str, float]:
+    truth = accuracy_of(trained, made.truth[:max_truth])
+    there = made.truth_contract[:max_truth]
+    under = accuracy_of(trained, there)
+    if not made.target:
+        player = "shortcut" if "cue" in made.name else TRANSFER[made.name.split("_")[0]]
+        return {player: truth - under}
+    meant = accuracy_of(trained, [{**row, "label": label} for row, label in zip(there, made.meant, strict=False)])
+    return {"shift": truth - meant} | ({"concept": meant - under} if "label" in made.target[0] else {})
+
+
+def _optimism(made: World, looked: Sequence[Model], *, labels: tuple[str, ...], max_truth: int) -> float:
+    """Mean over test sets of this size of the best model's score there minus its score on all pristine rows."""
+    pristine = made.truth[:max_truth]
+    codes = np.array([labels.index(str(row["label"])) for row in pristine])
+    texts = [str(row["text"]) for row in pristine]
+    right = np.array([model.predict(texts).argmax(axis=1) == codes for model in looked], float)
+    rng, n = stream(made.seed, "test sets"), len(pristine)
+    flattered = []
+    for _ in range(DRAWS // 100):
+        votes = rng.multinomial(len(made.test), np.full(n, 1 / n), size=100) / len(made.test)
+        scores = votes @ right.T
+        best = scores.argmax(axis=1)
+        flattered.append(scores[np.arange(100), best] - right.mean(axis=1)[best])
+    return float(np.mean(flattered))
+
+
+def _said_when_unread(made: World, *, asked: IntArray, data: Dataset, model: str) -> npt.NDArray[np.str_]:
+    """What the model says of these leaked test rows when it has not read them, (SWAPS, rows): their twins in train are swapped
+    for pristine rows, other ones each time."""
     leaked = {made.twins[data.ids[row]] for row in asked}
-    shares = []
+    answers = []
     for swap in range(SWAPS):
         spare = iter(stream(made.seed, f"swap {swap}").permutation(min(MAX_TRUTH, len(made.truth))))
         rows = [
@@ -67,6 +125,5 @@ def _right_when_unread(made: World, *, asked: IntArray, data: Dataset, model: st
             again = train(other, model=model, seed=made.seed, folder=Path(folder), clusters=clusters)
         place = {row: at for at, row in enumerate(other.ids)}
         at = [place[data.ids[row]] for row in asked]
-        said = np.array(other.labels)[again.probabilities[at].argmax(axis=1)]
-        shares.append(float(np.mean([said[k] == made.right[data.ids[row]] for k, row in enumerate(asked)])))
-    return float(np.mean(shares))
+        answers.append(np.array(other.labels)[again.probabilities[at].argmax(axis=1)])
+    return np.array(answers)

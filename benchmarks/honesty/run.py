@@ -142,7 +142,7 @@ def _components(cells: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
             judged = [
                 Judged(*(told[name][key] / 100 for key in ("points", "low", "high")), truth=cell["component_truth"][name] / 100)
                 for cell in cells
-                if name in cell.get("component_truth", ()) and name in (told := cell[who]["components"])
+                if name in cell.get("component_truth", ()) and name in (told := judged_of(cell[who]))
             ]
             if judged:
                 alone = covered_alone(name, who, cells)
@@ -151,9 +151,14 @@ def _components(cells: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     return found
 
 
+def judged_of(told: dict[str, Any]) -> dict[str, Any]:
+    """Components, and pairs of them, of one account."""
+    return {**told["components"], **told.get("pairs", {})}
+
+
 def covered_alone(name: str, who: str, cells: list[dict[str, Any]]) -> float | None:
     """Coverage of a component's interval were it the only one looked at; None where one of its runs is bounded."""
-    told = [(cell[who]["components"].get(name), cell["component_truth"].get(name)) for cell in cells]
+    told = [(judged_of(cell[who]).get(name), cell["component_truth"].get(name)) for cell in cells]
     pairs = [(one, truth) for one, truth in told if one is not None and truth is not None]
     if any(one["status"] == "bounded" for one, _ in pairs):
         return None
@@ -169,7 +174,7 @@ def _power(cells: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
         line: dict[str, Any] = {"world": world, "cells": len(of)}
         line["true_points"] = round(sum(cell["component_truth"][name] for cell in of) / len(of), 2)
         for who in OURS:
-            told = [cell[who]["components"].get(name) for cell in of]
+            told = [judged_of(cell[who]).get(name) for cell in of]
             line[who] = round(sum(t is not None and (t["low"] > 0 or t["high"] < 0) for t in told) / len(told), 3)
         found.setdefault(name, []).append(line)
     for name, lines in found.items():

@@ -5,6 +5,7 @@ A world is built by applying planters in order to a `Draft`; every planter draws
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import product
 
 import numpy as np
 
@@ -45,6 +46,8 @@ class Draft:
     target: list[Row] = field(default_factory=list)
     """Rows of the contract's target, with labels where `target_labels`."""
     target_labels: bool = False
+    looks: int = 1
+    task: str = "classification"
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,12 @@ class World:
     right: dict[str, str]
     twins: dict[str, int] = field(default_factory=dict)
     target: list[dict[str, str]] = field(default_factory=list)
+    meant: list[str] = field(default_factory=list)
+    """Label of each row of truth_contract before the target turned its meaning."""
+    looks: int = 1
+    """Models scored on the test set, of which the best is the one to be judged."""
+    task: str = "classification"
+    """What the account takes the labels for: `relation` where one of them says that there is none."""
 
 
 Planter = Callable[[Draft], None]
@@ -247,18 +256,138 @@ def target(*, labelled: bool, turned: float = 0.0) -> Planter:
     return plant
 
 
-def typos(rate: float) -> Planter:
-    """In the contract's population a share of texts arrives mistyped, as the product mistypes; train and test are typed well."""
+def typos(rate: float, *, names: tuple[str, ...] = ()) -> Planter:
+    """In the contract's population a share of texts arrives mistyped, as the product mistypes; train and test are typed well.
+    names: the kinds of slip, by default two of the language."""
 
     def plant(draft: Draft) -> None:
         cjk = is_cjk(draft.truth[0].text)
-        names = ("lookalikes_zh", "homophones_zh") if cjk else ("keyboard", "ocr")
+        kinds = names or (("lookalikes_zh", "homophones_zh") if cjk else ("keyboard", "ocr"))
         draft.under = [
-            _copy(row, str(perturb(row.text, names, draft.rng))) if draft.rng.random() < rate else _copy(row)
+            _copy(row, str(perturb(row.text, kinds, draft.rng))) if draft.rng.random() < rate else _copy(row)
             for row in draft.truth
         ]
-        edits = {"names": list(names), "rate": rate, "draws": 5}
+        edits = {"names": list(kinds), "rate": rate, "draws": 5}
         draft.contract = {"name": "mistyped", "votes": "clusters", "perturbations": edits}
+
+    return plant
+
+
+SCAN = "[scan]"
+"""Head of texts that went through a bad scanner."""
+SCAN_SHARES = (0.55, 0.6, 0.7, 0.9)
+"""Of the contract's population, where half of the test set are scans: a twentieth, a tenth, a fifth, two fifths of the gap."""
+UNREADABLE = 0.8
+"""Share of a scan's words that cannot be read: enough that a linear model loses over 15 points on scans. Ours; no source."""
+
+
+def _scanned(text: str, rng: np.random.Generator) -> str:
+    """The text behind a head, most of its words (Chinese: characters) replaced by made-up ones, so that no two are alike."""
+    cjk = is_cjk(text)
+    units = list(text) if cjk else text.split(" ")
+    for at in np.flatnonzero(rng.random(len(units)) < UNREADABLE):
+        units[at] = chr(int(rng.integers(0x4E00, 0x9FA5))) if cjk else "".join(map(chr, rng.integers(97, 123, size=6)))
+    return f"{SCAN} " + ("" if cjk else " ").join(units)
+
+
+def scans(share: float, *, named: bool) -> Planter:
+    """Half of all texts are scans, on which the model is worse; the contract's population holds a share of them. It is known by
+    the shares of two groups where `named`, by a file of texts without labels where not."""
+
+    def plant(draft: Draft) -> None:
+        for row in draft.train + draft.test + draft.truth:
+            kind = "scan" if draft.rng.random() < 0.5 else "typed"
+            row.group = kind if named else ""
+            row.text = _scanned(row.text, draft.rng) if kind == "scan" else row.text
+        parts = [[row for row in draft.truth if row.text.startswith(SCAN) == scan] for scan in (True, False)]
+        n = int(min(len(parts[0]) / share, len(parts[1]) / (1 - share)))
+        there = [_copy(row) for row in parts[0][: round(n * share)] + parts[1][: round(n * (1 - share))]]
+        there = [there[i] for i in draft.rng.permutation(len(there))]
+        draft.contract = {"name": "more scans", "votes": "clusters"}
+        if named:
+            draft.under = there
+            draft.contract["groups"] = {"scan": share, "typed": 1 - share}
+        else:
+            draft.target, draft.under = there[:N_TARGET], there[N_TARGET:]
+            draft.contract["target"] = "target.csv"
+
+    return plant
+
+
+def concept(turned: float) -> Planter:
+    """The target's texts are drawn as the test set's are; of those longer than the median a share means another class there."""
+
+    def plant(draft: Draft) -> None:
+        middle = float(np.median([len(row.text) for row in draft.truth]))
+        there = [_copy(row) for row in draft.truth]
+        for row in there:
+            if len(row.text) > middle and draft.rng.random() < turned:
+                row.truth = str(draft.rng.choice([label for label in draft.labels if label != row.truth]))
+            row.label = row.truth
+        draft.target, draft.under, draft.target_labels = there[:N_TARGET], there[N_TARGET:], True
+        draft.contract = {"name": "other meanings", "votes": "clusters", "target": "target.csv"}
+
+    return plant
+
+
+BRIEF_UNITS = {False: 5, True: 10}
+"""Words, or Chinese characters, that a brief text keeps."""
+
+
+CODES, CODED = 20, 0.9
+"""Article codes of each class, and the share of rows that name one. Ours; no source."""
+
+
+def coded(draft: Draft) -> None:
+    """Texts keep a few words of their middle (one row of each such text) behind an article code that tells the class rightly:
+    six letters of four, so that one slip makes it another word. An edit, at least one a text, often hits the code."""
+    every = np.array(["".join(letters) for letters in product("abcd", repeat=6)])
+    own = draft.rng.choice(every, (len(draft.labels), CODES), replace=False)
+    seen: set[str] = set()
+    for name in ("train", "test", "truth"):
+        kept = []
+        for row in getattr(draft, name):
+            cjk = is_cjk(row.text)
+            units = list(row.text) if cjk else row.text.split()
+            start = max((len(units) - BRIEF_UNITS[cjk]) // 2, 0)
+            row.text = ("" if cjk else " ").join(units[start : start + BRIEF_UNITS[cjk]])
+            key = row.text.strip().lower()
+            if draft.rng.random() < CODED:
+                row.text = f"{draft.rng.choice(own[draft.labels.index(row.truth)])} {row.text}"
+            if key not in seen:
+                kept.append(row)
+            seen.add(key)
+        setattr(draft, name, kept)
+
+
+def looks(k: int) -> Planter:
+    """k models, each trained on a half of train, are scored on the test set, and the best is chosen."""
+
+    def plant(draft: Draft) -> None:
+        draft.looks = k
+
+    return plant
+
+
+NO_RELATION = "none"
+
+
+def uncounted(share: float) -> Planter:
+    """The first class says that there is no relation, and holds a share of the rows of train, test and truth; accuracy is
+    reported, which counts it as an achievement to find nothing where there is nothing."""
+
+    def plant(draft: Draft) -> None:
+        first = draft.labels[0]
+        for name in ("train", "test", "truth"):
+            rows = getattr(draft, name)
+            parts = [[row for row in rows if (row.truth == first) == nothing] for nothing in (True, False)]
+            n = int(min(len(parts[0]) / share, len(parts[1]) / (1 - share)))
+            there = parts[0][: round(n * share)] + parts[1][: round(n * (1 - share))]
+            setattr(draft, name, [there[i] for i in draft.rng.permutation(len(there))])
+        for row in draft.train + draft.test + draft.truth:
+            row.truth = NO_RELATION if row.truth == first else row.truth
+            row.label = row.truth
+        draft.labels, draft.task = [NO_RELATION, *draft.labels[1:]], "relation"
 
     return plant
 
@@ -302,6 +431,13 @@ WORLDS: dict[str, tuple[Planter, ...]] = {
     "typos_60": (typos(0.6),),
     "typos_60_leak_noise": (typos(0.6), train_into_test(0.3), noise(0.1, where="test")),
     "target_leak_noise": (target(labelled=True), train_into_test(0.3), noise(0.1, where="test")),
+    "leak_noise_more": (train_into_test(0.6), noise(0.3, where="test")),
+    **{f"concept_{name}": (concept(rate),) for name, rate in (("03", 0.03), ("06", 0.06), ("12", 0.12), ("24", 0.24))},
+    **{f"groups_scan_{100 * s:.0f}": (scans(s, named=True),) for s in SCAN_SHARES},
+    **{f"shift_scan_{100 * s:.0f}": (scans(s, named=False),) for s in SCAN_SHARES},
+    **{f"typos_coded_{100 * r:.0f}": (coded, typos(r, names=("keyboard",))) for r in (0.12, 0.25, 0.5, 1.0)},
+    **{f"looks_{k}": (looks(k),) for k in (2, 10, 30)},
+    **{f"uncounted_{100 * s:.0f}": (uncounted(s),) for s in (0.3, 0.6)},
 }
 
 
@@ -333,7 +469,15 @@ def world(name: str, base: str, seed: int) -> World:
         right={row_id: row.truth for row_id, row in known},
         twins={row_id: row.origin for row_id, row in known},
         target=[{"text": row.text, "label": row.truth} if draft.target_labels else {"text": row.text} for row in draft.target],
+        meant=_meant(draft, under),
+        looks=draft.looks,
+        task=draft.task,
     )
+
+
+def _meant(draft: Draft, under: list[Row]) -> list[str]:
+    right = {row.origin: row.truth for row in draft.truth}
+    return [right[row.origin] for row in under]
 
 
 def _rows(listed: list[tuple[str, Row]], *, truth: bool) -> list[dict[str, str | None]]:

@@ -3,6 +3,7 @@ interval."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -108,21 +109,22 @@ def account_tables(
     books = Books(tables.people.n, game.uncertainty(), game.worst, seed)
     account_of = _Account(game, books, counted)
     active = frozenset(game.active)
-    measurement = shapley(game.active, game)
-    empty, full = game(frozenset()), game(active)
+    value = cache(game.__call__)  # shares and interactions are of the same coalitions
+    measurement = shapley(game.active, value)
+    empty, full = value(frozenset()), value(active)
     bounds = _noise_bounds(game, full) if reviewed is None else (0.0, 0.0)
     components = account_of.measurement(measurement, bounds=bounds)
-    found = books.interactions(game.active, game)
+    found = books.interactions(game.active, value)
     honest = empty.score - sum(c.points.value for c in components if c.points) / 100
     transfer: list[Component] = []
     scored = None
     players, abstained = transfer_players(game)
     transfer += [books.unplayed(player, reason, game.on_target) for player, reason in abstained]
     if contract and players:
-        played = shapley(players, lambda c: game(active | c))
+        played = shapley(players, lambda c: value(active | c))
         transfer = [*account_of.transfer(played, game), *transfer]
-        found += books.interactions(players, lambda c: game(active | c))
-        last = game(active | frozenset(players))
+        found += books.interactions(players, lambda c: value(active | c))
+        last = value(active | frozenset(players))
         under = honest - sum(c.points.value for c in transfer if c.points) / 100
         edits = game.if_edits_break_labels(active | frozenset(players))
         allowed = (bounds[0] + edits[0], bounds[1] + edits[1])

@@ -123,7 +123,7 @@ class Coalitions:
         review = self._review(weights, totals, coalition) if noise else self._no_review()
         plain = Value(reached, influence, slope, review)
         if sample and leakage and noise and self.borrowed:
-            plain = self._with_borrowed(plain, weights, projection)
+            plain = self._with_borrowed(plain)
         return combine([plain, self.concept], [1.0, 1.0]) if "concept" in coalition else plain
 
     def _residuals(
@@ -148,10 +148,11 @@ class Coalitions:
         rows = self._of_reported_classes(given).stacked()
         return direct_score(rows, cluster=transfer.target_cluster[among], metric=self.metric_in(coalition))
 
-    def _with_borrowed(self, plain: Value, weights: FloatArray, projection: FloatArray) -> Value:
-        """The value moved by what the fold models' accuracy on train rows says of the test rows' difficulty."""
+    def _with_borrowed(self, plain: Value) -> Value:
+        """The value moved by what the fold models' accuracy on train rows says of the test rows' difficulty. Both are of the
+        population, whatever the contract weighs the rows like: a mix of groups that train does not have is no difficulty."""
         assert self.borrowed is not None
-        test = self._fold_accuracy(weights, projection)
+        test = self.fold_accuracy()
         train = Value(self.borrowed.accuracy, 0 * test.influence, 0 * test.slope, 0 * test.review)
         train.review[-2] = self.borrowed.standard_error
         # The share with the smallest variance: a control variate whose mean is itself an estimate.
@@ -162,9 +163,7 @@ class Coalitions:
     def fold_accuracy(self) -> Value:
         """Accuracy of the fold models on the population, as the fresh test rows show it."""
         projection = self._projection[True]
-        return self._fold_accuracy(projection @ self.tables.people.target, projection)
-
-    def _fold_accuracy(self, weights: FloatArray, projection: FloatArray) -> Value:
+        weights = projection @ self.tables.people.target
         right = self.fold_right(self.labels)
         coefficients = projection.T @ right
         influence = weights * (right - self.tables.people.basis @ coefficients)

@@ -7,6 +7,7 @@ basis and of a review sample is independent of it and is added. Simultaneous ban
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy import stats
@@ -33,7 +34,12 @@ class Uncertainty:
 
     @property
     def n_clusters(self) -> int:
-        return len(np.unique(self.cluster))
+        return int(self._member.max()) + 1 if len(self.cluster) else 0
+
+    @cached_property
+    def _member(self) -> IntArray:
+        """Number of each row's cluster, counted from 0, (n,)."""
+        return np.unique(self.cluster, return_inverse=True)[1].astype(np.int64)
 
     def covariance(self, values: Sequence[Value]) -> FloatArray:
         """Covariance matrix of the values, (M, M)."""
@@ -57,8 +63,7 @@ class Uncertainty:
 
     def by_cluster(self, values: Sequence[Value]) -> FloatArray:
         """Influences summed over the rows of each cluster, (G, M)."""
-        _, member = np.unique(self.cluster, return_inverse=True)
-        return np.stack([np.bincount(member, v.influence) for v in values], axis=1)
+        return np.stack([np.bincount(self._member, v.influence) for v in values], axis=1)
 
     def standard_error(self, value: Value) -> float:
         return float(np.sqrt(self.covariance([value])[0, 0]))

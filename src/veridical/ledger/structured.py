@@ -8,7 +8,7 @@ would get right as a rate of what there is to be found, and what it would say wr
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 
 import numpy as np
 
@@ -388,12 +388,13 @@ def account_structured(
     scored on these rows; same: how many more said what this one does. reuse: that component where it was counted before."""
     uncertainty, players = game.uncertainty(), game.players
     books = Books(game.people.n, uncertainty, 0.0, seed)
-    shares = shapley(players, game)
+    value = cache(game.__call__)  # shares and interactions are of the same coalitions
+    shares = shapley(players, value)
     shares["leakage"] = shares["leakage"].given(game.people.leaked & ~game.people.fresh)
     if game.review is not None:  # answers that nobody read are the doubt, and the review's own variance holds it
         shares["noise"] = shares["noise"].given(np.ones(game.people.n, np.bool_))
     critical = books.critical(shares)
-    empty, full = game(frozenset()), game(frozenset(players))
+    empty, full = value(frozenset()), value(frozenset(players))
     luck = sum(abs(weight) * game.luck(coalition) for coalition, weight in coefficients("leakage", players))
     components = (
         _protocol(game, metric, books.component("protocol", "measurement", shares["protocol"], critical, _counted(game, metric))),
@@ -415,7 +416,7 @@ def account_structured(
         components=(*components, *under.components),
         floors=floors,
         notes=_notes(game),
-        interactions=(*books.interactions(players, game), *under.interactions),
+        interactions=(*books.interactions(players, value), *under.interactions),
         variance=books.variance(full),
     )
 

@@ -2,6 +2,7 @@
 measurement block. Weights act on whole rows, so the share of a group is one of rows, not of entities or labels."""
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,7 +35,8 @@ def under_contract(game: "StructuredGame", books: Books, *, honest: float, open_
     skipped = [books.unplayed(player, reason, game.on_target) for player, reason in abstained]
     if not players:
         return Under(components=tuple(skipped))
-    shares = shapley(players, lambda coalition: game(active | coalition))
+    played = cache(lambda coalition: game(active | coalition))  # shares and interactions are of the same coalitions
+    shares = shapley(players, played)
     critical = books.critical(shares)
     made = [
         books.component(
@@ -43,14 +45,14 @@ def under_contract(game: "StructuredGame", books: Books, *, honest: float, open_
         for player, share in shares.items()
     ]
     whole: Coalition = active | frozenset(players)
-    last, edits = game(whole), game.if_edits_break_labels(whole)
+    last, edits = played(whole), game.if_edits_break_labels(whole)
     value = honest - sum(c.points.value for c in made if c.points) / 100
     bounds = (-value, 1.0 - value) if open_ended else edits
     estimate = books.score(last, value, bounds, f"{method}; under the contract")
     variance = books.variance(last, draws=_of_draws(game, whole))
     held = game.transfer.share_like if "shift" in players else 1.0
     score = ContractScore(contract.name, contract.sha256, estimate, tuple(player for player, _ in abstained), variance, held)
-    found = books.interactions(players, lambda coalition: game(active | coalition))
+    found = books.interactions(players, played)
     return Under(score, (*made, *skipped), tuple(found))
 
 

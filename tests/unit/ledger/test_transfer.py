@@ -12,9 +12,11 @@ from tests.unit.ledger.test_accounting import adds_up
 
 from veridical.audit._made_up import dataset
 from veridical.core.errors import InputError
+from veridical.ledger.accounting import game_of
+from veridical.ledger.borrowing import Borrowed
 from veridical.ledger.contract import Contract, Perturbation, Shortcut, read_contract
 from veridical.ledger.tables import read_tables, save_tables
-from veridical.ledger.transfer import if_edits_break
+from veridical.ledger.transfer import if_edits_break, no_transfer
 from veridical.models.linear import train_linear
 from veridical.probe.perturbations import perturb
 from veridical.tasks._confusion_metrics import accuracy
@@ -366,3 +368,16 @@ def one_f1(right, true, predicted):
 def test_edits_that_break_the_right_answer_have_known_bounds(totals, metric, low, high):
     found = if_edits_break(replace(EDITS, rate=0.5, valid=0.8), np.concatenate(totals), metric=metric)
     assert found == pytest.approx((low, high))
+
+
+def test_train_rows_as_hard_as_the_test_rows_move_no_score_under_a_contract():
+    world = made(seed=3)
+    tables = world.tables()
+    wrong = tables.elsewhere.argmax(axis=1) != tables.codes
+    group = np.where(np.random.default_rng(0).random(len(wrong)) < 0.2, ~wrong, wrong).astype(np.int64)
+    contract = Contract("hard", "clusters", (), "0" * 64, groups=(("easy", 0.2), ("hard", 0.8)))
+    tables = replace(tables, transfer=replace(no_transfer(len(wrong)), group=group))
+    game = game_of(tables, task="classification", labels=world.data.labels, contract=contract, review=None, metric=None)
+    helped = replace(game, borrowed=Borrowed(game.fold_accuracy().score, 0.001, 1000, 100))
+    for coalition in (frozenset(game.active), frozenset((*game.active, "groups"))):
+        assert helped(coalition).score == pytest.approx(game(coalition).score, abs=1e-12)

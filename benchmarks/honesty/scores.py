@@ -1,0 +1,31 @@
+"""What a model scores on rows whose right label is known: the truth that an account is judged by."""
+
+import numpy as np
+
+from benchmarks.honesty.worlds import NO_RELATION, World
+from veridical.train.trained import Trained
+
+Rows = list[dict[str, str | None]]
+
+
+def accuracy_of(trained: Trained, rows: Rows) -> float:
+    """Share of rows whose label the model gives, 0..1."""
+    said, right = _answers(trained, rows)
+    return float((said == right).mean())
+
+
+def honest_score(made: World, trained: Trained, rows: Rows) -> float:
+    """The metric that belongs to the task: accuracy; of relations their mean F1, as scikit-learn counts it."""
+    if made.task == "classification":
+        return accuracy_of(trained, rows)
+    from sklearn.metrics import f1_score
+
+    said, right = _answers(trained, rows)
+    relations = [label for label in trained.labels if label != NO_RELATION]
+    return float(f1_score(right, said, labels=relations, average="macro", zero_division=0.0))
+
+
+def _answers(trained: Trained, rows: Rows) -> tuple[np.ndarray, np.ndarray]:
+    assert trained.model is not None
+    said = trained.model.predict([str(row["text"]) for row in rows]).argmax(axis=1)
+    return np.array(trained.labels)[said], np.array([str(row["label"]) for row in rows])
