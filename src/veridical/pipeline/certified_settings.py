@@ -105,7 +105,9 @@ class Settings:
         known, whole = names(PACKAGE), not self.config.contract or Path(self.config.contract).is_file()
         ours = whole and self.certificate["veridical"] == __version__
         found = {arm["countermeasure"]: arm["knobs"] for arm in arms}
-        return _plain({name: knobs_of(name, self.config) if ours and name in known else given for name, given in found.items()})
+        now = {name: knobs_of(name, self.config) if ours and name in known else given for name, given in found.items()}
+        plain: dict[str, Any] = _plain(now)
+        return plain
 
     def _input_file(self) -> "list[Claim]":
         """Nothing where the identity of the run is not there."""
