@@ -142,7 +142,7 @@ class Settings:
     def _dtype_known(self, record: Json | None) -> bool:
         """Whether the number format is as it was given; an encoder given `auto` chose one, which the certificate alone holds."""
         given = self.certificate["config"] if record is None else record["config"]
-        return self.certificate["model"] != "encoder" or given["training"]["dtype"] != "auto"
+        return bool(self.certificate["model"] != "encoder" or given["training"]["dtype"] != "auto")
 
     def _counts(self, repair: Json) -> "Claim":
         """Edits and rows by the files of the run folder."""
