@@ -289,7 +289,7 @@ KEPT: dict[str, Change] = {
     "why": lambda r: _arm(r, "set_aside_label_errors").update(why="Gains 10 points over everything."),
     "rows": lambda r: _arm(r, "set_aside_label_errors").update(rows=1),
     "gain": lambda r: _arm(r, "set_aside_label_errors")["gain_over_untouched"].update(value=9.0),
-    "summary": lambda r: r.update(accepted=[], harmless=["set_aside_label_errors"]),
+    "summary": lambda r: r.update(accepted=["made_up"]),
     "n_edits": lambda r: r.update(n_edits=r["n_edits"] + 1),
     "rows_kept": lambda r: r.update(rows_kept=r["rows_kept"] - 1),
     "chosen": lambda r: r.update(chosen="made_up"),

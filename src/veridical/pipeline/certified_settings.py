@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 Json = Mapping[str, Any]
 RUN = "run.json"
-COUNTED = {"n_edits": "edits.parquet", "rows_in": "data.parquet", "rows_kept": "repaired.parquet"}
+COUNTED = {"n_edits": "edits.parquet", "rows_in": "data.parquet"}
 """Number in run.json -> the file that has so many rows."""
 
 
