@@ -174,5 +174,6 @@ def test_a_contract_without_overlap_abstains_and_names_the_weights(
     components = {c["name"]: c for c in json.loads(Path("run/run.json").read_text(encoding="utf-8"))["components"]}
     for name in ("groups", "shift"):
         assert (components[name]["status"], components[name]["points"]) == ("skipped", None)
-        assert "effective rows, fewer than 50; the ten heaviest hold" in components[name]["why"]
+    assert "effective rows, fewer than 50; the ten heaviest hold" in components["groups"]["why"]
+    assert "only 0 of 120 rows of the target are like any test row" in components["shift"]["why"]
     assert "(the first of them: 'r0'" in components["groups"]["why"]

@@ -116,10 +116,9 @@ def account_tables(
     components = account_of.measurement(measurement, bounds=bounds)
     found = books.interactions(game.active, value)
     honest = empty.score - sum(c.points.value for c in components if c.points) / 100
-    transfer: list[Component] = []
     scored = None
     players, abstained = transfer_players(game)
-    transfer += [books.unplayed(player, reason, game.on_target) for player, reason in abstained]
+    transfer = [books.unplayed(player, reason, game.on_target) for player, reason in abstained]
     if contract and players:
         played = shapley(players, lambda c: value(active | c))
         transfer = [*account_of.transfer(played, game), *transfer]

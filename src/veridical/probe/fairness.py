@@ -246,7 +246,9 @@ def _worst(look: Look, metric: str) -> Measure:
         f"{look.groups[worst.group]!r}); interval simultaneous over groups."
     )
     method = "half-median unbiased; clusters resampled, simultaneous"
-    return Measure("worst_group", look.estimate(worst.value, worst.low, worst.high, method=method), "share", about)
+    return Measure(
+        "worst_group", look.estimate(worst.value, worst.low, worst.high, group=worst.group, method=method), "share", about
+    )
 
 
 def _metric_gap(look: Look, nulls: dict[str, FloatArray], metric: str, *, n_tests: int) -> Measure:
@@ -361,12 +363,12 @@ def _of_groups(
 
 
 def _summary(look: Look, measures: Sequence[Measure], own: Sequence[Measure]) -> str:
-    corrected, gap = 100 * measures[0].estimate.value, measures[1]
+    corrected, gap = _said.in_percent(measures[0].estimate), measures[1]
     lowest = min(own, key=lambda measure: measure.estimate.value)
     name, own_score = lowest.name.partition(" of ")[2], _said.in_percent(lowest.estimate)
     differ, at_random = _said.gap_in_points(gap.estimate), 100 * (gap.null or 0.0)
     return (
-        f"{len(look.groups)} groups; the lowest ({name}) at {own_score}, {corrected:.1f} % corrected for having been picked; "
+        f"{len(look.groups)} groups; the lowest ({name}) at {own_score}, corrected for having been picked {corrected}; "
         f"groups differ by {differ}, random groups by {at_random:.1f}."
     )
 

@@ -47,7 +47,8 @@ def test_the_summary_says_the_lowest_groups_own_score_and_rows():
     said = f"the lowest (z) at {100 * own.value:.1f} % [{100 * own.low:.1f}, {100 * own.high:.1f}] (n = {own.n})"
     assert said in found.summary
     assert own.n < 500
-    assert f", {100 * corrected.value:.1f} % corrected for having been picked;" in found.summary
+    assert f", corrected for having been picked {100 * corrected.value:.1f} % [" in found.summary
+    assert corrected.n == own.n
 
 
 def test_false_alarms_stay_rare():

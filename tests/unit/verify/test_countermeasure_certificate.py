@@ -133,5 +133,6 @@ def test_where_none_was_tried_nothing_is_claimed(certified):
     certificate, path = certified
     certificate["countermeasures"]["arms"] = certificate["countermeasures"]["arms"][2:]
     path.unlink()
-    (claim,) = replayed_countermeasures(certificate, path, asked=None)
+    claim, chosen = replayed_countermeasures(certificate, path, asked=None)
     assert (claim.holds, claim.why) == (True, "None was tried, so nothing is claimed.")
+    assert chosen.name == "countermeasure of the repaired model"
