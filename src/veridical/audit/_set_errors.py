@@ -35,7 +35,10 @@ def set_errors(evidence: Evidence, folds: AnswerFolds, *, reach: float, least: i
         beside = by_the_others(held_by, k, text, fold=folds.fold[rows], of_train=of_train, seed=evidence.seed)
         for at, doubt in _doubted(codes, text, beside, reach=reach, given=given):
             found.append(_suspect(int(rows[at]), folds.classes[k], k, bool(codes[at]), doubt, (text[at], beside[at])))
-    return reasons[0] if len(reasons) == len(frequent) else Judged(found, len(rows), folds.n_drawn)
+    if len(reasons) == len(frequent):
+        return reasons[0]
+    judged = f"Labels that could be judged: {len(frequent) - len(reasons)} of {len(folds.classes)}."
+    return Judged(found, len(rows), folds.n_drawn, (judged,) if len(frequent) - len(reasons) < len(folds.classes) else ())
 
 
 def scaled(share: FloatArray, is_given: FloatArray) -> FloatArray:

@@ -106,7 +106,7 @@ def tag_errors(
     against = np.bincount(entity, (best != outside) | ~agrees)[entity] > 0
     doubted = (best != words.given) & agrees & reached & ~((words.given != outside) & (best == outside) & against)
     suspects = _runs(words, folds, both, best, doubted)
-    return Judged(suspects, len(np.unique(words.row)), folds.n_drawn)
+    return Judged(suspects, len(np.unique(words.row[stands >= elsewhere])), folds.n_drawn)
 
 
 def _runs(words: Words, folds: AnswerFolds, both: FloatArray, best: IntArray, doubted: Flags) -> list[Suspect]:

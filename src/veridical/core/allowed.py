@@ -28,6 +28,8 @@ def refuse_settings(settings: Any, *, ranges: Mapping[str, tuple[float, float]])
             raise UnknownName(f"value for {option(field.name)}", str(value), allowed)
         if field.type is int and type(value) is not int:
             raise InputError(f"{option(field.name)} is {value!r}; a whole number is needed. Give one.")
+        if field.type is float and type(value) not in (int, float):
+            raise InputError(f"{option(field.name)} is {value!r}; a number is needed. Give one.")
         if field.name in ranges:
             low, high = ranges[field.name]
             refuse_outside(option(field.name), value, low=low, high=high)

@@ -49,7 +49,7 @@ def unseen(name: str, kind: Kind, said: Said, *, n_clusters: int, needed: int) -
     """A component of which no effect short of the whole scale would be seen. needed: distinct test texts that would do."""
     few = f"Distinct test texts: {n_clusters}, too few to see anything of it; {needed} would show a large effect."
     why = said.why if said.method == NOTHING else f"{said.why} {few}"
-    details = {**said.details, "unseen": True, "needed": needed}
+    details = {**said.details, "unseen": True}
     return Component(name, kind, "skipped", None, None, said.rows, why, details=details)
 
 

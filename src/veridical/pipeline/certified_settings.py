@@ -152,7 +152,7 @@ class Settings:
         now = {name: pq.read_metadata(path).num_rows for name, path in files.items()}
         now["rows_set_aside"] = repair["rows_in"] - repair["rows_kept"]
         apart = {name: repair[name] for name in now}
-        good = "Edits and rows are as many as in the files of the run."
+        good = "Edits and rows are as many as in those files of the run that are there."
         return _claim(f"counts in {RUN}", apart, now, by="The files give", good=good, who=RUN)
 
     def unchecked(self, *, input_checked: bool, rerun: bool) -> tuple[str, ...]:
@@ -172,6 +172,8 @@ class Settings:
             found += [f"why of {arm['countermeasure']}" for arm in tried if not arm["figures"]]
             if not input_checked and stored_identity(self.folder) is None:
                 found.append("data.input_file")
+        else:
+            found += [f"{name} in {RUN}" for name, file in COUNTED.items() if not (self.folder / file).is_file()]
         if self.rows is None:
             found += ["data.train", "data.locked", *(["data.rows", "labels", "n_locked", "skipped"] if bare else [])]
         return tuple(found)

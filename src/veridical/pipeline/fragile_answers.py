@@ -1,12 +1,11 @@
 """Fragility where an answer is more than one label: edits that were seen to cost points become the contract under which
-countermeasures are asked for them. Such tasks take no contract from a user, since their ledger has no components of transfer."""
+countermeasures are asked for them, where the user gave no contract."""
 
 from pathlib import Path
 
 from veridical.core import probe_record
 from veridical.core.atomic_write import write_with
 
-NAME = "edits that cost points"
 DRAWS = 2
 """Edited copies of every locked row: a third would narrow intervals by a few percent and costs a sweep. Ours; no source."""
 
@@ -28,6 +27,6 @@ def write_contract(kinds: tuple[str, ...], path: Path) -> None:
     """The contract that every row arrives with one of these kinds of edit, as a user would write it."""
     text = (
         f"# Written by veridical run: the probe of robustness saw these edits cost points.\n"
-        f"name: {NAME}\nperturbations: {{names: [{', '.join(kinds)}], rate: 1.0, draws: {DRAWS}}}\n"
+        f"name: {' + '.join(kinds)}\nperturbations: {{names: [{', '.join(kinds)}], rate: 1.0, draws: {DRAWS}}}\n"
     )
     write_with(path, lambda target: target.write_text(text, encoding="utf-8"))

@@ -111,12 +111,13 @@ def declared_contract(config: RunConfig) -> "Contract | None":
 
 
 def _diagnosed(folder: Path, found: "Tried", *, ledger: Ledger, config: RunConfig) -> tuple[str, ...]:
-    """What the ledger and the checks diagnosed, and where an answer is more than one label the probe of robustness."""
+    """What the ledger and the checks diagnosed, and where an answer is more than one label the probe of robustness, unless a
+    contract says which edits count."""
     from veridical.pipeline.fragile_answers import costly_edits
     from veridical.pipeline.routing import diagnosed
 
     assert found.looked is not None
-    fragile = structure_of(config.task) is not None and costly_edits(folder)
+    fragile = structure_of(config.task) is not None and not config.contract and costly_edits(folder)
     return (*diagnosed(ledger, found.looked), *(("fragility",) if fragile else ()))
 
 

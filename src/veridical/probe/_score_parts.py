@@ -59,14 +59,13 @@ def recalibrated(ranks: list[IntArray], labels: FloatArray, weights: FloatArray)
     return np.stack(columns, axis=1)
 
 
-def brier_parts(probabilities: FloatArray, ranks: list[IntArray], labels: FloatArray, weights: FloatArray) -> Parts:
-    """Of the Brier score. Shapes: see `recalibrated`."""
-    return _parts(brier_costs, probabilities, recalibrated(ranks, labels, weights), labels, weights)
+def brier_parts(probabilities: FloatArray, made: FloatArray, labels: FloatArray, weights: FloatArray) -> Parts:
+    """Of the Brier score. made: the probabilities recalibrated. Shapes: see `recalibrated`."""
+    return _parts(brier_costs, probabilities, made, labels, weights)
 
 
-def log_parts(probabilities: FloatArray, ranks: list[IntArray], labels: FloatArray, weights: FloatArray) -> Parts:
-    """Of the log loss, nats. Shapes: see `recalibrated`."""
-    made = recalibrated(ranks, labels, weights)
+def log_parts(probabilities: FloatArray, made: FloatArray, labels: FloatArray, weights: FloatArray) -> Parts:
+    """Of the log loss, nats. made: the probabilities recalibrated. Shapes: see `recalibrated`."""
     return _parts(log_costs, probabilities, made / made.sum(axis=1, keepdims=True), labels, weights)
 
 

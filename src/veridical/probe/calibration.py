@@ -30,7 +30,7 @@ from veridical.probe import _clustered
 from veridical.probe._contract import AnswerPart, AnswerToys, Measured, Probe, Toys
 from veridical.probe._read_labels import ReadLabels
 from veridical.probe._said import gap_in_points, in_percent
-from veridical.probe._score_parts import SMALLEST, Costs, brier_costs, brier_parts, log_costs, log_parts, tied
+from veridical.probe._score_parts import SMALLEST, Costs, brier_costs, brier_parts, log_costs, log_parts, recalibrated, tied
 from veridical.probe._share import share_estimate
 from veridical.probe._subject import Subject, subject_of
 from veridical.probe._test_rows import TestRows
@@ -130,14 +130,14 @@ class _Look:
         drawn = drawn + self.luck * self.unknown(labels.mean(costs**2) - values**2)
         return self.estimate(float(np.average(values, weights=self.weights)), drawn, method)
 
-    def unknown(self, variances: FloatArray) -> float:
-        """Standard error of a mean by what rows are that are known in chances alone. variances: of each row, (n,).
+    def unknown(self, variances: FloatArray, kept: IntArray | slice = slice(None)) -> float:
+        """Standard error of a mean by what rows are that are known in chances alone. variances: of each row that is kept.
 
         Twice their variance: a row that was read is one of the sample and stands for unread rows as well, and what it turns out
         to be moves both the same way. With u of a stratum's rows unread and n read the mean varies with (u / n + 1)^2 n = u^2 / n
         + 2 u + n rows' variances, of which the stratum's standard error holds the first and the spread of the rows the last.
         """
-        share = self.weights / self.weights.sum()
+        share = self.weights[kept] / self.weights[kept].sum()
         return float(np.sqrt(2 * (share**2 @ variances.clip(0.0))))
 
 
@@ -169,7 +169,7 @@ def run(subject: Subject, params: Params, rng: np.random.Generator) -> Measured 
         measures, notes = [*given, *after], (*notes, AS_GIVEN)
     else:
         look = _as_read(look, subject.predicted, labels, rng)
-        found = [_error_as_read(look), _overconfidence(look), *_scores(look, subject, labels)]
+        found = [_error_as_read(look), _overconfidence(look), *_scores(look, subject, labels, rng=rng)]
         after, notes = _temperature_measures(look, subject, labels)
         measures, notes = [*found, *after, *_beside(given)], (*notes, _reading(read))
     error = gap_in_points(measures[0].estimate)
@@ -329,23 +329,36 @@ RESAMPLED_PARTS = 200
 """Cluster resamples for the intervals of the parts, each an isotonic fit for every class. Ours; no source."""
 
 
-def _scores(look: _Look, subject: Subject, labels: ReadLabels) -> list[Measure]:
+def _scores(look: _Look, subject: Subject, labels: ReadLabels, *, rng: np.random.Generator | None = None) -> list[Measure]:
     probabilities, found = subject.probabilities, []
     for name, (costs, unit, about) in SCORES.items():
         found.append(Measure(name, look.mean(labels, costs(probabilities), "clusters resampled"), unit, about))
     ranks = tied(probabilities)
 
-    def parts_of(votes: FloatArray) -> list[float]:
-        brier, logs = (taken(probabilities, ranks, labels.labels, votes) for taken in (brier_parts, log_parts))
-        return [part for parts in (brier, logs) for part in (parts.reliability, parts.resolution, parts.uncertainty)]
+    def parts_of(shown: FloatArray, votes: FloatArray) -> list[float]:
+        made = recalibrated(ranks, shown, votes)
+        both = [taken(probabilities, made, shown, votes) for taken in (brier_parts, log_parts)]
+        return [part for parts in both for part in (parts.reliability, parts.resolution, parts.uncertainty)]
 
-    drawn = np.array([parts_of(vote + 1e-300) for vote in look.votes[:RESAMPLED_PARTS]])
+    votes = look.votes[:RESAMPLED_PARTS] + 1e-300
+    drawn = np.array([parts_of(_right_labels(labels, look.shifts[r], rng), vote) for r, vote in enumerate(votes)])
     # A fit on resampled rows, which repeat, follows them closer: the replicates are centred on the value.
-    for (name, about), value, made in zip(PARTS.items(), parts_of(look.weights), drawn.T, strict=True):
+    for (name, about), value, made in zip(PARTS.items(), parts_of(labels.labels, look.weights), drawn.T, strict=True):
         made = np.maximum(made - made.mean() + value, 0.0)
         estimate = look.estimate(max(value, 0.0), made, "isotonic recalibration; clusters resampled, centred")
         found.append(Measure(name, estimate, "share" if name.startswith("brier") else "nats", about))
     return found
+
+
+def _right_labels(labels: ReadLabels, shifts: FloatArray, rng: np.random.Generator | None) -> FloatArray:
+    """One draw of what the right labels are, (n, C): as given where nobody read any (rng: None). shifts: standard errors by which
+    each stratum's share is moved, (H,)."""
+    if rng is None:
+        return labels.labels
+    chances = np.maximum(labels.labels + labels.moves * shifts[labels.stratum, None], 0.0)
+    reached = np.cumsum(chances / chances.sum(axis=1, keepdims=True), axis=1)
+    codes = (rng.random((len(reached), 1)) > reached).sum(axis=1)
+    return np.asarray(np.eye(reached.shape[1])[np.minimum(codes, reached.shape[1] - 1)])
 
 
 def _temperature_measures(look: _Look, subject: Subject, labels: ReadLabels) -> tuple[list[Measure], tuple[str, ...]]:
@@ -371,6 +384,7 @@ def _selective(look: _Look) -> Curve:
         kept = order[: max(1, round(coverage * len(order)))]
         votes, moved = look.votes[:, kept], (look.votes[:, kept] @ look.opened[kept] * look.shifts).sum(axis=1)
         drawn = (votes @ look.right[kept] + moved) / np.maximum(votes.sum(axis=1), 1e-12)
+        drawn = drawn + look.luck * look.unknown(look.right[kept] * (1 - look.right[kept]), kept)
         value = float(np.average(look.right[kept], weights=look.weights[kept]))
         n_clusters = len(np.unique(look.subject.clusters[kept]))
         ends = opened_share(percentile_interval(drawn, value, params.level), value, n=n_clusters, level=params.level)

@@ -19,6 +19,7 @@ from veridical.probe.calibration import (
     _as_read,
     _look,
     _overconfidence,
+    _right_labels,
     log_loss,
     probe,
     run,
@@ -102,6 +103,25 @@ def looked(subject):
 
 def figures(found):
     return {measure.name: measure.estimate for measure in found.measures}
+
+
+def test_what_unread_labels_may_be_lies_in_the_intervals_of_the_parts_and_of_the_curve():
+    noisy, truth, expected = world(1, noise=0.3)
+    few, every = (looked(replace(noisy, read=read_of(noisy, truth, expected, rows=rows))) for rows in (60, N))
+    for name in ("brier_resolution", "log_loss_resolution"):
+        narrow, wide = (figures(found)[name].high - figures(found)[name].low for found in (every, few))
+        assert wide > 1.2 * narrow, name
+    narrow, wide = (found.curves[0].estimates[0].high - found.curves[0].estimates[0].low for found in (every, few))
+    assert wide > 1.2 * narrow
+
+
+def test_right_labels_are_drawn_by_their_chances_and_left_alone_where_nobody_read():
+    chances = np.tile([0.2, 0.8], (4000, 1))
+    labels = ReadLabels(np.arange(4000), chances, np.zeros((4000, 2)), np.zeros(4000, np.int64), 0, 0)
+    drawn = _right_labels(labels, np.zeros(1), np.random.default_rng(0))
+    assert set(np.unique(drawn)) == {0.0, 1.0}
+    assert drawn.mean(axis=0) == pytest.approx([0.2, 0.8], abs=0.02)
+    assert _right_labels(labels, np.zeros(1), None) is labels.labels
 
 
 def test_labels_as_given_are_said_to_be_so():

@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 
-from veridical.probe._score_parts import brier_parts, log_parts, tied
+from veridical.probe._score_parts import brier_parts, log_parts, recalibrated, tied
 
 
 def parts(how, probabilities, codes, weights=None):
     labels = np.eye(probabilities.shape[1])[codes]
-    return how(probabilities, tied(probabilities), labels, np.ones(len(codes)) if weights is None else weights)
+    weights = np.ones(len(codes)) if weights is None else weights
+    return how(probabilities, recalibrated(tied(probabilities), labels, weights), labels, weights)
 
 
 TWO = np.array([[0.8, 0.2]] * 5 + [[0.3, 0.7]] * 5)
