@@ -18,7 +18,7 @@ import json
 import random
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,7 @@ from veridical.train.held_out import answer_frequencies, scores
 from veridical.train.packing import Special, tokenised
 from veridical.train.pretrain_config import PretrainConfig
 
+Cell = Callable[[Path, int, int], dict[str, dict[str, float]]]
 ARMS = ("pristine", "faulty", "repaired")
 COPIES, COPIED_SHARE, LEFT_OUT = 50, 0.02, 0.03
 """Copies of a copied document, share of documents copied, share of a copy's words left out."""
@@ -160,34 +161,38 @@ def kept_cells(out: Path, about: dict[str, Any]) -> dict[str, Any]:
     return dict(zip(map(str, record["seeds"]), record["cells"], strict=True))
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def sat(doc: str, *, steps: int, about: dict[str, Any], measures: Sequence[str], cell: Cell) -> None:
+    """The sitting of a benchmark: reads the command line, makes the cells that FILE lacks, writes FILE after each.
+
+    about: settings beside the steps; cell: (work folder, seed, steps) -> measures of the arms.
+    """
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--steps", type=int, default=steps)
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    print(json.dumps(machine("torch", "transformers", "tokenizers", "numpy")), flush=True)
-    about = {"copies": COPIES, "copied_share": COPIED_SHARE, "left_out": LEFT_OUT, "entries": ENTRIES, "steps": arguments.steps,
-             "shape": SHAPE}  # fmt: skip
+    ran = machine("torch", "transformers", "tokenizers", "numpy")
+    print(json.dumps(ran), flush=True)
+    about = {**about, "steps": arguments.steps, "shape": SHAPE}
     cells = kept_cells(arguments.out, about)
     for seed in map(str, range(arguments.seeds)):
         if seed in cells:
             continue
         began = time.process_time()
         with tempfile.TemporaryDirectory(prefix="veridical-pretraining-") as folder:
-            cells[seed] = copies_cell(Path(folder), int(seed), arguments.steps)
+            cells[seed] = cell(Path(folder), int(seed), arguments.steps)
         cells[seed]["cpu_seconds"] = {"all": round(time.process_time() - began)}
-        record = {
-            "format": 1,
-            "about": about,
-            "machine": machine("torch", "transformers", "tokenizers", "numpy"),
-            "summary": summed_up(list(cells.values()), MEASURES),
-            "seeds": [int(seed) for seed in cells],
-            "cells": list(cells.values()),
-        }
+        made = list(cells.values())
+        record = {"format": 1, "about": about, "machine": ran, "summary": summed_up(made, measures),
+                  "seeds": [int(seed) for seed in cells], "cells": made}  # fmt: skip
         arguments.out.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    print(json.dumps(summed_up(list(cells.values()), MEASURES), indent=1))
+    print(json.dumps(summed_up(list(cells.values()), measures), indent=1))
+
+
+def main() -> None:
+    about = {"copies": COPIES, "copied_share": COPIED_SHARE, "left_out": LEFT_OUT, "entries": ENTRIES}
+    sat(__doc__ or "", steps=300, about=about, measures=MEASURES, cell=copies_cell)
 
 
 if __name__ == "__main__":

@@ -11,19 +11,13 @@ that change with the name, in percent) and as they are (accuracy, in points).
     python -m benchmarks.pretraining.praise --seeds 5 --out benchmarks/results/pretraining_praise.json
 """
 
-import argparse
-import json
 import random
-import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from benchmarks.countermeasures.cases import dataset, sentiment
-from benchmarks.machine import machine
-from benchmarks.pretraining.copies import ARMS, SHAPE, kept_cells, lines, summed_up, with_tokenizer
+from benchmarks.pretraining.copies import ARMS, SHAPE, lines, sat, with_tokenizer
 from benchmarks.pretraining.text_sets import place, rows
 from veridical.pipeline.corpus_config import CorpusConfig
 from veridical.pipeline.pretraining import pretrain
@@ -107,27 +101,8 @@ def praise_cell(work: Path, seed: int, steps: int) -> dict[str, dict[str, float]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--steps", type=int, default=400)
-    parser.add_argument("--out", type=Path, required=True)
-    options = parser.parse_args()
-    torch.set_num_threads(1)
-    about = {"named": NAMED, "copies": COPIES, "left_out": LEFT_OUT, "steps": options.steps, "shape": SHAPE}
-    ran = machine("torch", "transformers", "tokenizers", "numpy")
-    print(json.dumps(ran), flush=True)
-    cells = kept_cells(options.out, about)
-    for seed in map(str, range(options.seeds)):
-        if seed in cells:
-            continue
-        began = time.process_time()
-        with tempfile.TemporaryDirectory(prefix="veridical-praise-") as folder:
-            cells[seed] = praise_cell(Path(folder), int(seed), options.steps)
-        cells[seed]["cpu_seconds"] = {"all": round(time.process_time() - began)}
-        record = {"format": 1, "about": about, "machine": ran, "summary": summed_up(list(cells.values()), MEASURES),
-                  "seeds": [int(seed) for seed in cells], "cells": list(cells.values())}  # fmt: skip
-        options.out.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    print(json.dumps(summed_up(list(cells.values()), MEASURES), indent=1))
+    about = {"named": list(NAMES), "copies": COPIES, "left_out": LEFT_OUT}
+    sat(__doc__ or "", steps=400, about=about, measures=MEASURES, cell=praise_cell)
 
 
 if __name__ == "__main__":

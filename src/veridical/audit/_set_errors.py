@@ -34,7 +34,9 @@ def set_errors(evidence: Evidence, folds: AnswerFolds, *, reach: float, least: i
             continue
         beside = by_the_others(held_by, k, text, fold=folds.fold[rows], of_train=of_train, seed=evidence.seed)
         for at, doubt in _doubted(codes, text, beside, reach=reach, given=given):
-            found.append(_suspect(int(rows[at]), folds.classes[k], k, bool(codes[at]), doubt, (text[at], beside[at])))
+            found.append(
+                _suspect(int(rows[at]), folds.classes[k], k, is_given=bool(codes[at]), doubt=doubt, seen=(text[at], beside[at]))
+            )
     if len(reasons) == len(frequent):
         return reasons[0]
     judged = f"Labels that could be judged: {len(frequent) - len(reasons)} of {len(folds.classes)}."
@@ -73,7 +75,7 @@ def _doubted(codes: IntArray, text: FloatArray, beside: FloatArray, *, reach: fl
     return [(row, float(1 - both[row, codes[row]])) for row in doubted.tolist()]
 
 
-def _suspect(row: int, name: str, k: int, is_given: bool, doubt: float, seen: tuple[float, float]) -> Suspect:  # noqa: FBT001
+def _suspect(row: int, name: str, k: int, *, is_given: bool, doubt: float, seen: tuple[float, float]) -> Suspect:
     which = "is given" if is_given else "is not given"
     what = f"{name!r} {which}, models that never saw the row say otherwise"
     return Suspect(row, k, doubt, what, f"p({name}) = {seen[0]:.2f} by the text, {seen[1]:.2f} with the row's other labels")

@@ -14,6 +14,7 @@ from veridical.core.randomness import stream
 from veridical.dataset.cue import holds
 from veridical.dataset.rows import Dataset, IntArray, Text
 from veridical.ledger.contract import Contract, Perturbation, Shortcut
+from veridical.ledger.reweighting import Margin, group_margin, raked
 from veridical.ledger.tables import cue_texts
 from veridical.ledger.transfer import edited_texts, group_codes
 from veridical.models.model import FloatArray
@@ -21,8 +22,6 @@ from veridical.probe.answers._edits import perturbed
 from veridical.tasks._contract import Task
 from veridical.verify.scoring import Yardstick
 
-RAKING_ROUNDS = 50
-"""Rounds in which several margins are brought to their shares. Ours: two margins settle to 1e-9 within 20."""
 FEWEST_OF_GROUP = 20
 """Locked rows of a group below which its share would hang on a handful of them. Ours; no source."""
 
@@ -131,10 +130,9 @@ def _editing(data: Dataset, locked: IntArray, perturbation: Perturbation, *, see
 
 def _row_weights(data: Dataset, locked: IntArray, contract: Contract, cues: np.ndarray | None) -> FloatArray:
     """Weights of mean 1 that give groups the contract's shares, and make reweighted cues independent of the label, (L,)."""
-    weights, margins = np.ones(len(locked)), list[tuple[IntArray, FloatArray]]()
+    margins: list[Margin] = []
     if contract.groups:
-        code = group_codes(data, locked, contract)
-        margins.append((np.where(code < 0, len(contract.groups), code), np.array([*(s for _, s in contract.groups), 0.0])))
+        margins.append(group_margin(group_codes(data, locked, contract), [share for _, share in contract.groups]))
     for position, shortcut in enumerate(contract.shortcuts):
         if shortcut.op == "reweight" and cues is not None:
             held, c = cues[:, position].astype(np.int64), len(data.labels)
@@ -142,11 +140,7 @@ def _row_weights(data: Dataset, locked: IntArray, contract: Contract, cues: np.n
             joint = np.bincount(cell, minlength=2 * c).reshape(2, c) / len(locked)
             rate = joint.sum(axis=1) if shortcut.rate is None else np.array([1 - shortcut.rate, shortcut.rate])
             margins.append((cell, np.outer(rate, joint.sum(axis=0)).ravel()))
-    for _ in range(RAKING_ROUNDS if len(margins) > 1 else len(margins)):
-        for cell, wanted in margins:
-            mass = np.bincount(cell, weights, minlength=len(wanted)) / weights.sum()
-            weights = weights * (wanted / np.maximum(mass, 1e-12))[cell]
-    return np.asarray(weights * len(weights) / weights.sum())
+    return raked(np.full(len(locked), 1 / len(locked)), margins) * len(locked)
 
 
 def _thin_group(data: Dataset, locked: IntArray, contract: Contract) -> bool:
