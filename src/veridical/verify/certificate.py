@@ -9,6 +9,7 @@ from typing import Any
 from veridical.core.errors import InputError
 from veridical.core.run_record import Arm, RepairRecord, RoutedArm
 from veridical.ledger.contract import Contract
+from veridical.verify.certificate_shape import CERTIFICATE, LATER, misfit
 from veridical.verify.countermeasure_arms import Routing
 from veridical.verify.countermeasure_verdict import LOCKED, Judged, Trial
 from veridical.verify.figures import Figures
@@ -17,13 +18,6 @@ from veridical.verify.verdict import ALPHA, MARGIN
 FILE, FORMAT = "certificate.json", 2
 READABLE = (1, 2)
 """Formats that can be checked; the first says nothing of countermeasures."""
-NEEDED = (
-    *("veridical", "versions", "config", "model", "metric", "votes", "labels", "seed", "seeds", "one_fit", "data", "margins"),
-    *("skipped", "arms", "n_locked", "looks"),
-)
-"""What stands in every certificate."""
-NEEDED_LATER = ("trained_with", "countermeasures")
-"""What the first format did not have."""
 LOG_LOSS_MARGIN = 0.02
 """Nats of log loss that count as not worse. Ours; no source."""
 RECALL_MARGIN = 2.0
@@ -175,9 +169,9 @@ def read_certificate(path: Path) -> dict[str, Any]:
         raise InputError(
             f"{path} has format {got!r}; this veridical reads certificates of format 1 and {FORMAT}. Run again with --fresh."
         )
-    lacking = [name for name in NEEDED if name not in found] + [n for n in NEEDED_LATER if found["format"] > 1 and n not in found]
-    if lacking:
-        raise InputError(f"{path} lacks {', '.join(lacking)}, which every certificate has. Copy it again from the run.")
+    wrong = misfit(found, CERTIFICATE if found["format"] == 1 else CERTIFICATE | LATER)
+    if wrong:
+        raise InputError(f"{path}: {wrong}. No certificate that veridical wrote is like that; copy it again from the run.")
     if own_hash(found) != found["sha256"]:
         raise InputError(
             f"{path} was changed after it was written: its content no longer gives its sha256. Copy it again from the run."
