@@ -18,9 +18,16 @@ RECIPES_TRIED = ("deepwordbug", "pwws")
 N_TEST, N_ATTACKED, N_LEARNED, BUDGET = 1000, 200, 1000, 100
 """Test rows; of these attacked; train rows attacked for the file of examples; different inputs asked about one row."""
 CONFIG = TrainConfig(epochs=3, max_length=64, validation_share=0.0)
-ARMS = ("attack_examples", "fgm")
-ROUNDS = tuple(f"attack_examples of attacks, round {n}" for n in (1, 2, 3))
-"""Train rows as attacks on the plain model end; from the second on, beside them, as attacks on the model of the round before."""
+READ = ("spelling", "common_synonyms")
+"""What stays with the model, so that attacks go through it."""
+ARMS = {"attack_examples": ("attack_examples",), "fgm": ("fgm",), **{name: (name,) for name in READ}, " + ".join(READ): READ}
+"""Arm -> its countermeasures."""
+N_ROUNDS = 3
+ALONE, BOTH = "attack_examples of attacks", " + ".join((*READ, "attack_examples of attacks"))
+SERIES = {ALONE: (), BOTH: READ}
+"""Rounds: train rows as attacks on the model without rounds end, learned beside them; from the second on also as attacks on the
+model of the round before. What stands beside them in every round."""
+ROUNDS = tuple(f"{name}, round {n}" for name in SERIES for n in range(1, N_ROUNDS + 1))
 Attacked = dict[str, list[tuple[int, str]]]
 
 
@@ -46,15 +53,16 @@ def attacked(data: Path, work: Path, seed: int, size: int) -> dict[str, float]:
     chosen = [asked[i] for i in stream(0, "attacked").permutation(len(asked))[:N_ATTACKED]]
     world = dataset(learned, asked)
     models: dict[str, Any] = {"plain": train(world, model="minilm", config=CONFIG, seed=seed)}
-    for name in ARMS:
-        models[name] = train(world, model="minilm", config=CONFIG, countermeasures=[name], seed=seed)
+    for name, arm in ARMS.items():
+        models[name] = train(world, model="minilm", config=CONFIG, countermeasures=arm, seed=seed)
     work.mkdir(parents=True, exist_ok=True)
-    file, against = work / f"attacked_{seed}.csv", "plain"
-    file.unlink(missing_ok=True)
-    for name in ROUNDS:
-        _write_examples(file, models[against].model, learned, world.labels)
-        arm = [f"attack_examples:file={file}"]
-        models[name], against = train(world, model="minilm", config=CONFIG, countermeasures=arm, seed=seed), name
+    for name, beside in SERIES.items():
+        file, against = work / f"attacked_{seed}_{len(beside)}.csv", models[" + ".join(beside) or "plain"]
+        file.unlink(missing_ok=True)
+        for n in range(1, N_ROUNDS + 1):
+            _write_examples(file, against.model, learned, world.labels)
+            arm = (*beside, f"attack_examples:file={file}")
+            against = models[f"{name}, round {n}"] = train(world, model="minilm", config=CONFIG, countermeasures=arm, seed=seed)
     cell: dict[str, float] = {}
     test = world.rows("test")
     for name, done in models.items():

@@ -148,18 +148,27 @@ def imbalance(data: Path, _work: Path, seed: int, planted: bool) -> World:
 
 def typos(data: Path, _work: Path, seed: int, _planted: bool) -> World:
     """Test rows as they are, and with slips of the probe, which are not those that attack_examples makes."""
+    return _edited_test(data, seed, kind="keyboard", name="typos")
+
+
+def synonyms(data: Path, _work: Path, seed: int, _planted: bool) -> World:
+    """Test rows as they are, and with words of the same meaning, drawn by the probe from the installed thesaurus."""
+    return _edited_test(data, seed, kind="synonyms", name="synonyms")
+
+
+def _edited_test(data: Path, seed: int, *, kind: str, name: str) -> World:
     from veridical.probe.perturbations import edited
 
     rows = sentiment(data, seed)[: 800 + N_TEST]
-    test, rng = rows[800:], stream(seed, "typos")
-    slipped = [(str(edited(text, "keyboard", rng, strength=STRENGTH)), label) for text, label in test]
+    test, rng = rows[800:], stream(seed, name)
+    changed = [(str(edited(text, kind, rng, strength=STRENGTH)), label) for text, label in test]
 
     def judge(trained: Trained, seen: Dataset) -> dict[str, float]:
         hit = right(trained, seen)
         clean = float(hit[: len(test)].mean())
         return {"score": float(hit[len(test) :].mean()), "clean": clean, "without": clean}
 
-    return World(dataset(rows[:800], [*test, *slipped]), judge)
+    return World(dataset(rows[:800], [*test, *changed]), judge)
 
 
 def few(data: Path, _work: Path, seed: int, _planted: bool) -> World:
@@ -281,10 +290,19 @@ CASES = {
         "800 UCI sentences, test rows with slips in 30 % of the words",
         "accuracy",
         typos,
-        ("fgm", "pgd", "freelb", "vat", "r3f", "attack_examples", "feature_gan"),
+        ("fgm", "pgd", "freelb", "vat", "r3f", "attack_examples", "feature_gan", "spelling"),
         epochs=3,
         twin=False,
         clean="accuracy on the same test rows without slips",
+    ),
+    "synonyms": Case(
+        "800 UCI sentences, test rows with other words of the same meaning in 30 % of the words",
+        "accuracy",
+        synonyms,
+        ("common_synonyms",),
+        epochs=3,
+        twin=False,
+        clean="accuracy on the same test rows as they are",
     ),
     "few": Case(
         "300 UCI sentences",

@@ -1,5 +1,6 @@
 """The data set every stage passes on: one Arrow table of rows, never edited in place."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -99,3 +100,14 @@ class Dataset:
     def with_column(self, name: str, values: list[str | None]) -> "Dataset":
         position = self.table.schema.get_field_index(name)
         return replace(self, table=self.table.set_column(position, SCHEMA.field(name), pa.array(values, pa.string())))
+
+    def with_inputs(self, rows: IntArray, inputs: Sequence[Text]) -> "Dataset":
+        """The same data set with these texts, or pairs of texts, at `rows`."""
+        firsts, seconds = list(self.texts), None if self.seconds is None else list(self.seconds)
+        for row, text in zip(rows.tolist(), inputs, strict=True):
+            if isinstance(text, str):
+                firsts[row] = text
+            elif seconds is not None:
+                firsts[row], seconds[row] = text
+        changed = self.with_column("text", list(firsts))
+        return changed if seconds is None else changed.with_column("second", list(seconds))

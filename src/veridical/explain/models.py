@@ -16,6 +16,7 @@ from veridical.explain.logistic import Logistic, of_head, standardised
 from veridical.explain.validation import ValidationParams, validated
 from veridical.models.encoder import EncoderModel
 from veridical.models.frozen_features import Float32, fit_head
+from veridical.models.lexical_normalisation import read_through
 from veridical.models.linear import LinearModel, LinearParams, fit_linear, weighted
 from veridical.models.model import FloatArray
 from veridical.models.text_features import hashed
@@ -68,8 +69,8 @@ class TracedLinear:
         rows, params = self.data.rows("train"), LinearParams(c=self.c)
         codes, labels = self.data.codes[rows], self.data.labels
         named = tuple(called(text) for text in self.countermeasures)
-        learned = as_learned(self.data, rows, named, seed=seed)
-        features = hashed([*learned.inputs(rows), *asked.inputs])
+        learned, normalisers = as_learned(self.data, rows, named, seed=seed)
+        features = hashed([*learned.inputs(rows), *read_through(asked.inputs, normalisers)])
         mine, theirs = np.arange(len(rows)), np.arange(len(rows), features.matrix.shape[0])
         columns = np.searchsorted(features.hashes, self.model.hashes)
         seen = weighted(features.matrix[:, columns], self.model.idf).astype(np.float64)

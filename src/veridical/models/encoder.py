@@ -14,6 +14,7 @@ from veridical.core.atomic_write import write_json
 from veridical.core.errors import InputError
 from veridical.core.progress import Progress, silent
 from veridical.dataset.rows import Text
+from veridical.models.lexical_normalisation import LexicalNormaliser, load_normalisers, read_through, save_normalisers
 from veridical.models.linear import softmax
 from veridical.models.model import FloatArray
 from veridical.models.tokens import Tokens, tokenise
@@ -40,6 +41,8 @@ class EncoderModel:
     """Tuning method and its params where its tensors stay beside the encoder's own; None where the encoder is all there is."""
     markers: tuple[str, ...] = ()
     """Marks that are tokens of their own, and from whose states it answers; empty: the mean of all states."""
+    normalisers: tuple[LexicalNormaliser, ...] = ()
+    """What it reads every text through, one after the other."""
     kind: str = "encoder"
 
     def tokens(self, inputs: Sequence[Text]) -> Tokens:
@@ -48,7 +51,7 @@ class EncoderModel:
                 f"This model was trained on {'pairs of texts' if self.pair else 'single texts'}, and the rows hold "
                 f"{'single texts' if self.pair else 'pairs'}. Name the text columns it was trained with (--text, --second)."
             )
-        return tokenise(self.tokenizer, inputs, max_length=self.max_length)
+        return tokenise(self.tokenizer, read_through(inputs, self.normalisers), max_length=self.max_length)
 
     def predict(self, inputs: Sequence[Text]) -> FloatArray:
         """Class probabilities, (N, C)."""
@@ -73,6 +76,7 @@ class EncoderModel:
         save_network(folder, self.network, self.tokenizer)
         about = {"format": 1, "kind": self.kind, "labels": list(self.labels), "max_length": self.max_length, "pair": self.pair}
         added: dict[str, Any] = {"markers": list(self.markers)} if self.markers else {}
+        added |= save_normalisers(folder, self.normalisers)
         added |= {} if self.beside is None else {"tuning": {"method": self.beside[0], "params": self.beside[1]}}
         write_json(folder / "model.json", {**about, "dtype": self.dtype, "attention": self.attention, "base": self.base, **added})
 
@@ -107,6 +111,7 @@ def load_encoder_model(folder: Path) -> EncoderModel:
         base=about["base"],
         beside=None if beside is None else (beside["method"], beside["params"]),
         markers=markers,
+        normalisers=load_normalisers(folder, about),
     )
 
 

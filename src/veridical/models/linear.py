@@ -18,6 +18,7 @@ import scipy.sparse as sp
 from veridical.core.atomic_write import write_json, write_with
 from veridical.core.errors import InputError
 from veridical.dataset.rows import IntArray, Text
+from veridical.models.lexical_normalisation import LexicalNormaliser, load_normalisers, read_through, save_normalisers
 from veridical.models.model import FloatArray
 from veridical.models.text_features import U64, HashedText, aligned, hashed
 
@@ -45,10 +46,12 @@ class LinearModel:
     idf: npt.NDArray[np.float32]
     weights: npt.NDArray[np.float32]
     bias: FloatArray
+    normalisers: tuple[LexicalNormaliser, ...] = ()
+    """What it reads every text through, one after the other."""
     kind: str = "linear"
 
     def predict(self, inputs: Sequence[Text]) -> FloatArray:
-        return self.predict_features(aligned(inputs, self.hashes))
+        return self.predict_features(aligned(read_through(inputs, self.normalisers), self.hashes))
 
     def predict_features(self, counts: sp.csr_matrix) -> FloatArray:
         """Probabilities (N, C) from counts whose columns are `hashes`."""
@@ -68,7 +71,8 @@ class LinearModel:
             "bias": self.bias,
         }
         write_with(folder / "model.safetensors", lambda path: save_file(tensors, str(path)))
-        write_json(folder / "model.json", {"format": 1, "kind": self.kind, "labels": list(self.labels)})
+        about = {"format": 1, "kind": self.kind, "labels": list(self.labels)}
+        write_json(folder / "model.json", about | save_normalisers(folder, self.normalisers))
 
 
 def load_linear(folder: Path) -> LinearModel:
@@ -80,7 +84,8 @@ def load_linear(folder: Path) -> LinearModel:
     if set(tensors) != {"hashes", "idf", "weights", "bias"} or len(tensors["bias"]) != len(about["labels"]):
         raise InputError(f"{folder}: model.json and model.safetensors do not belong to one linear model. Train it again.")
     hashes = tensors["hashes"].view(np.uint64)
-    return LinearModel(tuple(about["labels"]), hashes, tensors["idf"], tensors["weights"], tensors["bias"])
+    normalisers = load_normalisers(folder, about)
+    return LinearModel(tuple(about["labels"]), hashes, tensors["idf"], tensors["weights"], tensors["bias"], normalisers)
 
 
 def weighted(counts: sp.csr_matrix, idf: npt.NDArray[np.float32]) -> sp.csr_matrix:

@@ -13,6 +13,8 @@ from veridical.dataset.rows import IntArray, Text
 Ids = npt.NDArray[np.int32]
 BLOCK = 10_000
 """Texts handed to the tokenizer at once."""
+BEGINNINGS = ("▁", "Ġ")
+"""Marks of a token that begins a word: of SentencePiece, of byte-level BPE."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -83,3 +85,12 @@ def cut_by_tokens(rows: IntArray, lengths: IntArray, *, token_budget: int) -> li
             runs.append(rows[start:position])
             start, longest = position, length
     return [*runs, rows[start:]] if len(rows) else []
+
+
+def whole_words(tokenizer: Any) -> tuple[str, ...]:
+    """Words of two letters or more that a tokenizer has as one token, case folded, in the order of its vocabulary. Where tokens
+    carry a mark of a word's beginning, those that carry it; a few of them are beginnings only, which nothing tells apart."""
+    tokens = [token for token, _ in sorted(tokenizer.get_vocab().items(), key=lambda item: item[1])]
+    marked = [token[1:] for token in tokens if token.startswith(BEGINNINGS)]
+    found = marked or tokens
+    return tuple(dict.fromkeys(token.casefold() for token in found if len(token) > 1 and token.isalpha()))

@@ -70,12 +70,13 @@ def linear_arms(evidence: "Evidence", *, config: RunConfig) -> "Fit":
 
     def fit(rows: "IntArray", codes: "IntArray", weights: "FloatArray | None", seed: int) -> "Predict":
         arm = _arm(data, rows, codes)
-        read = as_learned(arm, rows, named, seed=seed)
+        read, normalisers = as_learned(arm, rows, named, seed=seed)
         own = linear_weights(read, rows, named, given=weights, c=c, seed=seed)
         if read is arm:
             return plain(rows, codes, own, seed)
         features, params = hashed(read.inputs(rows)), LinearParams(c=c)
         model = fit_linear(features, codes, labels=data.labels, weights=own, seed=seed, params=params)
+        model = replace(model, normalisers=normalisers)
         return lambda chosen: model.predict(data.inputs(chosen))
 
     return fit

@@ -138,6 +138,9 @@ def _attacked(
     if recipe.needs_gradients and queries.model.kind != "encoder":
         notes.append(f"{name} was not tried: it needs the gradients of an encoder.")
         return None
+    if recipe.needs_gradients and getattr(queries.model, "normalisers", None):
+        notes.append(f"{name} was not tried: the model reads words as others, so gradients do not lead to words as written.")
+        return None
     lacking = recipe.missing(sample.inputs)
     if lacking:
         notes.append(f"{name} was not tried. {lacking}")

@@ -14,12 +14,14 @@ import pyarrow as pa
 from veridical.core.errors import InputError
 from veridical.dataset.grouping import GroupParams, are_strata
 from veridical.dataset.rows import Dataset, IntArray, Text
+from veridical.models.lexical_normalisation import LexicalNormaliser
 from veridical.models.model import FloatArray
 from veridical.train.batching import Batch
 from veridical.train.trained import Trained
 
 JOINTS = (
     "rewritten",
+    "normaliser",
     "row_weights",
     "network",
     "rates",
@@ -172,6 +174,8 @@ class Countermeasure:
 
     rewritten: (data, positions of the training and validation rows, params, random stream) -> data whose texts there read
     otherwise; all other joints meet that data, and answers to the texts as given are asked for at the end.
+    normaliser: (texts of the training and validation rows as rewritten, words that the tokenizer has whole, params) ->
+        LexicalNormaliser or None; the model reads every text through it, in training and ever after.
     prepare: (codes (N,) of the training rows, number of classes, params) -> params that the other joints get.
     texts: (params) -> inputs, as many as wanted, that `beside` and `begin` may read; tokenised once.
     begin: (Start, params) -> params that the joints of steps get; made anew when a training resumes.
@@ -208,6 +212,7 @@ class Countermeasure:
     lacking: Callable[[Any], str | None] | None = None
     """(params) -> a sentence where they lack what only a user can name, so that it is refused before any work."""
     rewritten: Callable[[Dataset, IntArray, Any, np.random.Generator], Dataset] | None = None
+    normaliser: Callable[[Sequence[Text], Sequence[str], Any], LexicalNormaliser | None] | None = None
     study: Callable[[Study, Any], Any] | None = None
     prepare: Callable[[IntArray, int, Any], Any] | None = None
     texts: Callable[[Any], Sequence[Text]] | None = None

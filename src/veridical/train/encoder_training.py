@@ -22,6 +22,7 @@ from veridical.core.surroundings import threads as usable_threads
 from veridical.dataset.rows import Dataset, IntArray, Text
 from veridical.models._encoder_network import EncoderClassifier, classifier, layers, open_encoder, open_tokenizer
 from veridical.models.encoder import EncoderModel
+from veridical.models.lexical_normalisation import LexicalNormaliser, read_through
 from veridical.models.model import FloatArray
 from veridical.models.tokens import Tokens, tokenise
 from veridical.models.weights import Weights, language_warning
@@ -58,6 +59,8 @@ class Request:
     folder: Path | None
     progress: Progress
     watcher: Watcher | None = None
+    normalisers: tuple[LexicalNormaliser, ...] = ()
+    """What the model reads texts through; the texts of `data` have been."""
 
 
 def first_training(request: Request, *, name: str, epochs: int, part: int) -> Request:
@@ -103,7 +106,7 @@ def train_encoder(request: Request) -> Trained:
                 accelerator=accelerator,
                 checkpoint=CheckpointFile(folder / "checkpoint.safetensors", identity) if folder else None,
                 progress=request.progress,
-                texts=texts_of(countermeasures, tokenizer, max_length=config.max_length),
+                texts=texts_of(request, countermeasures, tokenizer),
                 watcher=request.watcher,
                 metric=task.metric(config.select_by, data.labels),
                 targets=targets,
@@ -123,10 +126,10 @@ def train_encoder(request: Request) -> Trained:
     )  # fmt: skip
 
 
-def texts_of(countermeasures: Named, tokenizer: Any, *, max_length: int) -> dict[str, Tokens]:
+def texts_of(request: Request, countermeasures: Named, tokenizer: Any) -> dict[str, Tokens]:
     """What each countermeasure brings to be read, by its name."""
-    brought = {name: list(c.texts(c.params)) for name, c in countermeasures if c.texts}
-    return {name: tokenise(tokenizer, texts, max_length=max_length) for name, texts in brought.items()}
+    brought = {name: read_through(c.texts(c.params), request.normalisers) for name, c in countermeasures if c.texts}
+    return {name: tokenise(tokenizer, texts, max_length=request.config.max_length) for name, texts in brought.items()}
 
 
 def _network(request: Request, joints: Named, kind: Any) -> EncoderClassifier:
@@ -156,6 +159,7 @@ def _as_model(
         base=f"{request.weights.name} {request.weights.sha256}",
         beside=beside_of(request.config),
         markers=markers,
+        normalisers=request.normalisers,
     )
 
 

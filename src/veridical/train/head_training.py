@@ -41,6 +41,7 @@ def train_head(request: Request) -> Trained:
     model = EncoderModel(
         labels=data.labels, network=network, tokenizer=tokenizer, max_length=config.max_length, pair=data.seconds is not None,
         dtype=dtype, attention=attention, base=f"{request.weights.name} {request.weights.sha256}",
+        normalisers=request.normalisers,
     )  # fmt: skip
     return Trained(
         model=model,

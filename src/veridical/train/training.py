@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from veridical.core.errors import InputError
 from veridical.core.progress import Progress, silent
 from veridical.core.randomness import stream
 from veridical.dataset.rows import Dataset, IntArray
+from veridical.models.lexical_normalisation import LexicalNormaliser, read_through
 from veridical.models.model import FloatArray
 from veridical.train._contract import (
     Countermeasure,
@@ -27,7 +29,10 @@ from veridical.train.config import DEFAULTS, TrainConfig
 from veridical.train.trained import Trained
 from veridical.train.watching import Watcher
 
-WITHOUT_STEPS = ("rewritten", "row_weights")
+if TYPE_CHECKING:
+    from veridical.train.encoder_training import Request
+
+WITHOUT_STEPS = ("rewritten", "normaliser", "row_weights")
 """Joints that a model fitted at once meets too."""
 FOLDS = 5
 """Parts of the train rows, each answered by a linear model of the others, where a countermeasure asks for answers. Ours."""
@@ -64,48 +69,77 @@ def train(
     if len(train_rows) < 2 or len(np.unique(data.codes[train_rows])) < 2 or data.codes[train_rows].min() < 0:
         raise InputError("Training needs at least two labelled train rows of two classes. Check the label column and the split.")
     if model == "linear":
-        read = as_learned(data, train_rows, named, seed=seed)
+        read, normalisers = as_learned(data, train_rows, named, seed=seed)
         own = _given(data, train_rows, weights)
-        fitted = _train_linear(read, train_rows, named, given=own, c=config.linear_c, seed=seed, progress=progress)
-        return _as_given(fitted, data, read)
+        fitted = _train_linear(
+            read, train_rows, named, given=own, c=config.linear_c, seed=seed, progress=progress, normalisers=normalisers
+        )
+        return _as_given(fitted, data, read, normalisers)
     from veridical.models.weights import require_neural, resolve
 
     found = resolve(model)
     require_neural(f"--model {model}")
-    from veridical.train.encoder_training import Request, first_training, train_encoder
-    from veridical.train.head_training import train_head
+    from veridical.train.encoder_training import Request
 
     train_rows, valid_rows = validation_part(data, clusters=clusters, share=config.validation_share, seed=seed)
     valid_rows = valid_rows[data.codes[valid_rows] >= 0]
     given = _given(data, train_rows, weights)
     kept = Path(folder) if folder else None
-    read = as_learned(data, np.concatenate([train_rows, valid_rows]), named, seed=seed)
-    request = Request(read, found, train_rows, valid_rows, given, named, config, seed, kept, progress, watcher)
-    trainer = train_head if config.method().tuning.cached else train_encoder
+    learned = np.concatenate([train_rows, valid_rows])
+    read, normalisers = as_learned(data, learned, named, seed=seed, vocabulary=_vocabulary(named, found.folder))
+    request = Request(read, found, train_rows, valid_rows, given, named, config, seed, kept, progress, watcher, normalisers)
+    return _as_given(_train_encoder(request), data, read, normalisers)
+
+
+def _vocabulary(named: Named, weights: Path) -> tuple[str, ...]:
+    """Words that the tokenizer has whole; not looked for where no countermeasure asks."""
+    from veridical.models._encoder_network import open_tokenizer
+    from veridical.models.tokens import whole_words
+
+    return whole_words(open_tokenizer(weights)) if any(c.normaliser for _, c in named) else ()
+
+
+def _train_encoder(request: "Request") -> Trained:
+    """All of it or its head, after whatever trainings its countermeasures learn from."""
+    from veridical.train.encoder_training import first_training, train_encoder
+    from veridical.train.head_training import train_head
+
+    trainer = train_head if request.config.method().tuning.cached else train_encoder
 
     def study(name: str) -> Study:
         def first(epochs: int, *, changed: Dataset | None = None, part: int = 0) -> Trained:
             own = first_training(request, name=name, epochs=epochs, part=part)
             return trainer(own if changed is None else replace(own, data=changed))
 
-        return Study(read, train_rows, first, lambda epochs: first(epochs).probabilities, seed)
+        return Study(request.data, request.train, first, lambda epochs: first(epochs).probabilities, request.seed)
 
-    return _as_given(trainer(replace(request, countermeasures=studied(named, study))), data, read)
+    return trainer(replace(request, countermeasures=studied(request.countermeasures, study)))
 
 
-def as_learned(data: Dataset, rows: IntArray, named: Named, *, seed: int) -> Dataset:
-    """The data as it is learned from: texts of the training and validation rows as countermeasures have them read."""
+def as_learned(
+    data: Dataset, rows: IntArray, named: Named, *, seed: int, vocabulary: Sequence[str] = ()
+) -> tuple[Dataset, tuple[LexicalNormaliser, ...]]:
+    """The data as it is learned from, and what the model must read texts through: texts of the training and validation rows
+    (`rows`) as countermeasures have them rewritten, then all texts as they have them read. vocabulary: words that the tokenizer
+    has whole, commonest first."""
     for name, countermeasure in named:
         if countermeasure.rewritten:
             data = countermeasure.rewritten(data, rows, countermeasure.params, stream(seed, f"{name}/rewritten"))
-    return data
+    normalisers: list[LexicalNormaliser] = []
+    for _, countermeasure in named:
+        if countermeasure.normaliser:
+            found = countermeasure.normaliser(data.inputs(rows), vocabulary, countermeasure.params)
+            if found is not None:
+                data = data.with_inputs(np.arange(len(data)), read_through(data.inputs(), [found]))
+                normalisers.append(found)
+    return data, tuple(normalisers)
 
 
-def _as_given(done: Trained, data: Dataset, read: Dataset) -> Trained:
+def _as_given(done: Trained, data: Dataset, read: Dataset, normalisers: Sequence[LexicalNormaliser]) -> Trained:
     """What was trained on rewritten texts, with its probabilities for the texts as given."""
     if read is data:
         return done
-    pairs = zip(data.inputs(), read.inputs(), strict=True)
+    pairs = zip(read_through(data.inputs(), normalisers), read.inputs(), strict=True)
     changed = np.array([row for row, (given, other) in enumerate(pairs) if given != other], np.int64)
     if not len(changed):
         return done
@@ -211,8 +245,17 @@ def cut_validation(data: Dataset, *, clusters: IntArray | None, share: float, se
 
 
 def _train_linear(
-    data: Dataset, rows: IntArray, named: Named, *, given: FloatArray | None, c: float, seed: int, progress: Progress
+    data: Dataset,
+    rows: IntArray,
+    named: Named,
+    *,
+    given: FloatArray | None,
+    c: float,
+    seed: int,
+    progress: Progress,
+    normalisers: tuple[LexicalNormaliser, ...] = (),
 ) -> Trained:
+    """normalisers: what the model reads texts through; those of `data` have been."""
     from veridical.models.linear import LinearParams, fit_linear
     from veridical.models.text_features import hashed
 
@@ -229,7 +272,7 @@ def _train_linear(
     probabilities = model.predict_features(features.matrix[:, columns])
     progress("train", 3, 3)
     return Trained(
-        model=model,
+        model=replace(model, normalisers=normalisers),
         kind="linear",
         ids=tuple(data.ids),
         probabilities=probabilities,

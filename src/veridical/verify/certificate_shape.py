@@ -1,4 +1,4 @@
-"""What stands where in a certificate, so that one that was put together by hand is refused before anything is computed from it."""
+"""What stands where in a certificate, so that one put together by hand is refused before anything is computed from it."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,21 +15,33 @@ FIGURES = {
     "not_inferior": [{"endpoint": str, "unit": str, "gain": ESTIMATE, "margin": NUMBER, "shown": bool}],
 }
 SAID = {"outcome": str, "why": str, "claim": str, "figures": (FIGURES, NONE)}
-REPAIR = {**SAID, "repair": str, "kind": str, "rows": int, "holm": {"p_untouched": (*NUMBER, NONE), "p_placebo": (*NUMBER, NONE)}}
-COUNTERMEASURE = {
-    **SAID,
-    **{"countermeasure": str, "component": str, "knobs": Mapping, "elsewhere": (ESTIMATE, NONE), "p_worse": (*NUMBER, NONE)},
+REPAIR = SAID | {"repair": str, "kind": str, "rows": int, "holm": {"p_untouched": (*NUMBER, NONE), "p_placebo": (*NUMBER, NONE)}}
+COUNTERMEASURE = SAID | {
+    "countermeasure": str,
+    "component": str,
+    "knobs": Mapping,
+    "elsewhere": (ESTIMATE, NONE),
+    "p_worse": (*NUMBER, NONE),
     "endpoint": ({"name": str}, NONE),
     "models": ({"plain": int, "with": int}, NONE),
     "holm": ({"p_better": NUMBER, "p_worse": NUMBER}, NONE),
 }
 ROUTED = {
-    "on_top_of": [str], "contract": ({"name": str, "sha256": str}, NONE), "arms": [COUNTERMEASURE], "chosen": (str, NONE)
-}  # fmt: skip
+    "on_top_of": [str],
+    "contract": ({"name": str, "sha256": str}, NONE),
+    "arms": [COUNTERMEASURE],
+    "chosen": (str, NONE),
+}
 CERTIFICATE = {
-    **{"veridical": str, "versions": Mapping, "config": {"task": str, "training": Mapping}, "model": str, "metric": str, "votes": str, "labels": [str]},
-    **{"seed": int, "seeds": [int], "one_fit": bool, "data": Mapping, "margins": Mapping, "skipped": str, "arms": [REPAIR]},
-    **{"n_locked": int, "looks": [str]},
+    **dict.fromkeys(("veridical", "model", "metric", "votes", "skipped"), str),
+    **dict.fromkeys(("versions", "data", "margins"), Mapping),
+    **dict.fromkeys(("seed", "n_locked"), int),
+    "labels": [str],
+    "looks": [str],
+    "config": {"task": str, "training": Mapping},
+    "seeds": [int],
+    "one_fit": bool,
+    "arms": [REPAIR],
 }
 LATER = {"trained_with": [str], "countermeasures": ROUTED}
 """What the first format did not have."""
@@ -42,7 +54,9 @@ def misfit(found: Any, form: Form, *, at: str = "") -> str:
     said = [_misfit(found, choice, at) for choice in choices]
     if not all(said):
         return ""
-    deep = [one for one, choice in zip(said, choices, strict=True) if not isinstance(choice, type) and type(found) is type(choice)]
+    deep = [
+        one for one, choice in zip(said, choices, strict=True) if not isinstance(choice, type) and type(found) is type(choice)
+    ]
     return deep[0] if deep else f"{at or 'the whole'} should be {' or '.join(dict.fromkeys(map(_words, choices)))}"
 
 

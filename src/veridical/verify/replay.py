@@ -100,7 +100,11 @@ def _corrected(tested: Sequence[Mapping[str, Any]], fresh: Sequence[dict[str, An
     for p in ("p_untouched", "p_placebo"):
         have = [(arm, now[p]) for arm, now in zip(tested, fresh, strict=True) if now and now[p] is not None]
         for (arm, _), value in zip(have, holm([raw for _, raw in have]), strict=True):
-            wrong += [f"{arm['repair']} {p} is {value:.4g}" for said in [arm["holm"][p]] if said is None or abs(said - value) > TOLERANCE]
+            wrong += [
+                f"{arm['repair']} {p} is {value:.4g}"
+                for said in [arm["holm"][p]]
+                if said is None or abs(said - value) > TOLERANCE
+            ]
     if wrong:
         return Claim("Holm's correction", holds=False, why=f"Computed again, {wrong[0]}, which is not what the certificate says.")
     one, several = "It comes out the same over 1 arm.", f"It comes out the same over {len(tested)} arms."

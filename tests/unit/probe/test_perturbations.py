@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from rapidfuzz.distance import OSA
 
 from veridical.core.errors import SurroundingsError, UnknownName
+from veridical.dataset import thesaurus as synonyms
 from veridical.probe import perturbations
-from veridical.probe.perturbations import LABEL_CHANGING, NAMES, PERTURBATIONS, _thesaurus, edited, language, perturb
+from veridical.probe.perturbations import LABEL_CHANGING, NAMES, PERTURBATIONS, edited, language, perturb
 
 ENGLISH = "I am sure it isn't a good movie: 12 people in Paris do not like it, he said on Monday."
 CHINESE = "我觉得这家酒店非常干净，北京的老师说他们的 3 个房间价格也很便宜。"
@@ -171,11 +172,11 @@ def test_unknown_names_and_strengths_are_refused():
 @pytest.fixture
 def thesaurus(monkeypatch, tmp_path):
     """Looks for thesauri under tmp_path, afresh."""
-    monkeypatch.setattr(_thesaurus, "MYTHES", tmp_path / "mythes")
-    monkeypatch.setattr(_thesaurus, "WORDNET", tmp_path / "wordnet")
-    _thesaurus._thesaurus.cache_clear()
+    monkeypatch.setattr(synonyms, "MYTHES", tmp_path / "mythes")
+    monkeypatch.setattr(synonyms, "WORDNET", tmp_path / "wordnet")
+    synonyms.entries.cache_clear()
     yield tmp_path
-    _thesaurus._thesaurus.cache_clear()
+    synonyms.entries.cache_clear()
 
 
 def test_without_a_thesaurus_english_synonyms_say_what_to_install(thesaurus):
@@ -194,7 +195,7 @@ def test_mythes_entries_without_what_is_no_synonym(thesaurus):
     (thesaurus / "mythes" / "th_en_US_v2.dat").write_text(
         "UTF-8\ngood|2\n(adj)|fine|bad (antonym)|well behaved\n(noun)|goodness|advantage (generic term)\nmovie|1\n(noun)|film\n"
     )
-    assert _thesaurus.english("Good") == ("fine", "goodness")
+    assert synonyms.english("Good") == ("fine", "goodness")
     assert edited("A Good movie", "synonyms", rng(), strength=1.0) in ("A Fine film", "A Goodness film")
 
 
@@ -205,4 +206,4 @@ def test_wordnet_synsets(thesaurus):
         "  1 licence\n00000100 00 s 03 full 0 good 1 Well(p) 0 000 | gloss\n00000200 00 s 02 good 0 well_made 0 000 | gloss\n"
     )
     (folder / "index.adj").write_text("  1 licence\ngood a 2 0 2 1 00000100 00000200\n")
-    assert _thesaurus.english("good") == ("full", "well")
+    assert synonyms.english("good") == ("full", "well")

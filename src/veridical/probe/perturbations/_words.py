@@ -1,11 +1,11 @@
 """Edits of whole words: contractions, Chinese characters and synonyms keep the label; denials, numbers and names change it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 
 import regex
 
-from veridical.probe.perturbations import _thesaurus
+from veridical.dataset import thesaurus
 from veridical.probe.perturbations._characters import FILE, words_at
 from veridical.probe.perturbations._language import language
 from veridical.probe.perturbations._record import Perturbation, Place
@@ -77,11 +77,20 @@ def _confused(kind: str) -> Perturbation:
 # Synonyms.
 
 
+@cache
+def _chinese_synonyms() -> Mapping[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for group in table("chinese_synonyms.yaml")["groups"]:
+        for word in group:
+            found.setdefault(word, tuple(other for other in group if other != word))
+    return found
+
+
 def _chinese_words(text: str) -> list[Place]:
     """Where the words of jieba's segmentation stand that the list knows."""
     from veridical.dataset.words import words
 
-    known, found, start = _thesaurus.chinese(), [], 0
+    known, found, start = _chinese_synonyms(), [], 0
     for word in words(text):
         at = text.find(word, start)
         if at < 0:
@@ -98,9 +107,9 @@ def _replaceable(text: str) -> list[Place]:
 
 def _synonyms(text: str, place: Place) -> Sequence[str]:
     word = text[slice(*place)]
-    if word in _thesaurus.chinese():
-        return _thesaurus.chinese()[word]
-    return [like(other, word) for other in _thesaurus.english(word)]
+    if word in _chinese_synonyms():
+        return _chinese_synonyms()[word]
+    return [like(other, word) for other in thesaurus.english(word)]
 
 
 # What changes the label, used apart.
@@ -172,7 +181,7 @@ WORDS = {
     "lookalikes_zh": _confused("alike"),
     "homophones_zh": _confused("sound"),
     "synonyms": Perturbation(
-        "A word of the same meaning.", _replaceable, _synonyms, languages=("en", "zh"), missing=_missing(_thesaurus.missing)
+        "A word of the same meaning.", _replaceable, _synonyms, languages=("en", "zh"), missing=_missing(thesaurus.missing)
     ),
     "negation": Perturbation(
         "A statement denied, or a denial taken back.", _deniable, _denied, languages=("en", "zh"), keeps_label=False

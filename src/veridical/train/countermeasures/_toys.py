@@ -140,3 +140,15 @@ def worst_group(probabilities: FloatArray, data: Dataset) -> float:
 def cue_that_misleads() -> Toy:
     """A cue goes with the label in 95 of 100 train rows and in half of the test rows."""
     return Toy(planted_cue(), worst_group)
+
+
+def slipped_words(rng: np.random.Generator, *, good: str = "godo", plain: str = "plian") -> Dataset:
+    """good or plain decides; odd or bad beside it says the same in eight of ten train rows, and always in test rows, where good
+    and plain are written as given here."""
+    rows = []
+    for i in range(N_TRAIN + N_TEST):
+        train, high = i < N_TRAIN, bool(rng.random() < 0.5)
+        hint = high == bool(rng.random() < (0.8 if train else 1.0))
+        word = ("plain", "good")[high] if train else (plain, good)[high]
+        rows.append((f"{word} {('odd', 'bad')[hint]} w{rng.integers(FILLERS)}", ("neg", "pos")[high]))
+    return as_data([text for text, _ in rows], [label for _, label in rows], n_train=N_TRAIN, names=("neg", "pos"))

@@ -20,7 +20,7 @@ from veridical.dataset.rows import Dataset, IntArray, Text
 from veridical.train._contract import Countermeasure, Pass, Study, Toy
 from veridical.train._knobs import a_file, between
 from veridical.train.countermeasures._rows_of_file import rows_of
-from veridical.train.countermeasures._toys import FILLERS, N_TEST, N_TRAIN, as_data, wrong_on_test
+from veridical.train.countermeasures._toys import slipped_words, wrong_on_test
 
 SHORTEST = 4
 """Letters a word must have for a slip, so that a reader still knows it. Pruthi et al. 2019."""
@@ -135,15 +135,7 @@ def beside(seen: Pass, params: Params) -> Any:
 def toy() -> Toy:
     """A long word always says the label, a short one beside it in eight of ten; in test rows the long word has a slip, which the
     word list does not know."""
-    rng = stream(0, "attack examples")
-    rows = []
-    for i in range(N_TRAIN + N_TEST):
-        high = bool(rng.random() < 0.5)
-        hint = high == bool(rng.random() < (0.8 if i < N_TRAIN else 1.0))
-        long = ("plain", "good")[high] if i < N_TRAIN else ("plian", "godo")[high]
-        rows.append((f"{long} {('odd', 'bad')[hint]} w{rng.integers(FILLERS)}", ("neg", "pos")[high]))
-    data = as_data([text for text, _ in rows], [label for _, label in rows], n_train=N_TRAIN, names=("neg", "pos"))
-    return Toy(data, wrong_on_test)
+    return Toy(slipped_words(stream(0, "attack examples")), wrong_on_test)
 
 
 countermeasure = Countermeasure(

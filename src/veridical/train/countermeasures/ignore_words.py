@@ -42,24 +42,12 @@ def rewritten(data: Dataset, rows: IntArray, params: Params, rng: np.random.Gene
         dealt = rng.permutation(held)
         where = rng.integers(len(spots), size=len(rows))
         texts = [without(text, word) for text in given]
-        data = _with(data, rows, [_put(t, word, spots[w]) if d else t for t, d, w in zip(texts, dealt, where, strict=True)])
+        data = data.with_inputs(rows, [_put(t, word, spots[w]) if d else t for t, d, w in zip(texts, dealt, where, strict=True)])
     return data
 
 
 def _put(text: Text, word: str, spot: tuple[int, float]) -> Text:
     return inserted(text, word, part=spot[0], position=spot[1])
-
-
-def _with(data: Dataset, rows: IntArray, inputs: list[Text]) -> Dataset:
-    """The data set with these inputs at `rows`."""
-    firsts, seconds = list(data.texts), None if data.seconds is None else list(data.seconds)
-    for row, text in zip(rows.tolist(), inputs, strict=True):
-        if isinstance(text, str):
-            firsts[row] = text
-        elif seconds is not None:
-            firsts[row], seconds[row] = text
-    changed = data.with_column("text", list(firsts))
-    return changed if seconds is None else changed.with_column("second", list(seconds))
 
 
 def toy() -> Toy:

@@ -1,4 +1,4 @@
-"""Synonyms: English ones from the Debian packages mythes-en-us or wordnet-base where installed, Chinese ones from our list.
+"""English synonyms, from the Debian packages mythes-en-us or wordnet-base where installed.
 
 MyThes v2: a line `word|n`, then n lines `(class)|synonym|synonym (note)|...`. WordNet 3: index.POS and data.POS, `wndb(5WN)`.
 Entries with a note that makes them no synonym (antonym, generic, similar or related term) are left out.
@@ -8,37 +8,26 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
-from veridical.probe.perturbations._tables import table
-
 MYTHES = Path("/usr/share/mythes")
 WORDNET = Path("/usr/share/wordnet")
 INSTALL = "sudo apt-get install mythes-en-us   (or: wordnet-base)"
 NO_SYNONYM = ("(antonym)", "(generic term)", "(similar term)", "(related term)")
 CLASSES = ("noun", "verb", "adj", "adv")
-LIST = "chinese_synonyms.yaml"
 
 
 def english(word: str) -> tuple[str, ...]:
     """Single words that mean the same in some sense of `word`, in the order of its senses; () where none is known."""
-    return tuple(other for other in _thesaurus().get(word.casefold(), ()) if other != word.casefold())
+    return tuple(other for other in entries().get(word.casefold(), ()) if other != word.casefold())
 
 
 def missing() -> str | None:
     """How to get English synonyms, where they are not installed."""
-    return None if _thesaurus() else f"English synonyms need a thesaurus, which is not installed. Run: {INSTALL}"
+    return None if entries() else f"English synonyms need a thesaurus, which is not installed. Run: {INSTALL}"
 
 
 @cache
-def chinese() -> Mapping[str, tuple[str, ...]]:
-    found: dict[str, tuple[str, ...]] = {}
-    for group in table(LIST)["groups"]:
-        for word in group:
-            found.setdefault(word, tuple(other for other in group if other != word))
-    return found
-
-
-@cache
-def _thesaurus() -> Mapping[str, tuple[str, ...]]:
+def entries() -> Mapping[str, tuple[str, ...]]:
+    """Case-folded word -> single words that mean the same in one of its senses, in their order; {} where none is installed."""
     return read_mythes(MYTHES) or read_wordnet(WORDNET)
 
 

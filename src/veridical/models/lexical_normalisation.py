@@ -1,0 +1,122 @@
+"""Words that a model reads as other words. Kept beside the model and applied to every text before anything else reads it, so that
+whoever asks the model, an attack too, asks it through them.
+
+A word is a run of letters that are not Han; numbers, marks, and words in square brackets ([UNK]) are read as they are.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any
+
+import regex
+
+from veridical.core.atomic_write import write_json
+from veridical.core.errors import InputError
+from veridical.dataset.rows import Text
+
+FILE = "normalisers.json"
+_LETTER = r"[\p{L}\p{M}--\p{Han}]"
+_WORD = regex.compile(rf"(?<![\[\p{{L}}\p{{M}}])({_LETTER}+)(?![\]\p{{L}}\p{{M}}])", regex.V1)
+REMEMBERED = 1 << 18
+"""Words whose reading is kept. Ours; no source."""
+
+
+@dataclass(frozen=True, eq=False)
+class LexicalNormaliser:
+    """instead: word -> the word read in its place. known: words read as they are, likeliest first; any other is read as the
+    likeliest known word that is one slip away (a letter lost, added, replaced, or swapped with its neighbour), if there is one;
+    empty: every word is known. All case folded. shortest: letters that a word must have to be taken for a slip."""
+
+    instead: Mapping[str, str] = field(default_factory=dict)
+    known: tuple[str, ...] = ()
+    shortest: int = 3
+
+    def read(self, text: Text) -> Text:
+        """The text as the model gets it; of a pair, both."""
+        if isinstance(text, str):
+            return self._text(text)
+        return self._text(text[0]), self._text(text[1])
+
+    def _text(self, text: str) -> str:
+        return str(_WORD.sub(lambda found: self._word(found.group()), text))
+
+    @cached_property
+    def _word(self) -> Callable[[str], str]:
+        return lru_cache(REMEMBERED)(self._looked_up)
+
+    @cached_property
+    def _rank(self) -> dict[str, int]:
+        return {word: place for place, word in reversed(list(enumerate(self.known)))}
+
+    @cached_property
+    def _letters(self) -> tuple[str, ...]:
+        return tuple(sorted({letter for word in self.known for letter in word}))
+
+    def _looked_up(self, word: str) -> str:
+        folded = word.casefold()
+        meant = self.instead.get(folded)
+        if meant is None and self.known and folded not in self._rank and len(folded) >= self.shortest:
+            near = {slip for slip in _slips(folded, self._letters) if slip in self._rank}
+            meant = min(near, key=lambda slip: (self._rank[slip], slip[0] != folded[0]), default=None)
+        return word if meant is None else _cased(meant, like=word)
+
+
+def _slips(word: str, letters: Sequence[str]) -> Iterator[str]:
+    """Everything one slip away; some more than once."""
+    for at in range(len(word) + 1):
+        head, tail = word[:at], word[at:]
+        yield from (head + letter + tail for letter in letters)
+        if tail:
+            yield head + tail[1:]
+            yield from (head + letter + tail[1:] for letter in letters)
+        if len(tail) > 1:
+            yield head + tail[1] + tail[0] + tail[2:]
+
+
+def _cased(word: str, *, like: str) -> str:
+    if like.isupper() and len(like) > 1:
+        return word.upper()
+    return word.capitalize() if like[0].isupper() else word
+
+
+def read_through(texts: Sequence[Text], normalisers: Sequence[LexicalNormaliser]) -> list[Text]:
+    """The texts as one normaliser after the other has them read."""
+    read = list(texts)
+    for normaliser in normalisers:
+        read = [normaliser.read(text) for text in read]
+    return read
+
+
+def words_of(texts: Sequence[Text]) -> Iterator[str]:
+    """The words of the texts, case folded, as often as they occur."""
+    for text in texts:
+        for part in (text,) if isinstance(text, str) else text:
+            yield from (found.casefold() for found in _WORD.findall(part))
+
+
+def save_normalisers(folder: Path, normalisers: Sequence[LexicalNormaliser]) -> dict[str, Any]:
+    """What model.json says of them, nothing where there are none; they stand in a file of their own."""
+    if not normalisers:
+        return {}
+    write_json(folder / FILE, [{"instead": dict(n.instead), "known": list(n.known), "shortest": n.shortest} for n in normalisers])
+    return {"normalisers": len(normalisers)}
+
+
+def load_normalisers(folder: Path, about: Mapping[str, Any]) -> tuple[LexicalNormaliser, ...]:
+    """Those that model.json (`about`) speaks of. Raises InputError where they are not there."""
+    wanted = about.get("normalisers", 0)
+    if not wanted:
+        return ()
+    try:
+        stored = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        found = tuple(LexicalNormaliser(dict(one["instead"]), tuple(one["known"]), int(one["shortest"])) for one in stored)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{folder / FILE}, which its model reads every text through, cannot be read. Copy the whole folder."
+        ) from error
+    if len(found) != wanted:
+        raise InputError(f"{folder / FILE} holds {len(found)} normalisers and its model.json names {wanted}. Train it again.")
+    return found

@@ -1,0 +1,70 @@
+"""Words that are rare in the training rows are read as their commonest synonym there.
+
+What it measures: nothing; of a word that stands in few training rows, the synonym that stands in most. The reading stays with the
+model, which is trained and asked through it.
+Why it inflates a score: test rows use the words of train rows; a rarer word of the same meaning, which an attack searches for, is
+one the model has hardly learned.
+How it errs: synonyms of another sense are taken too, so some rare words are read wrongly and a little of the score is lost; two
+common synonyms stay apart; English alone, by the thesaurus installed.
+Source: Wang et al. 2021, UAI (synonym encoding), which gives all words a code. Ours leaves common words as they are: on Yelp
+sentences the whole encoding cost 2.4 points of the score, this one 0.3 (docs/log.md).
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from veridical.core.randomness import stream
+from veridical.dataset import thesaurus
+from veridical.dataset.rows import Text
+from veridical.models.lexical_normalisation import LexicalNormaliser, words_of
+from veridical.train._contract import Countermeasure, Toy
+from veridical.train._knobs import between
+from veridical.train.countermeasures._toys import slipped_words, wrong_on_test
+
+
+@dataclass(frozen=True)
+class Params:
+    """Settings of common_synonyms."""
+
+    rare: int = field(default=10, metadata=between(0))
+    """Times in the training rows below which a word is read as a synonym that stands there as often or more; 0 is off. Ours."""
+    groups: tuple[tuple[str, ...], ...] = ()
+    """Words that mean the same, in the place of the installed thesaurus."""
+
+
+def lacking(params: Params) -> str | None:
+    """Off, and with groups, it needs no thesaurus."""
+    return None if params.groups or not params.rare else thesaurus.missing()
+
+
+def normaliser(texts: Sequence[Text], _vocabulary: Sequence[str], params: Params) -> LexicalNormaliser | None:
+    """Every rare word that has a common synonym, with it; of equally common ones the first in the order of its senses."""
+    if not params.rare:
+        return None
+    counted, instead = Counter(words_of(texts)), {}
+    for word, others in _synonyms(params.groups):
+        common = [other for other in others if counted[other] >= params.rare]
+        if counted[word] < params.rare and common:
+            instead[word] = max(common, key=counted.__getitem__)
+    return LexicalNormaliser(instead=instead)
+
+
+def _synonyms(groups: Sequence[Sequence[str]]) -> Iterator[tuple[str, Sequence[str]]]:
+    if not groups:
+        yield from thesaurus.entries().items()
+    for group in groups:
+        yield from ((word, [other for other in group if other != word]) for word in group)
+
+
+def toy() -> Toy:
+    """A word always says the label, another beside it in eight of ten; test rows name the first otherwise, which the word list
+    does not know."""
+    data, groups = (
+        slipped_words(stream(0, "synonyms"), good="splendid", plain="simple"),
+        (("good", "splendid"), ("plain", "simple")),
+    )
+    return Toy(data, wrong_on_test, params=Params(groups=groups))
+
+
+countermeasure = Countermeasure(params=Params(), off=Params(rare=0), toy=toy, lacking=lacking, normaliser=normaliser)

@@ -1,0 +1,156 @@
+"""Words that a model reads as others: which, how they are written, and that a model keeps them."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tiny_encoder import TINY, make_data, make_toy
+from veridical.core.errors import InputError
+from veridical.models.lexical_normalisation import FILE, LexicalNormaliser, read_through, words_of
+from veridical.models.stored import open_model
+from veridical.models.tokens import whole_words
+from veridical.train.countermeasures import common_synonyms, spelling
+from veridical.train.training import train
+
+KNOWN = ("good", "goods", "food", "plain", "naïve", "крот")
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("god", "good"),  # a letter lost; goods is two slips away
+        ("gooxd", "good"),  # added
+        ("goxd", "good"),  # replaced
+        ("godo", "good"),  # swapped
+        ("goof", "good"),  # good stands before goods
+        ("goos", "good"),
+        ("xood", "good"),  # good stands before food
+        ("plian", "plain"),
+        ("pl", "pl"),  # shorter than three letters
+        ("zzzzz", "zzzzz"),  # nothing near
+        ("goods", "goods"),  # known, though good is near
+        ("Plian", "Plain"),
+        ("PLIAN", "PLAIN"),
+        ("nave", "naïve"),
+        ("корт", "крот"),
+    ],
+)
+def test_a_word_that_is_not_known_is_read_as_the_likeliest_one_a_slip_away(written, read):
+    assert LexicalNormaliser(known=KNOWN).read(written) == read
+
+
+def test_numbers_marks_and_special_tokens_stay():
+    text = "It's <e1>godo</e1>, [UNK] plian 12a3 好食物 w5!"
+    known = ("good", "plain", "it", "unc", "web", "bad")
+    assert LexicalNormaliser(known=known).read(text) == "It's <e1>good</e1>, [UNK] plain 12a3 好食物 w5!"
+
+
+def test_a_pair_is_read_in_both_texts_and_without_a_list_nothing_changes():
+    assert LexicalNormaliser(known=KNOWN).read(("godo", "a plian one")) == ("good", "a plain one")
+    assert LexicalNormaliser().read("godo") == "godo"
+
+
+def test_instead_goes_before_slips():
+    reading = LexicalNormaliser(instead={"godo": "plain"}, known=KNOWN)
+    assert reading.read("Godo god") == "Plain good"
+    assert read_through(["splendid fod"], [LexicalNormaliser(instead={"splendid": "good"}), reading]) == ["good food"]
+
+
+def test_every_slip_of_a_long_word_is_mended_and_nothing_two_slips_away():
+    rng, word = np.random.default_rng(0), "wonderful"
+    reading = LexicalNormaliser(known=(word, "zz"))
+    for _ in range(200):
+        at, letter = int(rng.integers(len(word))), "abcdefghijklmnopqrstuvwxyz"[rng.integers(26)]
+        assert reading.read(word[:at] + word[at + 1 :]) == word
+        assert reading.read(word[:at] + "z" + word[at:]) == word
+        if letter in word:
+            assert reading.read(word[:at] + letter + word[at + 1 :]) == word
+    assert reading.read("wndrful") == "wndrful"
+
+
+def test_known_are_words_seen_twice_and_those_of_the_tokenizer():
+    found = spelling.normaliser(["good good godo film", "film film"], ("the", "film"), spelling.Params())
+    assert found.known == ("film", "good", "the")
+    assert found.read("godo teh fil") == "good the film"
+    assert spelling.normaliser(["good"], (), spelling.Params(least=0)) is None
+
+
+def test_rare_words_are_read_as_their_commonest_synonym():
+    texts = ["good " * 5 + "fine " * 7 + "nice splendid", "Splendid"]
+    params = common_synonyms.Params(rare=5, groups=(("good", "splendid", "fine"), ("nice", "kind")))
+    found = common_synonyms.normaliser(texts, (), params)
+    assert dict(found.instead) == {"splendid": "fine"}
+    assert found.read("Splendid, good, nice, kind") == "Fine, good, nice, kind"
+
+
+def test_words_are_counted_case_folded():
+    assert list(words_of(["Good, food", ("FILM 3", "w5")])) == ["good", "food", "film", "w"]
+
+
+class _Tokenizer:
+    def __init__(self, *tokens):
+        self.vocabulary = {token: i for i, token in enumerate(tokens)}
+
+    def get_vocab(self):
+        return self.vocabulary
+
+
+def test_whole_words_of_a_vocabulary():
+    assert whole_words(_Tokenizer("[CLS]", "##ing", "Film", "a", "the", "12")) == ("film", "the")
+    assert whole_words(_Tokenizer("<s>", "▁the", "ing", "▁Film", "▁a")) == ("the", "film")
+    assert whole_words(_Tokenizer("Ġthe", "ing")) == ("the",)
+
+
+@pytest.fixture(scope="module", params=["linear", "encoder"])
+def trained(request, tiny_bert):
+    """Trained through a reading, with slips in its test rows."""
+    toy = make_toy()
+    rows = [
+        {**row, "text": row["text"].replace("good", "godo").replace("bad", "bda")} if row["split"] == "test" else row
+        for row in toy.table.to_pylist()
+    ]
+    data, model = make_data(rows), "linear" if request.param == "linear" else tiny_bert
+    config = replace(TINY, epochs=6)
+    return data, *(train(data, model=model, config=config, countermeasures=c, seed=0) for c in ([], ["spelling"]))
+
+
+def test_it_is_asked_through_what_it_was_trained_through(trained):
+    data, plain, through = trained
+    test = data.rows("test")
+    scores = [float((one.probabilities[test].argmax(1) == data.codes[test]).mean()) for one in (plain, through)]
+    assert scores[0] < 0.8
+    assert scores[1] == 1.0
+    np.testing.assert_allclose(through.model.predict(data.inputs()), through.probabilities, atol=1e-5)
+
+
+def test_it_is_saved_with_the_model(trained, tmp_path):
+    data, plain, through = trained
+    through.model.save(tmp_path / "through")
+    plain.model.save(tmp_path / "plain")
+    assert not (tmp_path / "plain" / FILE).exists()
+    opened = open_model(tmp_path / "through")
+    np.testing.assert_array_equal(opened.predict(data.inputs()), through.model.predict(data.inputs()))
+    again = tmp_path / "again"
+    opened.save(again)
+    np.testing.assert_array_equal(open_model(again).predict(data.inputs()), through.model.predict(data.inputs()))
+
+
+@pytest.mark.parametrize("change", ["gone", "broken", "[]", '[{"instead": {}}]', '{"known": 1}'])
+def test_without_its_file_a_model_is_not_opened(trained, tmp_path, change):
+    _, _, through = trained
+    through.model.save(tmp_path)
+    if change == "gone":
+        (tmp_path / FILE).unlink()
+    else:
+        (tmp_path / FILE).write_text(change)
+    with pytest.raises(InputError, match=FILE):
+        open_model(tmp_path)
+
+
+def test_the_file_is_plain_json(trained, tmp_path):
+    _, _, through = trained
+    through.model.save(tmp_path)
+    stored = json.loads((tmp_path / FILE).read_text(encoding="utf-8"))
+    assert [set(one) for one in stored] == [{"instead", "known", "shortest"}]
