@@ -75,6 +75,8 @@ def test_known_are_words_seen_twice_and_those_of_the_tokenizer():
     assert found.known == ("film", "good", "the")
     assert found.read("godo teh fil") == "good the film"
     assert spelling.normaliser(["good"], (), spelling.Params(least=0)) is None
+    alone = spelling.normaliser(["good good", "plain plain"], (), spelling.Params())
+    assert alone.read("godo plian") == "godo plain"
 
 
 def test_rare_words_are_read_as_their_commonest_synonym():
@@ -113,7 +115,9 @@ def trained(request, tiny_bert):
     ]
     data, model = make_data(rows), "linear" if request.param == "linear" else tiny_bert
     config = replace(TINY, epochs=6)
-    return data, *(train(data, model=model, config=config, countermeasures=c, seed=0) for c in ([], ["spelling"]))
+    return data, *(
+        train(data, model=model, config=config, countermeasures=c, seed=0) for c in ([], ["spelling:shortest_alone=3"])
+    )
 
 
 def test_it_is_asked_through_what_it_was_trained_through(trained):
