@@ -31,8 +31,8 @@ class Params:
     shortest: int = field(default=3, metadata=between(2))
     """Letters that a word must have to be read as another, >= 2. Ours; no source."""
     shortest_alone: int = field(default=5, metadata=between(2))
-    """The same where there is no tokenizer (model linear), so that a word that train lacks may well be right: of 3 letters it cost
-    0.7 points of 1,500 sentences as they are, of 5 nothing (docs/log.md)."""
+    """The same where there is no tokenizer (model linear), so that a word that train lacks may well be right: of 3 it cost 0.7
+    points of 1,500 sentences as they are, of 5 letters nothing (docs/log.md)."""
 
 
 def normaliser(texts: Sequence[Text], vocabulary: Sequence[str], params: Params) -> LexicalNormaliser | None:
