@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from veridical.core import plugins
 from veridical.core.atomic_write import write_json
 from veridical.core.errors import InputError
 from veridical.core.progress import Progress, silent
@@ -21,6 +20,7 @@ from veridical.models.model import FloatArray
 from veridical.models.weights import require_neural
 from veridical.tasks._contract import Structure
 from veridical.tasks._span_answers import said_as
+from veridical.tasks._structures import needed_structure
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +42,7 @@ class EncoderAnswering:
 
     @property
     def structure(self) -> Structure:
-        return structure_of(self.task)
+        return needed_structure(self.task)
 
     def answer(self, inputs: Sequence[Text]) -> Answers:
         if not len(inputs):
@@ -78,14 +78,6 @@ class EncoderAnswering:
         }
         added = {} if self.beside is None else {"tuning": {"method": self.beside[0], "params": self.beside[1]}}
         write_json(folder / "model.json", {**about, **added})
-
-
-def structure_of(task: str) -> Structure:
-    """Raises InputError for a task with one label a row."""
-    found: Structure | None = plugins.get("veridical.tasks", "task", task).structure
-    if found is None:
-        raise InputError(f"Task {task} has one label a row. Use ner, multilabel or qa here.")
-    return found
 
 
 def instances_of(head: str, tokenizer: Any, inputs: Sequence[Text], *, max_length: int) -> Instances:
@@ -153,7 +145,7 @@ def load_answering_encoder(folder: Path) -> EncoderAnswering:
     from veridical.models.encoder import prepare_beside
 
     about: dict[str, Any] = json.loads((folder / "model.json").read_text(encoding="utf-8"))
-    names, structure = tuple(about["names"]), structure_of(about["task"])
+    names, structure = tuple(about["names"]), needed_structure(about["task"])
     encoder = empty_encoder(folder, attention=about["attention"])
     network = HEADS[structure.head](encoder, n_classes=len(structure.classes(names)), seed=0)
     beside = about.get("tuning")

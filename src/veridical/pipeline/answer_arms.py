@@ -43,10 +43,10 @@ def answer_fit(
 
 
 def _linear(data: "Dataset", *, config: RunConfig) -> "Fit":
-    from veridical.models.answering_encoder import structure_of
     from veridical.models.answering_linear import fit_linear_answering
+    from veridical.tasks._structures import needed_structure
 
-    structure = structure_of(data.task)
+    structure = needed_structure(data.task)
 
     def fit(rows: "IntArray", answers: "Labels", weights: "FloatArray | None", seed: int) -> "Predict":
         model = fit_linear_answering(data, rows, structure=structure, seed=seed, c=config.training.linear_c)

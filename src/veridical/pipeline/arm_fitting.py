@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from veridical.core.progress import Progress
 from veridical.models.trained_answers import TrainedAnswers
 from veridical.pipeline.config import RunConfig
-from veridical.pipeline.loading import structure_of
+from veridical.tasks._structures import structure_of
 
 if TYPE_CHECKING:
     from veridical.audit._evidence import Evidence

@@ -21,10 +21,10 @@ from veridical.ledger.tables import Tables, read_tables
 from veridical.ledger.wording import LABELS_AS_GIVEN
 from veridical.pipeline.answer_reviewing import AnswerRun
 from veridical.pipeline.joint_answers import answers_read
-from veridical.pipeline.loading import structure_of
 from veridical.pipeline.looking import run_hash
 from veridical.pipeline.own_ledgers import note, reasons
 from veridical.pipeline.reviewing import stored_answers
+from veridical.tasks._structures import structure_of
 from veridical.verify import comparison
 from veridical.verify.answered_rows import answered_rows
 from veridical.verify.label_draws import Truth, under_review, within

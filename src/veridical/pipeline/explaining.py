@@ -17,8 +17,8 @@ from veridical.core.surroundings import threads, use_threads
 from veridical.pipeline import records
 from veridical.pipeline.config import calls_of
 from veridical.pipeline.explaining_answers import LEAKED, NONE_LEAKED, attributed_answers
-from veridical.pipeline.loading import structure_of
 from veridical.pipeline.run_folder import held, stored_identity
+from veridical.tasks._structures import structure_of
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -9,7 +9,7 @@ import numpy as np
 from veridical.core.errors import InputError
 from veridical.core.progress import Progress, silent
 from veridical.core.run_record import RunRecord
-from veridical.pipeline.loading import structure_of
+from veridical.tasks._structures import structure_of
 
 if TYPE_CHECKING:
     from veridical.core.ledger_record import Ledger

@@ -9,18 +9,10 @@ from veridical.pipeline.config import RunConfig
 
 if TYPE_CHECKING:
     from veridical.dataset.rows import Dataset
-    from veridical.tasks._contract import Structure, Task
+    from veridical.tasks._contract import Task
 
 TASK_COLUMNS = ("tokens", "tags", "context", "question", "answers", "first_entity", "second_entity")
 """Settings that name columns of single tasks."""
-
-
-def structure_of(task: str) -> "Structure | None":
-    """What a task brings whose answer is more than one label, None for the others."""
-    from veridical.core.plugins import get
-
-    found: Structure | None = get("veridical.tasks", "task", task).structure
-    return found
 
 
 def use_engine(config: RunConfig) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from veridical.core.errors import InputError
 from veridical.core.run_record import RunRecord
-from veridical.pipeline.loading import structure_of
+from veridical.tasks._structures import structure_of
 
 
 def need_one_label(run: Path, record: RunRecord, *, verb: str, why: str, instead: str) -> None:

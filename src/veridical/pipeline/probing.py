@@ -169,8 +169,8 @@ def subject_of_run(run: Path, record: RunRecord, *, budget: str, progress: Progr
     from veridical.audit._evidence import Evidence
     from veridical.dataset.storage import read
     from veridical.pipeline.answer_records import read_answered
-    from veridical.pipeline.loading import structure_of
     from veridical.probe._runner import chosen_probes
+    from veridical.tasks._structures import structure_of
 
     config, wanted = configuration_of(record), chosen_probes(("all",))
     evidence = Evidence(read(_data_of(run)), seed=record.seed, progress=progress)

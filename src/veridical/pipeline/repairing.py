@@ -16,7 +16,7 @@ from veridical.models.trained_answers import TrainedAnswers
 from veridical.pipeline.arm_fitting import dtype_of, fit_of
 from veridical.pipeline.certifying import certify
 from veridical.pipeline.config import RunConfig
-from veridical.pipeline.loading import structure_of
+from veridical.tasks._structures import structure_of
 
 if TYPE_CHECKING:
     import numpy.typing as npt

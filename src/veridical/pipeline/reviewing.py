@@ -15,11 +15,11 @@ from veridical.core.run_record import RunRecord
 from veridical.ledger.review import UNSURE, ReviewParams, allocation, draw
 from veridical.pipeline.answer_reviewing import AnswerRun
 from veridical.pipeline.label_reviewing import LabelRun
-from veridical.pipeline.loading import structure_of
 from veridical.pipeline.read_labels import look_again
 from veridical.pipeline.review_file import Side, StoredReview, doubts, drawn_sheet, read_review, texts_of, write_review
 from veridical.pipeline.run_folder import held
 from veridical.pipeline.sheet_file import ANSWER, as_written, is_unanswered, read_lines, write_lines
+from veridical.tasks._structures import structure_of
 
 if TYPE_CHECKING:
     from veridical.core.ledger_record import Ledger

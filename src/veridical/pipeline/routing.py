@@ -15,7 +15,7 @@ from veridical.core.plugins import get, names
 from veridical.core.progress import Progress
 from veridical.models.trained_answers import TrainedAnswers
 from veridical.pipeline.config import RunConfig
-from veridical.pipeline.loading import structure_of
+from veridical.tasks._structures import structure_of
 from veridical.train._knobs import PACKAGE, knobs
 
 if TYPE_CHECKING:

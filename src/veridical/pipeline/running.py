@@ -19,10 +19,11 @@ from veridical.pipeline import records
 from veridical.pipeline.config import RunConfig
 from veridical.pipeline.identity import identity_of
 from veridical.pipeline.job import CHECKPOINT, Job, Kind, M
-from veridical.pipeline.loading import structure_of, use_engine
+from veridical.pipeline.loading import use_engine
 from veridical.pipeline.refusing import refuse_unfit
 from veridical.pipeline.run_folder import RunFolder, claim, folder_of, wait_for_release
 from veridical.pipeline.run_writing import write_reports, write_run, written_ledger
+from veridical.tasks._structures import structure_of
 from veridical.train.processes import called, dismiss, together
 
 if TYPE_CHECKING:

@@ -9,12 +9,12 @@ import numpy as np
 from veridical.core.errors import InputError
 from veridical.core.finding import AuditRecord
 from veridical.core.probe_record import ProbeRecord
-from veridical.models.answering_encoder import structure_of
 from veridical.pipeline.answer_records import floors_of, read_answered, read_said, write_answered
 from veridical.pipeline.contract_file import kept_contract, refuse_unfit_contract
 from veridical.pipeline.job import CHECKPOINT, Job, Kind
 from veridical.pipeline.loading import load_as_configured
 from veridical.pipeline.looking import answered_before
+from veridical.tasks._structures import needed_structure
 
 if TYPE_CHECKING:
     from veridical.audit._evidence import Evidence
@@ -35,7 +35,7 @@ def _unseen(data: "Dataset") -> tuple[str, ...]:
     """A warning where test rows ask for names that no train row has."""
     if not data.labels:
         return ()
-    shape = structure_of(data.task).shape
+    shape = needed_structure(data.task).shape
     in_test = shape.names([str(data.answers[row]) for row in data.rows("test")]) if _some(data) else ()
     absent = sorted(set(in_test) - set(data.labels))
     shown = ", ".join(absent[:5])
@@ -53,7 +53,7 @@ def _some(data: "Dataset") -> bool:
 def _refuse_unfit(job: Job, data: "Dataset") -> None:
     refuse_unfit_contract(job, data)
     if job.config.predictions:
-        read_said(Path(job.config.predictions), data=data, structure=structure_of(data.task))
+        read_said(Path(job.config.predictions), data=data, structure=needed_structure(data.task))
 
 
 def _fitted(job: Job, evidence: "Evidence") -> "Answered":
@@ -63,7 +63,7 @@ def _fitted(job: Job, evidence: "Evidence") -> "Answered":
 
     data, config = evidence.data, job.chosen
     if config.predictions:
-        said = read_said(Path(config.predictions), data=data, structure=structure_of(data.task))
+        said = read_said(Path(config.predictions), data=data, structure=needed_structure(data.task))
         sure = np.full(len(data), np.nan)
         return Answered(None, "predictions", tuple(data.ids), tuple(said), sure, data.labels, None, 0.0, external=True)
     with watched(job.path, config) as watcher:
@@ -99,7 +99,7 @@ def _account(job: Job, trained: "Answered", evidence: "Evidence", audit: AuditRe
     from veridical.train.answer_folds import difficulty
 
     data, config, contract = evidence.data, job.config, kept_contract(job)
-    structure = structure_of(config.task)
+    structure = needed_structure(config.task)
     columns = difficulty(evidence, structure)
     people = population(evidence, votes=contract.votes if contract else "clusters", columns=columns)
     save_people(AnsweredPeople(np.array(data.ids, dtype=np.str_)[people.rows], people), job.path)
@@ -126,7 +126,7 @@ def _account(job: Job, trained: "Answered", evidence: "Evidence", audit: AuditRe
 
 def _looks(data: "Dataset", *, job: Job, said: list[str], rows: "np.ndarray") -> "tuple[list[Margins], int]":
     """Statistics of the distinct other models in the log, and how many more said the same as this one."""
-    measure = structure_of(data.task).measures[job.config.metric]
+    measure = needed_structure(data.task).measures[job.config.metric]
     before = answered_before(job.folder, data, ids=[data.ids[row] for row in rows])
     others = dict.fromkeys(tuple(found) for found in before if found != said)
     gold = [str(data.answers[row]) for row in rows]

@@ -31,8 +31,9 @@ from veridical.core.tuning_record import TunedMethod, TuningRecord
 from veridical.pipeline.config import RunConfig
 from veridical.pipeline.groups_needed import refuse_no_group_column
 from veridical.pipeline.identity import identity_of
-from veridical.pipeline.loading import load_as_configured, structure_of, use_engine
+from veridical.pipeline.loading import load_as_configured, use_engine
 from veridical.pipeline.run_folder import RunFolder, claim
+from veridical.tasks._structures import structure_of
 
 if TYPE_CHECKING:
     from veridical.dataset.rows import Dataset

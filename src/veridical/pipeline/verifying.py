@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from veridical.core.errors import InputError
 from veridical.core.progress import Progress, silent
 from veridical.pipeline.config import RunConfig, calls_of, configured
-from veridical.pipeline.loading import structure_of
 from veridical.pipeline.run_folder import content_hash
+from veridical.tasks._structures import structure_of
 
 if TYPE_CHECKING:
     from veridical.audit._evidence import Evidence

@@ -8,8 +8,8 @@ from veridical.core.errors import InputError
 from veridical.core.progress import Progress, silent
 from veridical.dataset.rows import Dataset, IntArray
 from veridical.models.answering import Answering
-from veridical.models.answering_encoder import structure_of
 from veridical.models.answering_linear import LINEAR_HEADS, fit_linear_answering
+from veridical.tasks._structures import needed_structure
 from veridical.train._contract import Countermeasure, Named
 from veridical.train.answered import Answered
 from veridical.train.config import DEFAULTS, TrainConfig
@@ -35,7 +35,7 @@ def train_answers(
 ) -> Answered:
     """Train `model` on the train rows and let it answer every row. metric: picks the epoch of an encoder; the other arguments as
     in `training.train`."""
-    structure = structure_of(data.task)
+    structure = needed_structure(data.task)
     named = fitting_answers(countermeasures, task=data.task, model=model, config=config)
     rows = data.rows("train")
     rows = rows[[data.answers[row] is not None for row in rows]]
@@ -62,7 +62,7 @@ def train_answers(
 
 def fitting_answers(countermeasures: Sequence[str | Countermeasure], *, task: str, model: str, config: TrainConfig) -> Named:
     """The countermeasures by name; those that have no place in this task, model or tuning are refused."""
-    head = structure_of(task).head
+    head = needed_structure(task).head
     named = fitting(countermeasures, model=model, config=config)
     for name, countermeasure in named:
         unfit = [joint for joint in countermeasure.joints() if joint not in ALLOWED]

@@ -8,7 +8,6 @@ import pytest
 from veridical.core.plugins import get, names
 from veridical.models.answer_queries import AnswerQueries
 from veridical.models.answering import tag_rows
-from veridical.models.answering_encoder import structure_of
 from veridical.probe import perturbations
 from veridical.probe._runner import run_probe, run_probes
 from veridical.probe.answers import _toys as made_up
@@ -18,6 +17,7 @@ from veridical.probe.answers._shortcuts import Params, _gap, _memorised
 from veridical.tasks._confusion_metrics import micro_f1
 from veridical.tasks._contract import Margins
 from veridical.tasks._span_answers import text_of
+from veridical.tasks._structures import needed_structure
 
 
 def margins(right, true, predicted):
@@ -138,7 +138,7 @@ def test_answers_without_a_model_are_looked_at_as_far_as_they_go():
 
 
 def test_answers_are_shown_as_a_reader_sees_them():
-    ner, sets, qa = (structure_of(task) for task in ("ner", "multilabel", "qa"))
+    ner, sets, qa = (needed_structure(task) for task in ("ner", "multilabel", "qa"))
     assert ner.shown("in New York now", "O B-LOC I-LOC O") == "New York [LOC]"
     assert sets.shown("a", '["Comedy", "Drama"]') == "Comedy, Drama"
     assert qa.shown(("a", "b"), '[["the cat", 3], ["cat", 7], ["the cat", 3]]') == "the cat / cat"

@@ -7,7 +7,7 @@ import pytest
 
 from veridical.core.errors import InputError
 from veridical.core.randomness import stream
-from veridical.models.answering_encoder import structure_of
+from veridical.tasks._structures import needed_structure
 from veridical.verify.answer_yardstick import answer_yardstick
 from veridical.verify.answered_rows import answered_rows
 from veridical.verify.comparison import compare
@@ -21,7 +21,7 @@ def array(answers):
 
 def ruler(task, name, gold, *, names, votes="rows", clusters=None):
     at = np.arange(len(gold)) if clusters is None else clusters
-    measure = structure_of(task).measures[name]
+    measure = needed_structure(task).measures[name]
     return answer_yardstick(np.arange(len(gold)), array(gold), at, measure=measure, names=names, votes=votes)
 
 
@@ -72,7 +72,7 @@ TASKS = [
 
 @pytest.mark.parametrize(("task", "names", "gold", "said"), TASKS, ids=lambda value: value if isinstance(value, str) else "")
 def test_scores_are_those_of_the_task(task, names, gold, said):
-    for name, measure in structure_of(task).measures.items():
+    for name, measure in needed_structure(task).measures.items():
         rows = measure.margins(gold, said, names)
         on = ruler(task, name, gold, names=names)
         arm = scored(array(said)[None], on)
@@ -88,7 +88,7 @@ def test_a_gain_is_the_difference_that_two_compared_runs_show():
     a, b = (scored(array(said)[None], on) for said in (good, poor))
     found = gain(a, b, on, stream(0, "test"))
     other = answered_rows(
-        structure_of("ner"), gold=tuple(gold), said=(tuple(poor), tuple(good)), names=("LOC", "PER"), metric="entity_f1",
+        needed_structure("ner"), gold=tuple(gold), said=(tuple(poor), tuple(good)), names=("LOC", "PER"), metric="entity_f1",
         clusters=np.arange(300),
     )  # fmt: skip
     pair = compare(other).pairs[0].reported

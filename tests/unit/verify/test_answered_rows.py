@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from veridical.core.errors import InputError
-from veridical.models.answering_encoder import structure_of
+from veridical.tasks._structures import needed_structure
 from veridical.verify.answered_rows import answered_rows
 from veridical.verify.comparison import compare
 
-NER = structure_of("ner")
+NER = needed_structure("ner")
 
 
 def tags(rng, n, *, right):
@@ -85,7 +85,7 @@ def test_a_metric_that_counts_what_is_no_achievement_is_replaced_in_honest_terms
 
 
 def test_a_name_that_one_run_alone_says_keeps_the_tables_in_step():
-    sets = structure_of("multilabel")
+    sets = needed_structure("multilabel")
     gold, one, other = [json.dumps(["a"])] * 4, [json.dumps(["a"])] * 4, [json.dumps(["b"])] * 4
     found = answered_rows(
         sets, gold=tuple(gold), said=(tuple(one), tuple(other)), names=("a", "b"), metric="micro_f1", clusters=np.arange(4)

@@ -12,7 +12,6 @@ from veridical.core.finding import Skipped
 from veridical.core.probe_record import Curve, Measure
 from veridical.core.randomness import stream
 from veridical.dataset.rows import IntArray
-from veridical.models.answering_encoder import structure_of
 from veridical.models.answering_linear import fit_linear_answering
 from veridical.models.model import FloatArray
 from veridical.probe import _clustered
@@ -24,6 +23,7 @@ from veridical.probe.answers import _toys as made_up
 from veridical.probe.answers._again import said_again, train_rows, why_not_again
 from veridical.probe.answers._scores import METHOD, lost, score_of
 from veridical.probe.answers._subject import AnswerSubject, answer_subject_of
+from veridical.tasks._structures import needed_structure
 
 KINDS = {"seeds": "with other seeds", "resampled": "on resampled clusters of train"}
 
@@ -161,7 +161,7 @@ def _toys(task: str) -> AnswerToys:
             label = tags if task == "ner" else made_up.names_in(["X"] if found else ["Y"])
             rows.append({"id": str(i), "split": "train" if i < 200 else "test", "text": " ".join(words), "label": label})
         data = made_up.answer_rows(task, rows, ("X",) if task == "ner" else ("X", "Y"))
-        model = fit_linear_answering(data, data.rows("train"), structure=structure_of(task), seed=0)
+        model = fit_linear_answering(data, data.rows("train"), structure=needed_structure(task), seed=0)
         return answer_subject_of(Evidence(data, seed=0), model, recipe=Recipe("linear"), budget="thorough")
 
     many = nonsense(stream(2, "stability toy of answers"), {"ner": 60, "multilabel": 30}[task]).split(" ")
