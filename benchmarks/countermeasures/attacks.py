@@ -2,6 +2,8 @@
 
 import csv
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +20,29 @@ RECIPES_TRIED = ("deepwordbug", "pwws")
 N_TEST, N_ATTACKED, N_LEARNED, BUDGET = 1000, 200, 1000, 100
 """Test rows; of these attacked; train rows attacked for the file of examples; different inputs asked about one row."""
 CONFIG = TrainConfig(epochs=3, max_length=64, validation_share=0.0)
-READ = ("spelling", "common_synonyms")
-"""What stays with the model, so that attacks go through it."""
-ARMS = {"attack_examples": ("attack_examples",), "fgm": ("fgm",), **{name: (name,) for name in READ}, " + ".join(READ): READ}
-"""Arm -> its countermeasures."""
 N_ROUNDS = 3
-ALONE, BOTH = "attack_examples of attacks", " + ".join((*READ, "attack_examples of attacks"))
-SERIES = {ALONE: (), BOTH: READ}
-"""Rounds: train rows as attacks on the model without rounds end, learned beside them; from the second on also as attacks on the
-model of the round before. What stands beside them in every round."""
-ROUNDS = tuple(f"{name}, round {n}" for name in SERIES for n in range(1, N_ROUNDS + 1))
-Attacked = dict[str, list[tuple[int, str]]]
+
+
+@dataclass(frozen=True)
+class Sitting:
+    """arms: name -> its countermeasures. beside: what stands beside the attack examples in every round. A round learns train rows
+    as attacks on the model without rounds end; from the second on also as attacks on the model of the round before."""
+
+    arms: Mapping[str, tuple[str, ...]]
+    beside: tuple[str, ...] = ()
+
+    def rounds(self) -> list[str]:
+        name = " + ".join((*self.beside, "attack_examples of attacks"))
+        return [f"{name}, round {n}" for n in range(1, N_ROUNDS + 1)]
+
+    def names(self) -> tuple[str, ...]:
+        return (*self.arms, *self.rounds())
+
+
+BOTH = ("spelling", "common_synonyms")
+"""What stays with the model, so that attacks go through it."""
+TRAINED = Sitting({"attack_examples": ("attack_examples",), "fgm": ("fgm",)})
+READ = Sitting({**{name: (name,) for name in BOTH}, " + ".join(BOTH): BOTH}, beside=BOTH)
 
 
 def _rows(data: Path, part: str) -> list[Row]:
@@ -46,23 +60,22 @@ def _under(model: Any, rows: list[Row], ids: list[str], labels: tuple[str, ...],
     return held, [str(outcome.changed) if outcome.status == "turned" else "" for outcome in outcomes]
 
 
-def attacked(data: Path, work: Path, seed: int, size: int) -> dict[str, float]:
+def attacked(data: Path, work: Path, seed: int, size: int, sitting: Sitting) -> dict[str, float]:
     """One seed: accuracy as it is and under each recipe, of plain training and of every arm. size: train rows."""
     learned, asked = _rows(data, "yelp_dev"), _rows(data, "yelp_test")[:N_TEST]
     learned = [learned[i] for i in stream(seed, "rows").permutation(len(learned))[:size]]
     chosen = [asked[i] for i in stream(0, "attacked").permutation(len(asked))[:N_ATTACKED]]
     world = dataset(learned, asked)
     models: dict[str, Any] = {"plain": train(world, model="minilm", config=CONFIG, seed=seed)}
-    for name, arm in ARMS.items():
+    for name, arm in sitting.arms.items():
         models[name] = train(world, model="minilm", config=CONFIG, countermeasures=arm, seed=seed)
     work.mkdir(parents=True, exist_ok=True)
-    for name, beside in SERIES.items():
-        file, against = work / f"attacked_{seed}_{len(beside)}.csv", models[" + ".join(beside) or "plain"]
-        file.unlink(missing_ok=True)
-        for n in range(1, N_ROUNDS + 1):
-            _write_examples(file, against.model, learned, world.labels)
-            arm = (*beside, f"attack_examples:file={file}")
-            against = models[f"{name}, round {n}"] = train(world, model="minilm", config=CONFIG, countermeasures=arm, seed=seed)
+    file, against = work / f"attacked_{seed}.csv", models[" + ".join(sitting.beside) or "plain"]
+    file.unlink(missing_ok=True)
+    for name in sitting.rounds():
+        _write_examples(file, against.model, learned, world.labels)
+        arm = (*sitting.beside, f"attack_examples:file={file}")
+        against = models[name] = train(world, model="minilm", config=CONFIG, countermeasures=arm, seed=seed)
     cell: dict[str, float] = {}
     test = world.rows("test")
     for name, done in models.items():
