@@ -145,7 +145,7 @@ def _told(
     )  # fmt: skip
     game = game_of(tables, task=made.task, labels=labels, contract=contract, review=review, metric=metric)
     return {
-        "pairs": _pairs(game, seed=made.seed) if made.name in BOTH else {},
+        "pairs": _pairs(game, seed=made.seed) if made.name in BOTH and game.reviewed is not None else {},
         "honest": _interval(ledger.honest),
         "contract": _interval(ledger.contract.honest) if ledger.contract else None,
         "components": {
@@ -163,7 +163,7 @@ def _told(
 
 
 def _pairs(game: Coalitions, *, seed: int) -> dict[str, dict[str, Any]]:
-    """The interaction whose truth is known, with the band that the ledger gives it."""
+    """The interaction whose truth is known, with the band that the ledger gives it; without a review it tells none."""
     found, uncertainty = interactions(game.active, game), game.uncertainty()
     critical = uncertainty.simultaneous_critical(list(found.values()), rng=stream(seed, "interactions"))
     middle, error = 100 * found[PAIR].score, 100 * uncertainty.standard_error(found[PAIR])

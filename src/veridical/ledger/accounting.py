@@ -22,7 +22,7 @@ from veridical.ledger.borrowing import Borrowed, BorrowParams, borrowed
 from veridical.ledger.candidates import candidates as found_by_data
 from veridical.ledger.coalitions import Coalitions
 from veridical.ledger.contract import Contract, Shortcut, refuse_absent
-from veridical.ledger.game import Share, Value, coefficients, shapley
+from veridical.ledger.game import Coalition, Share, Value, coefficients, shapley
 from veridical.ledger.label_noise import undone
 from veridical.ledger.reuse import Chosen, chosen_among
 from veridical.ledger.review import UNSURE, Review, Reviewed, ReviewParams, apply_answers, frame
@@ -112,9 +112,9 @@ def account_tables(
     value = cache(game.__call__)  # shares and interactions are of the same coalitions
     measurement = shapley(game.active, value)
     empty, full = value(frozenset()), value(active)
-    bounds = _noise_bounds(game, full) if reviewed is None else (0.0, 0.0)
+    bounds = _noise_bounds(game, active)
     components = account_of.measurement(measurement, bounds=bounds)
-    found = books.interactions(game.active, value)
+    found = books.interactions(game.active, value, untold="" if reviewed else "noise")
     honest = empty.score - sum(c.points.value for c in components if c.points) / 100
     scored = None
     players, abstained = transfer_players(game)
@@ -251,14 +251,17 @@ def _truth(ids: npt.NDArray[Any], *, labels: tuple[str, ...], review: Review) ->
     return np.array([code.get(review.answers.get(str(row), ""), -1) for row in ids], dtype=np.int64)
 
 
-def _noise_bounds(game: Coalitions, full: Value) -> tuple[float, float]:
-    """How far the honest score can lie below (<= 0) and above (>= 0) its value, over the noise that the data allow."""
+def _noise_bounds(game: Coalitions, coalition: Coalition) -> tuple[float, float]:
+    """How far the value of a coalition can lie below (<= 0) and above (>= 0), over the noise that the data allow; no way once
+    labels were reviewed."""
+    if game.reviewed is not None:
+        return 0.0, 0.0
     noise, codes = game.tables.noise, game.tables.codes
-    scores = [full.score]
+    scores = [now := game(coalition).score]
     for transition in noise.range():
         other = replace(game, labels=undone(transition, codes))
-        scores.append(min(other(frozenset(game.active)).score, 1.0))
-    return min(scores) - full.score, max(scores) - full.score
+        scores.append(min(other(coalition).score, 1.0))
+    return min(scores) - now, max(scores) - now
 
 
 def _said_of(player: str, game: Coalitions) -> wording.Said:
@@ -274,7 +277,7 @@ def _said_of(player: str, game: Coalitions) -> wording.Said:
         return wording.fragility(contract.perturbation, changed=changed, n=tables.people.n)
     if player == "shift":
         return wording.shift(rows=transfer.target_rows, like=transfer.target_like, auc=transfer.auc)
-    return wording.concept(transfer.target_inside)
+    return wording.concept(transfer.target_inside, reviewed=game.reviewed is not None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -342,6 +345,9 @@ class _Account:
             else:
                 said = _said_of(player, game)
             bounds = game.if_edits_break_labels(frozenset((*self.game.active, player)))
+            if player == "concept":  # wrong labels of the test set would pass for changed ones
+                lower, upper = _noise_bounds(game, frozenset((*game.active, "shift")))
+                bounds = -upper, -lower
             listed.append(self.books.component(player, "transfer", share, critical, said, bounds=bounds))
         return listed
 

@@ -49,9 +49,10 @@ class Books:
         low, high = score_interval(found.score, found.error, worst=self.worst, critical=critical, n=found.n_clusters)
         return wording.untold(reason, Estimate(found.score, low, high, LEVEL, found.n_rows, found.n_clusters, "as given"))
 
-    def interactions(self, players: Sequence[str], value: Callable[[Coalition], Value]) -> list[Interaction]:
-        """Pairs whose interaction's band, simultaneous over the pairs of the block, excludes 0."""
-        pairs = interactions(players, value)
+    def interactions(self, players: Sequence[str], value: Callable[[Coalition], Value], *, untold: str = "") -> list[Interaction]:
+        """Pairs whose interaction's band, simultaneous over the pairs of the block, excludes 0. untold: a player known within
+        bounds only, so that nothing is said of its pairs."""
+        pairs = {pair: index for pair, index in interactions(players, value).items() if untold not in pair}
         critical = self.uncertainty.simultaneous_critical(list(pairs.values()), rng=stream(self.seed, "interactions"))
         found = []
         for (first, second), pair in pairs.items():

@@ -82,7 +82,7 @@ def _said(player: str, game: "StructuredGame") -> wording.Said:
         return wording.fragility(edits, changed=game.reported.turned, n=game.people.n)
     if player == "shift":
         return wording.shift(rows=transfer.target_rows, like=transfer.target_like, auc=transfer.auc)
-    return wording.concept(transfer.target_inside)
+    return wording.concept(transfer.target_inside, reviewed=game.review is not None)
 
 
 def _of_draws(game: "StructuredGame", coalition: Coalition) -> float:

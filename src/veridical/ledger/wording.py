@@ -251,8 +251,8 @@ def shift(*, rows: int, like: int, auc: float) -> Said:
     return Said(why, "density ratio, out of fold", like, slack=0.0, details={"auc": auc, "target_rows": rows})
 
 
-def concept(inside: BoolArray) -> Said:
-    """inside: which labelled rows of the target have test rows like them, (t,)."""
+def concept(inside: BoolArray, *, reviewed: bool) -> Said:
+    """inside: which labelled rows of the target have test rows like them, (t,). reviewed: whether test labels were."""
     rows = int(inside.sum())
     if inside.all():
         why = (
@@ -264,7 +264,8 @@ def concept(inside: BoolArray) -> Said:
             f"{rows} labelled rows of the target that have test rows like them score otherwise than the reweighted test rows: "
             "what a change of texts alone does not explain."
         )
-    return Said(why, "target labels minus reweighted test rows", rows, slack=0.0)
+    doubt = "" if reviewed else " Test labels that are wrong, and that nobody reviewed, look the same."
+    return Said(why + doubt, "target labels minus reweighted test rows", rows, slack=0.0)
 
 
 def untold(reason: str, direct: Estimate) -> Component:

@@ -171,7 +171,7 @@ def read_certificate(path: Path) -> dict[str, Any]:
         )
     wrong = misfit(found, CERTIFICATE if found["format"] == 1 else CERTIFICATE | LATER)
     if wrong:
-        raise InputError(f"{path}: {wrong}. No certificate that veridical wrote is like that; copy it again from the run.")
+        raise InputError(f"{path} is not as veridical writes a certificate: {wrong}. Copy it again from the run.")
     if own_hash(found) != found["sha256"]:
         raise InputError(
             f"{path} was changed after it was written: its content no longer gives its sha256. Copy it again from the run."

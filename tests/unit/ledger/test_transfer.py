@@ -148,11 +148,11 @@ def test_labels_of_the_target_show_what_texts_cannot(tmp_path):
     assert covered >= 4
 
 
-def elsewhere(tmp_path, *, foreign, seed=0, n=400, turned=0.0):
+def elsewhere(tmp_path, *, foreign, seed=0, n=400, turned=0.0, flipped=0.0, reviewed=False):
     """A target of n new rows like the test rows, of which a share `foreign` has words that no test row holds. turned: share of
-    the labels of the others that is turned round."""
+    the labels of the others that is turned round. flipped: of the test labels. reviewed: all of these."""
     rng = np.random.default_rng(seed)
-    world = made(seed=seed, n_test=400, n_truth=10)
+    world = made(seed=seed, n_test=400, n_truth=10, flipped=flipped)
     every, codes = texts(n, np.random.default_rng([seed, 7]))
     away = np.arange(n) < foreign * n
     every = [text.replace("word", "字詞") if f else text for text, f in zip(every, away, strict=True)]
@@ -162,7 +162,8 @@ def elsewhere(tmp_path, *, foreign, seed=0, n=400, turned=0.0):
         csv.writer(file).writerows([("text", "label"), *((t, LABELS[c]) for t, c in zip(every, codes, strict=True))])
     contract = Contract("there", "clusters", (), "0" * 64, target=path)
     world = replace(world, data=replace(world.data, roles={"text": "text", "label": "label"}))
-    ledger = account(world, contract=contract)
+    answers = {row: label for row, label in world.right.items() if row.startswith("b")} if reviewed else None
+    ledger = account(world, contract=contract, answers=answers)
     assert adds_up(ledger)
     return ledger, {c.name: c for c in ledger.components if c.kind == "transfer"}
 
@@ -183,7 +184,9 @@ def test_a_target_of_other_texts_is_no_change_of_labels(tmp_path, foreign):
 @pytest.mark.parametrize(("turned", "found"), [(0.0, False), (0.4, True)])
 def test_half_a_target_of_other_texts_has_no_part_in_changed_labels(tmp_path, turned, found):
     ledger, parts = elsewhere(tmp_path, foreign=0.5, turned=turned)
-    assert (parts["concept"].status == "measured") == found
+    points = parts["concept"].points
+    assert parts["concept"].status == "bounded"  # nobody reviewed the test labels
+    assert (points.low > 0 or points.high < 0) == found
     assert ledger.contract.target_share == pytest.approx(0.5, abs=0.05)
     assert parts["concept"].rows == pytest.approx(200, abs=20)
     assert "No test rows are like the other" in parts["shift"].why
@@ -193,7 +196,24 @@ def test_a_target_like_the_test_rows_is_taken_whole(tmp_path):
     for seed in range(3):
         ledger, parts = elsewhere(tmp_path, foreign=0.0, seed=seed)
         assert ledger.contract.target_share == 1.0
-        assert parts["concept"].status == parts["shift"].status == "not_detected"
+        assert parts["shift"].status == "not_detected"
+        assert parts["concept"].status == "bounded"
+        assert parts["concept"].points.low < 0 < parts["concept"].points.high
+
+
+def test_wrong_test_labels_do_not_pass_for_changed_ones(tmp_path):
+    """Every fifth test label is wrong and the target's are right, so they differ; nothing changed but who labelled."""
+    for seed in range(3):
+        _, parts = elsewhere(tmp_path, foreign=0.0, seed=seed, flipped=0.2)
+        unread = parts["concept"]
+        assert unread.status == "bounded"
+        assert unread.points.low < 0 < unread.points.high
+        assert "nobody reviewed" in unread.why
+        _, parts = elsewhere(tmp_path, foreign=0.0, seed=seed, flipped=0.2, reviewed=True)
+        read = parts["concept"]
+        assert read.status == "not_detected"
+        assert read.points.width < unread.points.width
+        assert "nobody reviewed" not in read.why
 
 
 def test_a_change_of_texts_is_found_as_one_and_not_as_a_change_of_labels(tmp_path):
