@@ -62,6 +62,7 @@ def run_cell(name: str, base: str, seed: int, *, model: str, max_truth: int, led
         return result
     answers = _answers(made, tables)
     train_answers = _train_answers(made, tables, seed=seed)
+    true = component_truth(made, data=data, trained=trained, max_truth=max_truth, model=model, looked=looked)
     result |= {
         "reviewed": told(tables, Review(answers)),
         "reviewed_and_train": told(tables, Review({**answers, **train_answers})),
@@ -69,7 +70,8 @@ def run_cell(name: str, base: str, seed: int, *, model: str, max_truth: int, led
         "habits": {habit: asdict(score) for habit, score in habits(evidence, tables.predicted).items()},
         "truth": honest_score(made, trained, made.truth[:max_truth]),
         "truth_contract": honest_score(made, trained, made.truth_contract[:max_truth]) if made.contract else None,
-        "component_truth": component_truth(made, data=data, trained=trained, max_truth=max_truth, model=model, looked=looked),
+        "component_truth": {name: one.points for name, one in true.items()},
+        "component_truth_error": {name: one.error for name, one in true.items()},
         "leaked_found": int(tables.people.leaked.sum()),
         "leaked_planted": int(known.people.leaked.sum()),
     }

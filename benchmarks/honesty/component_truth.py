@@ -7,6 +7,9 @@ too. protocol: the metric as reported minus the one that belongs, both of the pr
 for these very models, the mean over many test sets drawn from the pristine sample of the chosen one's score there minus its
 score on all of it. A run's account holds an estimate of that mean and calls it `bounded`, so it never counts as seen.
 
+A truth that is read off a sample has an error of its own, up to half a point: `Truth.error`, over the texts of both samples,
+those that stand in both together. Coverage alone counts it (run.py); without it an exact interval seems to miss.
+
 Pairs (cell.py): leakage and noise have a truth where both are planted: over the leaked rows, what reading buys by right labels
 against what it buys by those given. No truth was found, that does not lean on the account's own estimators, for pairs with sample
 (its share depends on how the account calibrates); pairs inside the transfer block would need a population with both and with each
@@ -15,13 +18,14 @@ alone. Shift and concept do not interact, by construction; protocol is not plant
 
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from benchmarks.honesty.base_sets import dataset
-from benchmarks.honesty.scores import accuracy_of, honest_score
+from benchmarks.honesty.scores import accuracy_of, hits, honest_score
 from benchmarks.honesty.worlds import MAX_TRUTH, World
 from veridical.audit._evidence import Evidence
 from veridical.core.randomness import stream
@@ -45,19 +49,29 @@ DRAWS = 4000
 """Test sets over which the optimism of a choice is averaged: its standard error is under 0.02 points. Ours; no source."""
 
 
+@dataclass(frozen=True)
+class Truth:
+    """Both in points; error: one standard error, 0 where the truth is counted."""
+
+    points: float
+    error: float = 0.0
+
+
 def component_truth(
     made: World, *, data: Dataset, trained: Trained, max_truth: int, model: str, looked: Sequence[Model] = ()
-) -> dict[str, float]:
-    """Component, or pair -> points. max_truth: pristine rows at most. model: what is trained again where a row has to be
-    forgotten. looked: all models scored on the test set, the chosen one among them."""
+) -> dict[str, Truth]:
+    """Component, or pair -> what it truly is. max_truth: pristine rows at most. model: what is trained again where a row has to
+    be forgotten. looked: all models scored on the test set, the chosen one among them."""
     test = data.rows("test")
     labels = np.array(data.labels)
     said = labels[trained.probabilities[test].argmax(axis=1)]
     given = labels[data.codes[test]]
     right = np.array([made.right[data.ids[row]] for row in test])
-    found: dict[str, float] = {}
+    found: dict[str, Truth] = {}
     if made.name in LUCK_ALONE:
-        found["sample"] = float((said == given).mean()) - accuracy_of(trained, made.truth[:max_truth])
+        pristine = hits(trained, made.truth[:max_truth])
+        error = _error((pristine, made.origins[:max_truth], 1.0))
+        found["sample"] = Truth(100 * (float((said == given).mean()) - float(pristine.mean())), error)
     if made.name in (*LEAKS_ALONE, *BOTH):
         learned = {made.twins[data.ids[row]] for row in data.rows("train")}
         leaked = np.array([made.twins[data.ids[row]] in learned for row in test])
@@ -67,30 +81,47 @@ def component_truth(
             for labels in (right, given)
         )
         if made.name in LEAKS_ALONE:
-            found["leakage"] = bought
+            found["leakage"] = Truth(100 * bought)
         else:
-            found[" x ".join(PAIR)] = bought - bought_as_given
+            found[" x ".join(PAIR)] = Truth(100 * (bought - bought_as_given))
     if made.name in NOISE_ALONE:
-        found["noise"] = float((said == given).mean() - (said == right).mean())
+        found["noise"] = Truth(100 * float((said == given).mean() - (said == right).mean()))
     if made.task != "classification":
-        pristine = made.truth[:max_truth]
-        found["protocol"] = accuracy_of(trained, pristine) - honest_score(made, trained, pristine)
+        rows = made.truth[:max_truth]
+        found["protocol"] = Truth(100 * (accuracy_of(trained, rows) - honest_score(made, trained, rows)))
     if looked:
-        found["reuse"] = _optimism(made, looked, labels=trained.labels, max_truth=max_truth)
+        found["reuse"] = Truth(100 * _optimism(made, looked, labels=trained.labels, max_truth=max_truth))
     if made.contract is not None:
         found |= _under_contract(made, trained, max_truth=max_truth)
-    return {name: 100 * share for name, share in found.items()}
+    return found
 
 
-def _under_contract(made: World, trained: Trained, *, max_truth: int) -> dict[str, float]:
-    truth = accuracy_of(trained, made.truth[:max_truth])
-    there = made.truth_contract[:max_truth]
-    under = accuracy_of(trained, there)
+def _under_contract(made: World, trained: Trained, *, max_truth: int) -> dict[str, Truth]:
+    here, there = made.truth[:max_truth], made.truth_contract[:max_truth]
+    truth, under = (hits(trained, rows) for rows in (here, there))
+    origins, elsewhere = made.origins[:max_truth], made.contract_origins[:max_truth]
+
+    def between(one: Hits, other: Hits) -> Truth:
+        return Truth(100 * float(one[0].mean() - other[0].mean()), _error((*one, 1.0), (*other, -1.0)))
+
     if not made.target:
         player = "shortcut" if "cue" in made.name else TRANSFER[made.name.split("_")[0]]
-        return {player: truth - under}
-    meant = accuracy_of(trained, [{**row, "label": label} for row, label in zip(there, made.meant, strict=False)])
-    return {"shift": truth - meant} | ({"concept": meant - under} if "label" in made.target[0] else {})
+        return {player: between((truth, origins), (under, elsewhere))}
+    meant = hits(trained, [{**row, "label": label} for row, label in zip(there, made.meant, strict=False)])
+    shift = between((truth, origins), (meant, elsewhere))
+    concept = between((meant, elsewhere), (under, elsewhere))
+    return {"shift": shift} | ({"concept": concept} if "label" in made.target[0] else {})
+
+
+Hits = tuple[np.ndarray, Sequence[int]]
+"""Whether the model is right on each row, and the text that each comes from."""
+
+
+def _error(*parts: tuple[np.ndarray, Sequence[int], float]) -> float:
+    """Standard error of the sum of means, each times its sign, in points; rows of one text move together."""
+    texts = np.concatenate([np.asarray(origin, np.int64) for _, origin, _ in parts])
+    moved = np.concatenate([sign * (right - right.mean()) / len(right) for right, _, sign in parts])
+    return 100 * float(np.sqrt((np.bincount(texts, moved) ** 2).sum()))
 
 
 def _optimism(made: World, looked: Sequence[Model], *, labels: tuple[str, ...], max_truth: int) -> float:

@@ -11,6 +11,8 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from benchmarks.honesty.judging import Judged, Verdict, as_json, as_row, verdict
 from benchmarks.machine import machine
 
@@ -157,12 +159,14 @@ def judged_of(told: dict[str, Any]) -> dict[str, Any]:
 
 
 def covered_alone(name: str, who: str, cells: list[dict[str, Any]]) -> float | None:
-    """Coverage of a component's interval were it the only one looked at; None where one of its runs is bounded."""
-    told = [(judged_of(cell[who]).get(name), cell["component_truth"].get(name)) for cell in cells]
-    pairs = [(one, truth) for one, truth in told if one is not None and truth is not None]
-    if any(one["status"] == "bounded" for one, _ in pairs):
+    """Coverage of a component's interval were it the only one looked at: within 1.96 standard errors, to which the truth's own is
+    added in squares. None where one of its runs is bounded."""
+    told = [(judged_of(cell[who]).get(name), cell) for cell in cells if name in cell["component_truth"]]
+    pairs = [(one, cell["component_truth"][name], cell["component_truth_error"][name]) for one, cell in told if one is not None]
+    if any(one["status"] == "bounded" for one, _, _ in pairs):
         return None
-    return round(sum(abs(one["points"] - truth) <= 1.96 * one["standard_error"] for one, truth in pairs) / len(pairs), 4)
+    held = [abs(one["points"] - truth) <= 1.96 * np.hypot(one["standard_error"], error) for one, truth, error in pairs]
+    return round(float(np.mean(held)), 4)
 
 
 def _power(cells: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:

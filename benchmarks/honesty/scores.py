@@ -10,8 +10,13 @@ Rows = list[dict[str, str | None]]
 
 def accuracy_of(trained: Trained, rows: Rows) -> float:
     """Share of rows whose label the model gives, 0..1."""
+    return float(hits(trained, rows).mean())
+
+
+def hits(trained: Trained, rows: Rows) -> np.ndarray:
+    """Whether the model gives each row's label, (n,)."""
     said, right = _answers(trained, rows)
-    return float((said == right).mean())
+    return np.asarray(said == right)
 
 
 def honest_score(made: World, trained: Trained, rows: Rows) -> float:

@@ -69,6 +69,10 @@ class World:
     """Label of each row of truth_contract before the target turned its meaning."""
     looks: int = 1
     """Models scored on the test set, of which the best is the one to be judged."""
+    origins: list[int] = field(default_factory=list)
+    """Text of the base set that each row of truth comes from."""
+    contract_origins: list[int] = field(default_factory=list)
+    """The same of truth_contract."""
     task: str = "classification"
     """What the account takes the labels for: `relation` where one of them says that there is none."""
 
@@ -471,6 +475,8 @@ def world(name: str, base: str, seed: int) -> World:
         target=[{"text": row.text, "label": row.truth} if draft.target_labels else {"text": row.text} for row in draft.target],
         meant=_meant(draft, under),
         looks=draft.looks,
+        origins=[row.origin for row in draft.truth],
+        contract_origins=[row.origin for row in under],
         task=draft.task,
     )
 

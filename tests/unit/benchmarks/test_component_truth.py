@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from benchmarks.honesty.base_sets import dataset
-from benchmarks.honesty.component_truth import component_truth
+from benchmarks.honesty.component_truth import _error, component_truth
 from benchmarks.honesty.worlds import NO_RELATION, World
 
 from veridical.audit._evidence import Evidence
@@ -40,7 +40,7 @@ def leaked_world(leaked):
 def bought(made, tmp_path):
     data = dataset(made.train, made.test)
     trained = train(data, model="linear", seed=0, folder=tmp_path, clusters=Evidence(data, seed=0).clusters)
-    return component_truth(made, data=data, trained=trained, max_truth=60, model="linear")["leakage"]
+    return component_truth(made, data=data, trained=trained, max_truth=60, model="linear")["leakage"].points
 
 
 def test_rows_that_only_a_model_that_read_them_can_tell_buy_all_they_score(tmp_path):
@@ -67,7 +67,8 @@ def judged(made, said, *, labels, looked=()):
     data = dataset(made.train, made.test)
     model = Saying(labels, said)
     trained = Trained(model, "linear", tuple(data.ids), model.predict(data.texts), labels, None, 0.0, external=False)
-    return component_truth(made, data=data, trained=trained, max_truth=1000, model="linear", looked=looked)
+    found = component_truth(made, data=data, trained=trained, max_truth=1000, model="linear", looked=looked)
+    return {name: one.points for name, one in found.items()}
 
 
 def rows_of(part, labels):
@@ -79,6 +80,7 @@ def plain(name, labels, **changed):
     train, test, truth = (rows_of(part, labels) for part in ("train", "test", "truth"))
     right = {row["id"]: row["label"] for row in (*train, *test)}
     made = World(name, "made up", 0, train, test, truth, [], None, right, {row: k for k, row in enumerate(right)})
+    made = replace(made, origins=list(range(len(truth))), contract_origins=list(range(len(truth))))
     return replace(made, **changed), {row["text"]: row["label"] for row in (*train, *test, *truth)}
 
 
@@ -124,4 +126,15 @@ def test_what_noise_hides_of_a_leak_is_known(tmp_path):
     trained = train(data, model="linear", seed=0, folder=tmp_path, clusters=Evidence(data, seed=0).clusters)
     found = component_truth(made, data=data, trained=trained, max_truth=60, model="linear")
     # Reading buys all 12 rows of 24 by right labels; by those given it buys 9 and costs 3, so 6: noise hides 6 of 24.
-    assert found["leakage x noise"] == pytest.approx(25.0)
+    assert found["leakage x noise"].points == pytest.approx(25.0)
+
+
+def test_a_truth_read_off_a_sample_has_its_error_and_texts_of_both_samples_cancel():
+    right = np.array([1, 1, 1, 0] * 25, bool)  # a share of 0.75 has sqrt(0.75 * 0.25 / 100) = 4.33 points
+    origins = list(range(100))
+    assert _error((right, origins, 1.0)) == pytest.approx(100 * np.sqrt(0.75 * 0.25 / 100))
+    assert _error((right, origins, 1.0), (right, origins, -1.0)) == pytest.approx(0.0)
+    apart = _error((right, origins, 1.0), (right, [row + 100 for row in origins], -1.0))
+    assert apart == pytest.approx(100 * np.sqrt(2 * 0.75 * 0.25 / 100))
+    twice = _error((np.repeat(right, 2), np.repeat(origins, 2), 1.0))  # each text twice is no more texts
+    assert twice == pytest.approx(100 * np.sqrt(0.75 * 0.25 / 100))

@@ -24,15 +24,20 @@ def test_verdict_of_two_cells():
     assert found.width == pytest.approx(3.0)
 
 
-def told(points, standard_error, truth, status="measured"):
+def told(points, standard_error, truth, status="measured", error=0.0):
     component = {"points": points, "standard_error": standard_error, "status": status}
-    return {"reviewed": {"components": {"leakage": component}}, "component_truth": {"leakage": truth}}
+    true = {"component_truth": {"leakage": truth}, "component_truth_error": {"leakage": error}}
+    return {"reviewed": {"components": {"leakage": component}}, **true}
 
 
 def test_coverage_of_a_component_alone_is_within_two_standard_errors():
     cells = [told(2.0, 1.0, 3.9), told(2.0, 1.0, 4.0), told(2.0, 1.0, 0.1), told(2.0, 0.5, 0.9)]
     assert covered_alone("leakage", "reviewed", cells) == 0.5
     assert covered_alone("leakage", "reviewed", [*cells, told(2.0, 1.0, 2.0, status="bounded")]) is None
+
+
+def test_a_truth_known_to_an_error_widens_what_counts_as_held():
+    assert covered_alone("leakage", "reviewed", [told(2.0, 0.6, 3.5), told(2.0, 0.6, 3.5, error=0.8)]) == 0.5
 
 
 def test_worlds_without_a_truth_do_not_count():
