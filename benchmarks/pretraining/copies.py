@@ -168,6 +168,7 @@ def sat(doc: str, *, steps: int, about: dict[str, Any], measures: Sequence[str],
     """
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--first-seed", type=int, default=0, help="for seeds that no earlier sitting looked at")
     parser.add_argument("--steps", type=int, default=steps)
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
@@ -176,7 +177,7 @@ def sat(doc: str, *, steps: int, about: dict[str, Any], measures: Sequence[str],
     print(json.dumps(ran), flush=True)
     about = {**about, "steps": arguments.steps, "shape": SHAPE}
     cells = kept_cells(arguments.out, about)
-    for seed in map(str, range(arguments.seeds)):
+    for seed in map(str, range(arguments.first_seed, arguments.first_seed + arguments.seeds)):
         if seed in cells:
             continue
         began = time.process_time()
