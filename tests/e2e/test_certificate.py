@@ -131,6 +131,40 @@ def test_a_changed_digit_with_a_hash_of_its_own_does_not_come_out_of_the_answers
     assert f"does not hold: figures of {arm['repair']}. The stored answers give gain_over_untouched value" in said.out
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda r: r.pop("looks"), "it lacks looks"),
+        (lambda r: r.update(seeds="none"), "seeds should be a list"),
+        (lambda r: r["config"].pop("task"), "config lacks task"),
+        (lambda r: r["arms"][0].update(rows=True), "arms[0].rows should be a whole number"),
+        (lambda r: r["arms"][0].pop("holm"), "arms[0] lacks holm"),
+        (
+            lambda r: r["arms"][0]["holm"].update(p_untouched="small"),
+            "arms[0].holm.p_untouched should be a whole number or a number",
+        ),
+        (lambda r: _tested(r)["figures"]["before"].pop("low"), "figures.before lacks low"),
+        (lambda r: _tested(r)["figures"].update(after=None), "figures.after should be names with values"),
+        (lambda r: _tested(r)["figures"]["not_inferior"][0].update(shown=1), "not_inferior[0].shown should be true or false"),
+    ],
+)
+def test_a_certificate_put_together_by_hand_is_refused_with_the_place(
+    veridical: Callable[..., Any], folder: Path, change: Callable[[Any], object], said: str
+) -> None:
+    path = folder / "certificate.json"
+    record = json.loads(path.read_text(encoding="utf-8"))
+    change(record)
+    path.write_text(json.dumps({**record, "sha256": own_hash(record)}), encoding="utf-8")
+    found = veridical("verify", path)
+    assert found.code == 2
+    assert "is not as veridical writes a certificate: " in found.err
+    assert said in " ".join(found.err.split())
+
+
+def _tested(record: Any) -> Any:
+    return next(arm for arm in record["arms"] if arm["figures"])
+
+
 def test_a_changed_row_is_named(veridical: Callable[..., Any], made: Path, folder: Path, tmp_path: Path) -> None:
     table = pq.read_table(folder / "data.parquet")
     texts = table.column("text").to_pylist()
