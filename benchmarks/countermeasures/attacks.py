@@ -20,29 +20,32 @@ RECIPES_TRIED = ("deepwordbug", "pwws")
 N_TEST, N_ATTACKED, N_LEARNED, BUDGET = 1000, 200, 1000, 100
 """Test rows; of these attacked; train rows attacked for the file of examples; different inputs asked about one row."""
 CONFIG = TrainConfig(epochs=3, max_length=64, validation_share=0.0)
-N_ROUNDS = 3
 
 
 @dataclass(frozen=True)
 class Sitting:
-    """arms: name -> its countermeasures. beside: what stands beside the attack examples in every round. A round learns train rows
-    as attacks on the model without rounds end; from the second on also as attacks on the model of the round before."""
+    """arms: name -> its countermeasures. rounds: names of trainings beside train rows as attacks end on the model without rounds;
+    from the second on also as they end on the model of the round before."""
 
     arms: Mapping[str, tuple[str, ...]]
-    beside: tuple[str, ...] = ()
-
-    def rounds(self) -> list[str]:
-        name = " + ".join((*self.beside, "attack_examples of attacks"))
-        return [f"{name}, round {n}" for n in range(1, N_ROUNDS + 1)]
+    rounds: tuple[str, ...] = ()
 
     def names(self) -> tuple[str, ...]:
-        return (*self.arms, *self.rounds())
+        return (*self.arms, *self.rounds)
 
 
-BOTH = ("spelling", "common_synonyms")
+TRAINED = Sitting(
+    {"attack_examples": ("attack_examples",), "fgm": ("fgm",)},
+    tuple(f"attack_examples of attacks, round {n}" for n in (1, 2, 3)),
+)
+READ = Sitting(
+    {
+        "spelling": ("spelling",),
+        "common_synonyms": ("common_synonyms",),
+        "spelling + common_synonyms": ("spelling", "common_synonyms"),
+    }
+)
 """What stays with the model, so that attacks go through it."""
-TRAINED = Sitting({"attack_examples": ("attack_examples",), "fgm": ("fgm",)})
-READ = Sitting({**{name: (name,) for name in BOTH}, " + ".join(BOTH): BOTH}, beside=BOTH)
 
 
 def _rows(data: Path, part: str) -> list[Row]:
@@ -70,11 +73,11 @@ def attacked(data: Path, work: Path, seed: int, size: int, sitting: Sitting) -> 
     for name, arm in sitting.arms.items():
         models[name] = train(world, model="minilm", config=CONFIG, countermeasures=arm, seed=seed)
     work.mkdir(parents=True, exist_ok=True)
-    file, against = work / f"attacked_{seed}.csv", models[" + ".join(sitting.beside) or "plain"]
+    file, against = work / f"attacked_{seed}.csv", models["plain"]
     file.unlink(missing_ok=True)
-    for name in sitting.rounds():
+    for name in sitting.rounds:
         _write_examples(file, against.model, learned, world.labels)
-        arm = (*sitting.beside, f"attack_examples:file={file}")
+        arm = (f"attack_examples:file={file}",)
         against = models[name] = train(world, model="minilm", config=CONFIG, countermeasures=arm, seed=seed)
     cell: dict[str, float] = {}
     test = world.rows("test")
