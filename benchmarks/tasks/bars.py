@@ -42,6 +42,7 @@ def main() -> None:
         },
         "pad_to": options.pad_to or "longest of the batch",
         "margin": MARGIN,
+        "encoders": {name: resolve(given).sha256 for name, given in _encoders(options).items()},
     }
     for seed in range(options.seeds):
         for name in options.sets.split(","):
@@ -56,6 +57,11 @@ def main() -> None:
             options.out.write_text(json.dumps({"about": about, "summary": summary(done), "cells": done}, indent=1) + "\n")
     for line in summary(done):
         print(json.dumps(line))
+
+
+def _encoders(options: argparse.Namespace) -> dict[str, str]:
+    """What is tuned; for Chinese the folder given, which is told by its hash."""
+    return {"minilm": "minilm"} | ({"multilingual": options.multilingual} if options.multilingual else {})
 
 
 def _options() -> argparse.Namespace:
