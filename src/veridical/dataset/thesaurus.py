@@ -4,6 +4,7 @@ MyThes v2: a line `word|n`, then n lines `(class)|synonym|synonym (note)|...`. W
 Entries with a note that makes them no synonym (antonym, generic, similar or related term) are left out.
 """
 
+import hashlib
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -29,6 +30,12 @@ def missing() -> str | None:
 def entries() -> Mapping[str, tuple[str, ...]]:
     """Case-folded word -> single words that mean the same in one of its senses, in their order; {} where none is installed."""
     return read_mythes(MYTHES) or read_wordnet(WORDNET)
+
+
+@cache
+def fingerprint() -> str:
+    """SHA-256 of all entries; of no thesaurus too."""
+    return hashlib.sha256(repr(sorted(entries().items())).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def read_mythes(folder: Path) -> dict[str, tuple[str, ...]]:

@@ -24,7 +24,7 @@ from veridical.models.trained_answers import TrainedAnswers
 from veridical.train._contract import Named, combined_row_weights
 from veridical.train._knobs import called
 from veridical.train.config import TrainConfig
-from veridical.train.training import as_learned, linear_weights, train, validation_part
+from veridical.train.training import as_rewritten, linear_weights, train, validation_part
 
 FEWEST_CLUSTERS = 20
 """Clusters of train from which leaving out a twentieth of them leaves out at least one. Ours; no source."""
@@ -69,8 +69,10 @@ class TracedLinear:
         rows, params = self.data.rows("train"), LinearParams(c=self.c)
         codes, labels = self.data.codes[rows], self.data.labels
         named = tuple(called(text) for text in self.countermeasures)
-        learned, normalisers = as_learned(self.data, rows, named, seed=seed)
-        features = hashed([*learned.inputs(rows), *read_through(asked.inputs, normalisers)])
+        read = self.model.normalisers  # kept as they are: which words are common is not counted again without some rows
+        learned = as_rewritten(self.data, rows, named, seed=seed)
+        learned = learned.with_inputs(rows, read_through(learned.inputs(rows), read)) if read else learned
+        features = hashed([*learned.inputs(rows), *read_through(asked.inputs, read)])
         mine, theirs = np.arange(len(rows)), np.arange(len(rows), features.matrix.shape[0])
         columns = np.searchsorted(features.hashes, self.model.hashes)
         seen = weighted(features.matrix[:, columns], self.model.idf).astype(np.float64)

@@ -126,7 +126,8 @@ def account_tables(
         last = value(active | frozenset(players))
         under = honest - sum(c.points.value for c in transfer if c.points) / 100
         edits = game.if_edits_break_labels(active | frozenset(players))
-        allowed = (bounds[0] + edits[0], bounds[1] + edits[1])
+        noise = _noise_bounds(game, active | frozenset(players))  # labels of the target leave nothing of it
+        allowed = (noise[0] + edits[0], noise[1] + edits[1])
         estimate = account_of.estimate(last, under, allowed, "contract")
         shares = books.variance(last, draws=_variance_of_draws(game, players))
         left_out = tuple(player for player, _ in abstained)

@@ -231,6 +231,11 @@ def _of_earlier_run(folder: Path, *, dropout: float, attention: str) -> Any:
             f"{folder} was tuned with {about['tuning']['method']}, whose tensors stay beside the encoder, so training cannot "
             "start from it. Give the weights it was tuned from."
         )
+    if about.get("normalisers"):
+        raise InputError(
+            f"{folder} reads texts through normalisers.json, which training on from its weights would leave out. "
+            "Give the weights it was tuned from, with the same --countermeasures."
+        )
     tensors = load_file(str(folder / "model.safetensors"))
     encoder = empty_encoder(folder, attention=attention, dropout=dropout)
     try:

@@ -1,13 +1,15 @@
 """Words that a model reads as other words. Kept beside the model and applied to every text before anything else reads it, so that
 whoever asks the model, an attack too, asks it through them.
 
-A word is a run of letters that are not Han; numbers, marks, and words in square brackets ([UNK]) are read as they are.
+A word is a run of letters that are not Han and touch no digit; numbers, names with digits, contractions (it's), and whatever
+stands in square brackets without a space ([UNK]) are read as they are.
 """
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property, lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +20,12 @@ from veridical.core.errors import InputError
 from veridical.dataset.rows import Text
 
 FILE = "normalisers.json"
-_LETTER = r"[\p{L}\p{M}--\p{Han}]"
-_WORD = regex.compile(rf"(?<![\[\p{{L}}\p{{M}}])({_LETTER}+)(?![\]\p{{L}}\p{{M}}])", regex.V1)
+_LETTER = r"[[\p{L}\p{M}]--\p{Han}]"
+_WORD = regex.compile(
+    rf"\[[^\]\s]+\](*SKIP)(*FAIL)|(?<!{_LETTER}|\p{{N}}|{_LETTER}['’]){_LETTER}++(?!\p{{N}}|['’]{_LETTER})", regex.V1
+)
+ENDS = ("\x02", "\x03")
+"""What stands before a word and after it."""
 REMEMBERED = 1 << 18
 """Words whose reading is kept. Ours; no source."""
 
@@ -52,28 +58,46 @@ class LexicalNormaliser:
         return {word: place for place, word in reversed(list(enumerate(self.known)))}
 
     @cached_property
-    def _letters(self) -> tuple[str, ...]:
-        return tuple(sorted({letter for word in self.known for letter in word}))
+    def _longest(self) -> int:
+        return max(map(len, self.known), default=0)
+
+    @cached_property
+    def _beside(self) -> tuple[dict[str, set[str]], dict[str, set[str]]]:
+        """Letters that stand after each letter in known words, and before it."""
+        after: dict[str, set[str]] = {}
+        before: dict[str, set[str]] = {}
+        for word in self.known:
+            marked = f"{ENDS[0]}{word}{ENDS[1]}"
+            for first, second in pairwise(marked):
+                after.setdefault(first, set()).add(second)
+                before.setdefault(second, set()).add(first)
+        return after, before
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What it was made of, without what it remembers of words read so far."""
+        return {part.name: getattr(self, part.name) for part in fields(self)}
 
     def _looked_up(self, word: str) -> str:
         folded = word.casefold()
         meant = self.instead.get(folded)
-        if meant is None and self.known and folded not in self._rank and len(folded) >= self.shortest:
-            near = {slip for slip in _slips(folded, self._letters) if slip in self._rank}
-            meant = min(near, key=lambda slip: (self._rank[slip], slip[0] != folded[0]), default=None)
+        if meant is None and folded not in self._rank and self.shortest <= len(folded) <= self._longest + 1:
+            near = {slip for slip in self._slips(folded) if slip in self._rank}
+            meant = min(near, key=self._rank.__getitem__, default=None)
         return word if meant is None else _cased(meant, like=word)
 
-
-def _slips(word: str, letters: Sequence[str]) -> Iterator[str]:
-    """Everything one slip away; some more than once."""
-    for at in range(len(word) + 1):
-        head, tail = word[:at], word[at:]
-        yield from (head + letter + tail for letter in letters)
-        if tail:
-            yield head + tail[1:]
-            yield from (head + letter + tail[1:] for letter in letters)
-        if len(tail) > 1:
-            yield head + tail[1] + tail[0] + tail[2:]
+    def _slips(self, word: str) -> Iterator[str]:
+        """Everything one slip away that could be a known word: letters are put only where known words have them side by side."""
+        after, before = self._beside
+        marked = f"{ENDS[0]}{word}{ENDS[1]}"
+        for at in range(1, len(marked)):
+            head, tail = marked[1:at], marked[at:-1]
+            left = after.get(marked[at - 1], set())
+            yield from (head + letter + tail for letter in left & before.get(marked[at], set()))
+            if tail:
+                yield head + tail[1:]
+                yield from (head + letter + tail[1:] for letter in left & before.get(marked[at + 1], set()))
+            if len(tail) > 1:
+                yield head + tail[1] + tail[0] + tail[2:]
 
 
 def _cased(word: str, *, like: str) -> str:

@@ -88,9 +88,12 @@ def cut_by_tokens(rows: IntArray, lengths: IntArray, *, token_budget: int) -> li
 
 
 def whole_words(tokenizer: Any) -> tuple[str, ...]:
-    """Words of two letters or more that a tokenizer has as one token, case folded, in the order of its vocabulary. Where tokens
-    carry a mark of a word's beginning, those that carry it; a few of them are beginnings only, which nothing tells apart."""
+    """Words of two letters or more that a tokenizer has as one token, case folded, in the order of its vocabulary. Where a tenth
+    of the tokens or more carry a mark of a word's beginning, those that carry it; a few of them are beginnings only, which
+    nothing tells apart."""
     tokens = [token for token, _ in sorted(tokenizer.get_vocab().items(), key=lambda item: item[1])]
-    marked = [token[1:] for token in tokens if token.startswith(BEGINNINGS)]
-    found = marked or tokens
+    marked = [token for token in tokens if token.startswith(BEGINNINGS)]
+    found = tokens
+    if len(marked) * 10 >= len(tokens):
+        found = [str(tokenizer.convert_tokens_to_string([token])).strip() for token in marked]
     return tuple(dict.fromkeys(token.casefold() for token in found if len(token) > 1 and token.isalpha()))

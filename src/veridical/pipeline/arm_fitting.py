@@ -60,10 +60,11 @@ def linear_arms(evidence: "Evidence", *, config: RunConfig) -> "Fit":
     """Arms of the linear family, weighted and read as the run's countermeasures say."""
     from veridical.models.linear import LinearParams, fit_linear
     from veridical.models.text_features import hashed
-    from veridical.train.training import as_learned, linear_weights
+    from veridical.train.training import as_learned, fitting, linear_weights
     from veridical.verify.fitting import linear_fit
 
-    data, c, named = evidence.data, config.training.linear_c, _named(config)
+    data, c = evidence.data, config.training.linear_c
+    named = fitting(config.countermeasures, model="linear", config=config.training)
     plain = linear_fit(evidence.folds.features, data.labels, c=c)
     if not named:
         return plain

@@ -1,6 +1,6 @@
 """The scored model's recipe, trained again on other rows; features are computed once for all fits."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -13,7 +13,7 @@ from veridical.models.model import FloatArray
 from veridical.models.text_features import HashedText, hashed
 from veridical.probe._subject import Recipe, Subject
 from veridical.train._knobs import called
-from veridical.train.training import linear_weights
+from veridical.train.training import as_learned, linear_weights
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,10 +34,14 @@ class LinearAgain:
         codes = self.data.codes[train]
         named = tuple(called(text) for text in self.recipe.countermeasures)
         given = None if times is None else times.astype(np.float64)
-        params = LinearParams(c=self.recipe.config.linear_c)
-        weights = linear_weights(self.data, train, named, given=given, c=params.c, seed=seed)
-        features, labels = self._features.rows(train), self.data.labels
+        params, labels = LinearParams(c=self.recipe.config.linear_c), self.data.labels
+        data, normalisers = as_learned(self.data, train, named, seed=seed)
+        weights = linear_weights(data, train, named, given=given, c=params.c, seed=seed)
+        same = data is self.data
+        features = self._features.rows(train) if same else hashed(data.inputs(train))
         model = fit_linear(features, codes, labels=labels, weights=weights, seed=seed, params=params)
+        if not same:
+            return replace(model, normalisers=normalisers).predict(self.data.inputs(on))
         columns = np.searchsorted(self._features.hashes, model.hashes)
         return model.predict_features(self._features.matrix[on][:, columns])
 

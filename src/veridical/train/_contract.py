@@ -211,6 +211,9 @@ class Countermeasure:
     """Model linear, which is fitted at once, is refused."""
     lacking: Callable[[Any], str | None] | None = None
     """(params) -> a sentence where they lack what only a user can name, so that it is refused before any work."""
+    surroundings: Callable[[Any], str] | None = None
+    """(params) -> fingerprint of what decides a training beside data, settings and the files that knobs name; part of a run's
+    identity. Empty: nothing."""
     rewritten: Callable[[Dataset, IntArray, Any, np.random.Generator], Dataset] | None = None
     normaliser: Callable[[Sequence[Text], Sequence[str], Any], LexicalNormaliser | None] | None = None
     study: Callable[[Study, Any], Any] | None = None

@@ -72,6 +72,12 @@ def refuse_outside(name: str, params: Any) -> None:
             raise InputError(f"{field.name} of {name} is {value!r}; allowed is {allowed}. Give a value in that range.")
 
 
+def surroundings_of(texts: Sequence[str]) -> dict[str, str]:
+    """Fingerprints of what decides a training beside settings and files, by countermeasure."""
+    found = {name: record.surroundings(record.params) for name, record in map(called, texts) if record.surroundings}
+    return {name: said for name, said in found.items() if said}
+
+
 def files_named(texts: Sequence[str]) -> dict[str, Path]:
     """Files and folders that knobs name, by countermeasure and knob. Raises InputError where one is not there."""
     found = {}

@@ -122,9 +122,7 @@ def as_learned(
     """The data as it is learned from, and what the model must read texts through: texts of the training and validation rows
     (`rows`) as countermeasures have them rewritten, then all texts as they have them read. vocabulary: words that the tokenizer
     has whole, commonest first."""
-    for name, countermeasure in named:
-        if countermeasure.rewritten:
-            data = countermeasure.rewritten(data, rows, countermeasure.params, stream(seed, f"{name}/rewritten"))
+    data = as_rewritten(data, rows, named, seed=seed)
     normalisers: list[LexicalNormaliser] = []
     for _, countermeasure in named:
         if countermeasure.normaliser:
@@ -133,6 +131,14 @@ def as_learned(
                 data = data.with_inputs(np.arange(len(data)), read_through(data.inputs(), [found]))
                 normalisers.append(found)
     return data, tuple(normalisers)
+
+
+def as_rewritten(data: Dataset, rows: IntArray, named: Named, *, seed: int) -> Dataset:
+    """The data with the texts of `rows` as countermeasures have them rewritten."""
+    for name, countermeasure in named:
+        if countermeasure.rewritten:
+            data = countermeasure.rewritten(data, rows, countermeasure.params, stream(seed, f"{name}/rewritten"))
+    return data
 
 
 def _as_given(done: Trained, data: Dataset, read: Dataset, normalisers: Sequence[LexicalNormaliser]) -> Trained:

@@ -154,10 +154,14 @@ def own_hash(record: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
+def _no_number(said: str) -> None:
+    raise ValueError(f"{said} is no number")
+
+
 def read_certificate(path: Path) -> dict[str, Any]:
     """Raises InputError where the file is missing, no certificate, of another format, or not as it was written."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_number)
     except OSError as error:
         raise InputError(
             f"{path} cannot be read ({error.strerror}). Give the certificate.json of a run that tried repairs."
@@ -171,7 +175,7 @@ def read_certificate(path: Path) -> dict[str, Any]:
         )
     wrong = misfit(found, CERTIFICATE if found["format"] == 1 else CERTIFICATE | LATER)
     if wrong:
-        raise InputError(f"{path} is not as veridical writes a certificate: {wrong}. Copy it again from the run.")
+        raise InputError(f"{path} is not as veridical writes a certificate. {wrong} Copy it again from the run.")
     if own_hash(found) != found["sha256"]:
         raise InputError(
             f"{path} was changed after it was written: its content no longer gives its sha256. Copy it again from the run."

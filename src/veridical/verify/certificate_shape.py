@@ -5,6 +5,7 @@ from typing import Any
 
 Form = Any
 """A type or a tuple of types; a mapping (name -> form) that may hold more names; or a list with the form of every item."""
+WHOLE = "The certificate"
 NUMBER = (int, float)
 NONE = type(None)
 ESTIMATE = {"value": NUMBER, "low": NUMBER, "high": NUMBER, "level": NUMBER, "n": int, "n_clusters": int, "method": str}
@@ -34,7 +35,8 @@ ROUTED = {
 }
 CERTIFICATE = {
     **dict.fromkeys(("veridical", "model", "metric", "votes", "skipped"), str),
-    **dict.fromkeys(("versions", "data", "margins"), Mapping),
+    **dict.fromkeys(("versions", "margins"), Mapping),
+    "data": {"rows": str, "train": str, "locked": str},
     **dict.fromkeys(("seed", "n_locked"), int),
     "labels": [str],
     "looks": [str],
@@ -48,7 +50,7 @@ LATER = {"trained_with": [str], "countermeasures": ROUTED}
 IN_WORDS = {str: "a text", int: "a whole number", float: "a number", bool: "true or false", NONE: "null", Mapping: "names"}
 
 
-def misfit(found: Any, form: Form, *, at: str = "") -> str:
+def misfit(found: Any, form: Form, *, at: str = WHOLE) -> str:
     """Where and how `found` is not of `form`, in words; empty where it is."""
     choices = form if isinstance(form, tuple) else (form,)
     said = [_misfit(found, choice, at) for choice in choices]
@@ -57,22 +59,22 @@ def misfit(found: Any, form: Form, *, at: str = "") -> str:
     deep = [
         one for one, choice in zip(said, choices, strict=True) if not isinstance(choice, type) and type(found) is type(choice)
     ]
-    return deep[0] if deep else f"{at or 'the whole'} should be {' or '.join(dict.fromkeys(map(_words, choices)))}"
+    return deep[0] if deep else f"{at} should be {' or '.join(dict.fromkeys(map(_words, choices)))}."
 
 
 def _misfit(found: Any, form: Form, at: str) -> str:
     """As `misfit`, of one form."""
     if isinstance(form, type):
         fits = isinstance(found, form) and (form is bool or not isinstance(found, bool))
-        return "" if fits else f"{at} should be {_words(form)}"
+        return "" if fits else f"{at} should be {_words(form)}."
     if type(found) is not type(form):
-        return f"{at or 'the whole'} should be {_words(form)}"
+        return f"{at} should be {_words(form)}."
     if isinstance(form, list):
         return next((said for i, one in enumerate(found) if (said := misfit(one, form[0], at=f"{at}[{i}]"))), "")
     lacking = [name for name in form if name not in found]
     if lacking:
-        return f"{at or 'it'} lacks {', '.join(lacking)}"
-    of_name = {name: f"{at}.{name}" if at else name for name in form}
+        return f"{at} lacks {', '.join(lacking)}."
+    of_name = {name: name if at == WHOLE else f"{at}.{name}" for name in form}
     return next((said for name, one in form.items() if (said := misfit(found[name], one, at=of_name[name]))), "")
 
 

@@ -1,10 +1,12 @@
 """Words that a model reads as others: which, how they are written, and that a model keeps them."""
 
+import copy
 import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from rapidfuzz.distance import OSA
 
 from tiny_encoder import TINY, make_data, make_toy
 from veridical.core.errors import InputError
@@ -42,9 +44,9 @@ def test_a_word_that_is_not_known_is_read_as_the_likeliest_one_a_slip_away(writt
 
 
 def test_numbers_marks_and_special_tokens_stay():
-    text = "It's <e1>godo</e1>, [UNK] plian 12a3 好食物 w5!"
-    known = ("good", "plain", "it", "unc", "web", "bad")
-    assert LexicalNormaliser(known=known).read(text) == "It's <e1>good</e1>, [UNK] plain 12a3 好食物 w5!"
+    reading = LexicalNormaliser(known=("good", "plain", "it", "unc", "web", "bad", "ovid", "must"))
+    text = "It's <e1>godo</e1>, [UNK] unk plian 12a3 好食物godo w5! covid19 mustn't [a godo one] 'godo'"
+    assert reading.read(text) == "It's <e1>good</e1>, [UNK] unc plain 12a3 好食物good w5! covid19 mustn't [a good one] 'good'"
 
 
 def test_a_pair_is_read_in_both_texts_and_without_a_list_nothing_changes():
@@ -56,6 +58,25 @@ def test_instead_goes_before_slips():
     reading = LexicalNormaliser(instead={"godo": "plain"}, known=KNOWN)
     assert reading.read("Godo god") == "Plain good"
     assert read_through(["splendid fod"], [LexicalNormaliser(instead={"splendid": "good"}), reading]) == ["good food"]
+
+
+def test_all_that_is_one_slip_away_is_found_though_few_letters_are_tried():
+    """Beside every known word within one insertion, deletion, replacement or swap, by the definition."""
+    rng = np.random.default_rng(1)
+    known = tuple(dict.fromkeys("".join(rng.choice(list("abcd"), size=rng.integers(3, 7))) for _ in range(60)))
+    reading = LexicalNormaliser(known=known)
+    for _ in range(300):
+        word = "".join(rng.choice(list("abcd"), size=rng.integers(3, 7)))
+        near = [one for one in known if OSA.distance(one, word) == 1]
+        assert reading.read(word) == (word if word in known else near[0] if near else word)
+
+
+def test_what_it_remembers_is_not_part_of_it():
+    reading = LexicalNormaliser(known=KNOWN)
+    assert reading.read("godo") == "good"
+    copied = copy.deepcopy(reading)
+    assert "_word" not in vars(copied)
+    assert copied.read("godo") == "good"
 
 
 def test_every_slip_of_a_long_word_is_mended_and_nothing_two_slips_away():
@@ -75,20 +96,26 @@ def test_known_are_words_seen_twice_and_those_of_the_tokenizer():
     assert found.known == ("film", "good", "the")
     assert found.read("godo teh fil") == "good the film"
     assert spelling.normaliser(["good"], (), spelling.Params(least=0)) is None
+    foreign = spelling.normaliser(["gut gut", "haus haus", "the the"], ("the", "film"), spelling.Params())
+    assert foreign.read("hauz teh gutz") == "hauz teh gutz"  # two of three common words are none of the tokenizer's
     alone = spelling.normaliser(["good good", "plain plain"], (), spelling.Params())
     assert alone.read("godo plian") == "godo plain"
 
 
 def test_rare_words_are_read_as_their_commonest_synonym():
     texts = ["good " * 5 + "fine " * 7 + "nice splendid", "Splendid"]
-    params = common_synonyms.Params(rare=5, groups=(("good", "splendid", "fine"), ("nice", "kind")))
+    params = common_synonyms.Params(
+        rare=5, groups=(("splendid", "good"), ("splendid", "fine"), ("splendid", "good"), ("nice", "kind"))
+    )
     found = common_synonyms.normaliser(texts, (), params)
     assert dict(found.instead) == {"splendid": "fine"}
+    units = common_synonyms.Params(rare=5, groups=(("m", "good"), ("sp", "fine")))
+    assert dict(common_synonyms.normaliser(texts, (), units).instead) == {}
     assert found.read("Splendid, good, nice, kind") == "Fine, good, nice, kind"
 
 
 def test_words_are_counted_case_folded():
-    assert list(words_of(["Good, food", ("FILM 3", "w5")])) == ["good", "food", "film", "w"]
+    assert list(words_of(["Good, food", ("FILM 3", "w5")])) == ["good", "food", "film"]
 
 
 class _Tokenizer:
@@ -98,11 +125,15 @@ class _Tokenizer:
     def get_vocab(self):
         return self.vocabulary
 
+    def convert_tokens_to_string(self, tokens):
+        return "".join(tokens).replace("▁", " ").replace("Ġ", " ").replace("Ã¯", "ï")
+
 
 def test_whole_words_of_a_vocabulary():
     assert whole_words(_Tokenizer("[CLS]", "##ing", "Film", "a", "the", "12")) == ("film", "the")
     assert whole_words(_Tokenizer("<s>", "▁the", "ing", "▁Film", "▁a")) == ("the", "film")
-    assert whole_words(_Tokenizer("Ġthe", "ing")) == ("the",)
+    assert whole_words(_Tokenizer("Ġthe", "ing", "ĠnaÃ¯ve")) == ("the", "naïve")
+    assert whole_words(_Tokenizer(*(f"word{chr(97 + k)}" for k in range(20)), "Ġo"))[:2] == ("worda", "wordb")
 
 
 @pytest.fixture(scope="module", params=["linear", "encoder"])

@@ -4,8 +4,8 @@ What it measures: nothing; known are the words of the training rows and those th
 the model, which is trained and asked through it.
 Why it inflates a score: test rows are written as carefully as train rows; a slip breaks a word into pieces that say nothing, and
 attacks that search for slips turn half of the answers or more.
-How it errs: a slip that makes another known word is not seen; a rare name or term one letter off a known word is read as that
-word; two slips in a word stay; of Han characters it reads none.
+How it errs: a slip that makes another known word is not seen; a rare name, a new word or one of another language that is one
+letter off a known word is read as that word; two slips in a word stay; of Han characters it reads none.
 Source: Pruthi, Dhingra and Lipton 2019, arXiv:1905.11268 (recognising words before classifying). Their recogniser is a network
 with a fallback; ours is a list with the edits of Damerau 1964, DOI 10.1145/363958.363994, likeliest word first.
 """
@@ -31,8 +31,10 @@ class Params:
     shortest: int = field(default=3, metadata=between(2))
     """Letters that a word must have to be read as another, >= 2. Ours; no source."""
     shortest_alone: int = field(default=5, metadata=between(2))
-    """The same where there is no tokenizer (model linear), so that a word that train lacks may well be right: of 3 it cost 0.7
-    points of 1,500 sentences as they are, of 5 letters nothing (docs/log.md)."""
+    """The same where no tokenizer has the words of the language (model linear), so that a word that train lacks may well be
+    right: of 3 it cost 0.7 points of 1,500 sentences as they are, of 5 letters nothing (docs/log.md)."""
+    covered: float = field(default=0.5, metadata=between(0, 1))
+    """Share of the common words of the training rows, 0..1, from which a tokenizer counts as having the language's. Ours."""
 
 
 def normaliser(texts: Sequence[Text], vocabulary: Sequence[str], params: Params) -> LexicalNormaliser | None:
@@ -41,7 +43,9 @@ def normaliser(texts: Sequence[Text], vocabulary: Sequence[str], params: Params)
         return None
     counted = Counter(words_of(texts))
     common = [word for word, n in sorted(counted.items(), key=lambda item: (-item[1], item[0])) if n >= params.least]
-    shortest = params.shortest if vocabulary else params.shortest_alone
+    whole = set(vocabulary)
+    covers = bool(whole) and sum(word in whole for word in common) >= params.covered * len(common)
+    shortest = params.shortest if covers else params.shortest_alone
     return LexicalNormaliser(known=tuple(dict.fromkeys([*common, *vocabulary])), shortest=shortest)
 
 
