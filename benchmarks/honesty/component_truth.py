@@ -51,7 +51,8 @@ DRAWS = 4000
 
 @dataclass(frozen=True)
 class Truth:
-    """Both in points; error: one standard error, 0 where the truth is counted."""
+    """Both in points; error: one standard error, 0 where the truth is counted, and where its error is not known (protocol, reuse,
+    pairs; leakage over its trainings)."""
 
     points: float
     error: float = 0.0

@@ -60,6 +60,8 @@ def _cells(wanted: list[Key], log: Path, options: argparse.Namespace) -> Iterabl
             cell = json.loads(line)
             if (cell.get("model"), cell.get("max_truth")) != (options.model, options.max_truth):
                 raise SystemExit(f"{log} holds cells of another model or size of the pristine sample; choose another --out.")
+            if "truth" in cell and "component_truth_error" not in cell:
+                raise SystemExit(f"{log} holds cells from before truths had errors; choose another --out.")
             done[(cell["world"], cell["base"], cell["seed"], "truth" not in cell)] = cell
     yield from (done[key] for key in wanted if key in done)
     left = [key for key in wanted if key not in done]

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from veridical.pipeline import verifying
+from veridical.report.sentences import translated_error
 from veridical.verify.certificate import own_hash
 
 WORDS = {"good": ["great", "lovely", "tasty", "superb"], "bad": ["awful", "rude", "stale", "dull"]}
@@ -134,18 +135,18 @@ def test_a_changed_digit_with_a_hash_of_its_own_does_not_come_out_of_the_answers
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda r: r.pop("looks"), "it lacks looks"),
+        (lambda r: r.pop("looks"), "looks should be a list"),
         (lambda r: r.update(seeds="none"), "seeds should be a list"),
-        (lambda r: r["config"].pop("task"), "config lacks task"),
+        (lambda r: r["config"].pop("task"), "config.task should be a text"),
+        (lambda r: r.update(data={}), "data.rows should be a text"),
         (lambda r: r["arms"][0].update(rows=True), "arms[0].rows should be a whole number"),
-        (lambda r: r["arms"][0].pop("holm"), "arms[0] lacks holm"),
-        (
-            lambda r: r["arms"][0]["holm"].update(p_untouched="small"),
-            "arms[0].holm.p_untouched should be a whole number or a number",
-        ),
-        (lambda r: _tested(r)["figures"]["before"].pop("low"), "figures.before lacks low"),
+        (lambda r: r["arms"][0].pop("holm"), "arms[0].holm should be names with values"),
+        (lambda r: r["arms"][0]["holm"].update(p_untouched="small"), "arms[0].holm.p_untouched should be a number or a whole"),
+        (lambda r: _tested(r)["figures"]["before"].pop("low"), "figures.before.low should be a number or a whole number"),
         (lambda r: _tested(r)["figures"].update(after=None), "figures.after should be names with values"),
         (lambda r: _tested(r)["figures"]["not_inferior"][0].update(shown=1), "not_inferior[0].shown should be true or false"),
+        (lambda r: r["countermeasures"].pop("chosen"), "countermeasures.chosen should be a text or null"),
+        (lambda r: r["countermeasures"].update(arms=[{}]), "countermeasures.arms[0].outcome should be a text"),
     ],
 )
 def test_a_certificate_put_together_by_hand_is_refused_with_the_place(
@@ -157,8 +158,17 @@ def test_a_certificate_put_together_by_hand_is_refused_with_the_place(
     path.write_text(json.dumps({**record, "sha256": own_hash(record)}), encoding="utf-8")
     found = veridical("verify", path)
     assert found.code == 2
-    assert "is not as veridical writes a certificate: " in found.err
+    assert "is not as veridical writes a certificate. There " in " ".join(found.err.split())
     assert said in " ".join(found.err.split())
+    assert "其中" in translated_error(" ".join(found.err.split()), "zh")
+
+
+def test_a_certificate_that_holds_no_number_where_one_belongs_is_refused(veridical: Callable[..., Any], folder: Path) -> None:
+    path = folder / "certificate.json"
+    path.write_text(path.read_text(encoding="utf-8").replace('"alpha": 0.05', '"alpha": NaN'), encoding="utf-8")
+    found = veridical("verify", path)
+    assert found.code == 2
+    assert "is not valid JSON (NaN)" in " ".join(found.err.split())
 
 
 def _tested(record: Any) -> Any:

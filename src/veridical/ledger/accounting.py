@@ -1,7 +1,7 @@
 """The account: from the reported score to the honest one, and to the honest one under a contract; every point with its
 interval."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -112,7 +112,7 @@ def account_tables(
     value = cache(game.__call__)  # shares and interactions are of the same coalitions
     measurement = shapley(game.active, value)
     empty, full = value(frozenset()), value(active)
-    bounds = _noise_bounds(game, active)
+    bounds = _noise_bounds(game, active, value)
     components = account_of.measurement(measurement, bounds=bounds)
     found = books.interactions(game.active, value, untold="" if reviewed else "noise")
     honest = empty.score - sum(c.points.value for c in components if c.points) / 100
@@ -121,12 +121,12 @@ def account_tables(
     transfer = [books.unplayed(player, reason, game.on_target) for player, reason in abstained]
     if contract and players:
         played = shapley(players, lambda c: value(active | c))
-        transfer = [*account_of.transfer(played, game), *transfer]
+        transfer = [*account_of.transfer(played, game, value), *transfer]
         found += books.interactions(players, lambda c: value(active | c))
         last = value(active | frozenset(players))
         under = honest - sum(c.points.value for c in transfer if c.points) / 100
         edits = game.if_edits_break_labels(active | frozenset(players))
-        noise = _noise_bounds(game, active | frozenset(players))  # labels of the target leave nothing of it
+        noise = _noise_bounds(game, active | frozenset(players), value)  # labels of the target leave nothing of it
         allowed = (noise[0] + edits[0], noise[1] + edits[1])
         estimate = account_of.estimate(last, under, allowed, "contract")
         shares = books.variance(last, draws=_variance_of_draws(game, players))
@@ -252,13 +252,13 @@ def _truth(ids: npt.NDArray[Any], *, labels: tuple[str, ...], review: Review) ->
     return np.array([code.get(review.answers.get(str(row), ""), -1) for row in ids], dtype=np.int64)
 
 
-def _noise_bounds(game: Coalitions, coalition: Coalition) -> tuple[float, float]:
+def _noise_bounds(game: Coalitions, coalition: Coalition, value: Callable[[Coalition], Value]) -> tuple[float, float]:
     """How far the value of a coalition can lie below (<= 0) and above (>= 0), over the noise that the data allow; no way once
-    labels were reviewed."""
+    labels were reviewed. value: of the game as it is."""
     if game.reviewed is not None:
         return 0.0, 0.0
     noise, codes = game.tables.noise, game.tables.codes
-    scores = [now := game(coalition).score]
+    scores = [now := value(coalition).score]
     for transition in noise.range():
         other = replace(game, labels=undone(transition, codes))
         scores.append(min(other(coalition).score, 1.0))
@@ -336,7 +336,7 @@ class _Account:
             n_classes=tables.elsewhere.shape[1], seed=self.books.seed,
         )  # fmt: skip
 
-    def transfer(self, shares: dict[str, Share], game: Coalitions) -> list[Component]:
+    def transfer(self, shares: dict[str, Share], game: Coalitions, value: Callable[[Coalition], Value]) -> list[Component]:
         critical = self.books.critical(shares)
         positions = {player: k for k, (player, _) in enumerate(game.shortcuts)}
         listed = []
@@ -347,7 +347,7 @@ class _Account:
                 said = _said_of(player, game)
             bounds = game.if_edits_break_labels(frozenset((*self.game.active, player)))
             if player == "concept":  # wrong labels of the test set would pass for changed ones
-                lower, upper = _noise_bounds(game, frozenset((*game.active, "shift")))
+                lower, upper = _noise_bounds(game, frozenset((*game.active, "shift")), value)
                 bounds = -upper, -lower
             listed.append(self.books.component(player, "transfer", share, critical, said, bounds=bounds))
         return listed

@@ -155,7 +155,8 @@ def own_hash(record: Mapping[str, Any]) -> str:
 
 
 def _no_number(said: str) -> None:
-    raise ValueError(f"{said} is no number")
+    error = ValueError(said)  # caught where the file is read, which says it in a sentence
+    raise error
 
 
 def read_certificate(path: Path) -> dict[str, Any]:
@@ -175,7 +176,9 @@ def read_certificate(path: Path) -> dict[str, Any]:
         )
     wrong = misfit(found, CERTIFICATE if found["format"] == 1 else CERTIFICATE | LATER)
     if wrong:
-        raise InputError(f"{path} is not as veridical writes a certificate. {wrong} Copy it again from the run.")
+        raise InputError(
+            f"{path} is not as veridical writes a certificate. There {wrong[0]} should be {wrong[1]}. Copy it again from the run."
+        )
     if own_hash(found) != found["sha256"]:
         raise InputError(
             f"{path} was changed after it was written: its content no longer gives its sha256. Copy it again from the run."

@@ -5,8 +5,7 @@ from typing import Any
 
 Form = Any
 """A type or a tuple of types; a mapping (name -> form) that may hold more names; or a list with the form of every item."""
-WHOLE = "The certificate"
-NUMBER = (int, float)
+NUMBER = (float, int)
 NONE = type(None)
 ESTIMATE = {"value": NUMBER, "low": NUMBER, "high": NUMBER, "level": NUMBER, "n": int, "n_clusters": int, "method": str}
 FIGURES = {
@@ -47,38 +46,50 @@ CERTIFICATE = {
 }
 LATER = {"trained_with": [str], "countermeasures": ROUTED}
 """What the first format did not have."""
-IN_WORDS = {str: "a text", int: "a whole number", float: "a number", bool: "true or false", NONE: "null", Mapping: "names"}
+IN_WORDS = {
+    str: "a text",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    NONE: "null",
+    Mapping: "names with values",
+}
 
 
-def misfit(found: Any, form: Form, *, at: str = WHOLE) -> str:
-    """Where and how `found` is not of `form`, in words; empty where it is."""
+def misfit(found: Any, form: Form, *, at: str = "") -> tuple[str, str] | None:
+    """(place, what should stand there in words) of the first place where `found` is not of `form`; None where it is."""
     choices = form if isinstance(form, tuple) else (form,)
-    said = [_misfit(found, choice, at) for choice in choices]
-    if not all(said):
-        return ""
-    deep = [
-        one for one, choice in zip(said, choices, strict=True) if not isinstance(choice, type) and type(found) is type(choice)
-    ]
-    return deep[0] if deep else f"{at} should be {' or '.join(dict.fromkeys(map(_words, choices)))}."
+    apart = [_misfit(found, choice, at) for choice in choices]
+    if not all(apart):
+        return None
+    # Of several forms, the one that it tried to be says best what is wrong.
+    meant = [one for one, choice in zip(apart, choices, strict=True) if not isinstance(choice, type) and _alike(found, choice)]
+    return meant[0] if meant else (at, " or ".join(dict.fromkeys(map(_words, choices))))
 
 
-def _misfit(found: Any, form: Form, at: str) -> str:
+def _misfit(found: Any, form: Form, at: str) -> tuple[str, str] | None:
     """As `misfit`, of one form."""
     if isinstance(form, type):
         fits = isinstance(found, form) and (form is bool or not isinstance(found, bool))
-        return "" if fits else f"{at} should be {_words(form)}."
-    if type(found) is not type(form):
-        return f"{at} should be {_words(form)}."
+        return None if fits else (at, _words(form))
+    if not _alike(found, form):
+        return at, _words(form)
     if isinstance(form, list):
-        return next((said for i, one in enumerate(found) if (said := misfit(one, form[0], at=f"{at}[{i}]"))), "")
-    lacking = [name for name in form if name not in found]
-    if lacking:
-        return f"{at} lacks {', '.join(lacking)}."
-    of_name = {name: name if at == WHOLE else f"{at}.{name}" for name in form}
-    return next((said for name, one in form.items() if (said := misfit(found[name], one, at=of_name[name]))), "")
+        return next((apart for i, one in enumerate(found) if (apart := misfit(one, form[0], at=f"{at}[{i}]"))), None)
+    of_name = {name: f"{at}.{name}" if at else name for name in form}
+    lacking = next((name for name in form if name not in found), None)
+    if lacking is not None:
+        return of_name[lacking], _words(form[lacking])
+    return next((apart for name, one in form.items() if (apart := misfit(found[name], one, at=of_name[name]))), None)
+
+
+def _alike(found: Any, form: Form) -> bool:
+    return isinstance(found, list if isinstance(form, list) else dict)
 
 
 def _words(form: Form) -> str:
+    if isinstance(form, tuple):
+        return " or ".join(dict.fromkeys(map(_words, form)))
     if isinstance(form, type):
         return IN_WORDS[form]
     return "a list" if isinstance(form, list) else "names with values"
