@@ -10,6 +10,9 @@ from rapidfuzz.distance import OSA
 
 from tiny_encoder import TINY, make_data, make_toy
 from veridical.core.errors import InputError
+from veridical.core.progress import silent
+from veridical.explain.attribution import Asked
+from veridical.explain.models import TracedLinear
 from veridical.models.lexical_normalisation import FILE, LexicalNormaliser, read_through, words_of
 from veridical.models.stored import open_model
 from veridical.models.tokens import whole_words
@@ -189,3 +192,57 @@ def test_the_file_is_plain_json(trained, tmp_path):
     through.model.save(tmp_path)
     stored = json.loads((tmp_path / FILE).read_text(encoding="utf-8"))
     assert [set(one) for one in stored] == [{"instead", "known", "shortest"}]
+
+
+def test_a_head_and_a_pair_are_trained_through_it_too(tiny_bert):
+    head = train(make_toy(), model=tiny_bert, config=replace(TINY, tuning="head"), countermeasures=["spelling"], seed=0)
+    assert len(head.model.normalisers) == 1
+    assert head.model.predict(["godo"]) == pytest.approx(head.model.predict(["good"]))
+    pairs = make_toy(pair=True)
+    both = train(pairs, model=tiny_bert, config=replace(TINY, epochs=1), countermeasures=["spelling"], seed=0)
+    assert both.model.predict([("w1 bda", "a godo film")]) == pytest.approx(both.model.predict([("w1 bad", "a good film")]))
+
+
+def test_several_are_read_through_in_their_order_and_so_once_saved(tmp_path):
+    data = make_toy()
+    synonyms = replace(common_synonyms.countermeasure, params=common_synonyms.Params(groups=(("film", "flick"),)))
+    done = train(data, countermeasures=["spelling:shortest_alone=3", synonyms], seed=0)
+    first, second = done.model.normalisers
+    assert (first.read("godo"), dict(second.instead)) == ("good", {"flick": "film"})
+    done.model.save(tmp_path)
+    texts = ["a godo flick", "a bda fil"]
+    np.testing.assert_array_equal(open_model(tmp_path).predict(texts), done.model.predict(["a good film", "a bad film"]))
+
+
+def test_texts_rewritten_and_read_are_answered_as_given():
+    """ignore_words deals a word anew in what is learned; answers are to the rows as they came, read as the model reads."""
+    data = make_toy()
+    data = data.with_inputs(np.arange(5), [text.replace("good", "godo").replace("bad", "bda") for text in data.texts[:5]])
+    done = train(data, countermeasures=["ignore_words:words=film", "spelling:shortest_alone=3"], seed=0)
+    assert len(done.model.normalisers) == 1
+    np.testing.assert_allclose(done.model.predict(data.inputs()), done.probabilities, atol=1e-9)
+
+
+def test_inputs_are_put_in_at_their_rows():
+    data, pairs = make_toy(), make_toy(pair=True)
+    changed = data.with_inputs(np.array([2, 0]), ["two", "none"])
+    assert [changed.texts[0], changed.texts[2]] == ["none", "two"]
+    assert changed.texts[1] == data.texts[1]
+    changed = pairs.with_inputs(np.array([1]), [("first", "second")])
+    assert changed.inputs(np.array([1])) == [("first", "second")]
+    assert changed.inputs(np.array([0])) == pairs.inputs(np.array([0]))
+
+
+def test_rows_behind_a_score_are_traced_through_the_reading():
+    data = make_toy()
+    train_rows = data.rows("train")
+    done = train(data, countermeasures=["spelling:shortest_alone=3"], seed=0)
+    traced = [
+        TracedLinear(done.model, data, ("spelling:shortest_alone=3",)).trace(
+            Asked([text], (np.array([[1.0, -1.0]]),)), clusters=np.arange(len(data)), seed=0, retrainings=0, progress=silent
+        )
+        for text in ("a godo film", "a good film")
+    ]
+    assert len(traced[0].points[0]) == len(train_rows)
+    np.testing.assert_allclose(traced[0].points[0], traced[1].points[0])
+    assert np.abs(traced[0].points[0]).max() > 0

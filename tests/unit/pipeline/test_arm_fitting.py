@@ -64,6 +64,14 @@ def test_a_linear_arm_is_the_model_of_the_run(evidence, tmp_path, countermeasure
     )
 
 
+def test_a_linear_arm_reads_as_the_model_of_the_run(evidence, tmp_path):
+    texts = [text.replace("zorblat", "zorbalt") if row >= 180 else text for row, text in enumerate(evidence.data.texts)]
+    slipped = Evidence(evidence.data.with_column("text", texts), seed=0)
+    said = answers(slipped, tmp_path, "spelling")
+    assert said == pytest.approx(trained(slipped, "spelling"), abs=1e-9)
+    assert np.abs(said - trained(slipped)).max() > 0.01
+
+
 def test_a_head_takes_what_weighs_rows_and_no_more(evidence, tiny_bert, tmp_path):
     def said(*countermeasures):
         return answers(evidence, tmp_path, *countermeasures, kind="encoder", model=tiny_bert, training=TINY)

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from veridical.models.queries import Queries
 from veridical.probe import adversarial
 from veridical.probe._runner import run_probe
 from veridical.probe._toys import BAD
@@ -71,3 +72,15 @@ def test_wrong_answers_count_as_wrong_at_every_budget(cheat):
 
     found = run(replace(cheat, trained=flipped, queries=Queries(Upside())))
     assert [e.value for e in found.curves[0].estimates] == [0.0] * 5
+
+
+def test_gradients_do_not_lead_to_words_that_are_read_as_others(cheat):
+    class Reading:
+        kind, normalisers, labels = "encoder", ("some",), cheat.labels
+
+        def predict(self, inputs):
+            return cheat.queries.model.predict(inputs)
+
+    model = Reading()
+    found = run(replace(cheat, queries=Queries(model)), recipes=("hotflip",))
+    assert "the model reads words as others" in found.why

@@ -379,6 +379,58 @@ def test_what_a_file_says_is_part_of_what_a_run_is(tmp_path):
     assert found[0]["data"]["--countermeasures replay:file"] != found[1]["data"]["--countermeasures replay:file"]
 
 
+def test_the_thesaurus_of_this_machine_is_part_of_what_a_run_is(tmp_path, monkeypatch):
+    from veridical.dataset import thesaurus
+    from veridical.pipeline.config import configured
+    from veridical.pipeline.identity import identity_of
+
+    rows = tmp_path / "rows.csv"
+    rows.write_text("text,label\na,x\nb,y\n")
+    found = []
+    for synonyms in ({"good": ("fine",)}, {"good": ("fine", "well")}):
+        monkeypatch.setattr(thesaurus, "entries", lambda synonyms=synonyms: synonyms)
+        thesaurus.fingerprint.cache_clear()
+        found.append(
+            [identity_of("run", rows, configured({"countermeasures": name})) for name in ("common_synonyms", "spelling")]
+        )
+    thesaurus.fingerprint.cache_clear()
+    assert found[0][0] != found[1][0]
+    assert found[0][1] == found[1][1]
+
+
+def test_without_a_thesaurus_synonyms_are_refused_before_any_work(toy, monkeypatch):
+    from veridical.dataset import thesaurus
+
+    monkeypatch.setattr(thesaurus, "entries", dict)
+    with pytest.raises(InputError, match="mythes-en-us"):
+        train(toy, countermeasures=["common_synonyms"])
+    assert train(toy, countermeasures=["common_synonyms:rare=0"]).model.normalisers == ()
+
+
+def test_training_does_not_go_on_from_a_model_that_reads_words_as_others(toy, tiny_bert, tmp_path):
+    from veridical.models._encoder_network import open_encoder
+
+    train(toy, model=tiny_bert, config=replace(TINY, epochs=1), countermeasures=["spelling"]).model.save(tmp_path)
+    with pytest.raises(InputError, match=r"normalisers\.json"):
+        open_encoder(tmp_path, dropout=0.0, attention="eager")
+
+
+def test_what_a_countermeasure_brings_is_read_as_the_rows_are(tiny_bert):
+    from types import SimpleNamespace
+
+    from veridical.models._encoder_network import open_tokenizer
+    from veridical.models.lexical_normalisation import LexicalNormaliser
+    from veridical.train._contract import Countermeasure
+    from veridical.train.encoder_training import texts_of
+
+    tokenizer, bringing = open_tokenizer(Path(tiny_bert)), Countermeasure(None, None, texts=lambda _: ["godo"], beside=print)
+    made = []
+    for normalisers in ((), (LexicalNormaliser(known=("good",)),)):
+        request = SimpleNamespace(normalisers=normalisers, config=TINY)
+        made.append(texts_of(request, (("one", bringing),), tokenizer)["one"].ids.tolist())
+    assert made[1] == tokenizer("good")["input_ids"] != made[0]
+
+
 def test_training_goes_on_from_the_encoder_of_an_earlier_run(toy, tiny_bert, tmp_path):
     """Its file holds the encoder under another name than a Hugging Face folder does; read as one, all of it would be random."""
     from veridical.models._encoder_network import open_encoder
