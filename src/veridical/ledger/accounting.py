@@ -123,12 +123,11 @@ def account_tables(
         played = shapley(players, lambda c: value(active | c))
         transfer = [*account_of.transfer(played, game, value), *transfer]
         found += books.interactions(players, lambda c: value(active | c))
-        last = value(active | frozenset(players))
+        whole = active | frozenset(players)
+        last, edits = value(whole), game.if_edits_break_labels(whole)
         under = honest - sum(c.points.value for c in transfer if c.points) / 100
-        edits = game.if_edits_break_labels(active | frozenset(players))
-        noise = _noise_bounds(game, active | frozenset(players), value)  # labels of the target leave nothing of it
-        allowed = (noise[0] + edits[0], noise[1] + edits[1])
-        estimate = account_of.estimate(last, under, allowed, "contract")
+        noise = _noise_bounds(game, whole, value)  # labels of the target leave nothing of it
+        estimate = account_of.estimate(last, under, (noise[0] + edits[0], noise[1] + edits[1]), "contract")
         shares = books.variance(last, draws=_variance_of_draws(game, players))
         left_out = tuple(player for player, _ in abstained)
         held = tables.transfer.share_like if "shift" in players else 1.0
@@ -304,8 +303,7 @@ class _Account:
         tables, reviewed = self.game.tables, self.game.reviewed
         people = tables.people
         shares = {**shares, "leakage": shares["leakage"].given(people.leaked & ~people.fresh)}
-        if reviewed is not None:  # labels that nobody read are the doubt, and the review's own variance holds it
-            shares["noise"] = shares["noise"].given(np.ones(people.n, np.bool_))
+        shares["noise"] = self.game.of_these_rows(shares["noise"])
         books, critical = self.books, self.books.critical(shares)
         return (
             self.protocol(shares, critical),

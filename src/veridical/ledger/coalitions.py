@@ -1,7 +1,7 @@
 """The score of every coalition of components, with the influence of every test row on it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy.typing as npt
 from veridical.dataset.rows import IntArray
 from veridical.ledger.borrowing import Borrowed
 from veridical.ledger.contract import Contract, Shortcut
-from veridical.ledger.game import Coalition, Value, combine
+from veridical.ledger.game import Coalition, Share, Value, combine
 from veridical.ledger.inference import Uncertainty
 from veridical.ledger.review import Reviewed
 from veridical.ledger.reweighting import (
@@ -444,6 +444,17 @@ class Coalitions:
         """
         by_stratum = np.bincount(reviewed.stratum, moved, minlength=len(reviewed.spread)) * reviewed.spread
         return np.concatenate([by_stratum, np.sqrt(2) * moved * reviewed.own, [0.0, 0.0]])
+
+    def of_these_rows(self, share: Share) -> Share:
+        """The share of `noise` as points of these very rows. That a read row is one of a sample is no doubt then, so an unread
+        row's own label counts once and not twice as in `_unread`: u of a stratum's rows unread and n read, u^2 / n + u."""
+        if self.reviewed is None:
+            return share
+        share, n_strata = share.given(np.ones(self.tables.people.n, np.bool_)), len(self.reviewed.spread)
+        own = np.s_[n_strata : n_strata + self.tables.people.n]
+        review = share.drop.review.copy()
+        review[own] /= np.sqrt(2)
+        return replace(share, drop=replace(share.drop, review=review))
 
     def uncertainty(self) -> Uncertainty:
         people = self.tables.people

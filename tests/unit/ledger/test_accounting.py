@@ -8,10 +8,10 @@ from tests.unit.ledger.made_up_world import account, made, points
 
 from veridical.audit._evidence import Evidence
 from veridical.audit._made_up import dataset
-from veridical.ledger.accounting import tables_of
+from veridical.ledger.accounting import game_of, tables_of
 from veridical.ledger.bookkeeping import Books
 from veridical.ledger.contract import Contract, Shortcut
-from veridical.ledger.game import Share, Value
+from veridical.ledger.game import Share, Value, shapley
 from veridical.ledger.inference import Uncertainty
 from veridical.ledger.review import Review
 from veridical.ledger.tables import read_tables, save_tables
@@ -327,3 +327,22 @@ def test_without_train_rows_nothing_is_said_of_leaks():
     leakage = next(c for c in account(world, tables=tables).components if c.name == "leakage")
     assert (leakage.status, leakage.points) == ("skipped", None)
     assert leakage.why == "No training rows were given, so nothing could be compared."
+
+
+def test_the_noise_of_these_rows_doubts_each_unread_label_once():
+    """Of each stratum it holds u^2 / n as the honest score does; of an unread label itself half as much."""
+    world = made(seed=3, flipped=0.15)
+    read = {f"b{k}": world.right[f"b{k}"] for k in range(0, 300, 2)}
+    game = game_of(
+        world.tables(), task="classification", labels=world.data.labels, contract=None, review=Review(read), metric=None
+    )
+    share = shapley(game.active, game)["noise"]
+    told = game.of_these_rows(share)
+    n_strata = len(game.reviewed.spread)
+    assert (told.drop.review[:n_strata] == share.drop.review[:n_strata]).all()
+    own, before = (part.drop.review[n_strata:-2] for part in (told, share))
+    assert (before != 0).sum() > 50
+    assert own @ own == pytest.approx(before @ before / 2)
+    assert np.abs(told.drop.influence).max() == 0
+    unread = game_of(world.tables(), task="classification", labels=world.data.labels, contract=None, review=None, metric=None)
+    assert unread.of_these_rows(share) is share
