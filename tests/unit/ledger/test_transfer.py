@@ -201,6 +201,26 @@ def test_a_target_like_the_test_rows_is_taken_whole(tmp_path):
         assert parts["concept"].points.low < 0 < parts["concept"].points.high
 
 
+def test_a_small_shift_that_one_word_tells_is_weighed(tmp_path):
+    """Half of the test rows carry a word that seven in ten rows of the target carry. Were the word known, they would weigh 1.4
+    and the others 0.6; a classifier of all words gets over half of the way, and with one strength of penalty a quarter."""
+    weights = []
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        world = made(seed=seed, n_test=800, n_truth=10)
+        rows = world.data.rows("test")
+        has = rng.random(len(rows)) < 0.5
+        tagged = [f"zebra {text}" if h else text for h, text in zip(has, world.data.inputs(rows), strict=True)]
+        data = replace(world.data.with_inputs(rows, tagged), roles={"text": "text", "label": "label"})
+        there = [f"zebra {text}" if h else text for text, h in zip(texts(800, rng)[0], rng.random(800) < 0.7, strict=True)]
+        path = tmp_path / f"target{seed}.csv"
+        with path.open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows([["text"], *([text] for text in there)])
+        tables = replace(world, data=data).tables(Contract("there", "clusters", (), "0" * 64, target=path))
+        weights.append([float(tables.transfer.ratio[h].mean()) for h in (has, ~has)])
+    assert np.mean(weights, axis=0) == pytest.approx([1.3, 0.7], abs=0.1)
+
+
 def test_wrong_test_labels_do_not_pass_for_changed_ones(tmp_path):
     """Every fifth test label is wrong and the target's are right, so they differ; nothing changed but who labelled."""
     for seed in range(3):
