@@ -218,19 +218,21 @@ def density_of(target: Target, source: IntArray, *, seed: int) -> Density:
     """source: positions of the test rows to weigh.
 
     A linear model on character and word n-grams tells the two apart; its out-of-fold log-odds are recalibrated by two numbers
-    (Platt 1999), since a confident classifier makes ratios that no data support. Rows of the target that lie beyond the source
+    (Platt 1999), since a confident classifier makes ratios that no data support, and of several penalties the one is taken whose
+    log-odds then tell them apart best. Rows of the target that lie beyond the source
     are left out, and the rest is compared anew: no weights of test rows can stand for them.
     """
     rows = np.concatenate([source, target.rows])
     side = np.concatenate([np.zeros(len(source), np.int64), np.ones(len(target.rows), np.int64)])
     features = hashed(target.evidence.data.inputs(rows))
     fold = deal_clusters(target.evidence.clusters[rows], n_folds=FOLDS, rng=stream(seed, "domain folds"))
-    odds = _odds(features, side, fold, among=np.arange(len(rows)), c=STRENGTHS[-1], seed=seed)
-    inside = _inside(odds, side)
     among = np.arange(len(rows))
+    loosest = _odds(features, side, fold, among=among, c=STRENGTHS[-1], seed=seed)
+    inside = _inside(loosest, side)
     if LEAST_LIKE <= inside.mean() < 1:
         among = np.concatenate([np.arange(len(source)), len(source) + np.flatnonzero(inside)])
-    tried = [_odds(features, side, fold, among=among, c=c, seed=seed) for c in STRENGTHS]
+        loosest = _odds(features, side, fold, among=among, c=STRENGTHS[-1], seed=seed)
+    tried = [*(_odds(features, side, fold, among=among, c=c, seed=seed) for c in STRENGTHS[:-1]), loosest]
     odds, side = min(tried, key=lambda odds: _loss(_recalibrated(odds, side[among]), side[among])), side[among]
     logs = _recalibrated(odds, side)[: len(source)] + np.log(len(source) / int(side.sum()))
     return Density(np.exp(np.minimum(logs, np.log(LARGEST_RATIO))), inside, _auc(odds, side))

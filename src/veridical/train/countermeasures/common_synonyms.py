@@ -6,8 +6,8 @@ Why it inflates a score: test rows use the words of train rows; a rarer word of 
 one the model has hardly learned.
 How it errs: synonyms of another sense are taken too, so some rare words are read wrongly and a little of the score is lost; two
 common synonyms stay apart; English alone, by the thesaurus installed.
-Source: Wang et al. 2021, UAI (synonym encoding), which gives all words a code. Ours leaves common words as they are: on Yelp
-sentences the whole encoding cost 2.4 points of the score, this one 0.4 (one seed, docs/log.md); below, five.
+Source: Wang et al. 2021, UAI (synonym encoding), which gives all words a code. Ours leaves common words as they are, since coding
+them cost more of the score in a trial (docs/log.md); what this one costs stands below.
 What it wins back is measured on synonyms of the same thesaurus; those of another it may not know.
 """
 
