@@ -450,11 +450,10 @@ class Coalitions:
         row's own label counts once and not twice as in `_unread`: u of a stratum's rows unread and n read, u^2 / n + u."""
         if self.reviewed is None:
             return share
-        share, n_strata = share.given(np.ones(self.tables.people.n, np.bool_)), len(self.reviewed.spread)
-        own = np.s_[n_strata : n_strata + self.tables.people.n]
-        review = share.drop.review.copy()
+        people, n_strata = self.tables.people, len(self.reviewed.spread)
+        own, review = np.s_[n_strata : n_strata + people.n], share.drop.review.copy()
         review[own] /= np.sqrt(2)
-        return replace(share, drop=replace(share.drop, review=review))
+        return replace(share, drop=replace(share.drop, review=review)).of_rows(people.apart)
 
     def uncertainty(self) -> Uncertainty:
         people = self.tables.people

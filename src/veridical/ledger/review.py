@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy import special
 
 from veridical.core.randomness import stream
 from veridical.dataset.rows import IntArray
@@ -66,6 +67,8 @@ class Review:
     answers: Mapping[str, str]
 
 
+FIRST_LEAKED = 6
+"""Stratum from which rows are leaked."""
 AGREEING = (3, 4, 5, 7)
 """Strata in which the scored model agrees with the label."""
 STRATA = ("disagree, suspect", "disagree, mid", "disagree, calm", "agree, suspect", "agree, mid", "agree, calm",
@@ -198,7 +201,9 @@ def apply_answers(
     modelled = changed(blind, codes=codes, predicted=np.where(anything, codes, predicted))
     modelled = np.clip(modelled, 1e-6, 1 - 1e-6)
     hit = np.where(anything, truth != codes, truth == predicted) & seen
-    kinds = np.minimum(np.abs(predicted - codes), FAR if graded else 1)
+    kinds = np.minimum(np.abs(predicted - codes), FAR if graded else 1) + (FAR + 1) * (
+        frame.stratum % len(STRATA) >= FIRST_LEAKED
+    )
     for kind in np.unique(kinds):
         modelled = np.where(kinds == kind, _scaled(modelled, hit, kinds == kind, seen), modelled)
     n_strata = len(frame.names)
@@ -215,13 +220,12 @@ def apply_answers(
     trusted = np.where(agreeing, params.trusted_agree, params.trusted_disagree)
     cautious = (hits + trusted * prior + 0.5) / (asked + trusted + 1.0)
     spread = np.sqrt(cautious * (1 - cautious) * (1 / (asked + trusted) + undecided_share**2))
-    per_share = modelled / np.maximum(prior, 1e-9)[frame.stratum]
-    scaled = np.clip(per_share * share[frame.stratum], 0.0, 1.0)
+    scaled, per_share = _at_share(modelled, share, frame.stratum)
     if graded:
         labels, change = _any_change(blind, scaled, codes=codes)
     else:
         labels, change = _label_distributions(noise, posterior, scaled, codes=codes, predicted=predicted)
-    change *= np.where(scaled < 1.0, per_share, 0.0)[:, None]
+    change *= per_share[:, None]
     labels[seen] = 0.0
     labels[seen, truth[seen]] = 1.0
     change[seen] = 0.0
@@ -235,12 +239,30 @@ def _scaled(
     """The modelled chances times the ratio of what the reviewed rows `of` a kind showed to what was foreseen for them, (n,).
 
     A scored model much better than the fold models is right where these are in doubt: its agreement with a label is worth more
-    than they know, and its contradiction too. Only the answers can tell.
+    than they know, and its contradiction too. Of a row that it has read this holds the more. Only the answers can tell.
     """
     ratio = (hit[of & seen].sum() + PSEUDO_ROW) / (modelled[of & seen].sum() + PSEUDO_ROW)
     return np.asarray(np.clip(modelled * ratio, 1e-6, 1 - 1e-6))
 
 
+def _at_share(chances: FloatArray, share: FloatArray, stratum: IntArray) -> tuple[FloatArray, FloatArray]:
+    """Chances (n,) with their odds in each stratum times what makes their mean the stratum's share (H,), and their derivative in
+    that share, (n,). Chances times a factor would be cut at 1 and fall short of a share near 1."""
+    size = np.maximum(np.bincount(stratum, minlength=len(share)), 1)
+    odds = special.logit(chances)
+    low, high = np.full(len(share), -MOST_LOG_ODDS), np.full(len(share), MOST_LOG_ODDS)
+    for _ in range(BISECTIONS):
+        middle = (low + high) / 2
+        mean = np.bincount(stratum, special.expit(odds + middle[stratum]), minlength=len(share)) / size
+        low, high = np.where(mean < share, middle, low), np.where(mean < share, high, middle)
+    found = special.expit(odds + ((low + high) / 2)[stratum])
+    each = found * (1 - found)
+    mean_each = np.bincount(stratum, each, minlength=len(share)) / size
+    return found, each / np.maximum(mean_each, 1e-12)[stratum]
+
+
+MOST_LOG_ODDS, BISECTIONS = 40.0, 60
+"""Between which factors it is sought, and in how many halvings: to the last digit."""
 PSEUDO_ROW = 1.0
 """Row by which that ratio is pulled towards 1, so that no hit at all does not mean none anywhere. Ours, by benchmarks/honesty."""
 SHARPNESS = (0.7, 1.0, 1.4, 2.0, 3.0, 4.0)

@@ -12,7 +12,7 @@ from veridical.ledger.accounting import game_of, tables_of
 from veridical.ledger.bookkeeping import Books
 from veridical.ledger.contract import Contract, Shortcut
 from veridical.ledger.game import Share, Value, shapley
-from veridical.ledger.inference import Uncertainty
+from veridical.ledger.inference import POWER_FACTOR, Uncertainty
 from veridical.ledger.review import Review
 from veridical.ledger.tables import read_tables, save_tables
 from veridical.ledger.wording import Said
@@ -346,3 +346,17 @@ def test_the_noise_of_these_rows_doubts_each_unread_label_once():
     assert np.abs(told.drop.influence).max() == 0
     unread = game_of(world.tables(), task="classification", labels=world.data.labels, contract=None, review=None, metric=None)
     assert unread.of_these_rows(share) is share
+
+
+def test_with_every_label_known_noise_is_a_count_within_its_error():
+    """It is averaged over orders, in some of which rows stand for the population: off the count by what its interval says."""
+    off = []
+    for seed in range(40):
+        world = made(seed=seed, flipped=0.15, n_truth=10)
+        tables = world.tables()
+        read = {str(row): world.right[str(row)] for row in tables.ids}
+        noise = next(c for c in account(world, tables=tables, answers=read).components if c.name == "noise")
+        right = np.array([world.data.labels.index(world.right[str(row)]) for row in tables.ids])
+        counted = 100 * float((tables.predicted == tables.codes).mean() - (tables.predicted == right).mean())
+        off.append((noise.points.value - counted) / (noise.mde / POWER_FACTOR))
+    assert 0.75 < np.sqrt(np.mean(np.square(off))) < 1.25

@@ -161,3 +161,33 @@ def test_a_score_after_a_review_is_as_uncertain_as_it_says(wrong, read):
 @cache
 def pool():
     return made(seed=1, n_test=6000, n_truth=10)
+
+
+def test_a_stratum_almost_all_wrong_keeps_its_share():
+    """Chances of 0.2 to 0.9 times a factor would be cut at 1 and their mean fall short of what the answers say."""
+    noise, strata, codes, predicted = setting(n=2000)
+    rows = np.flatnonzero(strata.stratum == 1)
+    truth = np.full(2000, -1)
+    truth[rows[::2]] = predicted[rows[::2]]
+    read = apply_answers(noise, strata, truth=truth, codes=codes, predicted=predicted, params=ReviewParams())
+    unread, n = rows[1::2], len(rows[::2])
+    assert n > 50
+    assert np.ptp(read.labels[unread, predicted[unread]]) > 0.01
+    assert read.labels[unread, predicted[unread]].mean() > n / (n + ReviewParams().strength_disagree) - 0.005
+    step = 1e-4
+    moved = (read.labels[unread] + step * read.change[unread])[np.arange(len(unread)), predicted[unread]]
+    assert moved.mean() - read.labels[unread, predicted[unread]].mean() == pytest.approx(step, rel=0.1)
+
+
+def test_what_is_seen_of_leaked_rows_is_said_of_leaked_rows():
+    """A model contradicts the labels of rows it has read because these are wrong, those of others because it errs."""
+    noise, strata, codes, predicted = setting(n=2000, leaked=600)
+    against, rng = predicted != codes, np.random.default_rng(1)
+    leaked, truth = np.arange(2000) < 600, np.full(2000, -1)
+    for part, said in ((leaked & against, predicted), (~leaked & against, codes)):
+        some = rng.permutation(np.flatnonzero(part))[:10]
+        truth[some] = said[some]
+    read = apply_answers(noise, strata, truth=truth, codes=codes, predicted=predicted, params=ReviewParams())
+    wrong = 1 - read.labels[np.arange(2000), codes]
+    assert wrong[leaked & against].mean() > 0.85
+    assert wrong[~leaked & against].mean() < 0.1
