@@ -60,7 +60,8 @@ def _lines(*parts: str | Path) -> list[dict[str, Any]]:
 
 
 def _trained(data: Dataset, model: Model, *, seed: int, countermeasures: tuple[str, ...] = ()) -> Any:
-    return train(data, model=model.name, config=model.config, countermeasures=countermeasures, seed=seed)
+    features = WORK / "features" if model.config.tuning == "head" else None  # of each text, shared by all cells
+    return train(data, model=model.name, config=model.config, countermeasures=countermeasures, seed=seed, folder=features)
 
 
 def _right(done: Any, inputs: list[Any], labels: list[str]) -> float:

@@ -19,8 +19,8 @@ from scipy.stats import t
 
 from benchmarks.machine import machine
 from benchmarks.tasks import ours
-from benchmarks.tasks.reference import Loop, prepared
-from benchmarks.tasks.sets import KITS, opened, score_of_answers, score_of_codes
+from benchmarks.tasks.reference import Loop, prepared, said_by
+from benchmarks.tasks.sets import KITS, opened, score_of_said
 from veridical.core.multiplicity import holm
 from veridical.core.plugins import get
 from veridical.models.weights import resolve
@@ -94,23 +94,12 @@ def pair(name: str, seed: int, options: argparse.Namespace) -> dict[str, float]:
     loop.train()
     return {
         "ours": round(100 * ours.score(mine, data), 2),
-        "reference": round(100 * _score(loop.said(), data), 2),
+        "reference": round(100 * score_of_said(said_by(given), data), 2),
         "steps": marks.total,
         "reference_steps": loop.n_steps,
         "seconds": round(seconds, 1),
         "reference_seconds": round(time.monotonic() - start, 1),
     }
-
-
-def _score(said: list[Any], data: Any) -> float:
-    rows = data.rows("test")
-    if get("veridical.tasks", "task", data.task).structure:
-        whole = np.full(len(data), "", dtype=object)
-        whole[rows] = said
-        return score_of_answers(data, whole.tolist())
-    codes = np.zeros(len(data), np.int64)
-    codes[rows] = said
-    return score_of_codes(data, codes)
 
 
 def summary(done: dict[str, Any]) -> list[dict[str, Any]]:

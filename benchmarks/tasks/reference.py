@@ -238,21 +238,21 @@ class Loop:
                 break
         return done / (time.perf_counter() - start)
 
-    def said(self) -> list[Any]:
-        """Codes or answers of the test rows."""
-        self.given.model.eval()
-        with torch.inference_mode():
-            return self.given.decode(
-                [self.given.model(**_without_labels(self.given.padded([one], pad_to=0))) for one in self.given.asked]
-            )
+
+def said_by(given: Prepared) -> list[Any]:
+    """Codes or answers of the test rows."""
+    given.model.eval()
+    with torch.inference_mode():
+        return given.decode([given.model(**_without_labels(given.padded([one], pad_to=0))) for one in given.asked])
 
 
 def _without_labels(fields: Fields) -> Fields:
     return {name: value for name, value in fields.items() if name in ("input_ids", "attention_mask", "token_type_ids")}
 
 
-def trainer_tokens_per_second(given: Prepared, *, batch: int, seed: int, max_steps: int) -> float:
-    """Hugging Face's Trainer with its collator that pads to the longest of a batch, after two steps to warm up."""
+def by_trainer(given: Prepared, *, batch: int, seed: int, max_steps: int = -1, epochs: int = 1) -> float:
+    """Train with Hugging Face's Trainer and its collator that pads to the longest of a batch; tokens a second after two steps to
+    warm up. max_steps: -1 for as many as the epochs have."""
     import transformers
 
     marks: list[float] = []
@@ -271,10 +271,12 @@ def trainer_tokens_per_second(given: Prepared, *, batch: int, seed: int, max_ste
         seen.append(sum(len(feature["input_ids"]) for feature in features))
         return collator(features)
 
+    n_steps = max_steps if max_steps > 0 else -(-len(given.features) // batch) * epochs
     with tempfile.TemporaryDirectory() as folder:
         arguments = transformers.TrainingArguments(
             output_dir=folder, use_cpu=True, per_device_train_batch_size=batch, learning_rate=RATE, weight_decay=DECAY,
-            max_steps=max_steps, report_to=[], save_strategy="no", logging_strategy="no", disable_tqdm=True, seed=seed,
+            warmup_steps=round(WARMUP * n_steps), max_steps=max_steps, num_train_epochs=epochs, report_to=[],
+            save_strategy="no", logging_strategy="no", disable_tqdm=True, seed=seed,
         )  # fmt: skip
         trainer = transformers.Trainer(
             model=given.model, args=arguments, train_dataset=given.features, data_collator=collate, callbacks=[Clock()]

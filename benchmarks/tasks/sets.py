@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from veridical.core.plugins import get
 from veridical.core.randomness import stream
 from veridical.dataset.loading import load
@@ -118,3 +120,15 @@ def score_of_codes(data: Dataset, said: Any) -> float:
     rows = rows[data.codes[rows] >= 0]
     metric = task.metric(task.declared, data.labels)
     return scored(data.codes[rows], said[rows], n_classes=len(data.labels), metric=metric)
+
+
+def score_of_said(said: Sequence[Any], data: Dataset) -> float:
+    """The declared metric of the codes or answers of the test rows, in their order."""
+    rows = data.rows("test")
+    if get("veridical.tasks", "task", data.task).structure:
+        whole = np.full(len(data), "", dtype=object)
+        whole[rows] = said
+        return score_of_answers(data, whole.tolist())
+    codes = np.zeros(len(data), np.int64)
+    codes[rows] = said
+    return score_of_codes(data, codes)

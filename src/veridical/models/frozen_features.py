@@ -1,4 +1,4 @@
-"""Features of the encoder as it comes, computed once per run and shared by every arm that only retrains the head."""
+"""Features of the encoder as it comes, computed once for each text and shared by every arm that only retrains the head."""
 
 import hashlib
 from collections.abc import Sequence
@@ -31,21 +31,37 @@ def frozen_features(
 ) -> Float32:
     """Mean of the last hidden states, (N, D), one row for each input; equal inputs are encoded once.
 
-    With a folder the result is kept there, named after the inputs, the weights and the settings, and read back next time.
+    With a folder every text's are kept there, in a file named after the weights and the settings; those of a text that was met
+    before, among whichever others, are read back.
     """
-    from safetensors.numpy import load_file, save_file
+    keys = [_digest(text) for text in inputs]
+    kept = folder / f"features-{weights.sha256[:16]}-{max_length}-{dtype}.safetensors" if folder else None
+    known, features = _read(kept)
+    new: dict[bytes, Text] = {key: text for key, text in zip(keys, inputs, strict=True) if key not in known}
+    if new:
+        found = _encode(list(new.values()), weights, max_length=max_length, dtype=dtype, attention=attention, progress=progress)
+        features = np.concatenate([features, found]) if known else found
+        known |= {key: len(known) + place for place, key in enumerate(new)}
+        if kept is not None:
+            _write(kept, known, features)
+    return features[[known[key] for key in keys]]
 
-    key = f"{_digest(inputs)[:16]}-{weights.sha256[:16]}-{max_length}-{dtype}"
-    kept = folder / f"features-{key}.safetensors" if folder else None
-    if kept is not None and kept.is_file():
-        return np.asarray(load_file(str(kept))["features"])
-    distinct: dict[Text, int] = {}
-    place = np.array([distinct.setdefault(text, len(distinct)) for text in inputs], np.int64)
-    encoded = _encode(list(distinct), weights, max_length=max_length, dtype=dtype, attention=attention, progress=progress)
-    features = encoded[place]
-    if kept is not None:
-        write_with(kept, lambda path: save_file({"features": features}, str(path)))
-    return features
+
+def _read(kept: Path | None) -> tuple[dict[bytes, int], Float32]:
+    """(digest of a text -> its row, features (M, D))."""
+    from safetensors.numpy import load_file
+
+    if kept is None or not kept.is_file():
+        return {}, np.zeros((0, 0), np.float32)
+    found = load_file(str(kept))
+    return {row.tobytes(): place for place, row in enumerate(found["texts"])}, np.asarray(found["features"])
+
+
+def _write(kept: Path, known: dict[bytes, int], features: Float32) -> None:
+    from safetensors.numpy import save_file
+
+    texts = np.frombuffer(b"".join(known), np.uint8).reshape(len(known), -1)
+    write_with(kept, lambda path: save_file({"texts": texts, "features": features}, str(path)))
 
 
 def _encode(texts: list[Text], weights: Weights, *, max_length: int, dtype: str, attention: str, progress: Progress) -> Float32:
@@ -58,14 +74,12 @@ def _encode(texts: list[Text], weights: Weights, *, max_length: int, dtype: str,
     return predict_logits(network, tokens, np.arange(len(tokens)), dtype=dtype, progress=progress, features=True)
 
 
-def _digest(inputs: Sequence[Text]) -> str:
+def _digest(text: Text) -> bytes:
     digest = hashlib.sha256()
-    for text in inputs:
-        for part in (text,) if isinstance(text, str) else text:
-            coded = part.encode("utf-8", "surrogatepass")
-            digest.update(len(coded).to_bytes(8, "little") + coded)
-        digest.update(b"\xff" * 8)
-    return digest.hexdigest()
+    for part in (text,) if isinstance(text, str) else text:
+        coded = part.encode("utf-8", "surrogatepass")
+        digest.update(len(coded).to_bytes(8, "little") + coded)
+    return digest.digest()[:16]
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,6 +1,7 @@
 """Train the head alone: features of the encoder as it comes, computed once and kept, and one convex fit on them."""
 
 import time
+from functools import partial
 
 import numpy as np
 import torch
@@ -29,11 +30,13 @@ def train_head(request: Request) -> Trained:
         request.folder.mkdir(parents=True, exist_ok=True)
     with threads_kept():
         torch.set_num_threads(config.threads or usable_threads())
-        features = frozen_features(
-            data.inputs(), weights=request.weights, folder=request.folder, max_length=config.max_length, dtype=dtype,
+        features = partial(
+            frozen_features, weights=request.weights, folder=request.folder, max_length=config.max_length, dtype=dtype,
             attention=attention, progress=request.progress,
         )  # fmt: skip
-        head = fit_head(features[request.train], codes, n_classes=len(data.labels), weights=weights)
+        learned = features(data.inputs())
+        head = fit_head(learned[request.train], codes, n_classes=len(data.labels), weights=weights)
+        asked = learned if request.asked is None else features(request.asked)
     encoder = open_encoder(request.weights.folder, dropout=0.0, attention=attention)
     network = EncoderClassifier(encoder.requires_grad_(requires_grad=False), n_classes=len(data.labels), seed=request.seed)
     _fill(network, head)
@@ -47,7 +50,7 @@ def train_head(request: Request) -> Trained:
         model=model,
         kind="encoder",
         ids=tuple(data.ids),
-        probabilities=head.predict(features),
+        probabilities=head.predict(asked),
         labels=data.labels,
         dynamics=None,
         seconds=time.monotonic() - started,

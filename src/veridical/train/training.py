@@ -1,9 +1,11 @@
 """`train`: rows in, a model and its probabilities for every row out."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -88,6 +90,8 @@ def train(
     learned = np.concatenate([train_rows, valid_rows])
     read, normalisers = as_learned(data, learned, named, seed=seed, vocabulary=_vocabulary(named, found.folder))
     request = Request(read, found, train_rows, valid_rows, given, named, config, seed, kept, progress, watcher, normalisers)
+    if config.method().tuning.cached:
+        return _train_cached_head(request if read is data else replace(request, asked=read_through(data.inputs(), normalisers)))
     return _as_given(_train_encoder(request), data, read, normalisers)
 
 
@@ -100,20 +104,34 @@ def _vocabulary(named: Named, weights: Path) -> tuple[str, ...]:
 
 
 def _train_encoder(request: "Request") -> Trained:
-    """All of it or its head, after whatever trainings its countermeasures learn from."""
-    from veridical.train.encoder_training import first_training, train_encoder
+    """All of it, after whatever trainings its countermeasures learn from."""
+    from veridical.train.encoder_training import train_encoder
+
+    return train_encoder(_studied(request, train_encoder))
+
+
+def _train_cached_head(request: "Request") -> Trained:
+    """Its head, after whatever fits its countermeasures learn from; all of them share the features of each text."""
     from veridical.train.head_training import train_head
 
-    trainer = train_head if request.config.method().tuning.cached else train_encoder
+    with nullcontext(request.folder) if request.folder else TemporaryDirectory() as folder:
+        request = replace(request, folder=Path(folder))
+        return train_head(_studied(request, train_head, folder=request.folder))
+
+
+def _studied(request: "Request", trainer: Callable[["Request"], Trained], *, folder: Path | None = None) -> "Request":
+    """The request with what its countermeasures learn before training. folder: of their trainings; None: one each."""
+    from veridical.train.encoder_training import first_training
 
     def study(name: str) -> Study:
         def first(epochs: int, *, changed: Dataset | None = None, part: int = 0) -> Trained:
             own = first_training(request, name=name, epochs=epochs, part=part)
-            return trainer(own if changed is None else replace(own, data=changed))
+            own = own if changed is None else replace(own, data=changed)
+            return trainer(own if folder is None else replace(own, folder=folder))
 
         return Study(request.data, request.train, first, lambda epochs: first(epochs).probabilities, request.seed)
 
-    return trainer(replace(request, countermeasures=studied(request.countermeasures, study)))
+    return replace(request, countermeasures=studied(request.countermeasures, study))
 
 
 def as_learned(

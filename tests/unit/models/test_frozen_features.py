@@ -24,8 +24,29 @@ def test_kept_features_equal_recomputed_ones(toy, weights, tmp_path, monkeypatch
     np.testing.assert_allclose(one_by_one, first[:10], atol=1e-5)
     monkeypatch.setattr(module, "_encode", None)
     np.testing.assert_array_equal(frozen_features(inputs, weights=weights, folder=tmp_path, max_length=32), first)
-    with pytest.raises(TypeError):  # other inputs, another file: it would have to encode
-        frozen_features(inputs[:-1], weights=weights, folder=tmp_path, max_length=32)
+    np.testing.assert_array_equal(frozen_features(inputs[4:9], weights=weights, folder=tmp_path, max_length=32), first[4:9])
+    with pytest.raises(TypeError):  # other settings, another file: it would have to encode
+        frozen_features(inputs, weights=weights, folder=tmp_path, max_length=31)
+
+
+def test_only_texts_that_were_never_met_are_encoded(toy, weights, tmp_path, monkeypatch):
+    inputs, encode, asked = list(toy.inputs()), module._encode, []
+    first = frozen_features(inputs[:20], weights=weights, folder=tmp_path, max_length=32)
+
+    def counted(texts, *given, **settings):
+        asked.extend(texts)
+        return encode(texts, *given, **settings)
+
+    monkeypatch.setattr(module, "_encode", counted)
+    both = frozen_features([*inputs[10:20], "never met before", *inputs[:10]], weights=weights, folder=tmp_path, max_length=32)
+    assert asked == ["never met before"]
+    np.testing.assert_array_equal(both[:10], first[10:])
+    np.testing.assert_array_equal(both[11:], first[:10])
+    alone = frozen_features(["never met before"], weights=weights, max_length=32)
+    np.testing.assert_allclose(both[10], alone[0], atol=1e-5)
+    asked.clear()
+    frozen_features([*inputs[:20], "never met before"], weights=weights, folder=tmp_path, max_length=32)
+    assert asked == []
 
 
 def test_pairs_differ_from_their_texts_joined(weights):

@@ -3,6 +3,7 @@
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tiny_encoder import TINY, make_toy
@@ -184,8 +185,6 @@ def test_adaloras_penalty_is_pefts():
 
 
 def test_the_fitted_head_is_the_regression_on_frozen_features(toy, tiny_bert):
-    import numpy as np
-
     from veridical.models.frozen_features import fit_head, frozen_features
     from veridical.models.weights import resolve
 
@@ -250,3 +249,26 @@ def test_knobs_are_part_of_what_is_trained(toy, tiny_bert, tmp_path):
     with pytest.raises(InputError, match="other data, settings or weights"):
         train(toy, model=tiny_bert, config=replace(config, tuning_knobs=("rate=2",)), seed=1, folder=tmp_path)
     assert asdict(config)["tuning_knobs"] == ()
+
+
+def test_a_cached_head_has_every_text_encoded_once(toy, tiny_bert, monkeypatch):
+    """Whatever its countermeasures train first, rewrite, or ask of the texts as given."""
+    from veridical.models import frozen_features as module
+    from veridical.train.countermeasures import ignore_words
+
+    encode, asked = module._encode, []
+
+    def counted(texts, *given, **settings):
+        asked.extend(texts)
+        return encode(texts, *given, **settings)
+
+    monkeypatch.setattr(module, "_encode", counted)
+    config = replace(TINY, tuning="head")
+    train(toy, model=tiny_bert, config=config, seed=1, countermeasures=["jtt"])
+    assert sorted(asked) == sorted(set(toy.inputs()))
+    asked.clear()
+    cue = replace(ignore_words.countermeasure, params=ignore_words.Params(words="good"))
+    done = train(toy, model=tiny_bert, config=config, seed=1, countermeasures=[cue])
+    assert len(asked) == len(set(asked))
+    assert set(toy.inputs()) < set(asked)
+    np.testing.assert_allclose(done.probabilities, done.model.predict(toy.inputs()), atol=1e-4)
