@@ -24,11 +24,14 @@ CONFIG = TrainConfig(epochs=3, max_length=64, validation_share=0.0)
 
 @dataclass(frozen=True)
 class Sitting:
-    """arms: name -> its countermeasures. rounds: names of trainings beside train rows as attacks end on the model without rounds;
-    from the second on also as they end on the model of the round before."""
+    """arms: name -> its countermeasures. rounds: names of trainings beside train rows as attacks by `learned` end on the model
+    without rounds; from the second on also as they end on the model of the round before. beneath: the arm whose countermeasures
+    these models have too."""
 
     arms: Mapping[str, tuple[str, ...]]
     rounds: tuple[str, ...] = ()
+    beneath: str = "plain"
+    learned: tuple[str, ...] = RECIPES_TRIED
 
     def names(self) -> tuple[str, ...]:
         return (*self.arms, *self.rounds)
@@ -38,14 +41,18 @@ TRAINED = Sitting(
     {"attack_examples": ("attack_examples",), "fgm": ("fgm",)},
     tuple(f"attack_examples of attacks, round {n}" for n in (1, 2, 3)),
 )
+BOTH = "common_synonyms, then spelling"
 READ = Sitting(
     {
         "spelling": ("spelling",),
         "common_synonyms": ("common_synonyms",),
-        "spelling + common_synonyms": ("spelling", "common_synonyms"),
-    }
+        BOTH: ("common_synonyms", "spelling"),
+    },
+    (f"{BOTH}, and attack_examples of synonyms",),
+    beneath=BOTH,
+    learned=("pwws",),
 )
-"""What stays with the model, so that attacks go through it."""
+"""What stays with the model, so that attacks go through it; and examples of an attack through it beside that."""
 
 
 def _rows(data: Path, part: str) -> list[Row]:
@@ -73,11 +80,11 @@ def attacked(data: Path, work: Path, seed: int, size: int, sitting: Sitting) -> 
     for name, arm in sitting.arms.items():
         models[name] = train(world, model="minilm", config=CONFIG, countermeasures=arm, seed=seed)
     work.mkdir(parents=True, exist_ok=True)
-    file, against = work / f"attacked_{seed}.csv", models["plain"]
+    file, against, beneath = work / f"attacked_{seed}.csv", models[sitting.beneath], sitting.arms.get(sitting.beneath, ())
     file.unlink(missing_ok=True)
     for name in sitting.rounds:
-        _write_examples(file, against.model, learned, world.labels)
-        arm = (f"attack_examples:file={file}",)
+        _write_examples(file, against.model, learned, world.labels, recipes=sitting.learned)
+        arm = (*beneath, f"attack_examples:file={file}")
         against = models[name] = train(world, model="minilm", config=CONFIG, countermeasures=arm, seed=seed)
     cell: dict[str, float] = {}
     test = world.rows("test")
@@ -91,15 +98,15 @@ def attacked(data: Path, work: Path, seed: int, size: int, sitting: Sitting) -> 
     return cell
 
 
-def _write_examples(file: Path, model: Any, learned: list[Row], labels: tuple[str, ...]) -> None:
-    """Adds what turned the model's answers about the first train rows, by every recipe that can be run."""
+def _write_examples(file: Path, model: Any, learned: list[Row], labels: tuple[str, ...], *, recipes: tuple[str, ...]) -> None:
+    """Adds what turned the model's answers about the first train rows, by each of the recipes that can be run."""
     some, ids = learned[:N_LEARNED], [f"r{i}" for i in range(min(N_LEARNED, len(learned)))]
     new = not file.exists()
     with file.open("a", encoding="utf-8", newline="") as target:
         writer = csv.writer(target)
         if new:
             writer.writerow(["id", "text"])
-        for recipe in RECIPES_TRIED:
+        for recipe in recipes:
             if RECIPES[recipe].missing([text for text, _ in some]) is None:
                 _, changed = _under(model, some, ids, labels, recipe=recipe)
                 writer.writerows((row, text) for row, text in zip(ids, changed, strict=True) if text)

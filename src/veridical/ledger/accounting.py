@@ -22,7 +22,7 @@ from veridical.ledger.borrowing import Borrowed, BorrowParams, borrowed
 from veridical.ledger.candidates import candidates as found_by_data
 from veridical.ledger.coalitions import Coalitions
 from veridical.ledger.contract import Contract, Shortcut, refuse_absent
-from veridical.ledger.game import Coalition, Share, Value, coefficients, shapley
+from veridical.ledger.game import Coalition, Share, Value, coefficients, off_the_count, shapley
 from veridical.ledger.label_noise import undone
 from veridical.ledger.reuse import Chosen, chosen_among
 from veridical.ledger.review import UNSURE, Review, Reviewed, ReviewParams, apply_answers, frame
@@ -113,7 +113,7 @@ def account_tables(
     measurement = shapley(game.active, value)
     empty, full = value(frozenset()), value(active)
     bounds = _noise_bounds(game, active, value)
-    components = account_of.measurement(measurement, bounds=bounds)
+    components = account_of.measurement(measurement, value, bounds=bounds)
     found = books.interactions(game.active, value, untold="" if reviewed else "noise")
     honest = empty.score - sum(c.points.value for c in components if c.points) / 100
     scored = None
@@ -299,17 +299,22 @@ class _Account:
             method += ", label noise bounded (Imbens-Manski)"
         return self.books.score(value, score, bounds, method if which == "honest" else f"{method}; under the contract")
 
-    def measurement(self, shares: dict[str, Share], *, bounds: tuple[float, float]) -> tuple[Component, ...]:
+    def measurement(
+        self, shares: dict[str, Share], value: Callable[[Coalition], Value], *, bounds: tuple[float, float]
+    ) -> tuple[Component, ...]:
         tables, reviewed = self.game.tables, self.game.reviewed
         people = tables.people
         shares = {**shares, "leakage": shares["leakage"].given(people.leaked & ~people.fresh)}
         shares["noise"] = self.game.of_these_rows(shares["noise"])
         books, critical = self.books, self.books.critical(shares)
+        off = off_the_count("noise", "sample", value) if reviewed else 0.0
         return (
             self.protocol(shares, critical),
             books.component("leakage", "measurement", shares["leakage"], critical, wording.leakage(self.game), luck=self._luck()),
             books.component("sample", "measurement", shares["sample"], critical, wording.sample(tables.people), drawn=True),
-            books.component("noise", "measurement", shares["noise"], critical, wording.noise(tables, reviewed), bounds=bounds),
+            books.component(
+                "noise", "measurement", shares["noise"], critical, wording.noise(tables, reviewed), bounds=bounds, luck=off
+            ),
             wording.reuse(
                 self.chosen(),
                 books.uncertainty.standard_error(self.game(frozenset(self.game.active))),

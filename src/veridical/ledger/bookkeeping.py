@@ -96,8 +96,8 @@ class Books:
         luck: float = 0.0,
         drawn: bool = False,
     ) -> Component:
-        """luck: a standard deviation that the rows' own residuals do not show, a share. drawn: the player is the luck of the
-        draw: what these very rows scored is known, and all of its doubt is that of the score without that luck."""
+        """luck: a standard deviation, or a known distance, that the rows' own residuals do not show, a share. drawn: the player
+        is the luck of the draw: what these very rows scored is known, and all of its doubt is that of the score without it."""
         error = float(np.hypot(self.uncertainty.standard_error(share.left if drawn else share.drop), luck))
         value = 100 * share.drop.score
         # A higher honest score means fewer points lost: the bounds change sides.

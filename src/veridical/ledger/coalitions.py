@@ -447,13 +447,14 @@ class Coalitions:
 
     def of_these_rows(self, share: Share) -> Share:
         """The share of `noise` as points of these very rows. That a read row is one of a sample is no doubt then, so an unread
-        row's own label counts once and not twice as in `_unread`: u of a stratum's rows unread and n read, u^2 / n + u."""
+        row's own label counts once and not twice as in `_unread`: u of a stratum's rows unread and n read, u^2 / n + u. What the
+        population's mean may be is no doubt either: `off_the_count` holds by how much these rows differ from it."""
         if self.reviewed is None:
             return share
-        people, n_strata = self.tables.people, len(self.reviewed.spread)
-        own, review = np.s_[n_strata : n_strata + people.n], share.drop.review.copy()
+        share, n_strata = share.given(np.ones(self.tables.people.n, np.bool_)), len(self.reviewed.spread)
+        own, review = np.s_[n_strata : n_strata + self.tables.people.n], share.drop.review.copy()
         review[own] /= np.sqrt(2)
-        return replace(share, drop=replace(share.drop, review=review)).of_rows(people.apart)
+        return replace(share, drop=replace(share.drop, review=review, slope=0 * share.drop.slope))
 
     def uncertainty(self) -> Uncertainty:
         people = self.tables.people

@@ -59,13 +59,6 @@ class Share:
             influence[others] -= influence[others].mean()
         return replace(self, drop=replace(self.drop, influence=influence))
 
-    def of_rows(self, apart: float) -> "Share":
-        """The same where all rows are known and a count over them is what the share is read as. An order of players in which they
-        stand for the population has them weighed, and the share is off that count by as much as the means of the two differ.
-        apart: standard error of that difference in standard errors of the population's mean."""
-        known = self.given(np.ones(len(self.drop.influence), np.bool_))
-        return replace(known, drop=replace(known.drop, slope=apart * known.drop.slope))
-
 
 def coefficients(player: str, players: Sequence[str]) -> list[tuple[Coalition, float]]:
     """The coalitions without `player` and their Shapley weights: its share is the weighted sum of value(S) - value(S and it)."""
@@ -88,6 +81,14 @@ def shapley(players: Sequence[str], value: Callable[[Coalition], Value]) -> dict
         marginals = _marginals(player, players, table)
         shares[player] = Share(drop, left, min(marginals), max(marginals))
     return shares
+
+
+def off_the_count(player: str, beside: str, value: Callable[[Coalition], Value]) -> float:
+    """How far a player's share is off its drop before all others because half of the orders have `beside` before it: a known
+    number, a share."""
+    alone, both = frozenset({player}), frozenset({player, beside})
+    counted = value(frozenset()).score - value(alone).score
+    return abs(value(frozenset({beside})).score - value(both).score - counted) / 2
 
 
 def _marginals(player: str, players: Sequence[str], table: dict[Coalition, Value]) -> list[float]:

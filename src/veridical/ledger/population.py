@@ -72,13 +72,6 @@ class Population:
     def n(self) -> int:
         return len(self.rows)
 
-    @property
-    def apart(self) -> float:
-        """Standard error of the fresh rows' mean minus the population's, which holds them, in standard errors of the latter: N
-        clusters and n of them vary by 1/n - 1/N and by 1/N."""
-        fresh = len(np.unique(self.cluster[self.fresh]))
-        return float(np.sqrt(max(self.n_clusters / max(fresh, 1) - 1.0, 0.0)))
-
     def projection(self, among: BoolArray) -> FloatArray:
         """(n, q): column j holds the weights on the rows in `among` whose weighted score is regression coefficient j.
 

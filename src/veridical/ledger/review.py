@@ -118,17 +118,17 @@ def allocation(frame: Frame, weights: FloatArray, *, rows: int, done: IntArray, 
     mass = np.bincount(frame.stratum, np.abs(weights), minlength=n_strata)
     mean = np.bincount(frame.stratum, frame.wrong, minlength=n_strata) / np.maximum(size, 1)
     want = mass * np.sqrt(mean * (1 - mean))
-    leaked_size = int(size[6:].sum())
+    leaked_size = int(size[FIRST_LEAKED:].sum())
     wanted_leaked = params.leaked_rows if leaked_size >= params.leaked_share * size.sum() else 0
-    want[6:] = 0.0
-    given = np.minimum(left, np.where((np.arange(n_strata) < 6) & (size > 0), params.min_rows, 0))
+    want[FIRST_LEAKED:] = 0.0
+    given = np.minimum(left, np.where((np.arange(n_strata) < FIRST_LEAKED) & (size > 0), params.min_rows, 0))
     if leaked_size:
-        given[6:] = np.minimum(left[6:], np.round(wanted_leaked * np.array([0.5, 0.5])).astype(int))
+        given[FIRST_LEAKED:] = np.minimum(left[FIRST_LEAKED:], np.round(wanted_leaked * np.array([0.5, 0.5])).astype(int))
     given = _trimmed(given, rows)
     while given.sum() < min(rows, int(left.sum())):
         gain = np.where(given < left, want**2 / np.maximum(given, 1) / np.maximum(given + 1, 1) + 1e-15, 0.0)
-        if gain[:6].any():
-            gain[6:] = 0.0  # leaked rows beyond their share only when nothing else is left
+        if gain[:FIRST_LEAKED].any():
+            gain[FIRST_LEAKED:] = 0.0  # leaked rows beyond their share only when nothing else is left
         given[int(gain.argmax())] += 1
     return given.astype(np.int64)
 
@@ -213,11 +213,11 @@ def apply_answers(
     undecided_share = undecided / np.maximum(asked + undecided, 1)
     size = np.maximum(np.bincount(frame.stratum, minlength=n_strata), 1)
     prior = np.bincount(frame.stratum, modelled, minlength=n_strata) / size
-    agreeing = np.isin(np.arange(n_strata), AGREEING)
-    strength = np.where(agreeing, params.strength_agree, params.strength_disagree)
+    agrees = agreeing(n_strata)
+    strength = np.where(agrees, params.strength_agree, params.strength_disagree)
     share = (hits + strength * prior) / (asked + strength)
     # The interval trusts what was foreseen less than the value does.
-    trusted = np.where(agreeing, params.trusted_agree, params.trusted_disagree)
+    trusted = np.where(agrees, params.trusted_agree, params.trusted_disagree)
     cautious = (hits + trusted * prior + 0.5) / (asked + trusted + 1.0)
     spread = np.sqrt(cautious * (1 - cautious) * (1 / (asked + trusted) + undecided_share**2))
     scaled, per_share = _at_share(modelled, share, frame.stratum)

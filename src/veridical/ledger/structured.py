@@ -392,7 +392,7 @@ def account_structured(
     shares = shapley(players, value)
     shares["leakage"] = shares["leakage"].given(game.people.leaked & ~game.people.fresh)
     if game.review is not None:  # answers that nobody read are the doubt, and the review's own variance holds it
-        shares["noise"] = shares["noise"].of_rows(game.people.apart)
+        shares["noise"] = shares["noise"].given(np.ones(game.people.n, np.bool_))
     critical = books.critical(shares)
     empty, full = value(frozenset()), value(frozenset(players))
     luck = sum(abs(weight) * game.luck(coalition) for coalition, weight in coefficients("leakage", players))

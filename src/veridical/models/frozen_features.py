@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,20 @@ from veridical.models.weights import Weights, require_neural
 Float32 = npt.NDArray[np.float32]
 
 
+@dataclass(eq=False)
+class Met:
+    """Features (M, D) of the texts that were met so far, by one encoder under one setting. row: digest of a text -> its row."""
+
+    row: dict[bytes, int] = field(default_factory=dict)
+    features: Float32 = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+
+
 def frozen_features(
     inputs: Sequence[Text],
     *,
     weights: Weights,
     folder: Path | None = None,
+    met: Met | None = None,
     max_length: int = 256,
     dtype: str = "float32",
     attention: str = "eager",
@@ -31,37 +40,43 @@ def frozen_features(
 ) -> Float32:
     """Mean of the last hidden states, (N, D), one row for each input; equal inputs are encoded once.
 
-    With a folder every text's are kept there, in a file named after the weights and the settings; those of a text that was met
-    before, among whichever others, are read back.
+    With a folder every text's are kept there, in a file named after the weights and the settings, and with `met` in memory; those
+    of a text that was met before, among whichever others, are read back. Which others it was encoded beside moves their last
+    digits.
     """
+    name = f"features-{FORMAT}-{weights.sha256[:16]}-{max_length}-{dtype}-{attention}.safetensors"
+    kept = folder / name if folder else None
+    if met is None:
+        met = _read(kept)
     keys = [_digest(text) for text in inputs]
-    kept = folder / f"features-{weights.sha256[:16]}-{max_length}-{dtype}.safetensors" if folder else None
-    known, features = _read(kept)
-    new: dict[bytes, Text] = {key: text for key, text in zip(keys, inputs, strict=True) if key not in known}
-    if new:
+    new: dict[bytes, Text] = {key: text for key, text in zip(keys, inputs, strict=True) if key not in met.row}
+    if new or not met.row:
         found = _encode(list(new.values()), weights, max_length=max_length, dtype=dtype, attention=attention, progress=progress)
-        features = np.concatenate([features, found]) if known else found
-        known |= {key: len(known) + place for place, key in enumerate(new)}
+        met.features = np.concatenate([met.features, found]) if met.row else found
+        met.row |= {key: len(met.row) + place for place, key in enumerate(new)}
         if kept is not None:
-            _write(kept, known, features)
-    return features[[known[key] for key in keys]]
+            _write(kept, met)
+    return met.features[[met.row[key] for key in keys]]
 
 
-def _read(kept: Path | None) -> tuple[dict[bytes, int], Float32]:
-    """(digest of a text -> its row, features (M, D))."""
+FORMAT = 2
+"""Of the files: 1 held the features of whole lists of texts."""
+
+
+def _read(kept: Path | None) -> Met:
     from safetensors.numpy import load_file
 
     if kept is None or not kept.is_file():
-        return {}, np.zeros((0, 0), np.float32)
+        return Met()
     found = load_file(str(kept))
-    return {row.tobytes(): place for place, row in enumerate(found["texts"])}, np.asarray(found["features"])
+    return Met({row.tobytes(): place for place, row in enumerate(found["texts"])}, np.asarray(found["features"]))
 
 
-def _write(kept: Path, known: dict[bytes, int], features: Float32) -> None:
+def _write(kept: Path, met: Met) -> None:
     from safetensors.numpy import save_file
 
-    texts = np.frombuffer(b"".join(known), np.uint8).reshape(len(known), -1)
-    write_with(kept, lambda path: save_file({"texts": texts, "features": features}, str(path)))
+    texts = np.frombuffer(b"".join(met.row), np.uint8).reshape(len(met.row), -1)
+    write_with(kept, lambda path: save_file({"texts": texts, "features": met.features}, str(path)))
 
 
 def _encode(texts: list[Text], weights: Weights, *, max_length: int, dtype: str, attention: str, progress: Progress) -> Float32:

@@ -10,7 +10,6 @@ from veridical import __version__
 from veridical.core.atomic_write import write_json
 from veridical.pipeline.arm_fitting import taken_by_arms
 from veridical.pipeline.config import RunConfig
-from veridical.pipeline.identity import used_of_the_machine
 from veridical.pipeline.routing import knobs_of
 from veridical.pipeline.run_folder import content_hash, stored_identity
 
@@ -67,7 +66,7 @@ def certify(
 def _settings(found: "Tried", data: "Dataset", *, votes: str, kind: str, dtype: str, config: RunConfig) -> dict[str, Any]:
     return {
         "veridical": __version__,
-        "versions": {**versions(kind), **used_of_the_machine(config.countermeasures)},
+        "versions": versions(kind),
         "config": {**asdict(config), "training": {**asdict(config.training), "dtype": dtype}},
         "model": kind,
         "metric": config.metric if found.court is None else found.court.judging.name,

@@ -1,6 +1,5 @@
 """What makes two runs the same."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ def identity_of(verb: str, source: Path, config: RunConfig) -> dict[str, Any]:
 
     Raises InputError for what cannot be read, and for an address or a header that must not be written down.
     """
-    from veridical.train._knobs import files_named
+    from veridical.train._knobs import files_named, surroundings_of
 
     calls_of(config)
     named = {"TRAIN": source, **{f"--{name}": Path(getattr(config, name)) for name in FILES if getattr(config, name)}}
@@ -32,12 +31,5 @@ def identity_of(verb: str, source: Path, config: RunConfig) -> dict[str, Any]:
     if module is not None:
         named["--model"] = module  # the file of the function; what it imports is not looked at
     data = {name: content_hash(path) for name, path in named.items()}
-    data |= used_of_the_machine(config.countermeasures)
+    data |= {f"what {name} uses of this machine": said for name, said in surroundings_of(config.countermeasures).items()}
     return {"verb": verb, "veridical": __version__, "config": identity(config), "data": data}
-
-
-def used_of_the_machine(countermeasures: Sequence[str]) -> dict[str, str]:
-    """Fingerprints of what a training hung on beside libraries, settings and files: a thesaurus, for one."""
-    from veridical.train._knobs import surroundings_of
-
-    return {f"what {name} uses of this machine": said for name, said in surroundings_of(countermeasures).items()}

@@ -76,10 +76,9 @@ class Pass:
     """One piece of a step as `beside` and `attack` see it; torch tensors.
 
     logits: (B, C) of the pass just made, with its graph; None for `attack`. mask: (B, T, 1), 1 on real tokens. unit: mean length
-    of a word embedding at the start. again: (shift (B, T, D) or None, *, same_masks, shared=0) -> logits (B, C) of another pass
-    whose word embeddings are moved by the shift, under the same dropout masks or new ones; one without a shift may take over this
-    share of the layers, from the lowest, from the pass just made. noise: () -> (B, T, D) standard normal numbers on real tokens,
-    for a row the same in whichever piece it is computed.
+    of a word embedding at the start. again: (shift (B, T, D) or None, *, same_masks) -> logits (B, C) of another pass whose word
+    embeddings are moved by the shift, under the same dropout masks or new ones. noise: () -> (B, T, D) standard normal numbers
+    on real tokens, for a row the same in whichever piece it is computed.
     """
 
     logits: Any

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -61,9 +61,6 @@ class Request:
     watcher: Watcher | None = None
     normalisers: tuple[LexicalNormaliser, ...] = ()
     """What the model reads texts through; the texts of `data` have been."""
-    asked: Sequence[Text] | None = None
-    """Texts that probabilities are wanted of in place of those that are learned from, one for each row; a cached head reads
-    them itself."""
 
 
 def first_training(request: Request, *, name: str, epochs: int, part: int) -> Request:
@@ -74,7 +71,7 @@ def first_training(request: Request, *, name: str, epochs: int, part: int) -> Re
     def progress(stage: str, done: int, total: int) -> None:
         request.progress(f"{stage} for {name}", done, total)
 
-    return replace(request, countermeasures=(), config=config, folder=folder, progress=progress, watcher=None, asked=None)
+    return replace(request, countermeasures=(), config=config, folder=folder, progress=progress, watcher=None)
 
 
 def train_encoder(request: Request) -> Trained:

@@ -1,8 +1,8 @@
 """One step of training: the passes over each piece, what countermeasures add to them, and the step of the optimizer."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from torch.nn.functional import cross_entropy
 
 from veridical.core.randomness import stream
 from veridical.dataset.rows import IntArray
-from veridical.models._encoder_network import EncoderClassifier, layers
+from veridical.models._encoder_network import EncoderClassifier
 from veridical.train._contract import Named, Pass, Read
 from veridical.train.batching import Batch
 from veridical.train.checkpoint import trainable
@@ -59,7 +59,7 @@ class Stepper:
         passes = _Passes.of(self, piece, number, factor)
         attacked = any(c.attack for _, c in self.countermeasures)
         here = passes.no_shift().requires_grad_() if attacked else None
-        read = passes.first(here)
+        read = passes.forward(here)
         logits, losses = read.logits, passes.loss_of_rows(read.logits)
         loss = passes.total(losses)
         for name, countermeasure in self.countermeasures:
@@ -147,8 +147,6 @@ class _Passes:
     """Place in the piece of each class that is asked for; None where a row has one."""
     beside_tokens: tuple[Tensor, ...]
     """What the network is given beside the tokens."""
-    made: list[Any] = field(default_factory=list)
-    """What each layer made in the first pass, lowest first, where something stands beside the loss."""
 
     @classmethod
     def of(cls, stepper: Stepper, piece: Batch, number: int, factor: float) -> "_Passes":
@@ -192,13 +190,6 @@ class _Passes:
                     logits = logits + torch.from_numpy(offsets).to(logits.device, logits.dtype)
         return self.stepper.loss_of_rows()(logits, self.codes)
 
-    def first(self, shift: Tensor | None) -> Read:
-        """The pass that is learned from."""
-        if not any(c.beside for _, c in self.stepper.countermeasures):
-            return self.forward(shift)
-        with outputs_noted(layers(self.stepper.network.encoder), self.made):
-            return self.forward(shift)
-
     def forward(self, shift: Tensor | None) -> Read:
         with _shifted(self.stepper.network, shift):
             return self.read(self.ids, self.mask, self.types, *self.beside_tokens)
@@ -233,13 +224,10 @@ class _Passes:
             own=stepper.kept.setdefault(name, {}),
         )
 
-    def again(self, shift: Tensor | None, *, same_masks: bool, shared: float = 0.0) -> Tensor:
+    def again(self, shift: Tensor | None, *, same_masks: bool) -> Tensor:
         """Another pass. Under the same masks it leaves the random state as it found it, so that later pieces draw as ever."""
         if not same_masks:
-            stack = layers(self.stepper.network.encoder)
-            n_shared = int(shared * len(stack)) if shift is None else 0
-            with outputs_given(stack[:n_shared], self.made):
-                unlike: Tensor = self.forward(shift).logits
+            unlike: Tensor = self.forward(shift).logits
             return unlike
         ahead = _random_state(self.ids.device)
         _set_random_state(self.ids.device, self.masks)
@@ -258,32 +246,6 @@ class _Passes:
             return torch.from_numpy(drawn).to(self.ids.device) * self.real
 
         return noise
-
-
-@contextmanager
-def outputs_noted(stack: Sequence[nn.Module], into: list[Any]) -> Iterator[None]:
-    """Within it, what each layer gives is appended."""
-    hooks = [layer.register_forward_hook(lambda _layer, _args, output: into.append(output)) for layer in stack]
-    try:
-        yield
-    finally:
-        for hook in hooks:
-            hook.remove()
-
-
-@contextmanager
-def outputs_given(stack: Sequence[nn.Module], outputs: Sequence[Any]) -> Iterator[None]:
-    """Within it, each layer gives what it gave before, and computes nothing."""
-    wrapped = [vars(layer).get("forward") for layer in stack]
-    for layer, output in zip(stack, outputs, strict=False):
-        layer.forward = lambda *_args, output=output, **_named: output  # type: ignore[method-assign]
-    try:
-        yield
-    finally:
-        for layer, own in zip(stack, wrapped, strict=True):
-            del layer.forward
-            if own is not None:
-                layer.forward = own  # type: ignore[method-assign]
 
 
 def word_unit(network: EncoderClassifier) -> float:

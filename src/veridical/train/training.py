@@ -2,10 +2,9 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +13,7 @@ from veridical.core import plugins
 from veridical.core.errors import InputError
 from veridical.core.progress import Progress, silent
 from veridical.core.randomness import stream
-from veridical.dataset.rows import Dataset, IntArray
+from veridical.dataset.rows import Dataset, IntArray, Text
 from veridical.models.lexical_normalisation import LexicalNormaliser, read_through
 from veridical.models.model import FloatArray
 from veridical.train._contract import (
@@ -91,7 +90,7 @@ def train(
     read, normalisers = as_learned(data, learned, named, seed=seed, vocabulary=_vocabulary(named, found.folder))
     request = Request(read, found, train_rows, valid_rows, given, named, config, seed, kept, progress, watcher, normalisers)
     if config.method().tuning.cached:
-        return _train_cached_head(request if read is data else replace(request, asked=read_through(data.inputs(), normalisers)))
+        return _train_cached_head(request, asked=None if read is data else read_through(data.inputs(), normalisers))
     return _as_given(_train_encoder(request), data, read, normalisers)
 
 
@@ -110,24 +109,23 @@ def _train_encoder(request: "Request") -> Trained:
     return train_encoder(_studied(request, train_encoder))
 
 
-def _train_cached_head(request: "Request") -> Trained:
-    """Its head, after whatever fits its countermeasures learn from; all of them share the features of each text."""
-    from veridical.train.head_training import train_head
+def _train_cached_head(request: "Request", *, asked: Sequence[Text] | None) -> Trained:
+    """Its head, after whatever fits its countermeasures learn from; all of them share the features of each text. asked: texts
+    that probabilities are wanted of in place of those that are learned from."""
+    from veridical.train.head_training import encoding, train_head
 
-    with nullcontext(request.folder) if request.folder else TemporaryDirectory() as folder:
-        request = replace(request, folder=Path(folder))
-        return train_head(_studied(request, train_head, folder=request.folder))
+    trainer = partial(train_head, encode=encoding(request))
+    return trainer(_studied(request, trainer), asked=asked)
 
 
-def _studied(request: "Request", trainer: Callable[["Request"], Trained], *, folder: Path | None = None) -> "Request":
-    """The request with what its countermeasures learn before training. folder: of their trainings; None: one each."""
+def _studied(request: "Request", trainer: Callable[["Request"], Trained]) -> "Request":
+    """The request with what its countermeasures learn from trainings before the one that counts."""
     from veridical.train.encoder_training import first_training
 
     def study(name: str) -> Study:
         def first(epochs: int, *, changed: Dataset | None = None, part: int = 0) -> Trained:
             own = first_training(request, name=name, epochs=epochs, part=part)
-            own = own if changed is None else replace(own, data=changed)
-            return trainer(own if folder is None else replace(own, folder=folder))
+            return trainer(own if changed is None else replace(own, data=changed))
 
         return Study(request.data, request.train, first, lambda epochs: first(epochs).probabilities, request.seed)
 

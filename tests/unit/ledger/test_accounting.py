@@ -11,8 +11,8 @@ from veridical.audit._made_up import dataset
 from veridical.ledger.accounting import game_of, tables_of
 from veridical.ledger.bookkeeping import Books
 from veridical.ledger.contract import Contract, Shortcut
-from veridical.ledger.game import Share, Value, shapley
-from veridical.ledger.inference import POWER_FACTOR, Uncertainty
+from veridical.ledger.game import Share, Value, off_the_count, shapley
+from veridical.ledger.inference import Uncertainty
 from veridical.ledger.review import Review
 from veridical.ledger.tables import read_tables, save_tables
 from veridical.ledger.wording import Said
@@ -329,6 +329,19 @@ def test_without_train_rows_nothing_is_said_of_leaks():
     assert leakage.why == "No training rows were given, so nothing could be compared."
 
 
+def with_copies(world, n):
+    """The same with a wrongly labelled test row written n times more."""
+    data = world.data
+    labels = np.array([data.labels[code] for code in data.codes])
+    wrong = next(row for row in data.rows("test") if labels[row] != world.right[data.ids[row]])
+    listed = [(data.ids[i], str(data.splits[i]), data.texts[i], labels[i]) for i in range(len(data))]
+    more = [(f"c{k}", "test", data.texts[wrong], labels[wrong]) for k in range(n)]
+    copied = dataset([*listed, *more])
+    right = world.right | dict.fromkeys((row[0] for row in more), world.right[data.ids[wrong]])
+    trained = replace(world.trained, ids=tuple(copied.ids), probabilities=world.model.predict(copied.inputs()))
+    return replace(world, data=copied, trained=trained, right=right)
+
+
 def test_the_noise_of_these_rows_doubts_each_unread_label_once():
     """Of each stratum it holds u^2 / n as the honest score does; of an unread label itself half as much."""
     world = made(seed=3, flipped=0.15)
@@ -348,15 +361,29 @@ def test_the_noise_of_these_rows_doubts_each_unread_label_once():
     assert unread.of_these_rows(share) is share
 
 
-def test_with_every_label_known_noise_is_a_count_within_its_error():
-    """It is averaged over orders, in some of which rows stand for the population: off the count by what its interval says."""
-    off = []
-    for seed in range(40):
-        world = made(seed=seed, flipped=0.15, n_truth=10)
+@pytest.mark.parametrize(("n_train", "copies"), [(500, 0), (40, 0), (500, 60), (40, 60)])
+def test_with_every_label_known_the_interval_of_noise_holds_the_count(n_train, copies):
+    """It is averaged over orders, in some of which rows stand for the population: off the count by a known distance. copies: of
+    one test row, which the population counts once."""
+    for seed in range(6):
+        world = made(seed=seed, n_train=n_train, flipped=0.15, n_truth=10)
+        if copies:
+            world = with_copies(world, copies)
         tables = world.tables()
         read = {str(row): world.right[str(row)] for row in tables.ids}
         noise = next(c for c in account(world, tables=tables, answers=read).components if c.name == "noise")
         right = np.array([world.data.labels.index(world.right[str(row)]) for row in tables.ids])
         counted = 100 * float((tables.predicted == tables.codes).mean() - (tables.predicted == right).mean())
-        off.append((noise.points.value - counted) / (noise.mde / POWER_FACTOR))
-    assert 0.75 < np.sqrt(np.mean(np.square(off))) < 1.25
+        assert noise.points.low <= counted <= noise.points.high
+        assert noise.points.width < (1.5 if not copies else 60)
+
+
+def test_the_distance_from_the_count_is_half_of_what_the_draw_moves():
+    """Two players of a table of four values; half of the orders have the other one first."""
+    values = {(): 0.9, ("noise",): 0.95, ("sample",): 0.8, ("noise", "sample"): 0.87}
+
+    def value(coalition):
+        return Value(values[tuple(sorted(coalition))], np.zeros(1), np.zeros(1), np.zeros(1))
+
+    share = shapley(["noise", "sample"], value)["noise"].drop.score
+    assert off_the_count("noise", "sample", value) == pytest.approx(abs(share - (0.9 - 0.95))) == pytest.approx(0.01)

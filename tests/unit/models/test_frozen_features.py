@@ -25,8 +25,9 @@ def test_kept_features_equal_recomputed_ones(toy, weights, tmp_path, monkeypatch
     monkeypatch.setattr(module, "_encode", None)
     np.testing.assert_array_equal(frozen_features(inputs, weights=weights, folder=tmp_path, max_length=32), first)
     np.testing.assert_array_equal(frozen_features(inputs[4:9], weights=weights, folder=tmp_path, max_length=32), first[4:9])
-    with pytest.raises(TypeError):  # other settings, another file: it would have to encode
-        frozen_features(inputs, weights=weights, folder=tmp_path, max_length=31)
+    for other in ({"max_length": 31}, {"max_length": 32, "attention": "sdpa"}, {"max_length": 32, "dtype": "bfloat16"}):
+        with pytest.raises(TypeError):  # other settings, another file: it would have to encode
+            frozen_features(inputs, weights=weights, folder=tmp_path, **other)
 
 
 def test_only_texts_that_were_never_met_are_encoded(toy, weights, tmp_path, monkeypatch):
@@ -47,6 +48,11 @@ def test_only_texts_that_were_never_met_are_encoded(toy, weights, tmp_path, monk
     asked.clear()
     frozen_features([*inputs[:20], "never met before"], weights=weights, folder=tmp_path, max_length=32)
     assert asked == []
+    met = module.Met()
+    inside = [frozen_features(inputs[:n], weights=weights, met=met, max_length=32) for n in (5, 8)]
+    assert asked == [*inputs[:5], *inputs[5:8]]
+    np.testing.assert_allclose(inside[1], first[:8], atol=1e-5)
+    assert frozen_features([], weights=weights, max_length=32).shape == (0, 32)
 
 
 def test_pairs_differ_from_their_texts_joined(weights):

@@ -1,7 +1,6 @@
 """What the joints of a step promise: attacks leave nothing behind, terms add up, several compose, two of a kind are refused."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,10 +8,9 @@ import torch
 
 from tiny_encoder import TINY, same
 from veridical.core.errors import InputError
-from veridical.models._encoder_network import EncoderClassifier, layers, open_encoder
 from veridical.models.encoder import EncoderModel
 from veridical.train._contract import Countermeasure, Pass, Toy
-from veridical.train.countermeasures import ema, fgm, freelb, logit_adjustment, mixout, pgd, r_drop, swa, wise_ft
+from veridical.train.countermeasures import ema, fgm, freelb, logit_adjustment, mixout, pgd, swa, wise_ft
 from veridical.train.countermeasures._smoothness import divergence, of_length, within
 from veridical.train.countermeasures.forward_correction import Params as Forward
 from veridical.train.countermeasures.forward_correction import loss as forward_loss
@@ -119,43 +117,6 @@ def test_a_term_beside_the_loss_is_added_to_it(toy, tiny_bert):
     beside = train(toy, model=tiny_bert, config=config, seed=1, countermeasures=[term])
     inside = train(toy, model=tiny_bert, config=config, seed=1, countermeasures=[by_loss])
     np.testing.assert_allclose(beside.probabilities, inside.probabilities, atol=1e-3)
-
-
-def test_a_pass_that_takes_lower_layers_over_answers_and_learns_as_a_whole_one(toy, tiny_bert):
-    """Without dropout; with it in the upper layers alone, the passes differ and the lower layers still learn from both."""
-    seen = []
-
-    def look(here, params):
-        whole, short = (here.again(None, same_masks=False, shared=share) for share in (0.0, 0.5))
-        wanted = [p for p in model[0].parameters() if p.requires_grad]
-        gradients = [
-            torch.autograd.grad(logits[:, 0].sum(), wanted, retain_graph=True, allow_unused=True) for logits in (whole, short)
-        ]
-        pairs = [(one, two) for one, two in zip(*gradients, strict=True) if one is not None]
-        apart = max(float((one - two).abs().max()) for one, two in pairs)
-        seen.append(
-            (float((here.logits - short).detach().abs().max()), apart, len(pairs), "forward" in vars(layers(model[0].encoder)[0]))
-        )
-        return here.logits.new_zeros(len(here.logits))
-
-    model: list[torch.nn.Module] = []
-    looking = Countermeasure(params=None, toy=unused, beside=look, network=lambda network, params, rng: model.append(network))
-    train(toy, model=tiny_bert, config=replace(TINY, epochs=1), seed=1, countermeasures=[looking])
-    assert seen
-    assert all(unlike == 0 and apart < 1e-5 and n > 10 and not left for unlike, apart, n, left in seen)
-
-
-def test_r_drop_switches_dropout_on_above_the_layers_that_are_shared(tiny_bert):
-    encoder = open_encoder(Path(tiny_bert), dropout=0.0, attention="eager")
-    network, rng = EncoderClassifier(encoder, n_classes=2, seed=0), np.random.default_rng(0)
-    stack = layers(encoder)
-    assert len(stack) >= 2
-    r_drop.network(network, r_drop.Params(dropout=0.2, shared=0.5), rng)
-    below = len(stack) // 2
-    for number, layer in enumerate(stack):
-        assert {m.p for m in layer.modules() if isinstance(m, torch.nn.Dropout)} == {0.0 if number < below else 0.2}
-    r_drop.network(network, r_drop.Params(dropout=0.2, shared=0.0), rng)
-    assert {m.p for m in network.modules() if isinstance(m, torch.nn.Dropout)} == {0.2}
 
 
 def test_many_compose(toy, tiny_bert):

@@ -2,10 +2,8 @@
 
 What it measures: nothing; it adds the divergence, both ways, between the answers of two passes that differ in dropout alone.
 Why it inflates a score: an answer that hangs on which units happen to be kept was learned by heart.
-How it errs: it needs dropout and switches it on, which is slower on CPU; a strong weight leaves answers timid; what the lower
-layers learned by heart is not touched, unless shared is 0.
-Source: Liang et al. 2021, arXiv:2106.14448; the loss of the second pass is not added, so the row loss keeps its scale. That the
-second pass begins where the lower layers end, which saves half of it, is ours.
+How it errs: it needs dropout and switches it on, which is slower on CPU; a strong weight leaves answers timid.
+Source: Liang et al. 2021, arXiv:2106.14448; the loss of the second pass is not added, so the row loss keeps its scale.
 """
 
 from dataclasses import dataclass, field
@@ -27,31 +25,23 @@ class Params:
     """Factor on half the divergence of both ways, in nats, >= 0; 0 is off. Liang et al. 2021 use 1 to 5."""
     dropout: float = field(default=0.1, metadata=between(0, 0.99))
     """Dropout where the training settings have none, 0..1. Liang et al. 2021 use 0.1."""
-    shared: float = field(default=0.0, metadata=between(0, 0.99))
-    """Share of the layers, from the lowest, that both passes have in common and that get no dropout from here, 0..1. Liang et
-    al. 2021 use 0; half is ours."""
 
 
 def network(network: Any, params: Params, _rng: np.random.Generator) -> None:
-    """Switch dropout on where it is off, above the layers that are shared."""
+    """Switch dropout on where it is off."""
     from torch import nn
 
-    from veridical.models._encoder_network import layers
-
-    stack = layers(network.encoder)
-    shared = int(params.shared * len(stack))
     if params.weight:
-        for part in stack[shared:] if shared else [network]:
-            for module in part.modules():
-                if isinstance(module, nn.Dropout) and not module.p:
-                    module.p = float(params.dropout)
+        for module in network.modules():
+            if isinstance(module, nn.Dropout) and not module.p:
+                module.p = float(params.dropout)
 
 
 def beside(seen: Pass, params: Params) -> Any:
     """Half the divergence (B,) of both ways."""
     if not params.weight:
         return seen.logits.new_zeros(len(seen.logits))
-    return params.weight / 2 * both_ways(seen.logits, seen.again(None, same_masks=False, shared=params.shared))
+    return params.weight / 2 * both_ways(seen.logits, seen.again(None, same_masks=False))
 
 
 countermeasure = Countermeasure(
