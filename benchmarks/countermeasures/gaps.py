@@ -5,7 +5,8 @@ cue: a word in 95 % of one class of SST-like sentences (train and test); the aud
 AG News train labels flipped evenly, or 30 % into the next class; repairs of the audit's findings, and for encoders gce.
 Recovered: of the loss against right labels. cad: counterfactual IMDB, originals to train on; accuracy on originals and on
 revisions, with what needs no human revisions. attack: accuracy on Yelp sentences under slips and synonyms found by search
-(attacks.py, --models minilm); attack_read: the same with countermeasures that change how the model reads. Every cell is one seed;
+(attacks.py, --models minilm); attack_read: the same with countermeasures that change how the model reads; attack_stacked:
+both of these in one model, beside examples of the attack on it. Every cell is one seed;
 FILE is written after each, and the command goes on.
 """
 
@@ -21,7 +22,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import t
 
-from benchmarks.countermeasures.attacks import READ, RECIPES_TRIED, TRAINED, Sitting, attacked
+from benchmarks.countermeasures.attacks import READ, RECIPES_TRIED, STACKED, TRAINED, Sitting, attacked
 from benchmarks.countermeasures.cases import Row, dataset
 from benchmarks.countermeasures.catalogue import LEAST_LOSS
 from benchmarks.machine import machine
@@ -154,6 +155,7 @@ CASES: dict[str, Callable[[Path, Model, int, int], Cell]] = {
     "cad": cad,
     "attack": lambda data, _model, seed, size: attacked(data, WORK / "attack", seed, size, TRAINED),
     "attack_read": lambda data, _model, seed, size: attacked(data, WORK / "attack_read", seed, size, READ),
+    "attack_stacked": lambda data, _model, seed, size: attacked(data, WORK / "attack_stacked", seed, size, STACKED),
 }
 NOISE = (("right labels", "plain", ("set_aside_label_errors", "relabel_label_errors", "gce")),)
 
@@ -170,6 +172,7 @@ RECOVERED = {
     "noise_one_way": NOISE,
     "attack": _under_attack(TRAINED),
     "attack_read": _under_attack(READ),
+    "attack_stacked": _under_attack(STACKED),
 }
 """Case -> (best that could be, plain training, arms), one or several."""
 
