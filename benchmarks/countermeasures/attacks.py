@@ -58,8 +58,8 @@ STACKED = Sitting(
     learned=("pwws",),
     knobs=":weight=0.4",
 )
-"""Both in the better order, and beside them examples of how a search for synonyms ends on that model. The weight was chosen on seed
-0: with 1 the score as it is fell by 2 points there."""
+"""Both in the better order, and beside them examples of how a search for synonyms ends on that model. The weight was chosen on
+seed 0: with 1 the score as it is fell by 2 points there."""
 
 
 def _rows(data: Path, part: str) -> list[Row]:
