@@ -10,6 +10,7 @@ Run it on an idle machine.
 import argparse
 import json
 import os
+import shutil
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +27,23 @@ Costs = dict[str, tuple[float, float]]
 
 def main() -> None:
     options = _options()
-    found: dict[str, dict[str, Costs]] = {}
+    about = machine("torch", "transformers", "veridical")
+    if options.cached_only:
+        written = json.loads(options.out.read_text(encoding="utf-8"))
+        written |= {"cached_about": about, "cached_features": _all_on_cached(options)}
+    else:
+        written = {
+            "format": 1,
+            "about": about,
+            "encoder": "minilm",
+            "cases": _all(options),
+            "cached_features": _all_on_cached(options),
+        }
+    options.out.write_text(json.dumps(written, indent=1) + "\n", encoding="utf-8")
+
+
+def _all(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
     for name in options.cases.split(","):
         case = CASES[name]
         world = case.make(options.data, options.work, 0, True)
@@ -39,15 +56,12 @@ def main() -> None:
                 step, whole = (best[arm][at] / best[PLAIN][at] for at in (0, 1))
                 print(f"{name:20s}{arm:44s}{step:6.2f} a step{whole:6.2f} whole", flush=True)
         found[name] = _multiples(best)
-    cached = {
-        name: _multiples(costs, first="fit") for name in options.cases.split(",") if len(costs := _on_cached(name, options)) > 1
-    }
-    about = machine("torch", "transformers", "veridical")
-    options.out.write_text(
-        json.dumps({"format": 1, "about": about, "encoder": "minilm", "cases": found, "cached_features": cached}, indent=1)
-        + "\n",
-        encoding="utf-8",
-    )
+    return found
+
+
+def _all_on_cached(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
+    costs = {name: _on_cached(name, options) for name in options.cases.split(",")}
+    return {name: _multiples(found, first="fit") for name, found in costs.items() if len(found) > 1}
 
 
 def _options() -> argparse.Namespace:
@@ -57,6 +71,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--work", type=Path, default=Path("/tmp/veridical_countermeasures"))
     parser.add_argument("--cases", default=",".join(CASES))
     parser.add_argument("--repeats", type=int, default=1)
+    parser.add_argument("--cached-only", action="store_true", help="measure the heads alone, and put them into FILE")
     parser.add_argument("--out", type=Path, required=True)
     return parser.parse_args()
 
@@ -102,6 +117,7 @@ def _on_cached(name: str, options: argparse.Namespace) -> Costs:
     case, found = CASES[name], {}
     world = case.make(options.data, options.work, 0, True)
     folder = options.work / f"cached_{name}"
+    shutil.rmtree(folder, ignore_errors=True)
     for arm in (PLAIN, PLAIN, *case.arms):
         named = [] if arm == PLAIN else [arm.format(**world.knobs)]
         try:
@@ -111,6 +127,7 @@ def _on_cached(name: str, options: argparse.Namespace) -> Costs:
         runs = range(1 + options.repeats)
         fit = min(_timed(world, arm, tuning="head", folder=folder)[1] for _ in runs)
         found[arm] = (fit, min(_timed(world, arm, tuning="head")[1] for _ in runs[:2]))
+        print(f"{name:20s}{arm:44s}{fit:8.2f} s with the features there{found[arm][1]:8.2f} s whole", flush=True)
     return found
 
 
