@@ -27,6 +27,17 @@ LabelSheet = Annotated[
 LabelAnswers = Annotated[
     Path | None, typer.Option(help="That CSV with its column answer filled in: yes, no or unsure; blank: not read.")
 ]
+AttackExamples = Annotated[
+    Path | None,
+    typer.Option(help="CSV to write: train rows as searches turned the model's answers, for attack_examples:file=FILE."),
+]
+Rows = Annotated[
+    int | None,
+    typer.Option(help="How many edited texts --label-sheet writes (150), or train rows --attack-examples attacks (1000)."),
+]
+Kinds = Annotated[
+    str, typer.Option(help="Kinds of edit on a label sheet, or recipes of attack, separated by commas; all when not given.")
+]
 Budget = Annotated[
     str | None, typer.Option(help="How long to ask: quick, standard or thorough; as before, or standard, when not given.")
 ]
@@ -44,9 +55,10 @@ def verb(
     suite: SuiteFile = None,
     suite_labels: SuiteLabels = "",
     label_sheet: LabelSheet = None,
-    rows: Annotated[int, typer.Option(help="How many edited texts --label-sheet writes.")] = 150,
-    kinds: Annotated[str, typer.Option(help="Kinds of edit on it, separated by commas; all when not given.")] = "",
+    rows: Rows = None,
+    kinds: Kinds = "",
     label_answers: LabelAnswers = None,
+    attack_examples: AttackExamples = None,
     budget: Budget = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Forget the outcomes of earlier probes of this run.")] = False,
     lang: Annotated[str | None, typer.Option(help="en or zh; that of the run when not given.")] = None,
@@ -57,21 +69,27 @@ def verb(
     from veridical.cli._progress import shown
     from veridical.cli._result import language_of, probed
     from veridical.core.run_record import read
+    from veridical.pipeline.attack_file import write_attack_examples
     from veridical.pipeline.contrasting import contrast_run
-    from veridical.pipeline.edit_sheet import take_answers
+    from veridical.pipeline.edit_sheet import take_answers, write_sheet
     from veridical.pipeline.probing import probe_run, report_again
     from veridical.pipeline.suite_file import suite_run
 
     chosen = language_of(read(run), lang)
     names = _names(only)
-    _one_of({"--contrast": contrast, "--suite": suite, "--label-sheet": label_sheet, "--label-answers": label_answers})
+    sheets = {"--label-sheet": label_sheet, "--label-answers": label_answers, "--attack-examples": attack_examples}
+    _one_of({"--contrast": contrast, "--suite": suite, **sheets})
     if label_sheet is not None:
-        from veridical.pipeline.edit_sheet import write_sheet
-
+        n = 150 if rows is None else rows
         with shown(quiet=quiet, lang=chosen) as progress:
-            n = write_sheet(run, rows=rows, out=label_sheet, only=names, kinds=_names(kinds), budget=budget, progress=progress)
-        if not quiet:
-            _said(run, label_sheet, n=n, lang=chosen)
+            n = write_sheet(run, rows=n, out=label_sheet, only=names, kinds=_names(kinds), budget=budget, progress=progress)
+        _written(run, label_sheet, n, lang=chosen, quiet=quiet)
+        return
+    if attack_examples is not None:
+        n_rows = 1000 if rows is None else rows
+        with shown(quiet=quiet, lang=chosen) as progress:
+            told = write_attack_examples(run, rows=n_rows, out=attack_examples, recipes=_names(kinds), progress=progress)
+        _written(run, attack_examples, *told, lang=chosen, quiet=quiet)
         return
     with shown(quiet=quiet, lang=chosen) as progress:
         if contrast is not None:
@@ -98,9 +116,14 @@ def _one_of(given: dict[str, Path | None]) -> None:
         raise InputError(f"{' and '.join(both)} exclude each other; give one of them.")
 
 
-def _said(run: Path, sheet: Path, *, n: int, lang: str) -> None:
-    from veridical.report.short import label_sheet_lines
+def _written(run: Path, out: Path, n: int, n_rows: int | None = None, *, lang: str, quiet: bool) -> None:
+    """n: edited texts on a label sheet; or texts that turned an answer, of n_rows train rows attacked."""
+    from veridical.report.short import attack_lines, label_sheet_lines
     from veridical.report.wording import words
 
-    for line in label_sheet_lines(run, out=sheet, n_rows=n, words=words(lang)):
+    if n_rows is None:
+        lines = label_sheet_lines(run, out=out, n_rows=n, words=words(lang))
+    else:
+        lines = attack_lines(out=out, n=n, n_rows=n_rows, words=words(lang))
+    for line in [] if quiet else lines:
         typer.echo(line)

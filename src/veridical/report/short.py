@@ -54,6 +54,14 @@ def label_sheet_lines(run: Path, *, out: Path, n_rows: int, words: Words) -> lis
     ]
 
 
+def attack_lines(*, out: Path, n: int, n_rows: int, words: Words) -> list[str]:
+    """Where the texts that turned an answer went, and how they are learned."""
+    return [
+        words("attack_examples_written", n=figures.count(n), rows=figures.count(n_rows), out=str(out)),
+        words("attack_examples_next", out=str(out)),
+    ]
+
+
 def claim_line(name: str, why: str, *, holds: bool | None, words: Words) -> str:
     """What became of one claim of a certificate; the reason may hold what went wrong. holds: None where it cannot be checked."""
     outcome = {True: words("claim_holds"), False: words("claim_fails"), None: words("claim_open")}[holds]
