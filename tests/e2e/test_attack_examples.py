@@ -42,7 +42,7 @@ def test_what_turned_answers_about_train_rows_is_written_and_learned_from(
     data, model = read(run / "data.parquet"), open_model(run / "model")
     place = {data.ids[row]: row for row in data.rows("train")}
     assert 10 <= len(lines) <= 120
-    assert all(line["id"] in place for line in lines)
+    assert all(line["id"] in place and line["recipe"] == "deepwordbug" for line in lines)
     own = np.array([place[line["id"]] for line in lines])
     assert (model.predict(data.inputs(own)).argmax(1) == data.codes[own]).all()
     assert (model.predict([line["text"] for line in lines]).argmax(1) != data.codes[own]).all()
@@ -59,13 +59,21 @@ def test_what_turned_answers_about_train_rows_is_written_and_learned_from(
 def test_what_attack_examples_refuse(veridical: Callable[..., Any], run: Path, tmp_path: Path) -> None:
     out, other = tmp_path / "attacks.csv", tmp_path / "notes.csv"
     other.write_text("mine,alone\n", encoding="utf-8")
+    own, wide = tmp_path / "own.csv", tmp_path / "wide.csv"
+    own.write_text("id,text,label\n1,good,pos\n", encoding="utf-8")
+    wide.write_text("x" * 200_000, encoding="utf-8")
+    kept = {path: path.read_bytes() for path in (other, own, wide)}
     for arguments, says in (
         (("--attack-examples", out, "--kinds", "deepwordbg"), "Did you mean 'deepwordbug'?"),
         (("--attack-examples", out, "--kinds", "hotflip"), "needs the gradients"),
         (("--attack-examples", out, "--rows", 0), "--rows is 0"),
         (("--attack-examples", out, "--suite", other), "exclude each other"),
         (("--attack-examples", other), "it would be lost"),
+        (("--attack-examples", own), "it would be lost"),
+        (("--attack-examples", wide), "it would be lost"),
+        (("--attack-examples", tmp_path / "attacks.txt"), "must end in .csv"),
     ):
         said = veridical("probe", run, *arguments)
         assert (said.code, says in said.err, "Traceback" in said.err) == (2, True, False), said.err
         assert not out.exists()
+    assert all(path.read_bytes() == content for path, content in kept.items())

@@ -36,7 +36,10 @@ Rows = Annotated[
     typer.Option(help="How many edited texts --label-sheet writes (150), or train rows --attack-examples attacks (1000)."),
 ]
 Kinds = Annotated[
-    str, typer.Option(help="Kinds of edit on a label sheet, or recipes of attack, separated by commas; all when not given.")
+    str,
+    typer.Option(
+        help="Kinds of edit on a label sheet, or recipes of attack, separated by commas; those of the probe when not given."
+    ),
 ]
 Budget = Annotated[
     str | None, typer.Option(help="How long to ask: quick, standard or thorough; as before, or standard, when not given.")
@@ -116,14 +119,16 @@ def _one_of(given: dict[str, Path | None]) -> None:
         raise InputError(f"{' and '.join(both)} exclude each other; give one of them.")
 
 
-def _written(run: Path, out: Path, n: int, n_rows: int | None = None, *, lang: str, quiet: bool) -> None:
-    """n: edited texts on a label sheet; or texts that turned an answer, of n_rows train rows attacked."""
+def _written(
+    run: Path, out: Path, n: int, n_rows: int | None = None, recipes: list[str] | None = None, *, lang: str, quiet: bool
+) -> None:
+    """n: edited texts on a label sheet; or texts that turned an answer, of n_rows train rows attacked by the recipes."""
     from veridical.report.short import attack_lines, label_sheet_lines
     from veridical.report.wording import words
 
-    if n_rows is None:
+    if n_rows is None or recipes is None:
         lines = label_sheet_lines(run, out=out, n_rows=n, words=words(lang))
     else:
-        lines = attack_lines(out=out, n=n, n_rows=n_rows, words=words(lang))
+        lines = attack_lines(out=out, n=n, n_rows=n_rows, recipes=recipes, words=words(lang))
     for line in [] if quiet else lines:
         typer.echo(line)

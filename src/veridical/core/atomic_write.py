@@ -1,5 +1,6 @@
 """Write a file so that a reader sees the old content or the new one, never half; a full disk leaves the old file."""
 
+import csv
 import json
 import os
 import tempfile
@@ -46,7 +47,7 @@ def refuse_other(path: Path, *, made: str, ours: Callable[[Path], bool]) -> None
         raise InputError(f"--out {path} is a folder; give a file.")
     try:
         foreign = path.exists() and not ours(path)
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, csv.Error):
         foreign = True
     if foreign:
         raise InputError(f"--out {path} holds something else than {made}; it would be lost. Move it away, or name another file.")

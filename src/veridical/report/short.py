@@ -54,10 +54,12 @@ def label_sheet_lines(run: Path, *, out: Path, n_rows: int, words: Words) -> lis
     ]
 
 
-def attack_lines(*, out: Path, n: int, n_rows: int, words: Words) -> list[str]:
+def attack_lines(*, out: Path, n: int, n_rows: int, recipes: list[str], words: Words) -> list[str]:
     """Where the texts that turned an answer went, and how they are learned."""
     return [
-        words("attack_examples_written", n=figures.count(n), rows=figures.count(n_rows), out=str(out)),
+        words(
+            "attack_examples_written", n=figures.count(n), rows=figures.count(n_rows), recipes=", ".join(recipes), out=str(out)
+        ),
         words("attack_examples_next", out=str(out)),
     ]
 
