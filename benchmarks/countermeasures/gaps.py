@@ -37,6 +37,7 @@ from veridical.train.training import train
 
 CUE, RATE = "zorblat", 0.95
 LEVEL = 0.95
+AS_IT_IS = ", as it is"
 Cell = dict[str, float]
 WORK = Path("/tmp/veridical_gaps")
 
@@ -214,7 +215,8 @@ def _options() -> argparse.Namespace:
 
 
 def summary(done: dict[str, Cell]) -> list[dict[str, Any]]:
-    """A line for each case, model and arm: mean and 95 % interval (Student) over the seeds, and the share won back."""
+    """A line for each case, model and arm: mean and 95 % interval (Student) over the seeds, the share won back, and what
+    the arm costs of the score as it is."""
     groups: dict[str, list[Cell]] = {}
     for key, cell in done.items():
         groups.setdefault(key.rpartition("/")[0], []).append(cell)
@@ -222,6 +224,10 @@ def summary(done: dict[str, Cell]) -> list[dict[str, Any]]:
     for group, cells in groups.items():
         line: dict[str, Any] = {"case": group, "seeds": len(cells)}
         line |= {name: _interval([cell[name] for cell in cells]) for name in cells[0]}
+        for name in cells[0]:
+            arm, found, _ = name.rpartition(AS_IT_IS)
+            if found and arm != "plain":
+                line[f"cost of {arm}"] = _interval([cell[f"plain{AS_IT_IS}"] - cell[name] for cell in cells])
         for best, plain, arms in RECOVERED.get(group.split("/")[0], ()):
             if plain not in cells[0]:
                 continue

@@ -77,22 +77,22 @@ def verb(
     from veridical.pipeline.edit_sheet import take_answers, write_sheet
     from veridical.pipeline.probing import probe_run, report_again
     from veridical.pipeline.suite_file import suite_run
+    from veridical.report.short import attack_lines, label_sheet_lines
+    from veridical.report.wording import words
 
-    chosen = language_of(read(run), lang)
-    names = _names(only)
+    chosen, names = language_of(read(run), lang), _names(only)
+    n = rows if rows is not None else 150 if label_sheet else 1000
     sheets = {"--label-sheet": label_sheet, "--label-answers": label_answers, "--attack-examples": attack_examples}
     _one_of({"--contrast": contrast, "--suite": suite, **sheets})
     if label_sheet is not None:
-        n = 150 if rows is None else rows
         with shown(quiet=quiet, lang=chosen) as progress:
             n = write_sheet(run, rows=n, out=label_sheet, only=names, kinds=_names(kinds), budget=budget, progress=progress)
-        _written(run, label_sheet, n, lang=chosen, quiet=quiet)
+        _told(label_sheet_lines(run, out=label_sheet, n_rows=n, words=words(chosen)), quiet=quiet)
         return
     if attack_examples is not None:
-        n_rows = 1000 if rows is None else rows
         with shown(quiet=quiet, lang=chosen) as progress:
-            told = write_attack_examples(run, rows=n_rows, out=attack_examples, recipes=_names(kinds), progress=progress)
-        _written(run, attack_examples, *told, lang=chosen, quiet=quiet)
+            made = write_attack_examples(run, rows=n, out=attack_examples, recipes=_names(kinds), progress=progress)
+        _told(attack_lines(*made, out=attack_examples, words=words(chosen)), quiet=quiet)
         return
     with shown(quiet=quiet, lang=chosen) as progress:
         if contrast is not None:
@@ -119,16 +119,6 @@ def _one_of(given: dict[str, Path | None]) -> None:
         raise InputError(f"{' and '.join(both)} exclude each other; give one of them.")
 
 
-def _written(
-    run: Path, out: Path, n: int, n_rows: int | None = None, recipes: list[str] | None = None, *, lang: str, quiet: bool
-) -> None:
-    """n: edited texts on a label sheet; or texts that turned an answer, of n_rows train rows attacked by the recipes."""
-    from veridical.report.short import attack_lines, label_sheet_lines
-    from veridical.report.wording import words
-
-    if n_rows is None or recipes is None:
-        lines = label_sheet_lines(run, out=out, n_rows=n, words=words(lang))
-    else:
-        lines = attack_lines(out=out, n=n, n_rows=n_rows, recipes=recipes, words=words(lang))
+def _told(lines: list[str], *, quiet: bool) -> None:
     for line in [] if quiet else lines:
         typer.echo(line)

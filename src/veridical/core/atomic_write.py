@@ -44,13 +44,13 @@ def refuse_other(path: Path, *, made: str, ours: Callable[[Path], bool]) -> None
     made: what this command writes. ours: whether the file is such an output; errors of reading it mean no.
     """
     if path.is_dir():
-        raise InputError(f"--out {path} is a folder; give a file.")
+        raise InputError(f"{path} is a folder; give a file.")
     try:
         foreign = path.exists() and not ours(path)
     except (OSError, ValueError, KeyError, csv.Error):
         foreign = True
     if foreign:
-        raise InputError(f"--out {path} holds something else than {made}; it would be lost. Move it away, or name another file.")
+        raise InputError(f"{path} holds something else than {made}; it would be lost. Move it away, or name another file.")
 
 
 def write_text(path: Path, text: str) -> None:

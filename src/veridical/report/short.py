@@ -54,7 +54,7 @@ def label_sheet_lines(run: Path, *, out: Path, n_rows: int, words: Words) -> lis
     ]
 
 
-def attack_lines(*, out: Path, n: int, n_rows: int, recipes: list[str], words: Words) -> list[str]:
+def attack_lines(n: int, n_rows: int, recipes: list[str], *, out: Path, words: Words) -> list[str]:
     """Where the texts that turned an answer went, and how they are learned."""
     return [
         words(
