@@ -33,10 +33,15 @@ from veridical.train.training import train
 
 REVIEWED_ROWS = 150
 TRAIN_ROWS = 100
+OF_A_DRAW = 10_000
+"""Between the seeds of two samples of rows: beyond those of the worlds."""
 
 
-def run_cell(name: str, base: str, seed: int, *, model: str, max_truth: int, ledger_only: bool = False) -> dict[str, Any]:
-    """The raw result of one cell, ready for JSON. ledger_only: no review and no habits (for false alarms on nothing planted)."""
+def run_cell(
+    name: str, base: str, seed: int, *, model: str, max_truth: int, draws: int = 1, ledger_only: bool = False
+) -> dict[str, Any]:
+    """The raw result of one cell, ready for JSON. draws: samples of reviewed rows, each on its own. ledger_only: no review and no
+    habits (for false alarms on nothing planted)."""
     made = world(name, base, seed)
     data = dataset(made.train, made.test)
     evidence = Evidence(data, seed=seed)
@@ -60,12 +65,13 @@ def run_cell(name: str, base: str, seed: int, *, model: str, max_truth: int, led
     result["noise_shape"] = tables.noise.shape
     if ledger_only:
         return result
-    answers = _answers(made, tables)
+    answers, *others = (_answers(made, tables, draw=draw) for draw in range(draws))
     train_answers = _train_answers(made, tables, seed=seed)
     true = component_truth(made, data=data, trained=trained, max_truth=max_truth, model=model, looked=looked)
     result |= {
         "reviewed": told(tables, Review(answers)),
         "reviewed_and_train": told(tables, Review({**answers, **train_answers})),
+        "reviewed_again": [_scores(told(tables, Review(other))) for other in others],
         "oracle": told(known, Review({str(row): made.right[str(row)] for row in known.ids})),
         "habits": {habit: asdict(score) for habit, score in habits(evidence, tables.predicted).items()},
         "truth": honest_score(made, trained, made.truth[:max_truth]),
@@ -91,8 +97,12 @@ def _contract(made: World, folder: Path) -> Contract | None:
     return read_contract(path)
 
 
-def _answers(made: World, tables: Tables) -> dict[str, str]:
-    """A person who is always right fills in the sheet that `veridical review --rows 150` would write."""
+def _scores(account: dict[str, Any]) -> dict[str, Any]:
+    return {what: account[what] for what in ("honest", "contract")}
+
+
+def _answers(made: World, tables: Tables, *, draw: int) -> dict[str, str]:
+    """A person who is always right fills in the sheet that `veridical review --rows 150` would write. draw: which of several."""
     people = tables.people
     strata = frame(
         tables.noise,
@@ -103,7 +113,7 @@ def _answers(made: World, tables: Tables) -> dict[str, str]:
         params=ReviewParams(),
     )
     weights = people.vote if people.leaked.all() else people.projection(~people.leaked) @ people.target
-    return _drawn(made, strata, weights, [str(row) for row in tables.ids], rows=REVIEWED_ROWS, seed=made.seed)
+    return _drawn(made, strata, weights, [str(row) for row in tables.ids], rows=REVIEWED_ROWS, seed=made.seed + OF_A_DRAW * draw)
 
 
 def _train_answers(made: World, tables: Tables, *, seed: int) -> dict[str, str]:

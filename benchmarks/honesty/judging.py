@@ -1,7 +1,7 @@
 """How good an estimate of a known truth is: error, coverage, width, interval score, with the benchmark's own standard errors."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
@@ -49,6 +49,14 @@ def verdict(cells: Sequence[Judged]) -> Verdict:
         width=100 * float(np.mean([one.high - one.low for one in cells])),
         interval_score=100 * float(np.mean([interval_score(one) for one in cells])),
     )
+
+
+def verdict_of_draws(cells: Sequence[Sequence[Judged]]) -> Verdict:
+    """The summary of cells with several draws each, every one of the same weight; error_se is over cells, whose draws share one
+    test set."""
+    pooled = verdict([one for draws in cells for one in draws])
+    each = np.array([np.mean([abs(one.value - one.truth) for one in draws]) for draws in cells]) * 100
+    return replace(pooled, cells=len(cells), error_se=float(each.std(ddof=1) / np.sqrt(len(cells))) if len(cells) > 1 else 0.0)
 
 
 def as_row(name: str, found: Verdict) -> str:

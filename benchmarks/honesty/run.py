@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.honesty.judging import Judged, Verdict, as_json, as_row, verdict
+from benchmarks.honesty.judging import Judged, Verdict, as_json, as_row, verdict, verdict_of_draws
 from benchmarks.machine import machine
 
 Key = tuple[str, str, int, bool]
@@ -27,7 +27,7 @@ def main() -> None:
 
     worlds = options.worlds.split(",") if options.worlds else list(WORLDS)
     bases = options.bases.split(",")
-    wanted: list[Key] = [(w, b, s, False) for b in bases for w in worlds for s in range(options.seeds)]
+    wanted: list[Key] = [(w, b, s, False) for s in range(options.seeds) for b in bases for w in worlds]
     wanted += [("nothing", bases[k % len(bases)], 1000 + k, True) for k in range(options.nulls)]
     print(
         f"{len(wanted)} cells: worlds {', '.join(worlds)}; bases {', '.join(bases)}; {options.seeds} seeds; {options.nulls} nulls"
@@ -48,6 +48,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--nulls", type=int, default=0, help="more worlds with nothing planted, for false alarms")
     parser.add_argument("--model", default="linear")
     parser.add_argument("--max-truth", type=int, default=8000)
+    parser.add_argument(
+        "--draws", type=int, default=1, help="samples of reviewed rows in each cell; a review's luck is the larger part"
+    )
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--out", type=Path, required=True)
     return parser.parse_args()
@@ -66,7 +69,7 @@ def _cells(wanted: list[Key], log: Path, options: argparse.Namespace) -> Iterabl
     yield from (done[key] for key in wanted if key in done)
     left = [key for key in wanted if key not in done]
     with ProcessPoolExecutor(options.workers) as workers, log.open("a", encoding="utf-8") as file:
-        jobs = [workers.submit(_work, key, options.model, options.max_truth) for key in left]
+        jobs = [workers.submit(_work, key, options.model, options.max_truth, options.draws) for key in left]
         for number, job in enumerate(as_completed(jobs), 1):
             cell = job.result()
             file.write(json.dumps(cell) + "\n")
@@ -76,11 +79,11 @@ def _cells(wanted: list[Key], log: Path, options: argparse.Namespace) -> Iterabl
             yield cell
 
 
-def _work(key: Key, model: str, max_truth: int) -> dict[str, Any]:
+def _work(key: Key, model: str, max_truth: int, draws: int) -> dict[str, Any]:
     from benchmarks.honesty.cell import run_cell
 
     name, base, seed, ledger_only = key
-    cell = run_cell(name, base, seed, model=model, max_truth=max_truth, ledger_only=ledger_only)
+    cell = run_cell(name, base, seed, model=model, max_truth=max_truth, draws=draws, ledger_only=ledger_only)
     return {**cell, "model": model, "max_truth": max_truth}
 
 
@@ -118,7 +121,13 @@ def _verdicts(cells: list[dict[str, Any]], what: str, truth: str) -> dict[str, V
         return verdict([Judged(**pick(cell), truth=cell[truth]) for cell in cells])
 
     names = list(cells[0]["habits"])
-    return {**{h: of(lambda c, h=h: c["habits"][h]) for h in names}, **{o: of(lambda c, o=o: c[o][what]) for o in OURS}}  # type: ignore[misc]
+    found = {**{h: of(lambda c, h=h: c["habits"][h]) for h in names}, **{o: of(lambda c, o=o: c[o][what]) for o in OURS}}  # type: ignore[misc]
+    if any(cell.get("reviewed_again") for cell in cells):
+        every = [[cell["reviewed"], *cell["reviewed_again"]] for cell in cells]
+        found["reviewed_draws"] = verdict_of_draws(
+            [[Judged(**told[what], truth=cell[truth]) for told in tolds] for tolds, cell in zip(every, cells, strict=True)]
+        )
+    return found
 
 
 def _table(cells: list[dict[str, Any]], what: str, truth: str) -> dict[str, Any]:

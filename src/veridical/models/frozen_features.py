@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,27 @@ class Met:
     features: Float32 = field(default_factory=lambda: np.zeros((0, 0), np.float32))
 
 
+@dataclass(frozen=True)
+class Opened:
+    """An encoder that is only read, opened once for all who ask: its network and its tokenizer."""
+
+    weights: Weights
+    attention: str = "eager"
+
+    @cached_property
+    def encoder(self) -> Any:
+        from veridical.models._encoder_network import open_encoder
+
+        require_neural(f"--model {self.weights.name}")
+        return open_encoder(self.weights.folder, dropout=0.0, attention=self.attention).requires_grad_(requires_grad=False)
+
+    @cached_property
+    def tokenizer(self) -> Any:
+        from veridical.models._encoder_network import open_tokenizer
+
+        return open_tokenizer(self.weights.folder)
+
+
 def frozen_features(
     inputs: Sequence[Text],
     *,
@@ -37,13 +59,15 @@ def frozen_features(
     dtype: str = "float32",
     attention: str = "eager",
     progress: Progress = silent,
+    opened: Opened | None = None,
 ) -> Float32:
     """Mean of the last hidden states, (N, D), one row for each input; equal inputs are encoded once.
 
     With a folder every text's are kept there, in a file named after the weights and the settings, and with `met` in memory; those
     of a text that was met before, among whichever others, are read back. Which others it was encoded beside moves their last
-    digits.
+    digits. opened: the encoder, where it is open already.
     """
+    opened = opened or Opened(weights, attention)
     name = f"features-{FORMAT}-{weights.sha256[:16]}-{max_length}-{dtype}-{attention}.safetensors"
     kept = folder / name if folder else None
     if met is None:
@@ -51,7 +75,7 @@ def frozen_features(
     keys = [_digest(text) for text in inputs]
     new: dict[bytes, Text] = {key: text for key, text in zip(keys, inputs, strict=True) if key not in met.row}
     if new or not met.row:
-        found = _encode(list(new.values()), weights, max_length=max_length, dtype=dtype, attention=attention, progress=progress)
+        found = _encode(list(new.values()), opened, max_length=max_length, dtype=dtype, progress=progress)
         met.features = np.concatenate([met.features, found]) if met.row else found
         met.row |= {key: len(met.row) + place for place, key in enumerate(new)}
         if kept is not None:
@@ -79,13 +103,12 @@ def _write(kept: Path, met: Met) -> None:
     write_with(kept, lambda path: save_file({"texts": texts, "features": met.features}, str(path)))
 
 
-def _encode(texts: list[Text], weights: Weights, *, max_length: int, dtype: str, attention: str, progress: Progress) -> Float32:
-    require_neural(f"--model {weights.name}")
-    from veridical.models._encoder_network import EncoderClassifier, open_encoder, open_tokenizer, predict_logits
+def _encode(texts: list[Text], opened: Opened, *, max_length: int, dtype: str, progress: Progress) -> Float32:
+    from veridical.models._encoder_network import EncoderClassifier, predict_logits
     from veridical.models.tokens import tokenise
 
-    network = EncoderClassifier(open_encoder(weights.folder, dropout=0.0, attention=attention), n_classes=1, seed=0)
-    tokens = tokenise(open_tokenizer(weights.folder), texts, max_length=max_length)
+    network = EncoderClassifier(opened.encoder, n_classes=1, seed=0)
+    tokens = tokenise(opened.tokenizer, texts, max_length=max_length)
     return predict_logits(network, tokens, np.arange(len(tokens)), dtype=dtype, progress=progress, features=True)
 
 

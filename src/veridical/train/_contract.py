@@ -98,6 +98,9 @@ class Pass:
     """(logits (B, C), codes (B,)) -> (B,), as the row loss but without offsets."""
     head: Any = None
     """states (B, D) -> logits (B, C)."""
+    again_of: Any = None
+    """(places of rows in the piece (k,), ascending) -> logits of another pass of these rows under new dropout masks, and where
+    they stand among `logits`."""
     read_rows: Any = None
     """(positions in the data set (n,)) -> Read of those rows, under new dropout masks."""
     read_texts: Any = None

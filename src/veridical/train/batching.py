@@ -55,11 +55,12 @@ class Batch:
 
     def pieces(self, n_pieces: int) -> list["Batch"]:
         """The same rows dealt to `n_pieces`; each has at least one row, if need be one of weight 0 and row -1."""
-        return [self._take(np.arange(start, len(self.rows), n_pieces)) for start in range(n_pieces)]
+        return [self.take(np.arange(start, len(self.rows), n_pieces)) for start in range(n_pieces)]
 
-    def _take(self, at: IntArray) -> "Batch":
+    def take(self, at: IntArray) -> "Batch":
+        """The rows at these places, ascending, as wide as before; of no place a row of weight 0."""
         if not len(at):
-            first = self._take(np.zeros(1, np.int64))
+            first = self.take(np.zeros(1, np.int64))
             return replace(first, rows=np.full(1, -1), weights=np.zeros(1))
         types = None if self.types is None else self.types[at]
         marks = None if self.marks is None else self.marks.take(at)

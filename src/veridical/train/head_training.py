@@ -1,62 +1,81 @@
 """Train the head alone: features of the encoder as it comes, computed once and kept, and one convex fit on them."""
 
 import time
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
 
 from veridical.core.surroundings import threads as usable_threads
 from veridical.dataset.rows import Text
-from veridical.models._encoder_network import EncoderClassifier, open_encoder, open_tokenizer
+from veridical.models._encoder_network import EncoderClassifier
 from veridical.models.encoder import EncoderModel
-from veridical.models.frozen_features import Float32, Head, Met, fit_head, frozen_features
+from veridical.models.frozen_features import Float32, Head, Met, Opened, fit_head, frozen_features
 from veridical.models.tokens import tokenise
 from veridical.train._contract import combined_row_weights
-from veridical.train.config import TrainConfig
 from veridical.train.encoder_training import Request, check_length, learned_share, threads_kept, warnings_of
 from veridical.train.trained import Trained
 
-Encode = Callable[[Sequence[Text]], Float32]
+
+@dataclass(frozen=True)
+class Frozen:
+    """What all fits of one request share: the encoder, opened once, and the features of every text that one of them met."""
+
+    request: Request
+    opened: Opened
+    met: Met | None
+    """In memory; None where the request has a folder that keeps them."""
+
+    @classmethod
+    def of(cls, request: Request) -> "Frozen":
+        if request.folder:
+            request.folder.mkdir(parents=True, exist_ok=True)
+        attention = "eager" if request.config.attention == "auto" else request.config.attention
+        return cls(request, Opened(request.weights, attention), None if request.folder else Met())
+
+    @property
+    def dtype(self) -> str:
+        return "float32" if self.request.config.dtype == "auto" else self.request.config.dtype
+
+    def features(self, texts: Sequence[Text]) -> Float32:
+        """(N, D)."""
+        request = self.request
+        return frozen_features(
+            texts, weights=request.weights, folder=request.folder, met=self.met, max_length=request.config.max_length,
+            dtype=self.dtype, attention=self.opened.attention, progress=request.progress, opened=self.opened,
+        )  # fmt: skip
+
+    @cached_property
+    def warnings(self) -> tuple[str, ...]:
+        inputs, tokenizer = self.request.data.inputs(), self.opened.tokenizer
+        return warnings_of(self.request, tokenise(tokenizer, inputs, max_length=self.request.config.max_length), tokenizer)
 
 
-def encoding(request: Request) -> Encode:
-    """Texts -> features (N, D); in the request's folder, or in memory without one, those of a text are made once."""
-    config, met = request.config, None if request.folder else Met()
-    if request.folder:
-        request.folder.mkdir(parents=True, exist_ok=True)
-    return partial(
-        frozen_features, weights=request.weights, folder=request.folder, met=met, max_length=config.max_length,
-        dtype=_dtype(config), attention=_attention(config), progress=request.progress,
-    )  # fmt: skip
-
-
-def train_head(request: Request, *, encode: Encode, asked: Sequence[Text] | None = None) -> Trained:
+def train_head(request: Request, *, frozen: Frozen, asked: Sequence[Text] | None = None) -> Trained:
     """The encoder with a fitted head, and its probabilities for every row. Without a step, there are no dynamics and no seed.
 
-    encode: `encoding` of the request. asked: texts that probabilities are wanted of in place of those that are learned from, one
-    for each row.
+    frozen: of the request, or of the one that this is a first training for. asked: texts that probabilities are wanted of in
+    place of those that are learned from, one for each row.
     """
     started = time.monotonic()
     data, config = request.data, request.config
-    tokenizer = open_tokenizer(request.weights.folder)
-    check_length(config.max_length, tokenizer)
+    check_length(config.max_length, frozen.opened.tokenizer)
     codes = data.codes[request.train]
     weights = combined_row_weights(request.countermeasures, codes, len(data.labels), request.row_weights)
     with threads_kept():
         torch.set_num_threads(config.threads or usable_threads())
-        features = encode(data.inputs())
+        features = frozen.features(data.inputs())
         head = fit_head(features[request.train], codes, n_classes=len(data.labels), weights=weights)
-        probabilities = head.predict(features if asked is None else encode(asked))
-    encoder = open_encoder(request.weights.folder, dropout=0.0, attention=_attention(config))
-    network = EncoderClassifier(encoder.requires_grad_(requires_grad=False), n_classes=len(data.labels), seed=request.seed)
+        probabilities = head.predict(features if asked is None else frozen.features(asked))
+    network = EncoderClassifier(frozen.opened.encoder, n_classes=len(data.labels), seed=request.seed)
     _fill(network, head)
     network.eval()
     model = EncoderModel(
-        labels=data.labels, network=network, tokenizer=tokenizer, max_length=config.max_length, pair=data.seconds is not None,
-        dtype=_dtype(config), attention=_attention(config), base=f"{request.weights.name} {request.weights.sha256}",
-        normalisers=request.normalisers,
+        labels=data.labels, network=network, tokenizer=frozen.opened.tokenizer, max_length=config.max_length,
+        pair=data.seconds is not None, dtype=frozen.dtype, attention=frozen.opened.attention,
+        base=f"{request.weights.name} {request.weights.sha256}", normalisers=request.normalisers,
     )  # fmt: skip
     return Trained(
         model=model,
@@ -67,17 +86,9 @@ def train_head(request: Request, *, encode: Encode, asked: Sequence[Text] | None
         dynamics=None,
         seconds=time.monotonic() - started,
         external=False,
-        warnings=warnings_of(request, tokenise(tokenizer, data.inputs(), max_length=config.max_length), tokenizer),
+        warnings=frozen.warnings,
         learned=learned_share(network, config),
     )
-
-
-def _dtype(config: TrainConfig) -> str:
-    return "float32" if config.dtype == "auto" else config.dtype
-
-
-def _attention(config: TrainConfig) -> str:
-    return "eager" if config.attention == "auto" else config.attention
 
 
 def _fill(network: EncoderClassifier, head: Head) -> None:

@@ -218,6 +218,7 @@ class _Passes:
             losses=losses,
             loss=stepper.loss_of_rows(),
             head=stepper.network.headed,
+            again_of=self.again_of,
             read_rows=lambda rows: self.read(*reader.of_rows(rows)),
             read_texts=texts,
             streams=lambda: self.streams(name),
@@ -234,6 +235,12 @@ class _Passes:
         logits: Tensor = self.forward(shift).logits
         _set_random_state(self.ids.device, ahead)
         return logits
+
+    def again_of(self, at: IntArray) -> tuple[Tensor, Tensor]:
+        """(logits of another pass of the rows at these places of the piece, their places among the logits of the whole)."""
+        part = _Passes.of(self.stepper, self.piece.take(at), self.number, self.factor)
+        places = at if self.piece.marks is None else np.flatnonzero(np.isin(self.piece.marks.row, at))
+        return part.forward(None).logits, torch.from_numpy(places).to(self.ids.device)
 
     def streams(self, name: str) -> list[np.random.Generator]:
         """One of each row."""

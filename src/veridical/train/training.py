@@ -110,11 +110,11 @@ def _train_encoder(request: "Request") -> Trained:
 
 
 def _train_cached_head(request: "Request", *, asked: Sequence[Text] | None) -> Trained:
-    """Its head, after whatever fits its countermeasures learn from; all of them share the features of each text. asked: texts
-    that probabilities are wanted of in place of those that are learned from."""
-    from veridical.train.head_training import encoding, train_head
+    """Its head, after whatever fits its countermeasures learn from; all of them share the encoder and the features of each text.
+    asked: texts that probabilities are wanted of in place of those that are learned from."""
+    from veridical.train.head_training import Frozen, train_head
 
-    trainer = partial(train_head, encode=encoding(request))
+    trainer = partial(train_head, frozen=Frozen.of(request))
     return trainer(_studied(request, trainer), asked=asked)
 
 

@@ -15,6 +15,7 @@ from veridical.core.plugins import get
 from veridical.dataset.loading import load
 from veridical.dataset.rows import Dataset
 from veridical.models.stored import open_answering
+from veridical.train._contract import Countermeasure, Pass
 from veridical.train.answer_training import train_answers
 from veridical.train.answered import Answered
 from veridical.train.step import Stepper
@@ -111,6 +112,24 @@ def test_pieces_change_no_gradient(task: str, tiny_bert: str, tmp_path: Path, mo
     one, three = seen[1][0], seen[3][0]  # later steps start from weights that Adam has drawn apart in the last digits
     assert max(float(one[name].abs().max()) for name in one) > 0.01
     assert max(float((one[name] - three[name]).abs().max()) for name in one) < 1e-6
+
+
+@pytest.mark.parametrize("task", ["ner", "multilabel", "qa"])
+def test_a_part_of_a_piece_answers_as_it_does_within_the_whole(task: str, tiny_bert: str, tmp_path: Path) -> None:
+    """Without dropout another pass of some rows gives their own logits, wherever inside the rows the classes stand."""
+    apart: list[float] = []
+
+    def beside(seen: Pass, _params: object) -> Any:
+        logits, where = seen.again_of(np.arange(0, len(seen.rows), 2))
+        apart.append(float((seen.logits[where] - logits).detach().abs().max()))
+        assert len(where) < len(seen.logits) or len(seen.rows) == 1
+        return seen.logits.new_zeros(len(seen.logits))
+
+    watching = Countermeasure(params=None, toy=lambda: pytest.fail("not asked for"), beside=beside)
+    config = replace(CONFIG, epochs=1, checkpoint_seconds=1e9)
+    train_answers(made(task, tmp_path, n=60), model=tiny_bert, config=config, countermeasures=[watching])
+    assert len(apart) > 1
+    assert max(apart) < 1e-4
 
 
 @pytest.mark.parametrize("name", ["fgm", "r_drop", "label_smoothing", "ema", "l2_sp"])

@@ -1,7 +1,7 @@
 """Known answers of the honesty benchmark's own arithmetic."""
 
 import pytest
-from benchmarks.honesty.judging import Judged, interval_score, verdict
+from benchmarks.honesty.judging import Judged, interval_score, verdict, verdict_of_draws
 from benchmarks.honesty.run import covered_alone
 
 
@@ -22,6 +22,14 @@ def test_verdict_of_two_cells():
     assert found.bias == pytest.approx(1.0)
     assert found.coverage == 0.5
     assert found.width == pytest.approx(3.0)
+
+
+def test_draws_of_one_cell_are_one_cell_with_the_mean_of_their_errors():
+    right, wrong = Judged(0.80, 0.78, 0.82, 0.80), Judged(0.86, 0.84, 0.88, 0.80)
+    found = verdict_of_draws([[right, wrong], [wrong, wrong]])
+    assert (found.cells, found.coverage) == (2, 0.25)
+    assert found.error == pytest.approx(4.5)  # cells of 3 and 6 points
+    assert found.error_se == pytest.approx(1.5)
 
 
 def told(points, standard_error, truth, status="measured", error=0.0):

@@ -10,7 +10,7 @@ from tiny_encoder import TINY, same
 from veridical.core.errors import InputError
 from veridical.models.encoder import EncoderModel
 from veridical.train._contract import Countermeasure, Pass, Toy
-from veridical.train.countermeasures import ema, fgm, freelb, logit_adjustment, mixout, pgd, swa, wise_ft
+from veridical.train.countermeasures import ema, fgm, freelb, logit_adjustment, mixout, pgd, r_drop, swa, wise_ft
 from veridical.train.countermeasures._smoothness import divergence, of_length, within
 from veridical.train.countermeasures.forward_correction import Params as Forward
 from veridical.train.countermeasures.forward_correction import loss as forward_loss
@@ -126,6 +126,33 @@ def test_many_compose(toy, tiny_bert):
     assert np.isfinite(one.probabilities).all()
     without = train(toy, model=tiny_bert, config=config, seed=1, countermeasures=several[1:])
     assert not same(one, without)
+
+
+def test_r_drop_of_a_share_learns_on_average_what_whole_passes_teach():
+    """Rows that pass again count 1/share times, the others nothing; over steps that is the divergence of all rows."""
+    logits, again = torch.tensor([[2.0, 0.0], [0.0, 1.0], [1.0, 1.0]]), torch.tensor([[0.0, 0.0], [0.0, 3.0], [1.0, 0.0]])
+    whole = 3.0 / 2 * (divergence(logits, again) + divergence(again, logits))
+
+    def beside(share: float, step: int) -> torch.Tensor:
+        rngs = [np.random.default_rng([step, row]) for row in range(3)]
+        seen = Pass(
+            logits,
+            None,
+            1.0,
+            None,
+            None,
+            np.arange(3),
+            streams=lambda: rngs,
+            again_of=lambda at: (again[at], torch.as_tensor(at)),
+        )
+        return r_drop.beside(seen, r_drop.Params(weight=3.0, share=share))
+
+    torch.testing.assert_close(beside(1.0, 0), whole)
+    steps = torch.stack([beside(0.5, step) for step in range(2000)])
+    assert all(
+        min(abs(float(one)), abs(float(one - 2 * row))) < 1e-5 for step in steps for one, row in zip(step, whole, strict=True)
+    )
+    torch.testing.assert_close(steps.mean(0), whole, rtol=0.1, atol=0.02)
 
 
 def test_two_that_replace_the_same_are_refused(toy, tiny_bert):
