@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from tests.e2e.conftest import sentences, write_csv
 
+from veridical.core.errors import InputError
 from veridical.dataset.storage import read
 from veridical.models.stored import open_model
 from veridical.train._contract import Study
@@ -50,10 +51,57 @@ def test_what_turned_answers_about_train_rows_is_written_and_learned_from(
     study = Study(data, data.rows("train"), None, None, 0)  # type: ignore[arg-type]
     learned = attack_examples.study(study, attack_examples.Params(file=str(out)))
     assert sorted(learned.made) == sorted(line["text"] for line in lines)
+    # Ids that are places in a file mean other rows once that file is another.
+    moved = tmp_path / "moved.csv"
+    moved.write_text(
+        "id,text\n" + "".join(f'{a["id"]},"{b["text"]}"\n' for a, b in zip(lines, lines[7:] + lines[:7], strict=True)),
+        encoding="utf-8",
+    )
+    with pytest.raises(InputError, match="may be of another file"):
+        attack_examples.study(study, attack_examples.Params(file=str(moved)))
     # Again, in Chinese, over the file of before: the same rows, the same texts.
     said = veridical("probe", run, "--attack-examples", out, "--rows", 120, "--kinds", "deepwordbug", "--lang", "zh")
     assert (said.code, "训练行" in said.out) == (0, True), said.err
     assert _read(out) == lines
+
+
+def test_an_interrupted_search_goes_on_and_ends_the_same(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from veridical.pipeline import attack_file
+    from veridical.probe import attack
+
+    def stopping_after(n: int) -> None:
+        left = [n]
+
+        def counted(*arguments: Any) -> Any:
+            left[0] -= 1
+            if left[0] < 0:
+                raise KeyboardInterrupt
+            return search(*arguments)
+
+        monkeypatch.setattr(attack, "attack", counted)
+
+    search, options = attack.attack, {"rows": 120, "recipes": ["deepwordbug", "pwws"]}
+    monkeypatch.setattr(attack_file, "TOGETHER", 50)
+    if attack.RECIPES["pwws"].missing(["good"]):
+        options["recipes"] = ["deepwordbug"]
+    whole = attack_file.write_attack_examples(run, out=tmp_path / "whole.csv", **options)  # type: ignore[arg-type]
+    assert not (run / attack_file.KEPT).exists()
+    stopping_after(1)
+    with pytest.raises(KeyboardInterrupt):
+        attack_file.write_attack_examples(run, out=tmp_path / "again.csv", **options)  # type: ignore[arg-type]
+    assert (run / attack_file.KEPT).is_file()
+    assert not (tmp_path / "again.csv").exists()
+    stopping_after(3 * len(options["recipes"]) - 1)  # type: ignore[arg-type]
+    again = attack_file.write_attack_examples(run, out=tmp_path / "again.csv", **options)  # type: ignore[arg-type]
+    assert (again.texts, again.rows, again.tried) == (whole.texts, whole.rows, whole.tried)
+    assert _read(tmp_path / "again.csv") == _read(tmp_path / "whole.csv")
+    # Another question starts over.
+    stopping_after(1)
+    with pytest.raises(KeyboardInterrupt):
+        attack_file.write_attack_examples(run, out=tmp_path / "again.csv", **options)  # type: ignore[arg-type]
+    stopping_after(1)
+    fewer = attack_file.write_attack_examples(run, rows=40, recipes=["deepwordbug"], out=tmp_path / "fewer.csv")
+    assert fewer.rows == 40
 
 
 def test_what_attack_examples_refuse(veridical: Callable[..., Any], run: Path, tmp_path: Path) -> None:

@@ -92,7 +92,7 @@ def verb(
     if attack_examples is not None:
         with shown(quiet=quiet, lang=chosen) as progress:
             made = write_attack_examples(run, rows=n, out=attack_examples, recipes=_names(kinds), progress=progress)
-        _told(attack_lines(*made, out=attack_examples, words=words(chosen)), quiet=quiet)
+        _told(attack_lines(*made.told(), out=attack_examples, words=words(chosen)), quiet=quiet)
         return
     with shown(quiet=quiet, lang=chosen) as progress:
         if contrast is not None:

@@ -2,21 +2,25 @@
 
 The model of the run is attacked on rows it has learned; what turned its answer is written with the row's id, as
 `--countermeasures attack_examples:file=FILE` reads it. No test row is attacked, so the next score is none the higher for it.
+What was searched is kept in the run's folder until all is, so that an interrupted command goes on.
 """
 
 import csv
+import hashlib
+import json
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from veridical.core.allowed import refuse_below
-from veridical.core.atomic_write import refuse_other, write_with
+from veridical.core.atomic_write import refuse_other, write_json, write_with
 from veridical.core.errors import InputError, UnknownName
 from veridical.core.plugins import get
 from veridical.core.progress import Progress, silent
 from veridical.pipeline.one_label import need_one_label
 from veridical.pipeline.probing import BUDGET, finished_run, subject_of_run, use_stored_threads
-from veridical.pipeline.run_folder import held
+from veridical.pipeline.run_folder import held, stored_identity
 
 if TYPE_CHECKING:
     from veridical.dataset.rows import Text
@@ -25,16 +29,32 @@ if TYPE_CHECKING:
 COLUMNS, COLUMNS_OF_PAIRS = ("id", "text", "recipe"), ("id", "text", "second", "recipe")
 QUERIES = 100
 """Different inputs that a recipe asks about one row, at most. Ours, as in benchmarks/countermeasures."""
+KEPT = "attack_examples.part.json"
+TOGETHER = 100
+"""Rows that are attacked together, and kept when all of them are. Ours: fuller batches save nothing measurable."""
 
 
-def write_attack_examples(
-    run: Path, *, rows: int, out: Path, recipes: Sequence[str] = (), progress: Progress = silent
-) -> tuple[int, int, list[str]]:
-    """Attack up to `rows` train rows by each of the probe's recipes that fits, or by those named; (texts that turned an answer,
-    rows, recipes)."""
+@dataclass(eq=False)
+class Found:
+    """texts: of every (row id, text) that turned an answer, the recipe that found it first. rows: how many were attacked. tried:
+    recipes that fit. without: recipe that does not -> why."""
+
+    texts: "dict[tuple[str, Text], str]" = field(default_factory=dict)
+    rows: int = 0
+    tried: list[str] = field(default_factory=list)
+    without: dict[str, str] = field(default_factory=dict)
+
+    def told(self) -> tuple[int, int, list[str], dict[str, str]]:
+        """(texts that turned an answer, rows, recipes, those left out and why)."""
+        return len(self.texts), self.rows, self.tried, self.without
+
+
+def write_attack_examples(run: Path, *, rows: int, out: Path, recipes: Sequence[str] = (), progress: Progress = silent) -> Found:
+    """Attack up to `rows` train rows by each of the probe's recipes that fits, or by those named."""
     import numpy as np
 
     from veridical.core.randomness import stream
+    from veridical.probe._runner import FOLDER
     from veridical.probe._subject import Subject
 
     if out.suffix.lower() != ".csv":
@@ -44,7 +64,10 @@ def write_attack_examples(
     refuse_below("--rows", rows, low=1, example=1000)
     record = finished_run(run)
     need_one_label(
-        run, record, verb="--attack-examples", why="searches for a text that turns the answer", instead="Leave it out."
+        run,
+        record,
+        why="--attack-examples searches for a text that turns the answer.",
+        instead="Probe it without --attack-examples.",
     )
     with held(run):
         use_stored_threads(run)
@@ -60,15 +83,25 @@ def write_attack_examples(
         chosen = np.sort(rng.permutation(learned)[:rows])
         texts = data.inputs(chosen)
         ids, codes = [data.ids[row] for row in chosen], data.codes[chosen].tolist()
-        found, tried = _turned(subject, texts, ids, codes, recipes, seed=record.seed)
-    if not found:
+        found = Found(rows=len(chosen))
+        for name in recipes or get(FOLDER, "probe", "adversarial").params.recipes:
+            lacking = _lacking(subject, name, texts)
+            if not lacking:
+                found.tried.append(name)
+            elif recipes:
+                raise InputError(lacking)
+            else:
+                found.without[name] = lacking
+        _search(subject, _Kept.of(run, ids, texts, found.tried), texts, ids, codes, found, seed=record.seed)
+    if not found.texts:
         raise InputError(
             f"No search turned an answer about {len(chosen)} train rows of {run}, so there is nothing to learn from."
         )
     pairs = not isinstance(texts[0], str)
-    lines = [(row, *text, name) if pairs else (row, str(text), name) for (row, text), name in found.items()]
+    lines = [(row, *text, name) if pairs else (row, str(text), name) for (row, text), name in found.texts.items()]
     _write(lines, out, columns=COLUMNS_OF_PAIRS if pairs else COLUMNS)
-    return len(lines), len(chosen), tried
+    (run / KEPT).unlink(missing_ok=True)
+    return found
 
 
 def _refuse_unknown(recipes: Sequence[str]) -> None:
@@ -79,33 +112,61 @@ def _refuse_unknown(recipes: Sequence[str]) -> None:
             raise UnknownName("recipe of attack", name, sorted(RECIPES), "See docs/guide/changed-texts.md")
 
 
-def _turned(
-    subject: "Subject", texts: "list[Text]", ids: list[str], codes: list[int], recipes: Sequence[str], *, seed: int
-) -> "tuple[dict[tuple[str, Text], str], list[str]]":
-    """((row id, text) of every answer that a search turned -> the first recipe that found it, recipes that fit)."""
-    from veridical.probe._runner import FOLDER
+def _lacking(subject: "Subject", name: str, texts: "list[Text]") -> str:
+    """Why a recipe does not fit, as a sentence; empty where it does."""
+    from veridical.probe.attack import RECIPES
+
+    assert subject.queries is not None
+    recipe, model = RECIPES[name], subject.queries.model
+    if recipe.needs_gradients and (model.kind != "encoder" or getattr(model, "normalisers", None)):
+        return f"The recipe {name} needs the gradients of an encoder that reads words as written. Name another."
+    return recipe.missing(texts) or ""
+
+
+@dataclass(eq=False)
+class _Kept:
+    """What an interrupted command had found, in the run's folder; of another question it is started over. done: recipe -> rows
+    searched. turned: [place of the row, its texts, recipe] each."""
+
+    path: Path
+    asked: str
+    done: dict[str, int] = field(default_factory=dict)
+    turned: list[list[Any]] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, run: Path, ids: Sequence[str], texts: "Sequence[Text]", recipes: Sequence[str]) -> "_Kept":
+        question = [stored_identity(run), list(ids), list(texts), list(recipes), QUERIES]
+        asked = hashlib.sha256(json.dumps(question, sort_keys=True).encode("utf-8")).hexdigest()
+        try:
+            found = json.loads((run / KEPT).read_text(encoding="utf-8"))
+            if found["asked"] == asked:
+                return cls(run / KEPT, asked, dict(found["done"]), list(found["turned"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            pass
+        return cls(run / KEPT, asked)
+
+    def write(self) -> None:
+        write_json(self.path, {"asked": self.asked, "done": self.done, "turned": self.turned})
+
+
+def _search(
+    subject: "Subject", kept: _Kept, texts: "list[Text]", ids: list[str], codes: list[int], found: Found, *, seed: int
+) -> None:
+    """Attack the rows that were not before, and enter what turned an answer."""
     from veridical.probe.attack import RECIPES, attack, attempts_of
 
     assert subject.queries is not None
-    found: dict[tuple[str, Text], str] = {}
-    tried: list[str] = []
-    for name in recipes or get(FOLDER, "probe", "adversarial").params.recipes:
-        recipe = RECIPES[name]
-        lacking = recipe.missing(texts)
-        if recipe.needs_gradients and (
-            subject.queries.model.kind != "encoder" or getattr(subject.queries.model, "normalisers", None)
-        ):
-            lacking = f"The recipe {name} needs the gradients of an encoder that reads words as written. Name another."
-        if lacking:
-            if recipes:
-                raise InputError(lacking)
-            continue
-        outcomes = attack(subject.queries, recipe, attempts_of(recipe, texts, codes, ids, seed=seed, budget=QUERIES))
-        tried.append(name)
-        for row, one in zip(ids, outcomes, strict=True):
-            if one.status == "turned":
-                found.setdefault((row, one.changed), name)
-    return found, tried
+    for name in found.tried:
+        for start in range(kept.done.get(name, 0), len(ids), TOGETHER):
+            part = slice(start, start + TOGETHER)
+            attempts = attempts_of(RECIPES[name], texts[part], codes[part], ids[part], seed=seed, budget=QUERIES)
+            for place, one in enumerate(attack(subject.queries, RECIPES[name], attempts), start):
+                if one.status == "turned":
+                    kept.turned.append([place, [one.changed] if isinstance(one.changed, str) else list(one.changed), name])
+            kept.done[name] = min(start + TOGETHER, len(ids))
+            kept.write()
+    for place, parts, name in kept.turned:
+        found.texts.setdefault((ids[place], parts[0] if len(parts) == 1 else (parts[0], parts[1])), name)
 
 
 def _is_ours(path: Path) -> bool:

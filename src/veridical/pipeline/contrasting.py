@@ -48,7 +48,7 @@ def contrast_run(
 
     record = finished_run(run)
     need_one_label(
-        run, record, verb="--contrast", why="compares the label of an original with that of its revision",
+        run, record, why="--contrast compares the label of an original with that of its revision.",
         instead="Probe it without --contrast.",
     )  # fmt: skip
     with held(run):

@@ -43,7 +43,7 @@ def write_sheet(
     refuse_below("--rows", rows, low=1, example=150)
     record = finished_run(run)
     need_one_label(
-        run, record, verb="--label-sheet", why="asks whether an edited text keeps its label", instead="Probe it without."
+        run, record, why="--label-sheet asks whether an edited text keeps its label.", instead="Probe it without --label-sheet."
     )
     names = _with_edits(only)
     with held(run):

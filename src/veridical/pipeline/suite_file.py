@@ -41,7 +41,7 @@ def suite_run(run: Path, file: Path, *, labels: Sequence[str] = (), progress: Pr
     from veridical.probe._suites import read_suite
 
     record = finished_run(run)
-    need_one_label(run, record, verb="--suite", why="asks for one label of each case", instead="Probe it without --suite.")
+    need_one_label(run, record, why="--suite asks for one label of each case.", instead="Probe it without --suite.")
     with held(run):
         use_stored_threads(run)
         began, config = perf_counter(), configuration_of(record)

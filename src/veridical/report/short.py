@@ -1,5 +1,6 @@
 """What the smaller verbs print: a line a check, and where a review sheet went."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from veridical.core.finding import AuditRecord
@@ -54,9 +55,12 @@ def label_sheet_lines(run: Path, *, out: Path, n_rows: int, words: Words) -> lis
     ]
 
 
-def attack_lines(n: int, n_rows: int, recipes: list[str], *, out: Path, words: Words) -> list[str]:
-    """Where the texts that turned an answer went, and how they are learned."""
+def attack_lines(
+    n: int, n_rows: int, recipes: Sequence[str], without: Mapping[str, str], *, out: Path, words: Words
+) -> list[str]:
+    """Where the texts that turned an answer went, and how they are learned. without: recipe that does not fit -> why."""
     return [
+        *(words("attack_left_out", name=name, why=translated_error(why, words.lang)) for name, why in without.items()),
         words(
             "attack_examples_written", n=figures.count(n), rows=figures.count(n_rows), recipes=", ".join(recipes), out=str(out)
         ),

@@ -22,6 +22,10 @@ from veridical.train._knobs import a_file, between
 from veridical.train.countermeasures._rows_of_file import rows_of
 from veridical.train.countermeasures._toys import slipped_words, wrong_on_test
 
+TELLING = 20
+"""Forms, and rows, from which it is looked at whether they belong together. Ours; no source."""
+NEARER = 0.3
+"""Forms nearer to their own row less those nearer to another's, a share: 0 on average where ids mean other rows. Ours."""
 SHORTEST = 4
 """Letters a word must have for a slip, so that a reader still knows it. Pruthi et al. 2019."""
 _WORD = regex.compile(rf"\p{{L}}{{{SHORTEST},}}")
@@ -67,7 +71,28 @@ def _read(data: Dataset, train: IntArray, path: str) -> list[tuple[int, Text]]:
             f"No id in {path}, named by attack_examples:file, is that of a train row. "
             "Give columns id and text, and the ids of the train rows."
         )
+    if _strangers(data.inputs(np.array([row for row, _ in pairs], np.int64)), [form for _, form in pairs]):
+        raise InputError(
+            f"The texts in {path}, named by attack_examples:file, are no nearer to the train rows of their ids than to others, "
+            "so they may be of another file. Write it again from this run's rows, or give the ids of these rows."
+        )
     return pairs
+
+
+def _strangers(own: Sequence[Text], forms: Sequence[Text]) -> bool:
+    """Whether forms share no more threes of letters with their rows than with those of other forms: ids that are places in a file
+    mean other rows once the file is another. Few forms do not tell."""
+    if len(forms) < TELLING or len(set(own)) < TELLING:
+        return False
+    mine, theirs = [_threes(text) for text in own], [_threes(text) for text in forms]
+    other = mine[len(mine) // 2 :] + mine[: len(mine) // 2]
+    nearer = [np.sign(len(a & c) - len(b & c)) for a, b, c in zip(mine, other, theirs, strict=True)]
+    return float(np.mean(nearer)) < NEARER
+
+
+def _threes(text: Text) -> set[str]:
+    joined = " ".join([text] if isinstance(text, str) else text).lower()
+    return {joined[at : at + 3] for at in range(max(len(joined) - 2, 1))}
 
 
 def _slipped(seen: Study, params: Params) -> list[tuple[int, Text]]:
