@@ -103,6 +103,7 @@ class Coalitions:
             score = rows.stacked() @ gradient(metric, totals)
             reached = value(metric, totals)
             influence, slope = self._residuals(score, weights, projection, coalition)
+            own, fit = weights, np.zeros(n)
         else:
             weights = self._reweighted(np.full(n, 1.0 / n), coalition)
             right = rows.correctness
@@ -119,8 +120,8 @@ class Coalitions:
             fit = projection @ ((weights * (moved @ slopes)) @ people.basis)
             influence = weights * (score - weights @ score) + fit * (right - people.basis @ (projection.T @ right))
             slope = np.zeros(people.basis.shape[1])
-            weights = np.where(self.fresh, weights, 0.0) + fit if leakage else weights
-        review = self._review(weights, totals, coalition) if noise else self._no_review()
+            own = np.where(self.fresh, weights, 0.0) if leakage else weights
+        review = self._review(own, fit, totals, coalition) if noise else self._no_review()
         plain = Value(reached, influence, slope, review)
         if sample and leakage and noise and self.borrowed:
             plain = self._with_borrowed(plain)
@@ -428,12 +429,14 @@ class Coalitions:
         """Deviations by stratum and by row, then of what train rows lend, then of the target's labels: all 0."""
         return np.zeros(len(self.reviewed.spread) + len(self.reviewed.own) + 2 if self.reviewed else 2)
 
-    def _review(self, weights: FloatArray, totals: FloatArray, coalition: Coalition) -> FloatArray:
-        """Standard deviations that unread labels bring, with their sign, as in `_no_review`."""
+    def _review(self, own: FloatArray, fit: FloatArray, totals: FloatArray, coalition: Coalition) -> FloatArray:
+        """Standard deviations that unread labels bring, with their sign, as in `_no_review`. own, fit: as of `_linear`."""
         if self.reviewed is None:
             return self._no_review()
-        moved = self._statistics(self.reviewed.change, coalition).stacked() @ gradient(self.metric_in(coalition), totals)
-        return self._unread(weights * moved * ~self.reviewed.seen, self.reviewed)
+        moved = self._statistics(self.reviewed.change, coalition)
+        moved = replace(moved, predicted=np.zeros_like(moved.predicted))  # what was said does not move with the labels
+        each = own * (moved.stacked() @ gradient(self.metric_in(coalition), totals)) + fit * moved.correctness
+        return self._unread(each * ~self.reviewed.seen, self.reviewed)
 
     def _unread(self, moved: FloatArray, reviewed: Reviewed) -> FloatArray:
         """moved: change of the score per unit of its stratum's share of wrong labels in each unread row, (n,).

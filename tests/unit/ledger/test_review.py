@@ -9,7 +9,7 @@ from tests.unit.ledger.made_up_world import account, made
 
 from veridical.ledger.accounting import game_of
 from veridical.ledger.label_noise import LabelNoise
-from veridical.ledger.review import Review, ReviewParams, allocation, apply_answers, draw, frame
+from veridical.ledger.review import FIRST_LEAKED, Review, ReviewParams, allocation, apply_answers, draw, frame
 
 NONE = np.zeros(0, np.int64)
 
@@ -191,3 +191,25 @@ def test_what_is_seen_of_leaked_rows_is_said_of_leaked_rows():
     wrong = 1 - read.labels[np.arange(2000), codes]
     assert wrong[leaked & against].mean() > 0.85
     assert wrong[~leaked & against].mean() < 0.1
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "macro_f1", "mcc"])
+@pytest.mark.parametrize("players", [("noise",), ("noise", "leakage"), ("noise", "sample", "leakage")])
+def test_what_unread_labels_bring_is_how_the_score_moves_with_them(metric, players):
+    """The deviation of each stratum is the change of the score per unit of its share of wrong labels, times what the share may be
+    off by; found here by moving the labels a little. What the model said does not move with them, in any metric."""
+    world = made(seed=6, flipped=0.1, leaked=60)
+    test = [row for row, split in zip(world.data.ids, world.data.splits, strict=True) if split == "test"]
+    game = game_of(
+        world.tables(), task="classification", labels=world.data.labels, contract=None, metric=metric,
+        review=Review({row: world.right[row] for row in test[::3]}),
+    )  # fmt: skip
+    reviewed, coalition, step = game.reviewed, frozenset(players), 1e-5
+    found = game(coalition).review[: len(reviewed.spread)]
+    for stratum in np.unique(reviewed.stratum):
+        rows = ((reviewed.stratum == stratum) & ~reviewed.seen)[:, None]
+        moved = [replace(game, labels=game.labels + sign * step * reviewed.change * rows)(coalition).score for sign in (1, -1)]
+        slope = (moved[0] - moved[1]) / (2 * step)
+        filled_in = "leakage" in players and "sample" not in players and stratum >= FIRST_LEAKED  # their own label hardly counts
+        assert found[stratum] == pytest.approx(slope * reviewed.spread[stratum], abs=2e-4 if filled_in else 1e-6)
+    assert np.abs(found).max() > 1e-3
