@@ -13,7 +13,7 @@ import yaml
 from benchmarks.honesty.base_sets import dataset
 from benchmarks.honesty.component_truth import BOTH, PAIR, component_truth
 from benchmarks.honesty.habits import Score, habits
-from benchmarks.honesty.scores import honest_score
+from benchmarks.honesty.scores import counted, honest_score
 from benchmarks.honesty.worlds import World, world
 from veridical.audit._evidence import Evidence
 from veridical.core.estimate import Estimate
@@ -33,15 +33,25 @@ from veridical.train.training import train
 
 REVIEWED_ROWS = 150
 TRAIN_ROWS = 100
+RESAMPLED = 200
 OF_A_DRAW = 10_000
 """Between the seeds of two samples of rows: beyond those of the worlds."""
 
 
 def run_cell(
-    name: str, base: str, seed: int, *, model: str, max_truth: int, draws: int = 1, ledger_only: bool = False
+    name: str,
+    base: str,
+    seed: int,
+    *,
+    model: str,
+    max_truth: int,
+    draws: int = 1,
+    metric: str = "accuracy",
+    ledger_only: bool = False,
 ) -> dict[str, Any]:
-    """The raw result of one cell, ready for JSON. draws: samples of reviewed rows, each on its own. ledger_only: no review and no
-    habits (for false alarms on nothing planted)."""
+    """The raw result of one cell, ready for JSON. draws: samples of reviewed rows, each on its own. metric: of classifications;
+    components have a truth, and habits a place, in accuracy alone. ledger_only: no review and no habits (for false alarms on
+    nothing planted)."""
     made = world(name, base, seed)
     data = dataset(made.train, made.test)
     evidence = Evidence(data, seed=seed)
@@ -60,22 +70,25 @@ def run_cell(
     if looked:
         said = _others(looked, trained, data)
         tables, known = replace(tables, looks=said), replace(known, looks=said)
-    told = partial(_told, made=made, labels=data.labels, contract=contract)
+    told = partial(_told, made=made, labels=data.labels, contract=contract, metric=metric)
     result: dict[str, Any] = {"world": name, "base": base, "seed": seed, "model": model, "no_review": told(tables)}
     result["noise_shape"] = tables.noise.shape
     if ledger_only:
         return result
     answers, *others = (_answers(made, tables, draw=draw) for draw in range(draws))
     train_answers = _train_answers(made, tables, seed=seed)
-    true = component_truth(made, data=data, trained=trained, max_truth=max_truth, model=model, looked=looked)
+    true, plain = {}, {"as reported": _as_reported(data, tables, metric)}
+    if metric == "accuracy":
+        true = component_truth(made, data=data, trained=trained, max_truth=max_truth, model=model, looked=looked)
+        plain = habits(evidence, tables.predicted)
     result |= {
         "reviewed": told(tables, Review(answers)),
         "reviewed_and_train": told(tables, Review({**answers, **train_answers})),
         "reviewed_again": [_scores(told(tables, Review(other))) for other in others],
         "oracle": told(known, Review({str(row): made.right[str(row)] for row in known.ids})),
-        "habits": {habit: asdict(score) for habit, score in habits(evidence, tables.predicted).items()},
-        "truth": honest_score(made, trained, made.truth[:max_truth]),
-        "truth_contract": honest_score(made, trained, made.truth_contract[:max_truth]) if made.contract else None,
+        "habits": {habit: asdict(score) for habit, score in plain.items()},
+        "truth": honest_score(made, trained, made.truth[:max_truth], metric=metric),
+        "truth_contract": honest_score(made, trained, made.truth_contract[:max_truth], metric=metric) if made.contract else None,
         "component_truth": {name: one.points for name, one in true.items()},
         "component_truth_error": {name: one.error for name, one in true.items()},
         "leaked_found": int(tables.people.leaked.sum()),
@@ -95,6 +108,15 @@ def _contract(made: World, folder: Path) -> Contract | None:
     path = folder / "contract.yaml"
     path.write_text(yaml.safe_dump(made.contract), encoding="utf-8")
     return read_contract(path)
+
+
+def _as_reported(data: Dataset, tables: Tables, metric: str) -> Score:
+    """The metric of the test rows as given, with a plain bootstrap over rows."""
+    codes, said = data.codes[data.rows("test")], tables.predicted
+    rng, n = np.random.default_rng(0), len(codes)
+    drawn = [counted(codes[at], said[at], metric=metric) for at in rng.integers(n, size=(RESAMPLED, n))]
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    return Score(counted(codes, said, metric=metric), float(low), float(high))
 
 
 def _scores(account: dict[str, Any]) -> dict[str, Any]:
@@ -146,11 +168,11 @@ def _others(looked: list[LinearModel], trained: Trained, data: Dataset) -> IntAr
 
 
 def _told(
-    tables: Tables, review: Review | None = None, *, made: World, labels: tuple[str, ...], contract: Contract | None
+    tables: Tables, review: Review | None = None, *, made: World, labels: tuple[str, ...], contract: Contract | None, metric: str
 ) -> dict[str, Any]:
     """What is judged of a ledger. standard_error: smallest visible effect over 2.80, which is how the ledger makes that; where no
     row differs, of its rule of three. pairs: interactions of known size, also those that the ledger would not show."""
-    metric = None if made.task == "classification" else "accuracy"
+    metric = metric if made.task == "classification" else "accuracy"
     ledger = account_tables(
         tables, task=made.task, labels=labels, contract=contract, review=review, metric=metric, floors={}, candidates=[],
         seed=made.seed,

@@ -51,6 +51,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--draws", type=int, default=1, help="samples of reviewed rows in each cell; a review's luck is the larger part"
     )
+    parser.add_argument("--metric", default="accuracy", choices=["accuracy", "macro_f1", "mcc"], help="of classifications")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--out", type=Path, required=True)
     return parser.parse_args()
@@ -61,15 +62,18 @@ def _cells(wanted: list[Key], log: Path, options: argparse.Namespace) -> Iterabl
     if log.is_file():
         for line in log.read_text(encoding="utf-8").splitlines():
             cell = json.loads(line)
-            if (cell.get("model"), cell.get("max_truth")) != (options.model, options.max_truth):
-                raise SystemExit(f"{log} holds cells of another model or size of the pristine sample; choose another --out.")
+            asked = (cell.get("model"), cell.get("max_truth"), cell.get("metric", "accuracy"))
+            if asked != (options.model, options.max_truth, options.metric):
+                raise SystemExit(
+                    f"{log} holds cells of another model, metric or size of the pristine sample; choose another --out."
+                )
             if "truth" in cell and "component_truth_error" not in cell:
                 raise SystemExit(f"{log} holds cells from before truths had errors; choose another --out.")
             done[(cell["world"], cell["base"], cell["seed"], "truth" not in cell)] = cell
     yield from (done[key] for key in wanted if key in done)
     left = [key for key in wanted if key not in done]
     with ProcessPoolExecutor(options.workers) as workers, log.open("a", encoding="utf-8") as file:
-        jobs = [workers.submit(_work, key, options.model, options.max_truth, options.draws) for key in left]
+        jobs = [workers.submit(_work, key, options) for key in left]
         for number, job in enumerate(as_completed(jobs), 1):
             cell = job.result()
             file.write(json.dumps(cell) + "\n")
@@ -79,12 +83,12 @@ def _cells(wanted: list[Key], log: Path, options: argparse.Namespace) -> Iterabl
             yield cell
 
 
-def _work(key: Key, model: str, max_truth: int, draws: int) -> dict[str, Any]:
+def _work(key: Key, options: argparse.Namespace) -> dict[str, Any]:
     from benchmarks.honesty.cell import run_cell
 
     name, base, seed, ledger_only = key
-    cell = run_cell(name, base, seed, model=model, max_truth=max_truth, draws=draws, ledger_only=ledger_only)
-    return {**cell, "model": model, "max_truth": max_truth}
+    asked = {"model": options.model, "max_truth": options.max_truth, "metric": options.metric}
+    return {**run_cell(name, base, seed, draws=options.draws, ledger_only=ledger_only, **asked), **asked}
 
 
 def summarise(cells: list[dict[str, Any]]) -> dict[str, Any]:
@@ -92,7 +96,7 @@ def summarise(cells: list[dict[str, Any]]) -> dict[str, Any]:
     judged = [cell for cell in cells if "truth" in cell]
     summary: dict[str, Any] = {}
     if judged:
-        print("\nhonest against the accuracy of the same model on a large pristine sample (points)")
+        print("\nhonest against the score of the same model on a large pristine sample (points)")
         summary["honest"] = _table(judged, "honest", "truth")
         summary["by_world"] = {
             name: {who: as_json(v) for who, v in _verdicts([c for c in judged if c["world"] == name], "honest", "truth").items()}

@@ -19,15 +19,24 @@ def hits(trained: Trained, rows: Rows) -> np.ndarray:
     return np.asarray(said == right)
 
 
-def honest_score(made: World, trained: Trained, rows: Rows) -> float:
-    """The metric that belongs to the task: accuracy; of relations their mean F1, as scikit-learn counts it."""
+def honest_score(made: World, trained: Trained, rows: Rows, *, metric: str = "accuracy") -> float:
+    """The metric of a classification; of relations the one that belongs, their mean F1. As scikit-learn counts them."""
+    said, right = _answers(trained, rows)
     if made.task == "classification":
-        return accuracy_of(trained, rows)
+        return counted(right, said, metric=metric)
     from sklearn.metrics import f1_score
 
-    said, right = _answers(trained, rows)
     relations = [label for label in trained.labels if label != NO_RELATION]
     return float(f1_score(right, said, labels=relations, average="macro", zero_division=0.0))
+
+
+def counted(right: np.ndarray, said: np.ndarray, *, metric: str) -> float:
+    """accuracy, macro_f1 or mcc of labels and answers, (n,) each."""
+    from sklearn.metrics import f1_score, matthews_corrcoef
+
+    if metric == "accuracy":
+        return float((right == said).mean())
+    return float(f1_score(right, said, average="macro") if metric == "macro_f1" else matthews_corrcoef(right, said))
 
 
 def _answers(trained: Trained, rows: Rows) -> tuple[np.ndarray, np.ndarray]:
