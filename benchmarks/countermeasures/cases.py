@@ -258,7 +258,7 @@ CASES = {
         noise,
         (
             *("gce", "forward_correction:rate=0.3", "label_smoothing", "aum_removal", "small_loss", "self_distillation"),
-            "selfmix",
+            *("selfmix", "r_drop:weight=4"),
         ),
         epochs=6,
         twin=True,
@@ -309,7 +309,18 @@ CASES = {
         "accuracy",
         few,
         (
-            *("r_drop", "mixout", "ema", "swa", "layer_rates", "reinit_top", "label_smoothing", "l2_sp", "wise_ft"),
+            *(
+                "r_drop",
+                "r_drop:share=1",
+                "mixout",
+                "ema",
+                "swa",
+                "layer_rates",
+                "reinit_top",
+                "label_smoothing",
+                "l2_sp",
+                "wise_ft",
+            ),
             *("feature_gan", "distil:weight=0", "distil"),
         ),
         epochs=4,
