@@ -7,7 +7,6 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from veridical.dataset.rows import IntArray
 from veridical.ledger.borrowing import Borrowed
 from veridical.ledger.contract import Contract, Shortcut
 from veridical.ledger.game import Coalition, Share, Value, combine
@@ -20,6 +19,7 @@ from veridical.ledger.reweighting import (
     beyond_reweighting,
     direct_score,
     group_margin,
+    independent_margin,
     like_target,
     raked,
     residuals,
@@ -102,7 +102,7 @@ class Coalitions:
             totals = weights @ rows.stacked()
             score = rows.stacked() @ gradient(metric, totals)
             reached = value(metric, totals)
-            influence, slope = self._residuals(score, weights, projection, coalition)
+            influence, slope = self._residuals(score, projection, coalition)
             own, fit = weights, np.zeros(n)
         else:
             weights = self._reweighted(np.full(n, 1.0 / n), coalition)
@@ -127,13 +127,14 @@ class Coalitions:
             plain = self._with_borrowed(plain)
         return combine([plain, self.concept], [1.0, 1.0]) if "concept" in coalition else plain
 
-    def _residuals(
-        self, score: FloatArray, weights: FloatArray, projection: FloatArray, coalition: Coalition
-    ) -> tuple[FloatArray, FloatArray]:
+    def _residuals(self, score: FloatArray, projection: FloatArray, coalition: Coalition) -> tuple[FloatArray, FloatArray]:
         """Influence of each row on a calibrated mean, (n,), and the mean's slope in the population's basis, (q,)."""
-        groups = self._groups if "groups" in coalition else None
-        basis = self.tables.people.basis
-        return residuals(score, weights, basis=basis, projection=projection, groups=groups, shifted="shift" in coalition)
+        people = self.tables.people
+        start, margins = self._before_raking(projection @ people.target, coalition)
+        return residuals(
+            score, raked(start, margins), start, basis=people.basis, projection=projection, margins=margins,
+            shifted="shift" in coalition,
+        )  # fmt: skip
 
     @cached_property
     def concept(self) -> Value:
@@ -239,22 +240,21 @@ class Coalitions:
     def _reweighted(self, weights: FloatArray, coalition: Coalition) -> FloatArray:
         """The weights under the coalition's weight toggles, summing to 1: the target's density first, then all margins raked
         jointly (Deming and Stephan 1940): groups to the contract's shares, every reweighted cue independent of the label."""
+        return raked(*self._before_raking(weights, coalition))
+
+    def _before_raking(self, weights: FloatArray, coalition: Coalition) -> tuple[FloatArray, list[Margin]]:
+        """(weights like the target's where the coalition asks for that, what they are then to be raked to)."""
         if "shift" in coalition:
             weights = like_target(weights, self.tables.transfer.ratio)
         margins = [
-            self._cue_margin(position, weights)
+            independent_margin(
+                self.tables.cue_present[:, position].astype(np.int64), self.tables.codes, weights,
+                n_classes=self.tables.elsewhere.shape[1], rate=shortcut.rate,
+            )
             for position, (name, shortcut) in enumerate(self.shortcuts)
             if name in coalition and shortcut.op == "reweight"
-        ]
-        return raked(weights, [*margins, *([self._groups] if "groups" in coalition else [])])
-
-    def _cue_margin(self, position: int, weights: FloatArray) -> tuple[IntArray, FloatArray]:
-        """(cell of each row, wanted share of each cell) that make cue and label independent: p(cue) p(label)."""
-        cue, c = self.tables.cue_present[:, position].astype(np.int64), self.tables.elsewhere.shape[1]
-        joint = np.bincount(cue * c + self.tables.codes, np.maximum(weights, 0.0), minlength=2 * c).reshape(2, c)
-        stated = self.shortcuts[position][1].rate
-        rate = joint.sum(axis=1) / joint.sum() if stated is None else np.array([1 - stated, stated])
-        return cue * c + self.tables.codes, np.outer(rate, joint.sum(axis=0) / joint.sum()).ravel()
+        ]  # fmt: skip
+        return weights, [*margins, *([self._groups] if "groups" in coalition else [])]
 
     @cached_property
     def _groups(self) -> Margin:

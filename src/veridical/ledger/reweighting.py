@@ -26,8 +26,28 @@ MIN_LABELLED = 10
 source."""
 NOT_COMPARED = "only equal texts can show changed labels, and the test rows cannot be weighted like the target"
 NOT_ASKED = "this asks the scored model about other texts, and only predictions are there (from a file, or from a model a fold)"
-Margin = tuple[IntArray, FloatArray]
-"""Cell of each row, (n,), and the share that each cell is to have, (K,)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Margin:
+    """cell: of each row, (n,). wanted: the share that each cell is to have, (K,). Cells may be those of a table, row by row:
+    shape is its own, and `read` names the axes whose shares are not given but those of the rows themselves."""
+
+    cell: IntArray
+    wanted: FloatArray
+    shape: tuple[int, ...] = ()
+    read: tuple[int, ...] = ()
+
+    def moved_by(self, fitted: FloatArray) -> FloatArray:
+        """What one row more adds to a mean with these cell means, (K,), by the shares that are read off the rows, (n,)."""
+        found = np.zeros(len(self.cell))
+        places = np.unravel_index(self.cell, self.shape) if self.read else ()
+        for axis in self.read:
+            others = tuple(other for other in range(len(self.shape)) if other != axis)
+            share = self.wanted.reshape(self.shape)
+            mean = (share * fitted.reshape(self.shape)).sum(axis=others) / np.maximum(share.sum(axis=others), MIN_MASS)
+            found += mean[places[axis]]
+        return found
 
 
 def like_target(weights: FloatArray, ratio: FloatArray) -> FloatArray:
@@ -40,9 +60,9 @@ def raked(weights: FloatArray, margins: Sequence[Margin]) -> FloatArray:
     """The weights raked jointly until every margin's cells have their shares, summing to 1 (Deming and Stephan 1940)."""
     for _ in range(RAKING_ROUNDS if len(margins) > 1 else len(margins)):
         before = weights
-        for cells, wanted in margins:
-            mass = np.bincount(cells, np.maximum(weights, 0.0), minlength=len(wanted))
-            weights = weights * (wanted / np.maximum(mass, MIN_MASS))[cells]
+        for margin in margins:
+            mass = np.bincount(margin.cell, np.maximum(weights, 0.0), minlength=len(margin.wanted))
+            weights = weights * (margin.wanted / np.maximum(mass, MIN_MASS))[margin.cell]
             weights = weights / weights.sum()
         if np.abs(weights - before).max() < MIN_MASS:
             break
@@ -51,7 +71,18 @@ def raked(weights: FloatArray, margins: Sequence[Margin]) -> FloatArray:
 
 def group_margin(group: IntArray, shares: Sequence[float]) -> Margin:
     """group: code of each row's group in the order of the shares, -1 for groups that have none; these come last, with 0."""
-    return np.where(group < 0, len(shares), group), np.array([*shares, 0.0])
+    return Margin(np.where(group < 0, len(shares), group), np.array([*shares, 0.0]))
+
+
+def independent_margin(cue: IntArray, codes: IntArray, weights: FloatArray, *, n_classes: int, rate: float | None) -> Margin:
+    """Cue and label independent, p(cue) p(label): both as the weighted rows have them, unless the cue's rate is given. cue: 0 or
+    1 of each row, (n,)."""
+    shape = (2, n_classes)
+    joint = np.bincount(cue * n_classes + codes, np.maximum(weights, 0.0), minlength=2 * n_classes).reshape(shape)
+    joint = joint / joint.sum()
+    rates = joint.sum(axis=1) if rate is None else np.array([1 - rate, rate])
+    wanted = np.outer(rates, joint.sum(axis=0)).ravel()
+    return Margin(cue * n_classes + codes, wanted, shape, read=(0, 1) if rate is None else (1,))
 
 
 def too_few_left(
@@ -115,23 +146,62 @@ def with_concept(
 
 
 def residuals(
-    score: FloatArray, weights: FloatArray, *, basis: FloatArray, projection: FloatArray, groups: Margin | None, shifted: bool
+    score: FloatArray,
+    weights: FloatArray,
+    start: FloatArray,
+    *,
+    basis: FloatArray,
+    projection: FloatArray,
+    margins: Sequence[Margin],
+    shifted: bool,
 ) -> tuple[FloatArray, FloatArray]:
-    """Influence of each row on a calibrated mean, (n,), and the mean's slope in the population's basis, (q,). groups: where they
-    are raked. shifted: whether the rows are weighted like a target."""
+    """Influence of each row on a calibrated mean, (n,), and the mean's slope in the population's basis, (q,). weights: those of
+    `start` raked to the margins. shifted: whether `start` weighs the rows like a target, whose own means are not known from train
+    rows: the weights alone carry the estimate.
+
+    A raked mean moves with the totals that it is made of (Deville and Saerndal 1992, JASA 87:376): by a row's distance from what
+    its cells say, and by what the row does to shares that are read off the rows; of both the calibration knows a part, in the
+    weights it began with. That a small cell which counts for much was calibrated in the whole does not make its mean any surer.
+    """
+    off, moved = _within_cells(score, weights, margins)
     if shifted:
-        # The target's own means are not known from train rows: the weights alone carry the estimate.
-        cells = np.zeros(len(score), np.int64) if groups is None else groups[0]
-        mass, sums = np.bincount(cells, weights), np.bincount(cells, weights * score)
-        means = sums / np.where(np.abs(mass) > MIN_MASS, mass, 1.0)
-        return weights * (score - means[cells]), np.zeros(basis.shape[1])
-    if groups is not None:
-        own = np.eye(len(groups[1]))[groups[0]]
-        design, root = np.concatenate([basis, own], axis=1), np.sqrt(np.maximum(weights, 0.0))
-        fitted = np.linalg.lstsq(design * root[:, None], score * root, rcond=None)[0]
-        return weights * (score - design @ fitted), fitted[: basis.shape[1]]
-    coefficients = projection.T @ score
-    return weights * (score - basis @ coefficients), coefficients
+        return weights * off + start * (moved - start @ moved), np.zeros(basis.shape[1])
+    raised = np.divide(weights, start, out=np.zeros_like(weights), where=np.abs(start) > MIN_MASS)
+    coefficients = projection.T @ (raised * off + moved)
+    return weights * off + start * (moved - basis @ coefficients), coefficients
+
+
+def _within_cells(score: FloatArray, weights: FloatArray, margins: Sequence[Margin]) -> tuple[FloatArray, FloatArray]:
+    """(distance of each row's score from what its cells say, (n,), what one row more does through shares read off the rows,
+    (n,)), both with mean near 0 under their weights. No margin: one cell of all rows."""
+    whole = score - weights @ score
+    if not margins:
+        return whole, np.zeros(len(score))
+    dummies = [np.eye(len(margin.wanted))[margin.cell] for margin in margins]
+    root = np.sqrt(np.maximum(weights, 0.0))[:, None]
+    solved = np.linalg.lstsq(np.concatenate(dummies, axis=1) * root, score * root[:, 0], rcond=None)[0]
+    fitted = np.asarray(solved, dtype=np.float64)
+    off, moved, at = score.astype(np.float64), np.zeros(len(score)), 0
+    for margin, own in zip(margins, dummies, strict=True):
+        part = fitted[at : at + len(margin.wanted)]
+        off, moved, at = off - own @ part, moved + margin.moved_by(part), at + len(margin.wanted)
+    for margin in margins:
+        off = _no_surer(off, whole, weights, margin.cell)
+    return off, moved
+
+
+def _no_surer(off: FloatArray, whole: FloatArray, weights: FloatArray, cell: IntArray) -> FloatArray:
+    """The distances (n,), in each cell as far as one row less and one row more must leave them: a mean that few rows carry is no
+    surer for having been fitted to them, nor for all of them saying the same. whole: distances without cells."""
+    positive = np.maximum(weights, 0.0)
+    mass, square = np.bincount(cell, positive), np.bincount(cell, positive**2)
+    rows = mass**2 / np.maximum(square, MIN_MASS**2)  # as many even ones
+    found = np.bincount(cell, positive * off**2) / np.maximum(mass, MIN_MASS)
+    any_row = float(positive @ whole**2) / max(float(positive.sum()), MIN_MASS)
+    wanted = np.maximum(found * rows / np.maximum(rows - 1, 0.5), (found * rows + any_row) / np.maximum(rows, 1.0))
+    signs = np.where(np.arange(len(off)) % 2, 1.0, -1.0)
+    lengthened = off * np.sqrt(wanted / np.maximum(found, MIN_MASS))[cell]
+    return np.where(found[cell] > MIN_MASS, lengthened, np.sqrt(np.where(mass > MIN_MASS, wanted, 0.0))[cell] * signs)
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,9 +101,10 @@ class StructuredGame:
             projection, rows, weights = self._projection["leakage" in coalition], given.stacked(), self._carried(coalition)
             totals = weights @ rows
             slopes = gradient(metric, totals)
+            start, margins = self._before_raking(projection @ people.target, coalition)
             influence, slope = residuals(
-                rows @ slopes, weights, basis=people.basis, projection=projection,
-                groups=self._groups if "groups" in coalition else None, shifted="shift" in coalition,
+                rows @ slopes, weights, start, basis=people.basis, projection=projection, margins=margins,
+                shifted="shift" in coalition,
             )  # fmt: skip
             plain = Value(value(metric, totals), influence, slope, self._read(coalition, slopes))
             return combine([plain, self.concept], [1.0, 1.0]) if "concept" in coalition else plain
@@ -159,9 +160,13 @@ class StructuredGame:
 
     def _reweighted(self, weights: FloatArray, coalition: Coalition) -> FloatArray:
         """The weights under the contract's toggles: the target's density first, then the groups raked to their shares."""
+        return raked(*self._before_raking(weights, coalition))
+
+    def _before_raking(self, weights: FloatArray, coalition: Coalition) -> tuple[FloatArray, list[Margin]]:
+        """(weights like the target's where the coalition asks for that, what they are then to be raked to)."""
         if "shift" in coalition and self.transfer is not None:
             weights = like_target(weights, self.transfer.ratio)
-        return raked(weights, [self._groups]) if "groups" in coalition else weights
+        return weights, [self._groups] if "groups" in coalition else []
 
     def unsupported(self, player: str, beside: Sequence[str] = ()) -> str:
         """Why a player of the contract cannot be played, alone or with those beside it; empty where it can."""

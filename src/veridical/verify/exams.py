@@ -14,7 +14,7 @@ from veridical.core.randomness import stream
 from veridical.dataset.cue import holds
 from veridical.dataset.rows import Dataset, IntArray, Text
 from veridical.ledger.contract import Contract, Perturbation, Shortcut
-from veridical.ledger.reweighting import Margin, group_margin, raked
+from veridical.ledger.reweighting import Margin, group_margin, independent_margin, raked
 from veridical.ledger.tables import cue_texts
 from veridical.ledger.transfer import edited_texts, group_codes
 from veridical.models.model import FloatArray
@@ -131,16 +131,14 @@ def _editing(data: Dataset, locked: IntArray, perturbation: Perturbation, *, see
 def _row_weights(data: Dataset, locked: IntArray, contract: Contract, cues: np.ndarray | None) -> FloatArray:
     """Weights of mean 1 that give groups the contract's shares, and make reweighted cues independent of the label, (L,)."""
     margins: list[Margin] = []
+    even = np.full(len(locked), 1 / len(locked))
     if contract.groups:
         margins.append(group_margin(group_codes(data, locked, contract), [share for _, share in contract.groups]))
     for position, shortcut in enumerate(contract.shortcuts):
         if shortcut.op == "reweight" and cues is not None:
-            held, c = cues[:, position].astype(np.int64), len(data.labels)
-            cell = held * c + np.maximum(data.codes[locked], 0)
-            joint = np.bincount(cell, minlength=2 * c).reshape(2, c) / len(locked)
-            rate = joint.sum(axis=1) if shortcut.rate is None else np.array([1 - shortcut.rate, shortcut.rate])
-            margins.append((cell, np.outer(rate, joint.sum(axis=0)).ravel()))
-    return raked(np.full(len(locked), 1 / len(locked)), margins) * len(locked)
+            codes, held = np.maximum(data.codes[locked], 0), cues[:, position].astype(np.int64)
+            margins.append(independent_margin(held, codes, even, n_classes=len(data.labels), rate=shortcut.rate))
+    return raked(even, margins) * len(locked)
 
 
 def _thin_group(data: Dataset, locked: IntArray, contract: Contract) -> bool:
