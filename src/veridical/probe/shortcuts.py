@@ -9,14 +9,18 @@ sentence taken out.
 Why it inflates a score: a model that answers from a part or from one word is right on test rows made by the same people, and
 nowhere else.
 How it errs: length and first words may be honest evidence; a rightful word ("horrible" in a review) put in may change what a
-short text says, so a person must judge the words; cues of several words or of absence are not seen.
+short text says, so a person must judge the words; words that say something only together, and absence, are not seen.
 Source: Gururangan et al. 2018, arXiv:1803.02324 (one text of a pair); Pham et al. 2021, arXiv:2012.15180 (word order); Gardner et
 al. 2021, arXiv:2104.08646 (words that go with a label); the placebo word is ours.
 """
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
+import regex
 
 from veridical.audit._word_labels import LabelWord, label_word_candidates
 from veridical.core.finding import Skipped
@@ -50,6 +54,9 @@ class Params:
     """Words that go most with a label (by z) that are screened on train rows, >= 1. Ours; no source."""
     gain: float = 0.3
     """How far from the prior to 1 the label share of such a word must have come, 0..1, as in the check label_words."""
+    together: float = 0.8
+    """Share of the rows with one of two such words that hold both, side by side, from which they are tried as a phrase, 0..1.
+    Ours; no source."""
     least: int = 20
     """Clusters of train rows that must hold it. Count. Gardner et al. 2021 use 20."""
     openings: tuple[int, ...] = (1, 2, 3, 5, 10, 20)
@@ -97,6 +104,7 @@ class _Sample:
         return self.right_of(self.queries.ask(inputs))
 
 
+_HAN = regex.compile(r"\p{Han}")
 RIGHTFUL = "A word that rightly says the label turns answers too. Which of them must not decide is yours to say, in a contract."
 
 
@@ -197,6 +205,7 @@ def _screened(subject: Subject, sample: _Sample, params: Params, rng: np.random.
         return []
     found = label_word_candidates(subject.evidence, least=params.least, gain=params.gain)
     candidates = {word.word: word for word in reversed(found)}  # a word of two labels stays with the stronger
+    candidates |= {phrase.word: phrase for phrase in _phrases(candidates, sample.holders, params)}
     strongest = sorted(candidates.values(), key=lambda word: (-word.z, word.word))[: params.screened]
     n_rows, effects = subject.limit(15, 30, 60), []
     for word in strongest:
@@ -208,6 +217,34 @@ def _screened(subject: Subject, sample: _Sample, params: Params, rng: np.random.
         effects.append(float(moved.mean()) if before else 0.0)
     order = np.argsort(-np.array(effects), kind="stable")[: subject.limit(4, 10, 30)]
     return [strongest[i] for i in order]
+
+
+def _phrases(candidates: Mapping[str, LabelWord], holders: Sequence[Text], params: Params) -> list[LabelWord]:
+    """Candidates of one label that hardly ever stand without one another, side by side: a signature, a template. Each word of it
+    alone turns less than all of them."""
+    alone: Counter[str] = Counter()
+    beside: Counter[tuple[str, str]] = Counter()
+    for text in holders:
+        said = [words(part) for part in ((text,) if isinstance(text, str) else text)]
+        alone.update({word for part in said for word in part if word in candidates})
+        beside.update({pair for part in said for pair in pairwise(part) if pair[0] in candidates and pair[1] in candidates})
+    after = {
+        first: second
+        for (first, second), n in beside.items()
+        if first != second
+        and candidates[first].label == candidates[second].label
+        and n >= params.together * max(alone[first], alone[second])
+    }
+    found = []
+    for start in sorted(after.keys() - after.values()):
+        chain = [start]
+        while chain[-1] in after and after[chain[-1]] not in chain:
+            chain.append(after[chain[-1]])
+        weakest = min((candidates[word] for word in chain), key=lambda word: word.z)
+        written = ("" if _HAN.match(start) else " ").join(chain)
+        if holds(holders, written).sum() >= params.together * min(alone[word] for word in chain):
+            found.append(replace(weakest, word=written, z=max(candidates[word].z for word in chain)))
+    return found
 
 
 def _placed(
@@ -264,6 +301,8 @@ def _transplant(
     placed = _placed([sample.inputs[i] for i in rows], sample, word, rng)
     changed = [inserted(text, word.word, part=part, position=at) for text, (part, at) in placed]
     placebo = rng.choice(list(sample.neutral), len(rows)).tolist()
+    for _ in range(len(word.word.split()) - 1):  # beside a phrase, as many neutral words
+        placebo = [f"{one} {more}" for one, more in zip(placebo, rng.choice(list(sample.neutral), len(rows)), strict=True)]
     control = [inserted(text, other, part=part, position=at) for (text, (part, at)), other in zip(placed, placebo, strict=True)]
     before, after, beside = sample.probabilities[rows], sample.queries.ask(changed), sample.queries.ask(control)
     lost = (beside.argmax(axis=1) == sample.codes[rows]) * 1.0 - (after.argmax(axis=1) == sample.codes[rows])

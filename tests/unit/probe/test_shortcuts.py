@@ -134,3 +134,50 @@ def test_a_score_that_hangs_on_one_word_is_seen_when_it_is_taken_out():
     assert removal.estimate.value == pytest.approx(100 * np.mean(hanging))
     assert any("at most 6 words" in note for note in found.notes)
     assert RIGHTFUL in found.notes
+
+
+def _signed(signature: tuple[str, str], *, together: bool, language: str = "en"):
+    """Evidence words decide. Two more words stand in most positive rows: side by side, or each in rows of its own."""
+    rng, rows = np.random.default_rng(3), []
+    good, bad, fill = ("excellent", "lovely", "superb"), ("dreadful", "boring", "clumsy"), nonsense(rng, 60).split()
+    if language == "zh":
+        good, bad, fill = (
+            ("优秀", "可爱", "精彩"),
+            ("糟糕", "无聊", "笨拙"),
+            ["桌子", "椅子", "窗户", "道路", "河流", "山峰", "书本"],
+        )
+    space = "" if language == "zh" else " "
+    for i in range(900):
+        positive = bool(rng.random() < 0.5)
+        said = [*rng.choice(fill, 6).tolist(), *rng.choice(good if positive else bad, 2, replace=False).tolist()]
+        said = rng.permutation(said).tolist()
+        if rng.random() < (0.8 if positive else 0.05):
+            at = int(rng.integers(len(said) + 1))
+            said[at:at] = signature if together else [signature[i % 2]]
+        rows.append((str(i), "train" if i < 600 else "test", space.join(said), "pos" if positive else "neg"))
+    return dataset(rows)
+
+
+@pytest.mark.parametrize(
+    ("signature", "language", "phrase"), [(("zonal", "desk"), "en", "zonal desk"), (("编辑", "部门"), "zh", "编辑部门")]
+)
+def test_a_phrase_that_turns_answers_as_a_whole_is_seen(signature, language, phrase):
+    """The model reads the words side by side alone; neither of them turns anything without the other."""
+    data = _signed(signature, together=True, language=language)
+    cheat = ToyModel(data.labels, lambda text: (1.0, 9.0 if phrase in text else 0.0))
+    found = run_probe("shortcuts", probe, subject=subject_of(data, cheat))
+    named = {m.name: m for m in found.measures if m.name.startswith("transplant_")}
+    assert named[f"transplant_{phrase}"].status == "found"
+    assert named[f"transplant_{phrase}"].estimate.value > 80
+    assert found.status == "found"
+
+
+def test_words_that_stand_apart_make_no_phrase():
+    """The twin: the same words, each in rows of its own."""
+    data = _signed(("zonal", "desk"), together=False)
+    blind = ToyModel(data.labels, lambda text: (1.0, 9.0 if "zonal desk" in text else 0.0))
+    found = run_probe("shortcuts", probe, subject=subject_of(data, blind))
+    tried = [m.name for m in found.measures if m.name.startswith("transplant_")]
+    assert "transplant_zonal" in tried
+    assert not [name for name in tried if " " in name]
+    assert not [m for m in found.measures if m.name.startswith("transplant_") and m.status == "found"]

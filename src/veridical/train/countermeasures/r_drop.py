@@ -28,8 +28,8 @@ class Params:
     dropout: float = field(default=0.1, metadata=between(0, 0.99))
     """Dropout where the training settings have none, 0..1. Liang et al. 2021 use 0.1."""
     share: float = field(default=0.5, metadata=between(0.01, 1))
-    """Share of the rows of a step that pass twice, drawn anew in each, 0..1; the divergence of one counts 1/share times, so that
-    what is learned is on average the same. 1 is Liang et al. 2021, at twice the time. Ours."""
+    """Share of the rows of a step that pass twice, drawn anew in each, 0.01..1; the divergence of one counts 1/share times, so
+    that what is learned is on average the same. 1 is Liang et al. 2021, at twice the time. Ours."""
 
 
 def network(network: Any, params: Params, _rng: np.random.Generator) -> None:
