@@ -1,5 +1,6 @@
 """Labels as names: without blanks around them, 1.0 as 1 where all are numbers, sorted as numbers where all are."""
 
+import shlex
 from collections.abc import Sequence
 
 import pyarrow as pa
@@ -53,7 +54,7 @@ def graded(labels: tuple[str, ...], order: tuple[str, ...]) -> tuple[str, ...]:
             return labels
         raise InputError(
             f"The labels ({_shown(labels)}) are no numbers, so nothing says which grade is higher. "
-            f"Give them from lowest to highest, for example --order {','.join(labels[:3])}."
+            f"Give them from lowest to highest, for example --order {shlex.quote(','.join(labels[:3]))}."
         )
     twice = next((name for name in order if order.count(name) > 1), None)
     if twice is not None:

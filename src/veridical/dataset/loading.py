@@ -361,7 +361,7 @@ def _doubts(data: Dataset, roles: dict[str, str]) -> list[str]:
             said.append(f"{n_single} of the {len(counts)} groups in the column {roles['group']!r} have a single row.")
         if are_strata(table.column("group")):
             said.append(
-                f"The {len(counts)} groups in the column {roles['group']!r} are large: they are compared with one another, and "
-                "their rows are not kept together."
+                f"The {len(counts)} groups in the column {roles['group']!r} are few, the largest with "
+                f"{pc.max(counts).as_py()} rows: they are compared with one another, and their rows are not kept together."
             )
     return said

@@ -210,7 +210,10 @@ def shortcut(game: "Coalitions", position: int, declared: Shortcut) -> Said:
         f"The cue {declared.word!r}, in {rows} of {tables.people.n} test rows, was {acts}; it alone flips {changed} predictions."
     )
     details = {"word": declared.word, "op": declared.op, "rate": rate, "flips": changed}
-    return Said(why, declared.op, tables.people.n, slack=0.0, details=details)
+    asked = rows if declared.op == "remove" else tables.people.n
+    # None of the rows that were asked turned: in so many others at most this share would (Clopper and Pearson 1934).
+    slack = 100 * asked / tables.people.n * (1 - 0.025 ** (1 / max(asked, 1)))
+    return Said(why, declared.op, tables.people.n, slack=slack, details=details)
 
 
 def groups(contract: Contract, group: IntArray) -> Said:

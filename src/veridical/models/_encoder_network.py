@@ -176,6 +176,7 @@ def open_tokenizer(folder: Path, *, markers: tuple[str, ...] = ()) -> Any:
 
     with quiet_transformers():
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    _refuse_beyond_table(folder, tokenizer)
     if tokenizer.pad_token_id is None:
         raise InputError(
             f"The tokenizer in {folder} has no padding token, so it is none of an encoder. Give an encoder, or linear."
@@ -183,6 +184,20 @@ def open_tokenizer(folder: Path, *, markers: tuple[str, ...] = ()) -> Any:
     if markers:
         tokenizer.add_tokens(list(markers), special_tokens=True)
     return tokenizer
+
+
+def _refuse_beyond_table(folder: Path, tokenizer: Any) -> None:
+    """A token without a row in the encoder's table would stop the first text that holds it, in the midst of training."""
+    config = folder / "config.json"
+    size = json.loads(config.read_text(encoding="utf-8")).get("vocab_size") if config.is_file() else None
+    if (folder / "model.json").is_file() or not isinstance(size, int):
+        return
+    token, last = max(tokenizer.get_vocab().items(), key=lambda item: item[1], default=("", -1))
+    if last >= size:
+        raise InputError(
+            f"The tokenizer in {folder} has the token {token!r} with number {last}, and the table of its weights has {size} "
+            "rows. Give the tokenizer that the weights were saved with."
+        )
 
 
 def open_encoder(folder: Path, *, dropout: float, attention: str) -> Any:
@@ -261,6 +276,7 @@ def _config(folder: Path, dropout: float) -> Any:
     config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     if getattr(config, "is_encoder_decoder", False) or not hasattr(config, "hidden_size"):
         raise InputError(f"{folder} ({config.model_type}) is not a plain encoder. Give one such as BERT, RoBERTa or ModernBERT.")
+    _refuse_another_architecture(folder, config)
     for name in (
         "hidden_dropout_prob",
         "attention_probs_dropout_prob",
@@ -272,6 +288,20 @@ def _config(folder: Path, dropout: float) -> Any:
         if hasattr(config, name):
             setattr(config, name, dropout)
     return config
+
+
+def _refuse_another_architecture(folder: Path, config: Any) -> None:
+    """Weights of one architecture fit into another whose tensors have the same names, and mean something else there."""
+    from transformers.models.auto import modeling_auto
+
+    saved = next(iter(getattr(config, "architectures", None) or ()), "")
+    tables = [table for name, table in vars(modeling_auto).items() if name.endswith("_MAPPING_NAMES")]
+    types = {kind for table in tables for kind, named in table.items() if saved == named or saved in tuple(named)}
+    if types and config.model_type not in types:
+        raise InputError(
+            f"The config.json in {folder} names the architecture {saved} and the model type {config.model_type}, whose weights "
+            "are read another way. Give the folder in which they were saved, with its own config.json."
+        )
 
 
 def _without_pooler(encoder: Any) -> Any:

@@ -82,6 +82,10 @@ def resolve(name: str) -> Weights:
         if installed is not None:
             return installed
     hub_id = PACKAGES[name].hub_id if name in PACKAGES else name
+    if name.startswith((".", "/", "~")):
+        raise InputError(
+            f"There is no folder {name}. Give one that is there, a hub id, or an alias: linear, {', '.join(PACKAGES)}."
+        )
     if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", hub_id):
         raise InputError(f"No folder {name!r}, and it is no hub id (owner/name) either. Known: linear, {', '.join(PACKAGES)}.")
     return _from_hub(name, hub_id)

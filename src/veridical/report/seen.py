@@ -16,6 +16,12 @@ def smallest(value: float, unit: str) -> str:
     return f"{100 * value:.1f} %" if unit == "share" else (f"{value:.1f}" if unit == "points" else f"{value:.2g}")
 
 
+def visible(measure: Measure) -> float:
+    """The smallest value of the measure itself that would be seen: what is tolerated, or expected by chance, and as far beyond it
+    as can be told. Of a measure that may lie on either side of its null, that distance."""
+    return (measure.mde or 0.0) + (max(measure.null or 0.0, 0.0) if measure.worse == "above" else 0.0)
+
+
 def apart(measure: Measure) -> str:
     """Why nothing was detected although the measure's own interval leaves out 0; empty where it holds 0.
 
@@ -44,7 +50,7 @@ def seen_with(measure: Measure, words: Words, *, among: int) -> str:
     measures were corrected together."""
     if measure.mde is None:
         return ""
-    seen, why = words("seen_from_unit", mde=smallest(measure.mde, measure.unit)), apart(measure)
+    seen, why = words("seen_from_unit", mde=smallest(visible(measure), measure.unit)), apart(measure)
     if not why:
         return seen
     null = words(f"seen_in.{measure.unit}", mde=smallest(measure.null or 0.0, measure.unit))
@@ -58,7 +64,7 @@ def seen_of(outcome: ProbeOutcome, words: Words) -> str:
         return ""
     said = []
     for unit in UNITS:
-        effects = [m.mde for m in outcome.measures if m.status == "not_detected" and m.mde is not None and m.unit == unit]
+        effects = [visible(m) for m in outcome.measures if m.status == "not_detected" and m.mde is not None and m.unit == unit]
         if effects:
             low, high = smallest(min(effects), unit), smallest(max(effects), unit)
             amount = low if low == high else words("seen_range", low=low.removesuffix(" %"), high=high)

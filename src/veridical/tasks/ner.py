@@ -35,7 +35,7 @@ def tagged(labels: Sequence[str], declared: str | None) -> tuple[list[str], str]
     for number, tags in enumerate(rows, start=1):
         wrong = problem(tags, scheme=scheme)
         if wrong:
-            said = f"declared as {scheme}" if declared else f"read as {scheme}, which fits most tags"
+            said = f"declared as {scheme}" if declared else f"read as {scheme}, the scheme that the tags are nearest to"
             raise InputError(
                 f"Labelled row {number}: {wrong}; the tags were {said}. Name their scheme with --tag-scheme "
                 f"{'|'.join(SCHEMES)}, or correct them."

@@ -238,9 +238,11 @@ def _after_step(job: Job, batch: Batch, state: State, optimizer: torch.optim.Opt
 
 def _stop(job: Job, number: int, total: float) -> None:
     kept = f" The last saved state is in {job.checkpoint.path}." if job.checkpoint and job.checkpoint.path.is_file() else ""
+    what = f"the gradient of the loss ({total:.3g})" if np.isfinite(total) else f"the loss ({total})"
+    finer = "" if job.config.dtype == "float32" else " or dtype float32"
     raise LossNotFinite(
-        f"Training stopped at step {number + 1}: the loss or its gradient is no finite number (loss {total}).{kept} "
-        f"Use a smaller learning_rate than {job.config.learning_rate} or dtype float32; check row weights and countermeasures."
+        f"Training stopped at step {number + 1}: {what} is no finite number.{kept} "
+        f"Use a smaller learning_rate than {job.config.learning_rate}{finer}; check row weights and the knobs of countermeasures."
     )
 
 

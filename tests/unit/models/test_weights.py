@@ -70,7 +70,13 @@ def test_gguf_is_refused_for_classification(tmp_path):
 
 def test_neither_folder_nor_hub_id():
     with pytest.raises(InputError, match="no hub id"):
-        resolve("./not/a folder")
+        resolve("not/a folder")
+
+
+@pytest.mark.parametrize("name", ["./nofolder", "/nowhere/at/all", "../up"])
+def test_a_folder_that_is_not_there_is_no_hub_id(name):
+    with pytest.raises(InputError, match="There is no folder"):
+        resolve(name)
 
 
 def test_an_unreachable_hub_names_the_ways_out():

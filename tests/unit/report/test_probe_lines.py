@@ -98,7 +98,7 @@ def test_what_was_found_is_read_first(record: ProbeRecord) -> None:
 def test_what_was_not_detected_says_from_what_on_it_would_have_been(record: ProbeRecord) -> None:
     text = {lang: " ".join(" ".join(printed(record, lang, width=100)).split()) for lang in ("en", "zh")}
     # The probe says it, and three of its measures.
-    assert text["en"].count("smallest visible 8.1 %") == text["zh"].count("最小可检出 8.1 %") == 4
+    assert text["en"].count("smallest visible 10.1 %") == text["zh"].count("最小可检出 10.1 %") == 4
     assert "1 more in report.html" in text["en"]
     assert "另有 1 项见 report.html" in text["zh"]
 
@@ -133,7 +133,7 @@ def drawn(line: ProbeLine) -> list[tuple[str, str, str, str]]:
 
 
 @pytest.mark.parametrize(
-    ("lang", "said"), [("en", "Fairness over groups (smallest visible 8.1 %)"), ("zh", "（最小可检出 8.1 %）")]
+    ("lang", "said"), [("en", "Fairness over groups (smallest visible 10.1 %)"), ("zh", "（最小可检出 10.1 %）")]
 )
 def test_what_was_not_detected_never_stands_as_a_name_alone(record: ProbeRecord, lang: str, said: str) -> None:
     line = next(line for status, line in brief_lines(record, words(lang)) if status == "not_detected")
@@ -143,11 +143,21 @@ def test_what_was_not_detected_never_stands_as_a_name_alone(record: ProbeRecord,
 def test_smallest_visible_effects_of_several_units_and_sizes(record: ProbeRecord) -> None:
     fairness = record.probes[1]
     units: tuple[tuple[Unit, float], ...] = (("points", 4.5), ("points", 1.26), ("nats", 0.031), ("share", 0.02))
-    measures = tuple(replace(m, unit=unit, mde=mde) for m, (unit, mde) in zip(fairness.measures, units, strict=True))
+    measures = tuple(replace(m, unit=unit, mde=mde, null=0.0) for m, (unit, mde) in zip(fairness.measures, units, strict=True))
     outcome = replace(fairness, measures=measures)
     assert seen_of(outcome, words("en")) == "smallest visible 1.3 to 4.5 points; 2.0 %; 0.031 nats"
     assert seen_of(outcome, words("zh")) == "最小可检出 1.3 到 4.5 分；2.0 %；0.031 纳特"
     assert seen_of(replace(outcome, status="found"), words("en")) == ""
+
+
+def test_the_smallest_visible_effect_lies_beyond_what_is_tolerated(record: ProbeRecord) -> None:
+    """5 points tolerated and 6.7 more that are told: a measure of 7 is not seen, one of 11.7 is."""
+    fairness = record.probes[1]
+    one = replace(fairness.measures[0], unit="points", null=5.0, mde=6.7, worse="above")
+    said = seen_of(replace(fairness, measures=(one,)), words("en"))
+    assert said.startswith("smallest visible 11.7 points")
+    both = replace(fairness, measures=(replace(one, null=0.0, worse="both"),))
+    assert seen_of(both, words("en")).startswith("smallest visible 6.7 points")
 
 
 def test_in_chinese_only_the_words_of_the_data_stay_english(record: ProbeRecord) -> None:

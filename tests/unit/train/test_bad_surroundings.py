@@ -3,6 +3,7 @@
 Both kinds of training: rows with one label, and rows whose answers are structures.
 """
 
+import json
 import resource
 import shutil
 import signal
@@ -140,6 +141,31 @@ def test_weights_that_are_not_those_of_their_config_are_refused(
     change(folder)
     with pytest.raises(InputError, match=r"not those of the architecture in its config\.json \(bert\)"):
         fit(model=str(folder))
+
+
+def test_a_tokenizer_of_more_tokens_than_the_table_has_rows_is_refused(tiny_bert: str, tmp_path: Path) -> None:
+    from veridical.models._encoder_network import open_tokenizer
+
+    folder = Path(shutil.copytree(tiny_bert, tmp_path / "wider"))
+    tokens = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+    open_tokenizer(folder)
+    tokens["model"]["vocab"]["zorblat"] = json.loads((folder / "config.json").read_text(encoding="utf-8"))["vocab_size"] + 5
+    (folder / "tokenizer.json").write_text(json.dumps(tokens), encoding="utf-8")
+    with pytest.raises(InputError, match=r"'zorblat' with number .* the table of its weights has"):
+        open_tokenizer(folder)
+
+
+def test_weights_whose_config_was_given_another_type_are_refused(tiny_bert: str, tmp_path: Path) -> None:
+    """Tensors of BERT and RoBERTa have the same names and sizes; positions are counted from another number."""
+    from veridical.models._encoder_network import open_encoder
+
+    folder = Path(shutil.copytree(tiny_bert, tmp_path / "renamed"))
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    (folder / "config.json").write_text(
+        json.dumps({**config, "model_type": "roberta", "architectures": ["BertModel"]}), encoding="utf-8"
+    )
+    with pytest.raises(InputError, match="names the architecture BertModel and the model type roberta"):
+        open_encoder(folder, dropout=0.0, attention="eager")
 
 
 def test_a_pooling_layer_that_is_absent_is_not_missed(tiny_bert: str, tmp_path: Path) -> None:
