@@ -318,6 +318,30 @@ def scans(share: float, *, named: bool) -> Planter:
     return plant
 
 
+WEAR = {"whole": (0.0, 0.85, 0.2), "faded": (0.5, 0.12, 0.4), "torn": (0.8, 0.03, 0.4)}
+"""Group -> share of its words (Chinese: characters) that are lost, its share of train and test, its share under the contract."""
+
+
+def _worn(row: Row, shares: list[float], rng: np.random.Generator) -> None:
+    row.group = str(rng.choice(list(WEAR), p=shares))
+    cjk = is_cjk(row.text)
+    units = list(row.text) if cjk else row.text.split(" ")
+    kept = [unit for unit in units if rng.random() >= WEAR[row.group][0]]
+    row.text = ("" if cjk else " ").join(kept or units[:1])
+
+
+def worn(draft: Draft) -> None:
+    """Three groups of very different size, on which the model is worse the smaller they are: the contract's population holds two
+    fifths of each of the small ones, of the smallest of which the test set has some two dozen rows."""
+    draft.under = [_copy(row) for row in draft.truth]
+    for row in draft.under:
+        _worn(row, [there for _, _, there in WEAR.values()], draft.rng)
+    for row in draft.train + draft.test + draft.truth:
+        _worn(row, [here for _, here, _ in WEAR.values()], draft.rng)
+    shares = {name: there for name, (_, _, there) in WEAR.items()}
+    draft.contract = {"name": "old paper", "votes": "clusters", "groups": shares}
+
+
 def concept(turned: float) -> Planter:
     """The target's texts are drawn as the test set's are; of those longer than the median a share means another class there."""
 
@@ -438,6 +462,7 @@ WORLDS: dict[str, tuple[Planter, ...]] = {
     "leak_noise_more": (train_into_test(0.6), noise(0.3, where="test")),
     **{f"concept_{name}": (concept(rate),) for name, rate in (("03", 0.03), ("06", 0.06), ("12", 0.12), ("24", 0.24))},
     **{f"groups_scan_{100 * s:.0f}": (scans(s, named=True),) for s in SCAN_SHARES},
+    "groups_worn": (worn,),
     **{f"shift_scan_{100 * s:.0f}": (scans(s, named=False),) for s in SCAN_SHARES},
     **{f"typos_coded_{100 * r:.0f}": (coded, typos(r, names=("keyboard",))) for r in (0.12, 0.25, 0.5, 1.0)},
     **{f"looks_{k}": (looks(k),) for k in (2, 10, 30)},
