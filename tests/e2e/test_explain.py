@@ -56,6 +56,8 @@ def test_rows_with_the_cue_are_named_for_the_shortcut(veridical: Callable[..., A
     assert shortcut["points"] > 5
     assert shortcut["validation"]["counted"]["low"] > 0  # confirmed by training again
     assert shortcut["kind"] == "influence"
+    held = sum(CUE in row["text"] for row in rows[:500])
+    assert f"Of 500 train rows {held} hold {CUE!r}, and of the 50 named first " in shortcut["why"]
     listed = pq.read_table(tmp_path / "run" / "explain.parquet").to_pylist()
     points = {r["row"]: r["points"] for r in listed if r["component"] == shortcut["component"]}
     # What holds a model back from a cue is a row of its label without it: these stand at the other end of the list.

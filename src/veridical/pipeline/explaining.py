@@ -172,7 +172,7 @@ def _traced(
     progress: Progress,
 ) -> tuple[dict[str, "Attributed"], int | None]:
     """The components that predictions move, by influence of training rows; and the number of trainings asked for, or made."""
-    from veridical.explain.attribution import asked_of, attributed_by_influence, attributed_exactly
+    from veridical.explain.attribution import asked_of, attributed_by_influence, attributed_exactly, of_the_word
     from veridical.explain.counted import nothing
 
     data = evidence.data
@@ -181,9 +181,12 @@ def _traced(
         return {c.name: attributed_exactly(c, nothing(), why=model) for c in components}, retrainings
     asked = asked_of(game, data, [c.name for c in components], seed=record.seed)
     found = model.trace(asked, clusters=evidence.clusters, seed=record.seed, retrainings=retrainings, progress=progress)
+    train = data.rows("train")
     parts, n = zip(components, found.points, found.validations, strict=True), found.retrainings
     made = {
-        c.name: attributed_by_influence(c, points, train=data.rows("train"), validation=checked, why=found.why)
+        c.name: attributed_by_influence(
+            c, points, train=train, validation=checked, why=found.why + of_the_word(c, points, data=data, train=train)
+        )
         for c, points, checked in parts
     }
     return made, n if retrainings is None else retrainings
