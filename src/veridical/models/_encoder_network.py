@@ -186,6 +186,14 @@ def open_tokenizer(folder: Path, *, markers: tuple[str, ...] = ()) -> Any:
     return tokenizer
 
 
+def refuse_no_encoder(folder: Path) -> None:
+    """Raises InputError for weights that no classifier here can be made of, as far as their config.json and tokenizer tell."""
+    if not (folder / "model.json").is_file():
+        with quiet_transformers():
+            _config(folder, dropout=0.0)
+    open_tokenizer(folder)
+
+
 def _refuse_beyond_table(folder: Path, tokenizer: Any) -> None:
     """A token without a row in the encoder's table would stop the first text that holds it, in the midst of training."""
     config = folder / "config.json"

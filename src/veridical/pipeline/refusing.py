@@ -40,9 +40,11 @@ def _check_names(config: RunConfig) -> None:
     if task.structure is not None:
         _check_structured(config)
     elif config.countermeasures or config.training.tuning != "full":
+        from veridical.train._contract import refuse_many_processes
         from veridical.train.training import fitting
 
-        fitting(config.countermeasures, model=config.model, config=config.training)
+        named = fitting(config.countermeasures, model=config.model, config=config.training)
+        refuse_many_processes(named, place_among_processes()[1])
     if config.contract:
         from veridical.ledger.contract import read_contract
 
@@ -101,11 +103,14 @@ def _check_model(config: RunConfig) -> None:
         from veridical.models.weights import require_neural, resolve
 
         require_neural(f"--model {config.model}")
-        resolve(config.model)
+        from veridical.models._encoder_network import refuse_no_encoder
+
+        refuse_no_encoder(resolve(config.model).folder)
 
 
 def _check_structured(config: RunConfig) -> None:
     """Refuse what tasks whose answers are structures do not have."""
+    from veridical.train._contract import refuse_many_processes
     from veridical.train.answer_training import fitting_answers
 
     if config.contract:
@@ -120,4 +125,5 @@ def _check_structured(config: RunConfig) -> None:
             "--predictions FILE."
         )
     if not config.predictions:
-        fitting_answers(config.countermeasures, task=config.task, model=config.model, config=config.training)
+        named = fitting_answers(config.countermeasures, task=config.task, model=config.model, config=config.training)
+        refuse_many_processes(named, place_among_processes()[1])

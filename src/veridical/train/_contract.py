@@ -252,6 +252,13 @@ class Countermeasure:
 Named = tuple[tuple[str, Countermeasure], ...]
 
 
+def refuse_many_processes(countermeasures: Named, n_processes: int) -> None:
+    """Those that see one process's rows alone say so before any work."""
+    found = [name for name, c in countermeasures if set(c.joints()) & set(OF_ONE_PROCESS)]
+    if found and n_processes > 1:
+        raise InputError(f"{found[0]} works in one process so far, and there are {n_processes}. Start one.")
+
+
 def refuse_clashes(countermeasures: Named) -> None:
     """Two that replace the same thing would hide one another; the same one twice is a slip."""
     names = [name for name, _ in countermeasures]

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from veridical.core.errors import InputError, VeridicalError
+from veridical.core.errors import VeridicalError
 from veridical.core.progress import Progress
 from veridical.core.randomness import stream
 from veridical.dataset.rows import IntArray
@@ -25,7 +25,7 @@ from veridical.models.tokens import Tokens
 from veridical.tasks._class_metrics import scored
 from veridical.tasks._confusion_metrics import accuracy
 from veridical.tasks._contract import Metric
-from veridical.train._contract import OF_ONE_PROCESS, Features, Named
+from veridical.train._contract import Features, Named, refuse_many_processes
 from veridical.train.batching import Batch, Marks, epoch_batches, make_batch
 from veridical.train.checkpoint import CheckpointFile, State, trainable
 from veridical.train.config import TrainConfig
@@ -95,7 +95,7 @@ class Job:
 
 def fit(job: Job) -> State:
     """Train to the end, or from the saved state to the end; the best tensors are in the network and in the state returned."""
-    _refuse_many_processes(job)
+    refuse_many_processes(job.countermeasures, job.accelerator.num_processes)
     reader = Reader(job.network, job.tokens, job.texts, job.choices.dtype == "bfloat16")
     job = replace(job, countermeasures=begun(job.countermeasures, reader, train=job.train, seed=job.seed))
     optimizer = make_optimizer(job.network, job.config, factors=_rates(job))
@@ -192,12 +192,6 @@ def _stepper(job: Job, model: nn.Module, start: Mapping[str, Tensor], unit: floa
         kept=state.kept,
         targets=None if job.targets is None else torch.from_numpy(job.targets).to(job.accelerator.device, torch.float32),
     )
-
-
-def _refuse_many_processes(job: Job) -> None:
-    found = [name for name, c in job.countermeasures if set(c.joints()) & set(OF_ONE_PROCESS)]
-    if found and not _alone(job):
-        raise InputError(f"{found[0]} works in one process so far, and there are {job.accelerator.num_processes}. Start one.")
 
 
 def _take_step(
