@@ -190,18 +190,23 @@ def _within_cells(score: FloatArray, weights: FloatArray, margins: Sequence[Marg
     return off, moved
 
 
+PSEUDO_ROWS = 4.0
+"""Rows, as varied as the whole, that each cell is held to have beside its own: 1.96 squared, as Agresti and Coull (1998, The
+American Statistician 52:119) add to a share."""
+
+
 def _no_surer(off: FloatArray, whole: FloatArray, weights: FloatArray, cell: IntArray) -> FloatArray:
-    """The distances (n,), in each cell as far as one row less and one row more must leave them: a mean that few rows carry is no
-    surer for having been fitted to them, nor for all of them saying the same. whole: distances without cells."""
+    """The distances (n,), longer in small cells: a mean that few rows carry is no surer for having been fitted to them, nor for
+    all of them saying the same. whole: distances without cells."""
     positive = np.maximum(weights, 0.0)
     mass, square = np.bincount(cell, positive), np.bincount(cell, positive**2)
     rows = mass**2 / np.maximum(square, MIN_MASS**2)  # as many even ones
     found = np.bincount(cell, positive * off**2) / np.maximum(mass, MIN_MASS)
     any_row = float(positive @ whole**2) / max(float(positive.sum()), MIN_MASS)
-    wanted = np.maximum(found * rows / np.maximum(rows - 1, 0.5), (found * rows + any_row) / np.maximum(rows, 1.0))
+    wanted = np.where(mass > MIN_MASS, found + PSEUDO_ROWS * any_row / np.maximum(rows, 1.0), 0.0)
     signs = np.where(np.arange(len(off)) % 2, 1.0, -1.0)
     lengthened = off * np.sqrt(wanted / np.maximum(found, MIN_MASS))[cell]
-    return np.where(found[cell] > MIN_MASS, lengthened, np.sqrt(np.where(mass > MIN_MASS, wanted, 0.0))[cell] * signs)
+    return np.where(found[cell] > MIN_MASS, lengthened, np.sqrt(wanted)[cell] * signs)
 
 
 @dataclass(frozen=True, slots=True)

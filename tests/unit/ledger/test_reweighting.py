@@ -56,7 +56,7 @@ def test_a_reweighted_mean_scatters_as_its_influences_say(margins_of):
 
 
 def test_a_group_of_few_that_are_all_right_is_not_certain():
-    """Five of five right, at two fifths of the weight: no less doubt than one more row of the kind that the whole has."""
+    """Five of five right, at two fifths of the weight: as much doubt as four more rows as varied as the whole would leave."""
     rng, n = np.random.default_rng(0), 405
     score = np.concatenate([(rng.random(400) < 0.8).astype(float), np.ones(5)])
     group = np.concatenate([np.zeros(400, np.int64), np.ones(5, np.int64)])
@@ -66,7 +66,7 @@ def test_a_group_of_few_that_are_all_right_is_not_certain():
         score, raked(start, margins), start, basis=basis, projection=projection, margins=margins, shifted=False
     )
     few = influence[400:]
-    assert 0.02 < float(np.sqrt(few @ few)) < 0.4 * np.sqrt(0.25 / 5)
+    assert 0.04 < float(np.sqrt(few @ few)) < 0.4 * np.sqrt(0.25 / 5)
 
 
 def test_shares_read_off_the_rows_are_those_of_the_rows():
