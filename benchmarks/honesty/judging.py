@@ -59,6 +59,16 @@ def verdict_of_draws(cells: Sequence[Sequence[Judged]]) -> Verdict:
     return replace(pooled, cells=len(cells), error_se=float(each.std(ddof=1) / np.sqrt(len(cells))) if len(cells) > 1 else 0.0)
 
 
+RESAMPLED = 2000
+
+
+def ratio_interval(errors: np.ndarray, others: np.ndarray) -> tuple[float, float]:
+    """95 % interval of mean error over mean error of the same cells, (cells,) each: a percentile bootstrap over cells."""
+    at = np.random.default_rng(0).integers(len(errors), size=(RESAMPLED, len(errors)))
+    low, high = np.quantile(errors[at].mean(axis=1) / others[at].mean(axis=1), [0.025, 0.975])
+    return float(low), float(high)
+
+
 def as_row(name: str, found: Verdict) -> str:
     """One line of the printed table."""
     return (

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.honesty.judging import Judged, Verdict, as_json, as_row, verdict, verdict_of_draws
+from benchmarks.honesty.judging import Judged, Verdict, as_json, as_row, ratio_interval, verdict, verdict_of_draws
 from benchmarks.machine import machine
 
 Key = tuple[str, str, int, bool]
@@ -136,17 +136,29 @@ def _verdicts(cells: list[dict[str, Any]], what: str, truth: str) -> dict[str, V
 
 def _table(cells: list[dict[str, Any]], what: str, truth: str) -> dict[str, Any]:
     verdicts = _verdicts(cells, what, truth)
-    oracle = verdicts["oracle"]
+    oracle, table = verdicts["oracle"], {}
+    errors = {name: errors_of(cells, name, what, truth) for name in ("no_review", "reviewed", "reviewed_draws", "oracle")}
     for name, found in verdicts.items():
-        print(
-            as_row(name, found),
-            f" error {found.error / oracle.error:4.2f} x, width {found.width / oracle.width:4.2f} x the oracle's",
-        )
-    return {
-        name: as_json(v)
-        | {"error_to_oracle": round(v.error / oracle.error, 3), "width_to_oracle": round(v.width / oracle.width, 3)}
-        for name, v in verdicts.items()
-    }
+        table[name] = as_json(found) | {
+            "error_to_oracle": round(found.error / oracle.error, 3),
+            "width_to_oracle": round(found.width / oracle.width, 3),
+        }
+        band = ""
+        if name in errors and name != "oracle":
+            low, high = ratio_interval(errors[name], errors["oracle"])
+            table[name] |= {"error_to_oracle_low": round(low, 3), "error_to_oracle_high": round(high, 3)}
+            band = f" [{low:.2f}, {high:.2f}]"
+        against = f" error {found.error / oracle.error:4.2f} x{band}, width {found.width / oracle.width:4.2f} x the oracle's"
+        print(as_row(name, found), against)
+    return table
+
+
+def errors_of(cells: list[dict[str, Any]], name: str, what: str, truth: str) -> np.ndarray:
+    """Mean absolute error of each cell, over its draws where it has several, (cells,)."""
+    told = [[cell["reviewed"], *cell.get("reviewed_again", ())] if name == "reviewed_draws" else [cell[name]] for cell in cells]
+    return np.array(
+        [np.mean([abs(one[what]["value"] - cell[truth]) for one in draws]) for draws, cell in zip(told, cells, strict=True)]
+    )
 
 
 def _components(cells: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:

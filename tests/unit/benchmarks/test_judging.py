@@ -1,7 +1,8 @@
 """Known answers of the honesty benchmark's own arithmetic."""
 
+import numpy as np
 import pytest
-from benchmarks.honesty.judging import Judged, interval_score, verdict, verdict_of_draws
+from benchmarks.honesty.judging import Judged, interval_score, ratio_interval, verdict, verdict_of_draws
 from benchmarks.honesty.run import covered_alone
 
 
@@ -30,6 +31,16 @@ def test_draws_of_one_cell_are_one_cell_with_the_mean_of_their_errors():
     assert (found.cells, found.coverage) == (2, 0.25)
     assert found.error == pytest.approx(4.5)  # cells of 3 and 6 points
     assert found.error_se == pytest.approx(1.5)
+
+
+def test_a_ratio_of_errors_comes_with_what_few_cells_leave_open():
+    rng = np.random.default_rng(1)
+    others = rng.exponential(size=400)
+    low, high = ratio_interval(1.1 * others, others)
+    assert (low, high) == (pytest.approx(1.1), pytest.approx(1.1))
+    many, few = (ratio_interval(np.abs(rng.normal(size=n)), np.abs(rng.normal(size=n))) for n in (4000, 40))
+    assert 0.9 < many[0] < 1.0 < many[1] < 1.1
+    assert few[1] - few[0] > 5 * (many[1] - many[0])
 
 
 def told(points, standard_error, truth, status="measured", error=0.0):
