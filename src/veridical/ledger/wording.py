@@ -41,6 +41,9 @@ FEWEST_CLUSTERS = 10
 """Test clusters below which no variance can be read off. Ours; no source."""
 FEW_ROWS = 300
 """Test rows under which a note says what they can see. Ours; no source."""
+FEW_OF_GROUP, HEAVY = 30, 3.0
+"""Test rows of a group under which, and times its own share that it counts for from which, it is named: shares of so few are
+covered in 17 of 20 runs of benchmarks/honesty (groups_worn). Ours; no source."""
 BLIND_POINTS = 100.0
 """Half width of a band where nothing can be seen: the whole scale."""
 
@@ -222,6 +225,11 @@ def groups(contract: Contract, group: IntArray) -> Said:
     outside = int((group < 0).sum())
     rest = f"; {outside} test rows belong to none of them and have no vote" if outside else ""
     why = f"Test rows were weighted so that the groups have the contract's shares ({mix}){rest}."
+    counts = np.bincount(group[group >= 0], minlength=len(contract.groups))
+    few = [(name, share, n) for (name, share), n in zip(contract.groups, counts.tolist(), strict=True) if n < FEW_OF_GROUP]
+    thin = [f"{name} ({n} rows for {100 * share:.0f} %)" for name, share, n in few if share * len(group) > HEAVY * n]
+    if thin:
+        why += f" Few rows speak for much here, and the luck of theirs counts with them: {', '.join(thin[:6])}."
     return Said(why, "raking", int((group >= 0).sum()), slack=0.0)
 
 

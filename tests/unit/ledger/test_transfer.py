@@ -17,6 +17,7 @@ from veridical.ledger.borrowing import Borrowed
 from veridical.ledger.contract import Contract, Perturbation, Shortcut, read_contract
 from veridical.ledger.tables import read_tables, save_tables
 from veridical.ledger.transfer import if_edits_break, no_transfer
+from veridical.ledger.wording import groups
 from veridical.models.linear import train_linear
 from veridical.probe.perturbations import perturb
 from veridical.tasks._confusion_metrics import accuracy
@@ -72,6 +73,14 @@ def test_the_mix_as_it_is_costs_nothing():
 def test_the_honest_score_is_the_same_with_and_without_a_contract():
     world = grouped(1)
     assert account(world, contract=mix(0.9)).honest == account(world).honest
+
+
+def test_a_small_group_that_counts_for_much_is_named():
+    contract = Contract("x", "clusters", (), "0" * 64, groups=(("a", 0.2), ("b", 0.4), ("c", 0.4)))
+    few, many = (np.repeat([0, 1, 2, -1], [1020, 144, n, 5]) for n in (24, 36))
+    assert "the luck of theirs counts with them: c (24 rows for 40 %)." in groups(contract, few).why
+    assert "Few rows" not in groups(contract, many).why
+    assert "Few rows" not in groups(replace(contract, groups=(("a", 0.98), ("b", 0.0), ("c", 0.02))), few).why
 
 
 def test_tables_with_groups_survive_a_file(tmp_path):
