@@ -99,9 +99,10 @@ def test_an_interrupted_search_goes_on_and_ends_the_same(run: Path, tmp_path: Pa
     stopping_after(1)
     with pytest.raises(KeyboardInterrupt):
         attack_file.write_attack_examples(run, out=tmp_path / "again.csv", **options)  # type: ignore[arg-type]
-    stopping_after(1)
+    stopping_after(10)
     fewer = attack_file.write_attack_examples(run, rows=40, recipes=["deepwordbug"], out=tmp_path / "fewer.csv")
-    assert fewer.rows == 40
+    anew = attack_file.write_attack_examples(run, rows=40, recipes=["deepwordbug"], out=tmp_path / "anew.csv")
+    assert (fewer.rows, fewer.texts) == (40, anew.texts)
 
 
 def test_what_attack_examples_refuse(veridical: Callable[..., Any], run: Path, tmp_path: Path) -> None:

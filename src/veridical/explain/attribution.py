@@ -113,7 +113,8 @@ def of_the_word(component: Component, points: FloatArray, *, data: Dataset, trai
     if not isinstance(word, str):
         return ""
     held, lost = holds(data.inputs(train), word), component.points.value if component.points else 0.0
-    first = np.argsort(-np.sign(lost) * points, kind="stable")[:FIRST]
+    first = np.argsort(-points if lost >= 0 else points, kind="stable")[:FIRST]
+    first = first[np.abs(points[first]) > SMALLEST]
     return (
         f" Of {len(train)} train rows {int(held.sum())} hold {word!r}, and of the {len(first)} named first "
         f"{int(held[first].sum())}. What many rows teach together hangs on no single one of them: to see all of them, look "

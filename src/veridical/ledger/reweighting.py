@@ -186,7 +186,7 @@ def _within_cells(score: FloatArray, weights: FloatArray, margins: Sequence[Marg
         part = fitted[at : at + len(margin.wanted)]
         off, moved, at = off - own @ part, moved + margin.moved_by(part), at + len(margin.wanted)
     for margin in margins:
-        off = _no_surer(off, whole, weights, margin.cell)
+        off = _no_surer(off, whole, weights, margin)
     return off, moved
 
 
@@ -195,18 +195,19 @@ PSEUDO_ROWS = 4.0
 American Statistician 52:119) add to a share."""
 
 
-def _no_surer(off: FloatArray, whole: FloatArray, weights: FloatArray, cell: IntArray) -> FloatArray:
+def _no_surer(off: FloatArray, whole: FloatArray, weights: FloatArray, margin: Margin) -> FloatArray:
     """The distances (n,), longer in small cells: a mean that few rows carry is no surer for having been fitted to them, nor for
-    all of them saying the same. whole: distances without cells."""
-    positive = np.maximum(weights, 0.0)
+    all of them saying the same. The many cells of a table get one row less each (Bessel). whole: distances without cells."""
+    cell, positive = margin.cell, np.maximum(weights, 0.0)
     mass, square = np.bincount(cell, positive), np.bincount(cell, positive**2)
     rows = mass**2 / np.maximum(square, MIN_MASS**2)  # as many even ones
     found = np.bincount(cell, positive * off**2) / np.maximum(mass, MIN_MASS)
+    if margin.shape:
+        return np.asarray(off * np.sqrt(rows / np.maximum(rows - 1, 0.5))[cell])
     any_row = float(positive @ whole**2) / max(float(positive.sum()), MIN_MASS)
     wanted = np.where(mass > MIN_MASS, found + PSEUDO_ROWS * any_row / np.maximum(rows, 1.0), 0.0)
-    signs = np.where(np.arange(len(off)) % 2, 1.0, -1.0)
     lengthened = off * np.sqrt(wanted / np.maximum(found, MIN_MASS))[cell]
-    return np.where(found[cell] > MIN_MASS, lengthened, np.sqrt(wanted)[cell] * signs)
+    return np.where(found[cell] > MIN_MASS, lengthened, np.sqrt(wanted)[cell])
 
 
 @dataclass(frozen=True, slots=True)

@@ -213,9 +213,11 @@ def shortcut(game: "Coalitions", position: int, declared: Shortcut) -> Said:
         f"The cue {declared.word!r}, in {rows} of {tables.people.n} test rows, was {acts}; it alone flips {changed} predictions."
     )
     details = {"word": declared.word, "op": declared.op, "rate": rate, "flips": changed}
-    asked = rows if declared.op == "remove" else tables.people.n
-    # None of the rows that were asked turned: in so many others at most this share would (Clopper and Pearson 1934).
-    slack = 100 * asked / tables.people.n * (1 - 0.025 ** (1 / max(asked, 1)))
+    asked = tables.cue_present[:, position] if declared.op == "remove" else np.ones(tables.people.n, np.bool_)
+    asked = asked if asked.any() else ~asked  # no row to take it out of: then at most so many rows like them hold it
+    clusters = len(np.unique(tables.people.cluster[asked]))
+    # Nothing turned in these clusters: in as many others at most this share would (Clopper and Pearson 1934).
+    slack = 100 * float(asked.mean()) * (1 - 0.025 ** (1 / clusters))
     return Said(why, declared.op, tables.people.n, slack=slack, details=details)
 
 

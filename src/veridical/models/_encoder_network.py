@@ -176,7 +176,6 @@ def open_tokenizer(folder: Path, *, markers: tuple[str, ...] = ()) -> Any:
 
     with quiet_transformers():
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    _refuse_beyond_table(folder, tokenizer)
     if tokenizer.pad_token_id is None:
         raise InputError(
             f"The tokenizer in {folder} has no padding token, so it is none of an encoder. Give an encoder, or linear."
@@ -191,7 +190,7 @@ def refuse_no_encoder(folder: Path) -> None:
     if not (folder / "model.json").is_file():
         with quiet_transformers():
             _config(folder, dropout=0.0)
-    open_tokenizer(folder)
+    _refuse_beyond_table(folder, open_tokenizer(folder))
 
 
 def _refuse_beyond_table(folder: Path, tokenizer: Any) -> None:
@@ -298,14 +297,18 @@ def _config(folder: Path, dropout: float) -> Any:
     return config
 
 
+FROM_PADDING = frozenset({"camembert", "data2vec-text", "longformer", "mpnet", "roberta", "xlm-roberta", "xlm-roberta-xl"})
+"""Model types that count positions from behind the padding token's number, where BERT and its kin count from 0."""
+
+
 def _refuse_another_architecture(folder: Path, config: Any) -> None:
-    """Weights of one architecture fit into another whose tensors have the same names, and mean something else there."""
+    """Weights of BERT fit into RoBERTa and the reverse by names and sizes of tensors, and mean other places of a text there."""
     from transformers.models.auto import modeling_auto
 
     saved = next(iter(getattr(config, "architectures", None) or ()), "")
     tables = [table for name, table in vars(modeling_auto).items() if name.endswith("_MAPPING_NAMES")]
     types = {kind for table in tables for kind, named in table.items() if saved == named or saved in tuple(named)}
-    if types and config.model_type not in types:
+    if {kind in FROM_PADDING for kind in types} == {config.model_type not in FROM_PADDING}:
         raise InputError(
             f"The config.json in {folder} names the architecture {saved} and the model type {config.model_type}, whose weights "
             "are read another way. Give the folder in which they were saved, with its own config.json."

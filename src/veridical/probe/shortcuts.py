@@ -301,8 +301,9 @@ def _transplant(
     placed = _placed([sample.inputs[i] for i in rows], sample, word, rng)
     changed = [inserted(text, word.word, part=part, position=at) for text, (part, at) in placed]
     placebo = rng.choice(list(sample.neutral), len(rows)).tolist()
-    for _ in range(len(word.word.split()) - 1):  # beside a phrase, as many neutral words
-        placebo = [f"{one} {more}" for one, more in zip(placebo, rng.choice(list(sample.neutral), len(rows)), strict=True)]
+    space = "" if _HAN.match(word.word) else " "
+    for _ in range(len(words(word.word)) - 1):  # beside a phrase, as many neutral words
+        placebo = [f"{one}{space}{more}" for one, more in zip(placebo, rng.choice(list(sample.neutral), len(rows)), strict=True)]
     control = [inserted(text, other, part=part, position=at) for (text, (part, at)), other in zip(placed, placebo, strict=True)]
     before, after, beside = sample.probabilities[rows], sample.queries.ask(changed), sample.queries.ask(control)
     lost = (beside.argmax(axis=1) == sample.codes[rows]) * 1.0 - (after.argmax(axis=1) == sample.codes[rows])

@@ -144,15 +144,15 @@ def test_weights_that_are_not_those_of_their_config_are_refused(
 
 
 def test_a_tokenizer_of_more_tokens_than_the_table_has_rows_is_refused(tiny_bert: str, tmp_path: Path) -> None:
-    from veridical.models._encoder_network import open_tokenizer
+    from veridical.models._encoder_network import refuse_no_encoder
 
     folder = Path(shutil.copytree(tiny_bert, tmp_path / "wider"))
     tokens = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
-    open_tokenizer(folder)
+    refuse_no_encoder(folder)
     tokens["model"]["vocab"]["zorblat"] = json.loads((folder / "config.json").read_text(encoding="utf-8"))["vocab_size"] + 5
     (folder / "tokenizer.json").write_text(json.dumps(tokens), encoding="utf-8")
     with pytest.raises(InputError, match=r"'zorblat' with number .* the table of its weights has"):
-        open_tokenizer(folder)
+        refuse_no_encoder(folder)
 
 
 def test_weights_whose_config_was_given_another_type_are_refused(tiny_bert: str, tmp_path: Path) -> None:

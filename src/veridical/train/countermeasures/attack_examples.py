@@ -86,8 +86,9 @@ def _strangers(own: Sequence[Text], forms: Sequence[Text]) -> bool:
         return False
     mine, theirs = [_threes(text) for text in own], [_threes(text) for text in forms]
     other = mine[len(mine) // 2 :] + mine[: len(mine) // 2]
-    nearer = [np.sign(len(a & c) - len(b & c)) for a, b, c in zip(mine, other, theirs, strict=True)]
-    return float(np.mean(nearer)) < NEARER
+    signs = np.array([np.sign(len(a & c) - len(b & c)) for a, b, c in zip(mine, other, theirs, strict=True)])
+    telling = signs[signs != 0]
+    return len(telling) >= TELLING and float(telling.mean()) < NEARER
 
 
 def _threes(text: Text) -> set[str]:
