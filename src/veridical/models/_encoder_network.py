@@ -186,21 +186,19 @@ def open_tokenizer(folder: Path, *, markers: tuple[str, ...] = ()) -> Any:
 
 
 def refuse_no_encoder(folder: Path) -> None:
-    """Raises InputError for weights that no classifier here can be made of, as far as their config.json and tokenizer tell."""
-    if not (folder / "model.json").is_file():
-        with quiet_transformers():
-            _config(folder, dropout=0.0)
-    _refuse_beyond_table(folder, open_tokenizer(folder))
-
-
-def _refuse_beyond_table(folder: Path, tokenizer: Any) -> None:
-    """A token without a row in the encoder's table would stop the first text that holds it, in the midst of training."""
-    config = folder / "config.json"
-    size = json.loads(config.read_text(encoding="utf-8")).get("vocab_size") if config.is_file() else None
-    if (folder / "model.json").is_file() or not isinstance(size, int):
+    """Raises InputError for weights that no classifier here can be made of, as far as their config.json and tokenizer tell; what
+    veridical wrote is looked at where it is opened."""
+    if (folder / "model.json").is_file():
         return
+    with quiet_transformers():
+        config = _config(folder, dropout=0.0)
+    _refuse_beyond_table(folder, open_tokenizer(folder), size=getattr(config, "vocab_size", None))
+
+
+def _refuse_beyond_table(folder: Path, tokenizer: Any, *, size: int | None) -> None:
+    """A token without a row in the encoder's table would stop the first text that holds it, in the midst of training."""
     token, last = max(tokenizer.get_vocab().items(), key=lambda item: item[1], default=("", -1))
-    if last >= size:
+    if size is not None and last >= size:
         raise InputError(
             f"The tokenizer in {folder} has the token {token!r} with number {last}, and the table of its weights has {size} "
             "rows. Give the tokenizer that the weights were saved with."

@@ -75,6 +75,36 @@ def test_the_honest_score_is_the_same_with_and_without_a_contract():
     assert account(world, contract=mix(0.9)).honest == account(world).honest
 
 
+class Blind:
+    """Right as the model it wraps, and never sees the word zorblat."""
+
+    kind, labels = "toy", LABELS
+
+    def __init__(self, model):
+        self.model = model
+
+    def predict(self, inputs):
+        return self.model.predict([text.replace("zorblat ", "") for text in inputs])
+
+
+@pytest.mark.parametrize(("op", "rows"), [("remove", 150), ("transplant", 300)])
+def test_a_declared_word_that_turns_nothing_has_a_bound(op, rows):
+    """Of n rows that were asked none turned: at most 1 - 0.025 ** (1 / n) of such rows would, and so much is left open."""
+    world = made(seed=4, cue=0.5)
+    model = Blind(world.model)
+    test = world.data.rows("test")
+    trained = replace(world.trained, model=model, probabilities=model.predict(world.data.inputs()))
+    contract = Contract("blind", "clusters", (Shortcut("zorblat", op, 0.5 if op == "transplant" else None),), "0" * 64)
+    ledger = account(replace(world, model=model, trained=trained), contract=contract)
+    (found,) = [c for c in ledger.components if c.name == "shortcut"]
+    held = sum("zorblat" in world.data.texts[row] for row in test)
+    asked = held if op == "remove" else len(test)
+    bound = 100 * asked / len(test) * (1 - 0.025 ** (1 / asked))
+    assert abs(asked - rows) < 30
+    assert (found.status, found.points.value) == ("not_detected", 0.0)
+    assert (found.mde, found.points.high, -found.points.low) == (pytest.approx(bound, rel=0.05),) * 3
+
+
 def test_a_small_group_that_counts_for_much_is_named():
     contract = Contract("x", "clusters", (), "0" * 64, groups=(("a", 0.2), ("b", 0.4), ("c", 0.4)))
     few, many = (np.repeat([0, 1, 2, -1], [1020, 144, n, 5]) for n in (24, 36))

@@ -260,6 +260,17 @@ def test_rows_of_the_high_part_lose_their_label_and_get_the_answer_made_surer():
     torch.testing.assert_close(without, torch.tensor([0.0, -1.0]) * late.losses, atol=1e-6, rtol=0)
 
 
+def test_forms_belong_to_the_rows_that_they_are_nearest_to():
+    rng = np.random.default_rng(3)
+    rows = [" ".join("".join(map(chr, rng.integers(97, 107, size=5))) for _ in range(8)) for _ in range(200)]
+    forms = [str(attack_examples.slips(row, rng, share=0.5)) for row in rows]
+    assert not attack_examples._strangers(rows, forms)
+    assert attack_examples._strangers(rows, forms[9:] + forms[:9])
+    # Texts of two characters with one changed share no three letters with anything, and are nobody's for it.
+    short = [chr(0x4E00 + 2 * k) + chr(0x5E00 + 2 * k) for k in range(40)]
+    assert not attack_examples._strangers(short, [text[0] + "错" for text in short])
+
+
 def test_slips_keep_the_first_letter_and_short_words():
     rng = np.random.default_rng(0)
     for _ in range(50):
