@@ -8,6 +8,7 @@ from scipy.stats import norm
 
 from veridical.audit._evidence import Evidence
 from veridical.core.multiplicity import benjamini_hochberg
+from veridical.dataset.cue import holds
 from veridical.dataset.words import words
 
 
@@ -50,10 +51,7 @@ def label_word_candidates(
     tested = []
     for word in sorted(w for w, n in totals.items() if n >= least):
         for code in np.flatnonzero((prior > 0) & (prior < 1)).tolist():
-            n, p0 = totals[word], float(prior[code])
-            share = held[word, code] / n
-            z = (share - p0) / float(np.sqrt(p0 * (1 - p0) / n))
-            tested.append(LabelWord(word, data.labels[code], n, share, p0, z))
+            tested.append(_counted(word, data.labels[code], totals[word], held[word, code], float(prior[code])))
     if not tested:
         return ()
     adjusted = benjamini_hochberg(np.asarray(norm.sf([t.z for t in tested]), dtype=np.float64))
@@ -61,3 +59,24 @@ def label_word_candidates(
         t for t, p in zip(tested, adjusted, strict=True) if p <= false_discovery and t.share - t.prior >= gain * (1 - t.prior)
     ]
     return tuple(sorted(passed, key=lambda t: (-t.z, t.word)))
+
+
+def label_phrase(evidence: Evidence, phrase: str, label: str) -> LabelWord | None:
+    """A phrase, counted as words are; None where no labelled train row holds it, or all of them carry one label."""
+    data = evidence.data
+    rows = data.rows("train")
+    rows = rows[data.codes[rows] >= 0]
+    votes = np.stack([evidence.clusters[rows], data.codes[rows]], axis=1)
+    of_all = np.unique(votes, axis=0)[:, 1]
+    of_held = np.unique(votes[holds(data.inputs(rows), phrase)], axis=0)[:, 1]
+    code = data.labels.index(label)
+    prior = float(np.mean(of_all == code)) if len(of_all) else 0.0
+    if not len(of_held) or not 0 < prior < 1:
+        return None
+    return _counted(phrase, label, len(of_held), int((of_held == code).sum()), prior)
+
+
+def _counted(word: str, label: str, n: int, n_of_label: int, prior: float) -> LabelWord:
+    """z of the label's share among the `n` clusters that hold the word, against its prior in (0, 1)."""
+    share = n_of_label / n
+    return LabelWord(word, label, n, share, prior, (share - prior) / float(np.sqrt(prior * (1 - prior) / n)))

@@ -11,12 +11,15 @@ import regex
 from veridical.dataset.entity_marks import keeping_marks
 from veridical.dataset.rows import Text
 
+_OF_A_WORD = r"(?:[^\P{L}\p{Han}]|\p{N})"
+"""Letters other than Chinese characters, and digits: "app" is a word of its own in "下载app了"."""
+
 
 @lru_cache(maxsize=256)
 def _pattern(word: str) -> "regex.Pattern[str]":
     escaped = regex.escape(word, special_only=True)
-    left = r"(?<![\p{L}\p{N}])" if word[0].isalnum() and not _cjk(word[0]) else ""
-    right = r"(?![\p{L}\p{N}])" if word[-1].isalnum() and not _cjk(word[-1]) else ""
+    left = rf"(?<!{_OF_A_WORD})" if word[0].isalnum() and not _cjk(word[0]) else ""
+    right = rf"(?!{_OF_A_WORD})" if word[-1].isalnum() and not _cjk(word[-1]) else ""
     return regex.compile(left + escaped + right, regex.IGNORECASE)
 
 

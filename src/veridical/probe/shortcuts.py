@@ -16,13 +16,12 @@ al. 2021, arXiv:2104.08646 (words that go with a label); the placebo word is our
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-import regex
 
-from veridical.audit._word_labels import LabelWord, label_word_candidates
+from veridical.audit._word_labels import LabelWord, label_phrase, label_word_candidates
 from veridical.core.finding import Skipped
 from veridical.core.probe_record import Curve, Example, Measure
 from veridical.core.randomness import stream
@@ -104,7 +103,6 @@ class _Sample:
         return self.right_of(self.queries.ask(inputs))
 
 
-_HAN = regex.compile(r"\p{Han}")
 RIGHTFUL = "A word that rightly says the label turns answers too. Which of them must not decide is yours to say, in a contract."
 
 
@@ -205,7 +203,10 @@ def _screened(subject: Subject, sample: _Sample, params: Params, rng: np.random.
         return []
     found = label_word_candidates(subject.evidence, least=params.least, gain=params.gain)
     candidates = {word.word: word for word in reversed(found)}  # a word of two labels stays with the stronger
-    candidates |= {phrase.word: phrase for phrase in _phrases(candidates, sample.holders, params)}
+    for written, label in _phrases(candidates, sample.holders, params):
+        phrase = label_phrase(subject.evidence, written, label)
+        if phrase is not None:
+            candidates[written] = phrase
     strongest = sorted(candidates.values(), key=lambda word: (-word.z, word.word))[: params.screened]
     n_rows, effects = subject.limit(15, 30, 60), []
     for word in strongest:
@@ -219,9 +220,9 @@ def _screened(subject: Subject, sample: _Sample, params: Params, rng: np.random.
     return [strongest[i] for i in order]
 
 
-def _phrases(candidates: Mapping[str, LabelWord], holders: Sequence[Text], params: Params) -> list[LabelWord]:
-    """Candidates of one label that hardly ever stand without one another, side by side: a signature, a template. Each word of it
-    alone turns less than all of them."""
+def _phrases(candidates: Mapping[str, LabelWord], holders: Sequence[Text], params: Params) -> list[tuple[str, str]]:
+    """(phrase, label): candidates of one label that hardly ever stand without one another, side by side: a signature, a template.
+    Each word of it alone turns less than all of them."""
     alone: Counter[str] = Counter()
     beside: Counter[tuple[str, str]] = Counter()
     for text in holders:
@@ -240,11 +241,18 @@ def _phrases(candidates: Mapping[str, LabelWord], holders: Sequence[Text], param
         chain = [start]
         while chain[-1] in after and after[chain[-1]] not in chain:
             chain.append(after[chain[-1]])
-        weakest = min((candidates[word] for word in chain), key=lambda word: word.z)
-        written = ("" if _HAN.match(start) else " ").join(chain)
-        if holds(holders, written).sum() >= params.together * min(alone[word] for word in chain):
-            found.append(replace(weakest, word=written, z=max(candidates[word].z for word in chain)))
+        written = _joined(chain, holders)
+        if len(chain) > 1 and holds(holders, written).sum() >= params.together * min(alone[word] for word in chain):
+            found.append((written, candidates[start].label))
     return found
+
+
+def _joined(chain: Sequence[str], holders: Sequence[Text]) -> str:
+    """Words that stand side by side, written as more of the rows write them: with a blank between two, or without."""
+    written = chain[0]
+    for word in chain[1:]:
+        written = max((written + " " + word, written + word), key=lambda way: int(holds(holders, way).sum()))
+    return written
 
 
 def _placed(
@@ -301,7 +309,7 @@ def _transplant(
     placed = _placed([sample.inputs[i] for i in rows], sample, word, rng)
     changed = [inserted(text, word.word, part=part, position=at) for text, (part, at) in placed]
     placebo = rng.choice(list(sample.neutral), len(rows)).tolist()
-    space = "" if _HAN.match(word.word) else " "
+    space = " " if " " in word.word else ""
     for _ in range(len(words(word.word)) - 1):  # beside a phrase, as many neutral words
         placebo = [f"{one}{space}{more}" for one, more in zip(placebo, rng.choice(list(sample.neutral), len(rows)), strict=True)]
     control = [inserted(text, other, part=part, position=at) for (text, (part, at)), other in zip(placed, placebo, strict=True)]

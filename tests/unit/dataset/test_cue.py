@@ -16,7 +16,8 @@ from veridical.dataset.cue import holds, inserted, places, without
         ("a.b", "a+b", False),
         ("这部电影很好看", "好看", True),
         ("这部电影很差", "好看", False),
-        ("我爱great电影", "great", False),
+        ("我爱great电影", "great", True),
+        ("我爱greater电影", "great", False),
         ("", "great", False),
     ],
 )

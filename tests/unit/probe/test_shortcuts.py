@@ -159,12 +159,18 @@ def _signed(signature: tuple[str, str], *, together: bool, language: str = "en")
 
 
 @pytest.mark.parametrize(
-    ("signature", "language", "phrase"), [(("zonal", "desk"), "en", "zonal desk"), (("编辑", "部门"), "zh", "编辑部门")]
+    ("signature", "language", "phrase"),
+    [
+        (("zonal", "desk"), "en", "zonal desk"),
+        (("编辑", "部门"), "zh", "编辑部门"),
+        (("App", "商店"), "zh", "app商店"),
+        (("vip ", "客户"), "zh", "vip 客户"),
+    ],
 )
 def test_a_phrase_that_turns_answers_as_a_whole_is_seen(signature, language, phrase):
     """The model reads the words side by side alone; neither of them turns anything without the other."""
     data = _signed(signature, together=True, language=language)
-    cheat = ToyModel(data.labels, lambda text: (1.0, 9.0 if phrase in text else 0.0))
+    cheat = ToyModel(data.labels, lambda text: (1.0, 9.0 if phrase in text.casefold() else 0.0))
     found = run_probe("shortcuts", probe, subject=subject_of(data, cheat))
     named = {m.name: m for m in found.measures if m.name.startswith("transplant_")}
     assert named[f"transplant_{phrase}"].status == "found"
