@@ -4,6 +4,7 @@ step: seconds of a step of the training that counts, against plain steps on the 
 first trainings and what is learned beforehand included, against the whole of a plain one. Each arm of the catalogue's cases
 (benchmarks/countermeasures/cases.py), one epoch, in turn with plain; best of --repeats. cached_features: the arms that a head on
 cached features takes; fit: whole training with the features of the rows already there, whole: with features to be made.
+Probabilities are asked of the test rows, as trainings of a run that are tried beside the one that is scored do.
 Run it on an idle machine.
 """
 
@@ -93,6 +94,7 @@ def _timed(world: World, arm: str, **settings: Any) -> tuple[float, float]:
         seed=0,
         folder=settings.get("folder"),
         progress=marks,
+        answering=world.data.rows("test"),
     )
     whole = time.perf_counter() - started
     if len(marks.at) < 2:

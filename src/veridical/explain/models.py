@@ -24,7 +24,7 @@ from veridical.models.trained_answers import TrainedAnswers
 from veridical.train._contract import Named, combined_row_weights
 from veridical.train._knobs import called
 from veridical.train.config import TrainConfig
-from veridical.train.training import as_rewritten, linear_weights, train, validation_part
+from veridical.train.training import NO_ROWS, as_rewritten, linear_weights, train, validation_part
 
 FEWEST_CLUSTERS = 20
 """Clusters of train from which leaving out a twentieth of them leaves out at least one. Ours; no source."""
@@ -232,6 +232,7 @@ class TracedEncoder:
             folder=self.kept.folder if cached else state,
             clusters=clusters,
             weights=weights,
+            answering=NO_ROWS,
         )
         assert done.model is not None
         return done.model.predict(asked.inputs)

@@ -13,7 +13,7 @@ from veridical.core import plugins
 from veridical.core.atomic_write import write_json
 from veridical.core.errors import InputError
 from veridical.core.progress import Progress, silent
-from veridical.dataset.rows import Text
+from veridical.dataset.rows import IntArray, Text
 from veridical.models.lexical_normalisation import LexicalNormaliser, load_normalisers, read_through, save_normalisers
 from veridical.models.linear import softmax
 from veridical.models.model import FloatArray
@@ -57,10 +57,12 @@ class EncoderModel:
         """Class probabilities, (N, C)."""
         return self.predict_tokens(self.tokens(inputs))
 
-    def predict_tokens(self, tokens: Tokens, *, progress: Progress = silent) -> FloatArray:
+    def predict_tokens(self, tokens: Tokens, *, rows: IntArray | None = None, progress: Progress = silent) -> FloatArray:
+        """Probabilities (n, C) of these rows, of all where none are named."""
         from veridical.models._encoder_network import predict_logits
 
-        logits = predict_logits(self.network, tokens, np.arange(len(tokens)), dtype=self.dtype, progress=progress)
+        asked = np.arange(len(tokens)) if rows is None else rows
+        logits = predict_logits(self.network, tokens, asked, dtype=self.dtype, progress=progress)
         return softmax(logits.astype(np.float64))
 
     def reading(self) -> AbstractContextManager[None]:

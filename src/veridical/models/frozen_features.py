@@ -63,15 +63,16 @@ def frozen_features(
 ) -> Float32:
     """Mean of the last hidden states, (N, D), one row for each input; equal inputs are encoded once.
 
-    With a folder every text's are kept there, in a file named after the weights and the settings, and with `met` in memory; those
-    of a text that was met before, among whichever others, are read back. Which others it was encoded beside moves their last
-    digits. opened: the encoder, where it is open already.
+    With a folder every text's are kept there, in a file named after the weights and the settings, and with `met` in memory, which
+    is filled from the file once; those of a text that was met before, among whichever others, are read back. Which others it was
+    encoded beside moves their last digits. opened: the encoder, where it is open already.
     """
     opened = opened or Opened(weights, attention)
     name = f"features-{FORMAT}-{weights.sha256[:16]}-{max_length}-{dtype}-{attention}.safetensors"
     kept = folder / name if folder else None
-    if met is None:
-        met = _read(kept)
+    met = Met() if met is None else met
+    if kept is not None and not met.row:
+        _read(kept, into=met)
     keys = [_digest(text) for text in inputs]
     new: dict[bytes, Text] = {key: text for key, text in zip(keys, inputs, strict=True) if key not in met.row}
     if new or not met.row:
@@ -87,13 +88,13 @@ FORMAT = 2
 """Of the files: 1 held the features of whole lists of texts."""
 
 
-def _read(kept: Path | None) -> Met:
+def _read(kept: Path, *, into: Met) -> None:
     from safetensors.numpy import load_file
 
-    if kept is None or not kept.is_file():
-        return Met()
-    found = load_file(str(kept))
-    return Met({row.tobytes(): place for place, row in enumerate(found["texts"])}, np.asarray(found["features"]))
+    if kept.is_file():
+        found = load_file(str(kept))
+        into.row |= {row.tobytes(): place for place, row in enumerate(found["texts"])}
+        into.features = np.asarray(found["features"])
 
 
 def _write(kept: Path, met: Met) -> None:

@@ -5,6 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from veridical.core.progress import Progress
 from veridical.models.trained_answers import TrainedAnswers
 from veridical.pipeline.config import RunConfig
@@ -85,8 +87,6 @@ def linear_arms(evidence: "Evidence", *, config: RunConfig) -> "Fit":
 
 def _arm(data: "Dataset", rows: "IntArray", codes: "IntArray") -> "Dataset":
     """The data with these rows for training and no others, under these labels."""
-    import numpy as np
-
     splits, labels = np.full(len(data), "test", dtype=object), np.full(len(data), None, dtype=object)
     splits[rows], labels[rows] = "train", np.asarray(data.labels, dtype=object)[codes]
     return data.with_column("split", splits.tolist()).with_column("label", labels.tolist())
@@ -147,9 +147,16 @@ def _full_arms(folder: Path, evidence: "Evidence", *, config: RunConfig) -> "Fit
                 folder=folder / "checkpoint" if cached else state,
                 clusters=evidence.clusters,
                 weights=named,
+                answering=np.setdiff1d(np.arange(len(data)), rows),
             ).probabilities
 
         said = kept.of(["repair", rows, codes, weights, seed], answers)
-        return lambda chosen: said[chosen]
+
+        def predict(chosen: "IntArray") -> "FloatArray":
+            found = said[chosen]
+            assert not np.isnan(found).any(), "An arm was asked about a row that it learned from."
+            return found
+
+        return predict
 
     return fit

@@ -49,6 +49,7 @@ def cross_predicted(trained: "Trained", evidence: Evidence, *, config: RunConfig
             config=config.training,
             seed=config.seed,
             clusters=evidence.clusters,
+            answering=np.flatnonzero(inside).astype(np.int64),
         )
         probabilities[inside] = done.probabilities[inside]
     said = f"There was no test set: each row was predicted by one of {N_FOLDS} models that had not seen its near-duplicates."

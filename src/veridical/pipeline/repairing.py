@@ -236,7 +236,7 @@ def _train_again(
 ) -> None:
     """model_repaired/: the model of the run, trained on the repaired rows, with the countermeasure that won."""
     from veridical.pipeline.routing import trained_with
-    from veridical.train.training import train
+    from veridical.train.training import NO_ROWS, train
 
     data = evidence.data
     clusters = _kept(evidence.clusters, data.ids, set_of=better.ids)
@@ -256,6 +256,7 @@ def _train_again(
         folder=folder / "checkpoint" / "repaired",
         clusters=clusters,
         weights=_weights(edits, set(better.take(better.rows("train")).ids)),
+        answering=NO_ROWS,
         progress=progress,
     ).model
     assert model is not None

@@ -165,7 +165,7 @@ def _teacher(
     """Trainings on the rows that are not locked."""
     if structure_of(config.task) is not None:
         return _teacher_of_answers(opened, clusters=clusters, kept=kept, config=config)
-    from veridical.train.training import train
+    from veridical.train.training import NO_ROWS, train
 
     rows = [opened.ids, opened.splits.tolist(), opened.inputs(), opened.codes, weights]
 
@@ -180,6 +180,7 @@ def _teacher(
                 folder=state,
                 clusters=clusters,
                 weights=weights,
+                answering=NO_ROWS,
             ).model
             assert model is not None
             return model.predict(inputs)

@@ -101,7 +101,7 @@ class _Ground:
 
             trained = train(
                 self.data, model=config.model, countermeasures=config.countermeasures, config=training, seed=config.seed,
-                folder=place, clusters=self.clusters, watcher=watcher, progress=progress,
+                folder=place, clusters=self.clusters, watcher=watcher, answering=self.valid, progress=progress,
             )  # fmt: skip
             return [int(code) for code in trained.probabilities[self.valid].argmax(axis=1)]
         from veridical.train.answer_training import train_answers

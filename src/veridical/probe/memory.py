@@ -252,7 +252,7 @@ def _canaries(subject: Subject, params: Params, rng: np.random.Generator) -> tup
         return (), ("No rows were planted: the model cannot be trained again.",)
     if subject.budget != "thorough":
         return (), ("Planted rows need one more training; they are asked with --budget thorough.",)
-    from veridical.train.training import train
+    from veridical.train.training import NO_ROWS, train
 
     data, recipe = subject.data, subject.recipe
     inputs, codes = _made_up(subject, params, rng)
@@ -260,7 +260,7 @@ def _canaries(subject: Subject, params: Params, rng: np.random.Generator) -> tup
     planted = _with_rows(data, inputs[:half] * params.copies, [int(c) for c in codes[:half]] * params.copies)
     again = train(
         planted, model=recipe.model, countermeasures=recipe.countermeasures, config=recipe.config, seed=subject.seed,
-        progress=subject.progress,
+        answering=NO_ROWS, progress=subject.progress,
     )  # fmt: skip
     assert again.model is not None
     scores = confidence(again.model.predict(inputs), codes)

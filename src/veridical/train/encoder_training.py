@@ -61,6 +61,16 @@ class Request:
     watcher: Watcher | None = None
     normalisers: tuple[LexicalNormaliser, ...] = ()
     """What the model reads texts through; the texts of `data` have been."""
+    answering: IntArray | None = None
+    """Rows that probabilities are wanted of; None: of all."""
+
+    def spread(self, probabilities: FloatArray) -> FloatArray:
+        """Probabilities (n, C) of the rows wanted, in their places among all rows (N, C); NaN elsewhere."""
+        if self.answering is None:
+            return probabilities
+        found = np.full((len(self.data), probabilities.shape[1]), np.nan)
+        found[self.answering] = probabilities
+        return found
 
 
 def first_training(request: Request, *, name: str, epochs: int, part: int) -> Request:
@@ -71,7 +81,9 @@ def first_training(request: Request, *, name: str, epochs: int, part: int) -> Re
     def progress(stage: str, done: int, total: int) -> None:
         request.progress(f"{stage} for {name}", done, total)
 
-    return replace(request, countermeasures=(), config=config, folder=folder, progress=progress, watcher=None)
+    return replace(
+        request, countermeasures=(), config=config, folder=folder, progress=progress, watcher=None, answering=None
+    )  # fmt: skip
 
 
 def train_encoder(request: Request) -> Trained:
@@ -116,7 +128,7 @@ def train_encoder(request: Request) -> Trained:
                 method.tuning.merge(network)
             network.eval()
             model = _as_model(request, network, tokenizer, choices, markers=task.markers)
-            probabilities = model.predict_tokens(tokens, progress=request.progress)
+            probabilities = request.spread(model.predict_tokens(tokens, rows=request.answering, progress=request.progress))
     dynamics = as_table(state.dynamics, ids=data.ids, valid=request.valid)
     if folder and accelerator.is_main_process:
         save(dynamics, folder / "dynamics.parquet")

@@ -25,15 +25,15 @@ class Frozen:
 
     request: Request
     opened: Opened
-    met: Met | None
-    """In memory; None where the request has a folder that keeps them."""
+    met: Met
+    """Kept in the folder of the request as well, where it has one."""
 
     @classmethod
     def of(cls, request: Request) -> "Frozen":
         if request.folder:
             request.folder.mkdir(parents=True, exist_ok=True)
         attention = "eager" if request.config.attention == "auto" else request.config.attention
-        return cls(request, Opened(request.weights, attention), None if request.folder else Met())
+        return cls(request, Opened(request.weights, attention), Met())
 
     @property
     def dtype(self) -> str:
@@ -54,7 +54,7 @@ class Frozen:
 
 
 def train_head(request: Request, *, frozen: Frozen, asked: Sequence[Text] | None = None) -> Trained:
-    """The encoder with a fitted head, and its probabilities for every row. Without a step, there are no dynamics and no seed.
+    """The encoder with a fitted head, and its probabilities for the rows wanted. It has no steps, so no dynamics and no seed.
 
     frozen: of the request, or of the one that this is a first training for. asked: texts that probabilities are wanted of in
     place of those that are learned from, one for each row.
@@ -66,9 +66,12 @@ def train_head(request: Request, *, frozen: Frozen, asked: Sequence[Text] | None
     weights = combined_row_weights(request.countermeasures, codes, len(data.labels), request.row_weights)
     with threads_kept():
         torch.set_num_threads(config.threads or usable_threads())
-        features = frozen.features(data.inputs())
-        head = fit_head(features[request.train], codes, n_classes=len(data.labels), weights=weights)
-        probabilities = head.predict(features if asked is None else frozen.features(asked))
+        texts = data.inputs() if asked is None else asked
+        wanted = texts if request.answering is None else [texts[row] for row in request.answering]
+        learned = data.inputs(request.train)
+        features = frozen.features([*learned, *wanted])
+        head = fit_head(features[: len(learned)], codes, n_classes=len(data.labels), weights=weights)
+        probabilities = request.spread(head.predict(features[len(learned) :]))
     network = EncoderClassifier(frozen.opened.encoder, n_classes=len(data.labels), seed=request.seed)
     _fill(network, head)
     network.eval()

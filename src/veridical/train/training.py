@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 WITHOUT_STEPS = ("rewritten", "normaliser", "row_weights")
 """Joints that a model fitted at once meets too."""
+NO_ROWS: IntArray = np.zeros(0, np.int64)
+"""For `answering`: the model alone is wanted."""
 FOLDS = 5
 """Parts of the train rows, each answered by a linear model of the others, where a countermeasure asks for answers. Ours."""
 FEWEST_VALID = 10
@@ -52,6 +54,7 @@ def train(
     clusters: IntArray | None = None,
     weights: Mapping[str, float] | None = None,
     watcher: Watcher | None = None,
+    answering: IntArray | None = None,
     progress: Progress = silent,
 ) -> Trained:
     """Train `model` on the train rows and predict every row.
@@ -61,7 +64,7 @@ def train(
     with the same folder goes on where it was interrupted and ends identical. clusters: (N,) cluster of each row; whole clusters
     go to the validation part that is cut from train when the data has no valid rows. weights: row id -> weight, 1 where not
     named; of train rows only. watcher: told of every step and epoch of the training that counts, where the model is trained in
-    steps.
+    steps. answering: rows that probabilities are wanted of, where not all are; those of other rows may then be missing (NaN).
     """
     named = fitting(countermeasures, model=model, config=config)
     plugins.get("veridical.tasks", "task", data.task).metric(config.select_by, data.labels)  # refused now if it is unknown
@@ -88,10 +91,12 @@ def train(
     kept = Path(folder) if folder else None
     learned = np.concatenate([train_rows, valid_rows])
     read, normalisers = as_learned(data, learned, named, seed=seed, vocabulary=_vocabulary(named, found.folder))
-    request = Request(read, found, train_rows, valid_rows, given, named, config, seed, kept, progress, watcher, normalisers)
+    request = Request(
+        read, found, train_rows, valid_rows, given, named, config, seed, kept, progress, watcher, normalisers, answering
+    )
     if config.method().tuning.cached:
         return _train_cached_head(request, asked=None if read is data else read_through(data.inputs(), normalisers))
-    return _as_given(_train_encoder(request), data, read, normalisers)
+    return _as_given(_train_encoder(request), data, read, normalisers, answering=answering)
 
 
 def _vocabulary(named: Named, weights: Path) -> tuple[str, ...]:
@@ -157,12 +162,16 @@ def as_rewritten(data: Dataset, rows: IntArray, named: Named, *, seed: int) -> D
     return data
 
 
-def _as_given(done: Trained, data: Dataset, read: Dataset, normalisers: Sequence[LexicalNormaliser]) -> Trained:
+def _as_given(
+    done: Trained, data: Dataset, read: Dataset, normalisers: Sequence[LexicalNormaliser], *, answering: IntArray | None = None
+) -> Trained:
     """What was trained on rewritten texts, with its probabilities for the texts as given."""
     if read is data:
         return done
     pairs = zip(read_through(data.inputs(), normalisers), read.inputs(), strict=True)
     changed = np.array([row for row, (given, other) in enumerate(pairs) if given != other], np.int64)
+    if answering is not None:
+        changed = np.intersect1d(changed, answering)
     if not len(changed):
         return done
     assert done.model is not None

@@ -29,12 +29,12 @@ def evidence():
     return Evidence(make_data(rows), seed=0)
 
 
-def answers(evidence, folder, *countermeasures, kind="linear", weights=None, **settings):
-    """What the arm on the train rows as they are says of all rows."""
+def answers(evidence, folder, *countermeasures, kind="linear", weights=None, asked=None, **settings):
+    """What the arm on the train rows as they are says of all rows, or of those asked."""
     config = RunConfig(countermeasures=countermeasures, **settings)
     fit = fit_of(Path(folder), kind=kind, evidence=evidence, config=config, progress=silent)
     rows = evidence.data.rows("train")
-    return fit(rows, evidence.data.codes[rows], weights, 0)(np.arange(len(evidence.data)))
+    return fit(rows, evidence.data.codes[rows], weights, 0)(np.arange(len(evidence.data)) if asked is None else asked)
 
 
 def trained(evidence, *countermeasures, weights=None):
@@ -111,12 +111,17 @@ def test_what_an_encoder_answered_is_kept_and_not_trained_again(tmp_path):
 
 
 def test_a_full_arm_of_an_encoder_trains_as_the_run_and_once(evidence, tiny_bert, tmp_path, monkeypatch):
-    def said():
-        return answers(evidence, tmp_path, "class_weights", kind="encoder", model=tiny_bert, training=TINY, budget="standard")
+    test = evidence.data.rows("test")
+
+    def said(asked=test):
+        settings = {"model": tiny_bert, "training": TINY, "budget": "standard"}
+        return answers(evidence, tmp_path, "class_weights", kind="encoder", asked=asked, **settings)
 
     first = said()
     whole = train(evidence.data, model=tiny_bert, countermeasures=("class_weights",), config=TINY, clusters=evidence.clusters)
-    assert np.array_equal(first, whole.probabilities)
+    np.testing.assert_allclose(first, whole.probabilities[test], atol=1e-5)
+    with pytest.raises(AssertionError, match="learned from"):
+        said(asked=evidence.data.rows("train"))
 
     def never(*_arguments, **_named):
         raise AssertionError("trained again")

@@ -9,7 +9,7 @@ import pytest
 from tiny_encoder import TINY, make_toy
 from veridical.core.errors import InputError, UnknownName
 from veridical.train.config import TrainConfig
-from veridical.train.training import train
+from veridical.train.training import NO_ROWS, train
 
 torch = pytest.importorskip("torch")
 
@@ -272,3 +272,37 @@ def test_a_cached_head_has_every_text_encoded_once(toy, tiny_bert, monkeypatch):
     assert len(asked) == len(set(asked))
     assert set(toy.inputs()) < set(asked)
     np.testing.assert_allclose(done.probabilities, done.model.predict(toy.inputs()), atol=1e-4)
+
+
+def test_a_cached_head_that_is_asked_of_test_rows_encodes_no_more_texts_than_a_plain_one(toy, tiny_bert, monkeypatch):
+    """What ignore_words makes of the train texts stands in their place: these are not encoded as well."""
+    from veridical.models import frozen_features as module
+
+    encode, asked = module._encode, []
+
+    def counted(texts, *given, **settings):
+        asked.append(len(texts))
+        return encode(texts, *given, **settings)
+
+    monkeypatch.setattr(module, "_encode", counted)
+    config, test = replace(TINY, tuning="head"), toy.rows("test")
+    for named in ([], ["ignore_words:words=good"]):
+        done = train(toy, model=tiny_bert, config=config, seed=1, countermeasures=named, answering=test)
+        np.testing.assert_allclose(done.probabilities[test], done.model.predict(toy.inputs(test)), atol=1e-4)
+        assert np.isnan(done.probabilities[toy.rows("train")]).all()
+    assert asked[1] <= asked[0] + 2
+
+
+@pytest.mark.parametrize("tuning", ["full", "head"])
+def test_rows_wanted_are_answered_as_they_are_among_all(toy, tiny_bert, tuning):
+    """Whatever is asked, the model is the same; where countermeasures rewrite texts, the answers are to the texts as given."""
+    config, test = replace(TINY, tuning=tuning), toy.rows("test")[::-1].copy()
+    for named in ([], ["ignore_words:words=good"]):
+        whole = train(toy, model=tiny_bert, config=config, seed=1, countermeasures=named)
+        part = train(toy, model=tiny_bert, config=config, seed=1, countermeasures=named, answering=test)
+        none = train(toy, model=tiny_bert, config=config, seed=1, countermeasures=named, answering=NO_ROWS)
+        np.testing.assert_allclose(part.probabilities[test], whole.probabilities[test], atol=1e-5)
+        assert np.isnan(np.delete(part.probabilities, test, axis=0)).all()
+        assert np.isnan(none.probabilities).all()
+        for other in (part, none):
+            np.testing.assert_allclose(other.model.predict(toy.inputs(test)), whole.probabilities[test], atol=1e-4)
