@@ -10,7 +10,16 @@ from veridical.core.ledger_record import Component, ComponentStatus, Interaction
 from veridical.core.randomness import stream
 from veridical.ledger import wording
 from veridical.ledger.game import Coalition, Share, Value, interactions
-from veridical.ledger.inference import LEVEL, POWER_FACTOR, Uncertainty, critical_of_mean, partially_identified, score_interval
+from veridical.ledger.inference import (
+    LEVEL,
+    POWER_FACTOR,
+    Uncertainty,
+    beyond_even_votes,
+    critical_of_mean,
+    leaning,
+    partially_identified,
+    score_interval,
+)
 from veridical.ledger.population import BoolArray
 from veridical.ledger.reweighting import Direct
 from veridical.ledger.wording import BLIND_POINTS, FEWEST_CLUSTERS
@@ -38,6 +47,9 @@ class Books:
         worst = self.worst
         low, _ = score_interval(score + bounds[0], error, worst=worst, critical=critical, n=n_clusters)
         _, high = score_interval(score + bounds[1], error, worst=worst, critical=critical, n=n_clusters)
+        third = beyond_even_votes(self.uncertainty.third_moment(value), score, error, worst=worst)
+        moved = leaning(third, error, critical=critical)
+        low, high = max(low + moved, worst), min(high + moved, 1.0)
         return Estimate(score, min(low, score), max(high, score), LEVEL, self.n, n_clusters, method)
 
     def unplayed(self, player: str, reason: str, on_target: Callable[[BoolArray | slice], Direct]) -> Component:
@@ -98,11 +110,12 @@ class Books:
     ) -> Component:
         """luck: a standard deviation, or a known distance, that the rows' own residuals do not show, a share. drawn: the player
         is the luck of the draw: what these very rows scored is known, and all of its doubt is that of the score without it."""
-        error = float(np.hypot(self.uncertainty.standard_error(share.left if drawn else share.drop), luck))
-        value = 100 * share.drop.score
+        doubted = share.left if drawn else share.drop
+        error = float(np.hypot(self.uncertainty.standard_error(doubted), luck))
+        value, moved = 100 * share.drop.score, leaning(self.uncertainty.third_moment(doubted), error, critical=critical)
         # A higher honest score means fewer points lost: the bounds change sides.
-        low = value - 100 * bounds[1] - 100 * critical * error
-        high = value - 100 * bounds[0] + 100 * critical * error
+        low = value - 100 * bounds[1] + 100 * (moved - critical * error)
+        high = value - 100 * bounds[0] + 100 * (moved + critical * error)
         # Where every row says the same there is no variance to read off: rule of three, one row in three hundredths of them.
         slack = 100 * RULE_OF_THREE / max(self.uncertainty.n_clusters, 1) if said.slack is None else said.slack
         unseen = 100 * error < DUST

@@ -102,7 +102,7 @@ class Coalitions:
             totals = weights @ rows.stacked()
             score = rows.stacked() @ gradient(metric, totals)
             reached = value(metric, totals)
-            influence, slope = self._residuals(score, projection, coalition)
+            influence, slope, cells = self._residuals(score, projection, coalition)
             own, fit = weights, np.zeros(n)
         else:
             weights = self._reweighted(np.full(n, 1.0 / n), coalition)
@@ -119,16 +119,18 @@ class Coalitions:
             # What a fresh row's correctness adds through the rows that were filled in from it.
             fit = projection @ ((weights * (moved @ slopes)) @ people.basis)
             influence = weights * (score - weights @ score) + fit * (right - people.basis @ (projection.T @ right))
-            slope = np.zeros(people.basis.shape[1])
+            slope, cells = np.zeros(people.basis.shape[1]), np.zeros(0)
             own = np.where(self.fresh, weights, 0.0) if leakage else weights
         review = self._review(own, fit, totals, coalition) if noise else self._no_review()
-        plain = Value(reached, influence, slope, review)
+        plain = Value(reached, influence, slope, review, cells)
         if sample and leakage and noise and self.borrowed:
             plain = self._with_borrowed(plain)
         return combine([plain, self.concept], [1.0, 1.0]) if "concept" in coalition else plain
 
-    def _residuals(self, score: FloatArray, projection: FloatArray, coalition: Coalition) -> tuple[FloatArray, FloatArray]:
-        """Influence of each row on a calibrated mean, (n,), and the mean's slope in the population's basis, (q,)."""
+    def _residuals(
+        self, score: FloatArray, projection: FloatArray, coalition: Coalition
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """`reweighting.residuals` of a calibrated mean."""
         people = self.tables.people
         start, margins = self._before_raking(projection @ people.target, coalition)
         return residuals(

@@ -5,7 +5,7 @@ Shapley 1953; exact over all coalitions; order envelope: the smallest and larges
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from math import factorial
 
@@ -21,12 +21,14 @@ Coalition = frozenset[str]
 class Value:
     """score: the metric, a share. influence: of each test row, (n,), summing to about 0. slope: derivative of the score with
     respect to the population's mean basis, (q,). review: variance from reviewing a sample of labels, per stratum, as standard
-    deviations with sign, (H,)."""
+    deviations with sign, (H,). cells: what means of few rows leave open beyond these rows' own scatter, as influences of rows
+    that are not there, (K,); values without any have none."""
 
     score: float
     influence: FloatArray
     slope: FloatArray
     review: FloatArray
+    cells: FloatArray = field(default_factory=lambda: np.zeros(0))
 
 
 def combine(values: Sequence[Value], shares: Sequence[float]) -> Value:
@@ -36,7 +38,16 @@ def combine(values: Sequence[Value], shares: Sequence[float]) -> Value:
         influence=np.sum([s * v.influence for s, v in zip(shares, values, strict=True)], axis=0),
         slope=np.sum([s * v.slope for s, v in zip(shares, values, strict=True)], axis=0),
         review=np.sum([s * v.review for s, v in zip(shares, values, strict=True)], axis=0),
+        cells=np.asarray(shares, np.float64) @ stacked_cells(values),
     )
+
+
+def stacked_cells(values: Sequence[Value]) -> FloatArray:
+    """`cells` of each, (M, K); 0 where a value has none."""
+    found = np.zeros((len(values), max((len(v.cells) for v in values), default=0)))
+    for row, v in zip(found, values, strict=True):
+        row[: len(v.cells)] = v.cells
+    return found
 
 
 @dataclass(frozen=True, eq=False)

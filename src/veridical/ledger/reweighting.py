@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.optimize import brentq
 
 from veridical.dataset.rows import IntArray
 from veridical.ledger.game import Coalition, Value, combine
@@ -154,21 +155,22 @@ def residuals(
     projection: FloatArray,
     margins: Sequence[Margin],
     shifted: bool,
-) -> tuple[FloatArray, FloatArray]:
-    """Influence of each row on a calibrated mean, (n,), and the mean's slope in the population's basis, (q,). weights: those of
-    `start` raked to the margins. shifted: whether `start` weighs the rows like a target, whose own means are not known from train
-    rows: the weights alone carry the estimate.
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Influence of each row on a calibrated mean, (n,), the mean's slope in the population's basis, (q,), and what small groups
+    leave open besides, `Value.cells`. weights: those of `start` raked to the margins. shifted: whether `start` weighs the rows
+    like a target, whose own means are not known from train rows: the weights alone carry the estimate.
 
     A raked mean moves with the totals that it is made of (Deville and Saerndal 1992, JASA 87:376): by a row's distance from what
     its cells say, and by what the row does to shares that are read off the rows; of both the calibration knows a part, in the
     weights it began with. That a small cell which counts for much was calibrated in the whole does not make its mean any surer.
     """
     off, moved = _within_cells(score, weights, margins)
+    cells = _left_open(score - weights @ score, weights, margins)
     if shifted:
-        return weights * off + start * (moved - start @ moved), np.zeros(basis.shape[1])
+        return weights * off + start * (moved - start @ moved), np.zeros(basis.shape[1]), cells
     raised = np.divide(weights, start, out=np.zeros_like(weights), where=np.abs(start) > MIN_MASS)
     coefficients = projection.T @ (raised * off + moved)
-    return weights * off + start * (moved - basis @ coefficients), coefficients
+    return weights * off + start * (moved - basis @ coefficients), coefficients, cells
 
 
 def _within_cells(score: FloatArray, weights: FloatArray, margins: Sequence[Margin]) -> tuple[FloatArray, FloatArray]:
@@ -186,28 +188,45 @@ def _within_cells(score: FloatArray, weights: FloatArray, margins: Sequence[Marg
         part = fitted[at : at + len(margin.wanted)]
         off, moved, at = off - own @ part, moved + margin.moved_by(part), at + len(margin.wanted)
     for margin in margins:
-        off = _no_surer(off, whole, weights, margin)
+        if margin.shape:  # the many cells of a table get one row less each (Bessel)
+            rows = _even_rows(weights, margin)
+            off = off * np.sqrt(rows / np.maximum(rows - 1, 0.5))[margin.cell]
     return off, moved
 
 
 PSEUDO_ROWS = 4.0
-"""Rows, as varied as the whole, that each cell is held to have beside its own: 1.96 squared, as Agresti and Coull (1998, The
+"""Rows, as varied as the whole, that each group is held to have beside its own: 1.96 squared, as Agresti and Coull (1998, The
 American Statistician 52:119) add to a share."""
 
 
-def _no_surer(off: FloatArray, whole: FloatArray, weights: FloatArray, margin: Margin) -> FloatArray:
-    """The distances (n,), longer in small cells: a mean that few rows carry is no surer for having been fitted to them, nor for
-    all of them saying the same. The many cells of a table get one row less each (Bessel). whole: distances without cells."""
-    cell, positive = margin.cell, np.maximum(weights, 0.0)
-    mass, square = np.bincount(cell, positive), np.bincount(cell, positive**2)
-    rows = mass**2 / np.maximum(square, MIN_MASS**2)  # as many even ones
-    found = np.bincount(cell, positive * off**2) / np.maximum(mass, MIN_MASS)
-    if margin.shape:
-        return np.asarray(off * np.sqrt(rows / np.maximum(rows - 1, 0.5))[cell])
-    any_row = float(positive @ whole**2) / max(float(positive.sum()), MIN_MASS)
-    wanted = np.where(mass > MIN_MASS, found + PSEUDO_ROWS * any_row / np.maximum(rows, 1.0), 0.0)
-    lengthened = off * np.sqrt(wanted / np.maximum(found, MIN_MASS))[cell]
-    return np.where(found[cell] > MIN_MASS, lengthened, np.sqrt(wanted)[cell])
+def _even_rows(weights: FloatArray, margin: Margin) -> FloatArray:
+    """As many rows of equal weight as each cell's are worth, (K,)."""
+    positive = np.maximum(weights, 0.0)
+    mass, square = (np.bincount(margin.cell, part, minlength=len(margin.wanted)) for part in (positive, positive**2))
+    return np.asarray(mass**2 / np.maximum(square, MIN_MASS**2))
+
+
+def _left_open(whole: FloatArray, weights: FloatArray, margins: Sequence[Margin]) -> FloatArray:
+    """`Value.cells` of groups: a mean that few rows carry is no surer for all of them saying the same. Two entries a group, with
+    the variance and the skewness of its further rows, were these like all rows. whole: distance of each row from the mean."""
+    positive, found = np.maximum(weights, 0.0), []
+    variance = float(positive @ whole**2) / max(float(positive.sum()), MIN_MASS)
+    if variance <= MIN_MASS:
+        return np.zeros(0)
+    skewness = float(positive @ whole**3) / float(positive.sum()) / variance**1.5
+    parts = _two_of_skewness(skewness / np.sqrt(PSEUDO_ROWS))
+    for margin in margins:
+        if not margin.shape:
+            rows = np.maximum(_even_rows(weights, margin), 1.0)
+            mass = np.bincount(margin.cell, positive, minlength=len(margin.wanted))
+            found += [part * mass * np.sqrt(PSEUDO_ROWS * variance) / rows for part in parts]
+    return np.concatenate(found) if found else np.zeros(0)
+
+
+def _two_of_skewness(skewness: float) -> tuple[float, float]:
+    """Two numbers whose squares sum to 1 and whose cubes to the skewness, or to the nearest of -1 and 1."""
+    angle = brentq(lambda a: np.cos(a) ** 3 + np.sin(a) ** 3 - np.clip(skewness, -1.0, 1.0), -np.pi / 2, 0.0)
+    return float(np.cos(angle)), float(np.sin(angle))
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,11 +102,11 @@ class StructuredGame:
             totals = weights @ rows
             slopes = gradient(metric, totals)
             start, margins = self._before_raking(projection @ people.target, coalition)
-            influence, slope = residuals(
+            influence, slope, cells = residuals(
                 rows @ slopes, weights, start, basis=people.basis, projection=projection, margins=margins,
                 shifted="shift" in coalition,
             )  # fmt: skip
-            plain = Value(value(metric, totals), influence, slope, self._read(coalition, slopes))
+            plain = Value(value(metric, totals), influence, slope, self._read(coalition, slopes), cells)
             return combine([plain, self.concept], [1.0, 1.0]) if "concept" in coalition else plain
         weights, moved = np.full(people.n, 1.0 / people.n), np.zeros(people.n)
         filled = _Filled(people, given) if self._fills(coalition) else None
