@@ -92,8 +92,8 @@ def test_a_group_of_few_that_are_all_right_is_not_certain():
     ids=["a few", "fifteen", "five", "hardly any wrong", "halves", "twenty of ten"],
 )
 def test_scores_of_small_groups_are_covered(sizes, accuracies, shares):
-    """In 0.92 to 0.99 of 1,500 draws. Symmetric around the point, the interval of the component held 0.85 of five rows, and 0.88 of
-    a group of which hardly any is wrong."""
+    """In 0.92 to 0.99 of 1,500 draws. Symmetric around the point, the component's interval held the truth in 0.85 where five rows
+    count for much, and in 0.88 where hardly any is wrong."""
     rng, group = np.random.default_rng(5), np.repeat(np.arange(len(sizes)), sizes)
     n, truth, held = len(group), float(np.dot(accuracies, shares)), [0, 0]
     basis, margins, start = np.ones((n, 1)), [group_margin(group, list(shares))], np.full(n, 1 / n)
