@@ -73,7 +73,7 @@ def noise_rows(game: Coalitions, *, component: float) -> Carried:
         noise = tables.noise
         if noise.rate == 0:
             return nothing()
-        labels = noise.posterior(tables.codes, noise.transition)
+        labels = noise.truth(tables.codes)
         seen = np.zeros(tables.people.n, bool)
     else:
         labels, seen = game.labels, game.reviewed.seen

@@ -3,7 +3,7 @@ interval."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,6 @@ from veridical.ledger.candidates import candidates as found_by_data
 from veridical.ledger.coalitions import Coalitions
 from veridical.ledger.contract import Contract, Shortcut, refuse_absent
 from veridical.ledger.game import Coalition, Share, Value, coefficients, off_the_count, shapley
-from veridical.ledger.label_noise import undone
 from veridical.ledger.reuse import Chosen, chosen_among
 from veridical.ledger.review import UNSURE, Review, Reviewed, ReviewParams, apply_answers, frame
 from veridical.ledger.reweighting import supported, with_concept
@@ -258,10 +257,30 @@ def _noise_bounds(game: Coalitions, coalition: Coalition, value: Callable[[Coali
         return 0.0, 0.0
     noise, codes = game.tables.noise, game.tables.codes
     scores = [now := value(coalition).score]
-    for transition in noise.range():
-        other = replace(game, labels=undone(transition, codes))
-        scores.append(min(other(coalition).score, 1.0))
-    return min(scores) - now, max(scores) - now
+    scores += [min(replace(game, labels=labels)(coalition).score, 1.0) for labels in noise.extremes(codes)]
+    low, high = min(scores) - now, max(scores) - now
+    if coalition == frozenset(game.active):
+        return low, high
+    apart_low, apart_high = _group_noise_bounds(game, lambda other: min(other(coalition).score, 1.0))
+    return min(low, apart_low), max(high, apart_high)
+
+
+def _group_noise_bounds(game: Coalitions, of: Callable[[Coalitions], float]) -> tuple[float, float]:
+    """The same of any figure where groups have noise of their own: how far it can move down and up when that of each group lies
+    anywhere the data allow. Labels alike in all groups, or reviewed, leave none."""
+    if game.reviewed is not None:
+        return 0.0, 0.0
+    now, low, high = of(game), 0.0, 0.0
+    for pair in game.tables.noise.group_extremes(game.tables.codes):
+        moved = [of(replace(game, labels=labels)) - now for labels in pair]
+        low, high = low + min(0.0, *moved), high + max(0.0, *moved)
+    return low, high
+
+
+def _drop_of(player: str, players: Sequence[str], game: Coalitions) -> float:
+    """A player's share of the transfer block."""
+    active, value = frozenset(game.active), cache(game.__call__)
+    return shapley(players, lambda c: value(active | c))[player].drop.score
 
 
 def _said_of(player: str, game: Coalitions) -> wording.Said:
@@ -270,7 +289,8 @@ def _said_of(player: str, game: Coalitions) -> wording.Said:
     transfer = tables.transfer
     assert contract is not None
     if player == "groups":
-        return wording.groups(contract, transfer.group)
+        noisy = () if game.reviewed else tuple(tables.noise.names.tolist())
+        return wording.groups(contract, transfer.group, noisy=noisy)
     if player == "fragility":
         assert contract.perturbation is not None
         changed = float((tables.edited(tables.cue_present) != tables.predicted[:, None]).mean())
@@ -351,6 +371,9 @@ class _Account:
             bounds = game.if_edits_break_labels(frozenset((*self.game.active, player)))
             if player == "concept":  # wrong labels of the test set would pass for changed ones
                 lower, upper = _noise_bounds(game, frozenset((*game.active, "shift")), value)
+                bounds = -upper, -lower
+            if player == "groups":  # more wrong labels in one group would pass for a harder one
+                lower, upper = _group_noise_bounds(game, partial(_drop_of, player, tuple(shares)))
                 bounds = -upper, -lower
             listed.append(self.books.component(player, "transfer", share, critical, said, bounds=bounds))
         return listed

@@ -9,9 +9,10 @@ Patrini et al. 2017, CVPR). Equal noise in train and test is invisible to any su
 rows that the models find easiest, which are not known to carry fewer wrong labels than others.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 from scipy import stats
 
 from veridical.audit._evidence import Evidence
@@ -44,7 +45,11 @@ class NoiseParams:
 class LabelNoise:
     """transition: (C, C), rows = truth. shape: which form was chosen. rate: share of test labels estimated wrong.
     upper_rate: largest share that the easiest rows allow. least: share of the fitted noise that is needed to explain the
-    labels, 0..1 (likelihood ratio, 95 %). expected: p(label | text) of the test rows, (n, C)."""
+    labels, 0..1 (likelihood ratio, 95 %). expected: p(label | text) of the test rows, (n, C).
+
+    Where groups differ (ledger.group_noise): number of each row's group, (n,), the last being that of all rows that share one;
+    of each the matrix, (K, C, C), and the least share and the largest rate, (K,); names of all but the last. Else empty.
+    """
 
     transition: FloatArray
     shape: str
@@ -52,15 +57,59 @@ class LabelNoise:
     upper_rate: float
     expected: FloatArray
     least: float = 0.0
+    number: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
+    of_group: FloatArray = field(default_factory=lambda: np.zeros((0, 0, 0)))
+    least_of: FloatArray = field(default_factory=lambda: np.zeros(0))
+    upper_of: FloatArray = field(default_factory=lambda: np.zeros(0))
+    names: npt.NDArray[np.str_] = field(default_factory=lambda: np.zeros(0, np.str_))
 
     def inverted(self, codes: IntArray) -> FloatArray:
         """Label distributions (n, C) whose mean over rows is unbiased for the truth; entries may be negative."""
-        return undone(self.transition, codes)
+        return undone(self.transition, codes) if not len(self.names) else self._undone(self.of_group, codes)
 
     def range(self) -> tuple[FloatArray, FloatArray]:
         """The least and the largest noise the data allow, as transition matrices."""
-        identity = np.eye(len(self.transition))
-        return identity + self.least * (self.transition - identity), uniform_transition(len(identity), min(self.upper_rate, 0.45))
+        return _least_and_largest(self.transition, self.least, self.upper_rate)
+
+    def extremes(self, codes: IntArray) -> list[FloatArray]:
+        """Label distributions (n, C) under the least and under the largest noise the data allow."""
+        if not len(self.names):
+            return [undone(transition, codes) for transition in self.range()]
+        least, largest = zip(*self._ranges(), strict=True)
+        return [self._undone(np.stack(least), codes), self._undone(np.stack(largest), codes)]
+
+    def group_extremes(self, codes: IntArray) -> list[list[FloatArray]]:
+        """The same of one group at a time, all others as they are fitted; empty where groups do not differ."""
+        found = []
+        for place, pair in enumerate(self._ranges()):
+            stacks = [self.of_group.copy() for _ in pair]
+            for stack, matrix in zip(stacks, pair, strict=True):
+                stack[place] = matrix
+            found.append([self._undone(stack, codes) for stack in stacks])
+        return found
+
+    def _ranges(self) -> list[tuple[FloatArray, FloatArray]]:
+        each = zip(self.of_group, self.least_of, self.upper_of, strict=True)
+        return [_least_and_largest(matrix, float(least), float(upper)) for matrix, least, upper in each]
+
+    def _undone(self, stack: FloatArray, codes: IntArray) -> FloatArray:
+        return np.asarray(np.linalg.inv(stack)[self.number, codes])
+
+    def truth(self, codes: IntArray) -> FloatArray:
+        """p(truth | text, label) of each row under the fitted noise, (n, C)."""
+        return self.posterior(codes, self.transition) if not len(self.names) else self._posterior(codes, self.of_group)
+
+    def suspected(self, codes: IntArray, *, least: float) -> FloatArray:
+        """The same were the fitted share of wrong labels spread evenly, in each group its own, and at least `least`."""
+        c = self.expected.shape[1]
+        if not len(self.names):
+            return self.posterior(codes, uniform_transition(c, max(least, self.rate)))
+        rates = (1 - np.diagonal(self.of_group, axis1=1, axis2=2)).mean(axis=1)
+        return self._posterior(codes, np.stack([uniform_transition(c, max(least, float(rate))) for rate in rates]))
+
+    def _posterior(self, codes: IntArray, stack: FloatArray) -> FloatArray:
+        joint = self.expected * stack[self.number, :, codes]
+        return np.asarray(joint / joint.sum(axis=1, keepdims=True))
 
     def posterior(self, codes: IntArray, transition: FloatArray, *, sharpness: float = 1.0) -> FloatArray:
         """p(truth | text, label) for each row, (n, C). sharpness > 1 makes the expectation surer than train labels have it, as it
@@ -78,11 +127,11 @@ def label_noise(evidence: Evidence, people: Population, *, codes: IntArray, para
         return LabelNoise(np.eye(expected.shape[1]), "none", 0.0, 1.0 - 1.0 / expected.shape[1], expected)
     transition, shape = np.eye(expected.shape[1]), "none"
     if people.includes_train and len(evidence.data.rows("train")):  # train labels of another population are no yardstick
-        transition, shape = _choose(expected[fresh], codes[fresh], params=params)
+        transition, shape, _ = chosen(expected[fresh], codes[fresh], params=params)
     truth_share = expected[fresh].mean(axis=0)
     rate = float(truth_share @ (1 - np.diag(transition)))
-    upper = _upper_rate(expected[fresh], codes[fresh], params=params)
-    return LabelNoise(transition, shape, rate, upper, expected, _least(expected[fresh], codes[fresh], transition))
+    upper = contradicted(expected[fresh], codes[fresh], params=params)
+    return LabelNoise(transition, shape, rate, upper, expected, least_share(expected[fresh], codes[fresh], transition))
 
 
 def expected_labels(evidence: Evidence, rows: IntArray, *, params: NoiseParams = NoiseParams()) -> FloatArray:
@@ -110,23 +159,24 @@ def _temperature(logits: FloatArray, codes: IntArray) -> float:
     return float(np.exp(minimize_scalar(loss, bounds=(-2.5, 2.5), method="bounded").x))
 
 
-def _choose(expected: FloatArray, codes: IntArray, *, params: NoiseParams) -> tuple[FloatArray, str]:
-    """The transition matrix of the shape with the smallest BIC."""
+def chosen(expected: FloatArray, codes: IntArray, *, params: NoiseParams) -> tuple[FloatArray, str, float]:
+    """The transition matrix of the shape with the smallest BIC, that shape, and its cost: half of the BIC, in nats, less what
+    no noise has in advance."""
     n, c = expected.shape
     best, shape = np.eye(c), "none"
-    lowest = -_log_likelihood(expected, codes, best) - params.extra_evidence
+    lowest = -log_likelihood(expected, codes, best) - params.extra_evidence
     candidates: list[tuple[str, float]] = [("uniform", 1.0), ("by_class", float(c)), ("one_pair", 2.0)]
     if c == 2:
         candidates = [("uniform", 1.0), ("by_class", 2.0), ("one_pair", 1.5)]
     for name, n_parameters in candidates:
         fitted = _fit(expected, codes, name, params=params)
-        cost = -_log_likelihood(expected, codes, fitted) + 0.5 * n_parameters * np.log(n)
+        cost = -log_likelihood(expected, codes, fitted) + 0.5 * n_parameters * np.log(n)
         if cost < lowest:
             best, shape, lowest = fitted, name, cost
-    return best, shape
+    return best, shape, lowest
 
 
-def _log_likelihood(expected: FloatArray, codes: IntArray, transition: FloatArray) -> float:
+def log_likelihood(expected: FloatArray, codes: IntArray, transition: FloatArray) -> float:
     return float(np.log((expected @ transition)[np.arange(len(codes)), codes]).sum())
 
 
@@ -164,12 +214,12 @@ def _shaped(counts: FloatArray, shape: str, *, n_free: int, max_rate: float) -> 
     return np.asarray(np.diag(1 - rates) + rates[:, None] * spread)
 
 
-def _least(expected: FloatArray, codes: IntArray, transition: FloatArray) -> float:
+def least_share(expected: FloatArray, codes: IntArray, transition: FloatArray) -> float:
     """The smallest share of the fitted noise whose likelihood is not rejected at 5 % (Wilks 1938), 0..1."""
     identity = np.eye(len(transition))
-    best = _log_likelihood(expected, codes, transition)
+    best = log_likelihood(expected, codes, transition)
     for share in np.linspace(0.0, 1.0, 41):
-        if best - _log_likelihood(expected, codes, identity + share * (transition - identity)) <= 0.5 * stats.chi2.ppf(0.95, 1):
+        if best - log_likelihood(expected, codes, identity + share * (transition - identity)) <= 0.5 * stats.chi2.ppf(0.95, 1):
             return float(share)
     return 1.0
 
@@ -179,12 +229,17 @@ def undone(transition: FloatArray, codes: IntArray) -> FloatArray:
     return np.asarray(np.linalg.inv(transition)[codes], dtype=np.float64)
 
 
-def _upper_rate(expected: FloatArray, codes: IntArray, *, params: NoiseParams) -> float:
+def contradicted(expected: FloatArray, codes: IntArray, *, params: NoiseParams) -> float:
     """Upper bound of the share of labels that contradict the models where these are surest."""
     sure = expected.max(axis=1)
     easiest = np.argsort(-sure, kind="stable")[: max(int(len(sure) * params.easiest_share), 1)]
     against = int((expected.argmax(axis=1)[easiest] != codes[easiest]).sum())
     return float(stats.beta.ppf(params.upper_level, against + 1, max(len(easiest) - against, 1e-9)))
+
+
+def _least_and_largest(transition: FloatArray, least: float, upper: float) -> tuple[FloatArray, FloatArray]:
+    identity = np.eye(len(transition))
+    return identity + least * (transition - identity), uniform_transition(len(identity), min(upper, 0.45))
 
 
 def uniform_transition(n_classes: int, rate: float) -> FloatArray:

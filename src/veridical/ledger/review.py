@@ -91,8 +91,7 @@ def frame(
     params: ReviewParams,
 ) -> Frame:
     """Strata of the test rows. codes, predicted: (n,)."""
-    assumed = uniform_transition(noise.expected.shape[1], max(params.prior_rate, noise.rate))
-    wrong = changed(noise.posterior(codes, assumed), codes=codes, predicted=predicted)
+    wrong = changed(noise.suspected(codes, least=params.prior_rate), codes=codes, predicted=predicted)
     agree = predicted == codes
     stratum = np.where(agree, 7, 6).astype(np.int64)
     for first, side in ((0, ~agree), (3, agree)):

@@ -16,6 +16,7 @@ from veridical.dataset.cue import holds, inserted, places, without
 from veridical.dataset.rows import Dataset, IntArray, Text
 from veridical.ledger.borrowing import TrainRows
 from veridical.ledger.contract import Contract, Shortcut
+from veridical.ledger.group_noise import Rows, by_group
 from veridical.ledger.label_noise import LabelNoise, expected_labels, label_noise
 from veridical.ledger.population import Population, PopulationParams, population
 from veridical.ledger.transfer import Transfer, transfer_of
@@ -83,7 +84,7 @@ def build_tables(
         codes=codes,
         predicted=predicted,
         people=people,
-        noise=label_noise(evidence, people, codes=codes),
+        noise=_label_noise(evidence, people, codes=codes),
         elsewhere=evidence.folds.probabilities[people.rows],
         has_train=bool(len(data.rows("train"))),
         train=_train_rows(evidence, people),
@@ -93,6 +94,18 @@ def build_tables(
         looks=np.zeros((0, people.n), np.int64),
         asked=model is not None,
     )
+
+
+def _label_noise(evidence: Evidence, people: Population, *, codes: IntArray) -> LabelNoise:
+    """Of the test rows: one for all, or of each group where the groups differ."""
+    data, train = evidence.data, evidence.data.rows("train")
+    common = label_noise(evidence, people, codes=codes)
+    if not people.includes_train or len(train) == 0:  # train labels of another population are no yardstick
+        return common
+    group = np.array([name or "" for name in data.table.column("group").to_pylist()], dtype=np.str_)
+    test = Rows(common.expected, codes, group[people.rows])
+    known = Rows(expected_labels(evidence, train), data.codes[train], group[train])
+    return by_group(common, test=test, fresh=~people.leaked, train=known)
 
 
 def _train_rows(evidence: Evidence, people: Population) -> TrainRows:

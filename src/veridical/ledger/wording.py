@@ -1,5 +1,6 @@
 """What the ledger says of each component: how the number was obtained, over how many rows, or why there is none."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from veridical.ledger.answer_review import AnswerReview
 from veridical.ledger.borrowing import Borrowed, BorrowParams
 from veridical.ledger.contract import Contract, Perturbation, Shortcut
 from veridical.ledger.inference import POWER_FACTOR
+from veridical.ledger.label_noise import LabelNoise
 from veridical.ledger.population import BoolArray, Population
 from veridical.ledger.reuse import Chosen
 from veridical.ledger.review import Reviewed
@@ -156,13 +158,13 @@ def unreviewed() -> Component:
 def noise(tables: Tables, reviewed: Reviewed | None) -> Said:
     if reviewed is None:
         found = tables.noise
-        chosen = "no excess" if found.shape == "none" else f"{100 * found.rate:.1f} % wrong ({found.shape.replace('_', ' ')})"
+        chosen = _chosen(found)
         why = (
             f"No label was reviewed. Stated model: train labels are as right as fresh ones; test labels then show {chosen}. "
             f"The interval allows any even rate up to {100 * found.upper_rate:.1f} %, what the easiest rows contradict. "
             "Reviewing rows narrows it: veridical review."
         )
-        details = {"rate": found.rate, "upper_rate": found.upper_rate, "shape": found.shape}
+        details = {"rate": found.rate, "upper_rate": found.upper_rate, "shape": found.shape, **_by_group(found)}
         blind = BLIND_POINTS if len(np.unique(tables.people.cluster)) < FEWEST_CLUSTERS else None
         return Said(why, "transition matrix from out-of-fold train labels", tables.people.n, blind, details)
     n_seen = int(reviewed.seen.sum())
@@ -175,6 +177,24 @@ def noise(tables: Tables, reviewed: Reviewed | None) -> Said:
     )
     details = {"reviewed": n_seen, "wrong": reviewed.wrong_seen, **_rate(share)}
     return Said(why, "stratified review, model-assisted", n_seen, slack=0.0, details=details)
+
+
+def _chosen(found: LabelNoise) -> str:
+    """What the noise model makes of the test labels."""
+    if len(found.names):
+        rates = ", ".join(f"{name} {100 * rate:.1f} %" for name, rate in list(_by_group(found)["rates"].items())[:6])
+        return f"{100 * found.rate:.1f} % wrong, more in some groups than in others ({rates})"
+    return "no excess" if found.shape == "none" else f"{100 * found.rate:.1f} % wrong ({found.shape.replace('_', ' ')})"
+
+
+def _by_group(found: LabelNoise) -> dict[str, dict[str, float]]:
+    """Share of wrong labels of each group that has noise of its own, and of all others."""
+    if not len(found.names):
+        return {}
+    wrong = 1 - np.diagonal(found.of_group, axis1=1, axis2=2)  # (K, C)
+    each = (found.expected * wrong[found.number]).sum(axis=1)
+    named = [*found.names.tolist(), "all others"]
+    return {"rates": {name: float(each[found.number == k].mean()) for k, name in enumerate(named) if (found.number == k).any()}}
 
 
 def _of_all(share: Estimate) -> str:
@@ -221,8 +241,9 @@ def shortcut(game: "Coalitions", position: int, declared: Shortcut) -> Said:
     return Said(why, declared.op, tables.people.n, slack=slack, details=details)
 
 
-def groups(contract: Contract, group: IntArray) -> Said:
-    """group: code of each test row's group, -1 for those that the contract does not name, (n,)."""
+def groups(contract: Contract, group: IntArray, *, noisy: Sequence[str] = ()) -> Said:
+    """group: code of each test row's group, -1 for those that the contract does not name, (n,). noisy: groups whose labels seem
+    wrong more or less often than those of the others."""
     mix = ", ".join(f"{name} {100 * share:.0f} %" for name, share in contract.groups[:6])
     outside = int((group < 0).sum())
     rest = f"; {outside} test rows belong to none of them and have no vote" if outside else ""
@@ -232,6 +253,8 @@ def groups(contract: Contract, group: IntArray) -> Said:
     thin = [f"{name} ({n} rows for {100 * share:.0f} %)" for name, share, n in few if share * len(group) > HEAVY * n]
     if thin:
         why += f" Few rows speak for much here, and the luck of theirs counts with them: {', '.join(thin[:6])}."
+    if noisy:
+        why += f" Wrong labels of {', '.join(noisy[:6])} would pass for a harder group: a range until labels are reviewed."
     return Said(why, "raking", int((group >= 0).sum()), slack=0.0)
 
 

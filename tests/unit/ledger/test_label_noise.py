@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from veridical.ledger.label_noise import LabelNoise, NoiseParams, _choose, _least, uniform_transition
+from veridical.ledger.label_noise import LabelNoise, NoiseParams, chosen, least_share, uniform_transition
 
 
 def planted(transition, *, n=4000, seed=0):
@@ -19,7 +19,7 @@ def planted(transition, *, n=4000, seed=0):
 
 @pytest.mark.parametrize(("c", "rate"), [(2, 0.1), (2, 0.25), (4, 0.1), (4, 0.2)])
 def test_symmetric_noise_is_recovered(c, rate):
-    found, shape = _choose(*planted(uniform_transition(c, rate))[:2], params=NoiseParams())
+    found, shape, _ = chosen(*planted(uniform_transition(c, rate))[:2], params=NoiseParams())
     assert shape != "none"
     assert 1 - np.diag(found).mean() == pytest.approx(rate, abs=0.03)
 
@@ -27,14 +27,14 @@ def test_symmetric_noise_is_recovered(c, rate):
 def test_one_class_into_another_is_recovered():
     transition = np.eye(4)
     transition[1] = [0.0, 0.7, 0.3, 0.0]
-    found, shape = _choose(*planted(transition)[:2], params=NoiseParams())
+    found, shape, _ = chosen(*planted(transition)[:2], params=NoiseParams())
     assert shape == "one_pair"
     assert found[1, 2] == pytest.approx(0.3, abs=0.05)
     assert np.diag(found)[[0, 2, 3]] == pytest.approx(1.0)
 
 
 def test_right_labels_mostly_give_none():
-    shapes = [_choose(*planted(np.eye(3), n=800, seed=seed)[:2], params=NoiseParams())[1] for seed in range(20)]
+    shapes = [chosen(*planted(np.eye(3), n=800, seed=seed)[:2], params=NoiseParams())[1] for seed in range(20)]
     assert shapes.count("none") >= 18
 
 
@@ -49,9 +49,9 @@ def test_inverted_labels_are_unbiased_for_the_truth():
 def test_the_least_noise_is_below_the_fitted_and_above_none_where_it_is_plain():
     transition = uniform_transition(2, 0.2)
     expected, labels, _ = planted(transition)
-    assert 0.5 < _least(expected, labels, transition) < 1.0
+    assert 0.5 < least_share(expected, labels, transition) < 1.0
     calm, right, _ = planted(np.eye(2))
-    assert _least(calm, right, np.eye(2)) == 0.0
+    assert least_share(calm, right, np.eye(2)) == 0.0
 
 
 def test_posterior_knows_a_surely_wrong_label():

@@ -1,0 +1,96 @@
+"""Wrong labels in one group and not in the others: told apart from a group that is harder, and from nothing at all."""
+
+import numpy as np
+import pytest
+
+from veridical.ledger.group_noise import Rows, by_group
+from veridical.ledger.label_noise import LabelNoise, chosen, uniform_transition
+from veridical.ledger.label_noise import NoiseParams as Params
+
+
+def drawn(rng, n, *, harder=1.0, rate=0.0, c=3):
+    """(expected, labels) of one group: labels follow the expectation to the power `harder`, and a share `rate` is wrong."""
+    expected = rng.dirichlet(np.full(c, 0.25), size=n)
+    expected = 0.98 * expected + 0.02 / c
+    true = expected**harder
+    true = true / true.sum(axis=1, keepdims=True)
+    truth = np.array([rng.choice(c, p=row) for row in true])
+    return expected, np.array([rng.choice(c, p=uniform_transition(c, rate)[k]) for k in truth])
+
+
+def world(seed, *, north, south, n=500):
+    """north, south: settings of the test rows; train rows are as hard as these and rightly labelled."""
+    rng, parts = np.random.default_rng(seed), {"test": [], "train": []}
+    for name, settings in (("north", north), ("south", south)):
+        for split, size in (("test", n), ("train", 3 * n)):
+            rate = settings.get("rate", 0.0) if split == "test" else 0.0
+            expected, codes = drawn(rng, size, harder=settings.get("harder", 1.0), rate=rate)
+            parts[split].append((expected, codes, np.full(size, name)))
+    test, train = (Rows(*(np.concatenate(part) for part in zip(*parts[split], strict=True))) for split in ("test", "train"))
+    transition, shape, _ = chosen(test.expected, test.codes, params=Params())
+    return LabelNoise(transition, shape, 0.0, 0.05, test.expected), test, train
+
+
+def found(seed, *, north, south, leaked=0):
+    common, test, train = world(seed, north=north, south=south)
+    fresh = np.ones(len(test.codes), bool)
+    fresh[:leaked] = False
+    return by_group(common, test=test, fresh=fresh, train=train), test
+
+
+def test_noise_in_one_group_is_found_there():
+    noise, test = found(0, north={"rate": 0.25}, south={}, leaked=50)
+    rates = (1 - np.diagonal(noise.of_group, axis1=1, axis2=2)).mean(axis=1)
+    by_name = {str(name): rates[k] for k, name in enumerate(noise.names)}
+    assert by_name.get("north", rates[-1]) == pytest.approx(0.25, abs=0.05)
+    assert by_name.get("south", rates[-1]) == pytest.approx(0.0, abs=0.03)
+    assert noise.rate == pytest.approx(0.125, abs=0.03)
+    inside = test.group == "north"
+    undone = noise.inverted(test.codes)
+    assert undone[inside].sum(axis=1) == pytest.approx(1.0)
+    wrong = 1 - noise.truth(test.codes)[np.arange(len(test.codes)), test.codes]
+    assert wrong[inside].mean() == pytest.approx(0.25, abs=0.05)
+    assert wrong[~inside].mean() < 0.03
+
+
+def test_each_group_moves_within_its_own_range():
+    noise, test = found(1, north={"rate": 0.25}, south={})
+    k = len(noise.names)
+    assert len(noise.group_extremes(test.codes)) == k + 1
+    for place, pair in enumerate(noise.group_extremes(test.codes)):
+        for labels in pair:
+            same = np.isclose(labels, noise.inverted(test.codes)).all(axis=1)
+            assert same[noise.number != place].all()
+    least, largest = noise.extremes(test.codes)
+    north = noise.number[np.flatnonzero(test.group == "north")[0]]
+    rows = noise.number == north
+    own = [labels[rows, test.codes[rows]].mean() for labels in (least, noise.inverted(test.codes), largest)]
+    assert own[0] <= own[1] <= own[2]  # undoing more noise puts more weight on the label, and less than none on others
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize(
+    "north", [{}, {"harder": 0.6}, {"harder": 1.6}], ids=["like the other", "harder than said", "easier than said"]
+)
+def test_a_harder_group_is_no_noisier(north, seed):
+    noise, _ = found(seed, north=north, south={})
+    assert not len(noise.names)
+    assert noise.group_extremes(np.zeros(4, np.int64)) == []
+
+
+def test_noise_that_all_share_is_common():
+    noise, _ = found(2, north={"rate": 0.2}, south={"rate": 0.2})
+    assert not len(noise.names)
+
+
+def test_groups_of_few_train_rows_are_not_told_apart():
+    common, test, train = world(3, north={"rate": 0.3}, south={})
+    few = train.of((train.group == "south") | (np.cumsum(train.group == "north") <= 60))
+    noise = by_group(common, test=test, fresh=np.ones(len(test.codes), bool), train=few)
+    assert "north" not in noise.names.tolist()
+
+
+def test_what_is_suspected_goes_by_the_group():
+    noise, test = found(4, north={"rate": 0.3}, south={})
+    right = noise.suspected(test.codes, least=0.02)[np.arange(len(test.codes)), test.codes]
+    assert (1 - right)[test.group == "north"].mean() > 3 * (1 - right)[test.group == "south"].mean()
