@@ -108,6 +108,8 @@ def fully(made: Tables, *, n_classes: int, seed: int = 1) -> Tables:
         target_inside=np.ones(TARGET_ROWS, np.bool_),
         target_rows=TARGET_ROWS,
         target_like=TARGET_ROWS,
+        target_texts=TARGET_ROWS,
+        target_unknown=0,
         auc=0.7,
     )
     looks = mostly(made.predicted[None, :], (LOOKS, n))

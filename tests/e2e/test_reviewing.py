@@ -64,6 +64,30 @@ def test_answers_that_no_sheet_asked_for_and_a_changed_frame_are_said(
     assert drawn["sheets"][0]["frame_sha256"][:12] in changed
 
 
+@pytest.mark.parametrize("column", ["text", "label"])
+def test_a_sheet_of_other_rows_is_refused_and_one_that_was_taken_can_be_withdrawn(
+    veridical: Callable[..., Any], run: Path, tmp_path: Path, column: str
+) -> None:
+    """Ids that are places are the same in every file of as many rows."""
+    assert veridical("review", run, "--rows", 20, "--out", tmp_path / "sheet.csv").code == 0
+    rows = [{**row, "answer": row["label"]} for row in _rows(tmp_path / "sheet.csv")]
+    other = {"text": "another text", "label": "pos" if rows[0]["label"] == "neg" else "neg"}[column]
+    for name, changed in (("own.csv", rows), ("others.csv", [{**rows[0], column: other}, *rows[1:]])):
+        write_csv(tmp_path / name, changed)
+    before = (run / "run.json").read_bytes()
+    said = veridical("review", run, "--answers", tmp_path / "others.csv")
+    assert said.code == 2
+    assert f"shows another {column} for row" in said.err
+    assert (run / "run.json").read_bytes() == before
+    assert veridical("review", run, "--withdraw", tmp_path / "own.csv").code == 2
+    assert veridical("review", run, "--answers", tmp_path / "own.csv", "--quiet").code == 0
+    reviewed = _json(run / "run.json")
+    assert veridical("review", run, "--withdraw", tmp_path / "own.csv", "--quiet").code == 0
+    after, first = _json(run / "run.json"), json.loads(before)
+    assert reviewed["honest"] != first["honest"] == after["honest"]
+    assert _json(run / "review.json")["answers"] == {}
+
+
 def test_a_folder_that_is_no_run_is_refused_and_left_as_it_is(veridical: Callable[..., Any], tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     for folder in ("mine", "absent"):

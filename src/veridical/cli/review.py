@@ -14,14 +14,18 @@ def verb(
     rows: Annotated[int, typer.Option(help="How many rows to write.")] = 150,
     out: Annotated[Path | None, typer.Option(help="CSV to write: id, text, label, answer.")] = None,
     answers: Annotated[Path | None, typer.Option(help="The CSV with its column answer filled in.")] = None,
+    withdraw: Annotated[Path | None, typer.Option(help="A CSV whose answers were taken and are to count no more.")] = None,
     review_train: Annotated[bool, typer.Option("--review-train", help="Write rows of train instead of the test set.")] = False,
     lang: Annotated[str | None, typer.Option(help="en or zh; that of the run when not given.")] = None,
     json: Annotated[bool, typer.Option("--json", help="After --answers, print run.json.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
 ) -> None:
-    """Write the rows whose labels tell most (--out), or take the answers back and recompute the account (--answers)."""
-    if (out is None) == (answers is None):
-        raise InputError("Give either --out FILE to write the rows to review, or --answers FILE to take them back.")
+    """Write the rows whose labels tell most (--out), or take answers back and recompute the account (--answers, --withdraw)."""
+    if sum(given is not None for given in (out, answers, withdraw)) != 1:
+        raise InputError(
+            "Give either --out FILE to write the rows to review, or --answers FILE to take them back, or --withdraw FILE to have "
+            "its answers count no more."
+        )
     if out is not None:
         from veridical.pipeline.reviewing import write_sheet
 
@@ -39,9 +43,13 @@ def verb(
             )  # fmt: skip
             for line in shown:
                 typer.echo(line)
-    elif answers is not None:
+    else:
         from veridical.cli._result import printed
-        from veridical.pipeline.reviewing import take_answers
+        from veridical.pipeline.reviewing import take_answers, withdraw_answers
 
-        record, _ = take_answers(run, answers=answers)
+        if answers is not None:
+            record, _ = take_answers(run, answers=answers)
+        else:
+            assert withdraw is not None
+            record, _ = withdraw_answers(run, answers=withdraw)
         printed(record, folder=run, lang=lang, json=json, quiet=quiet)

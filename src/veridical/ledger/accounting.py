@@ -266,8 +266,8 @@ def _noise_bounds(game: Coalitions, coalition: Coalition, value: Callable[[Coali
 
 
 def _group_noise_bounds(game: Coalitions, of: Callable[[Coalitions], float]) -> tuple[float, float]:
-    """The same of any figure where groups have noise of their own: how far it can move down and up when that of each group lies
-    anywhere the data allow. Labels alike in all groups, or reviewed, leave none."""
+    """The same of any figure where there is noise: how far it can move down and up when each group has as little or as much of it
+    as its own rows allow. Labels that seem right, or were reviewed, leave none."""
     if game.reviewed is not None:
         return 0.0, 0.0
     now, low, high = of(game), 0.0, 0.0
@@ -289,7 +289,7 @@ def _said_of(player: str, game: Coalitions) -> wording.Said:
     transfer = tables.transfer
     assert contract is not None
     if player == "groups":
-        noisy = () if game.reviewed else tuple(tables.noise.names.tolist())
+        noisy = game.reviewed is None and len(tables.noise.names) > 0
         return wording.groups(contract, transfer.group, noisy=noisy)
     if player == "fragility":
         assert contract.perturbation is not None

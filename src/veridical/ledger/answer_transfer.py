@@ -26,10 +26,10 @@ from veridical.tasks._contract import Structure
 class AnswerTransfer:
     """ids: of the n test rows. group: code of each row's group in the contract's order, -1 for groups it does not name, (n,).
     ratio: density of the target over the test rows', (n,), empty without a target. auc: of the classifier that tells them apart.
-    edited: what the model says of each draw of edits, m times n answers. target_rows: all rows of the target; target_like: those
-    that have test rows like them, which `ratio` is about; target_gold, target_said, target_cluster: its unleaked labelled ones,
-    empty where labels or model are not there; target_inside: which of these have test rows like them, (t,). asked: whether there
-    is a model that can be asked about other texts."""
+    edited: what the model says of each draw of edits, m times n answers. target_rows: all rows of the target; target_texts:
+    distinct ones; target_like: those that have test rows like them, which `ratio` is about; target_gold, target_said,
+    target_cluster: its unleaked labelled ones, empty where labels or model are not there; target_inside: which of these have test
+    rows like them, (t,). asked: whether there is a model that can be asked about other texts."""
 
     contract: Contract
     ids: npt.NDArray[np.str_]
@@ -38,6 +38,7 @@ class AnswerTransfer:
     auc: float
     edited: tuple[tuple[str, ...], ...]
     target_rows: int
+    target_texts: int
     target_like: int
     target_gold: tuple[str, ...]
     target_said: tuple[str, ...]
@@ -68,7 +69,9 @@ def answer_transfer(
     group = group_codes(data, rows, contract) if contract.groups else np.full(people.n, -1, np.int64)
     ids, none = np.array(data.ids, dtype=np.str_)[rows], np.zeros(0, np.int64)
     if contract.target is None:
-        return AnswerTransfer(contract, ids, group, np.zeros(0), 0.5, edited, 0, 0, (), (), none, none > 0, model is not None)
+        return AnswerTransfer(
+            contract, ids, group, np.zeros(0), 0.5, edited, 0, 0, 0, (), (), none, none > 0, model is not None
+        )  # fmt: skip
     target = read_target(contract, evidence, seed=seed)
     source = ~people.leaked if (~people.leaked).any() else np.ones(people.n, bool)
     ratio = np.ones(people.n)
@@ -80,8 +83,8 @@ def answer_transfer(
     said = tuple(model.answer(both.data.inputs(known)).said) if model is not None and len(known) else ()
     inside = density.inside[np.searchsorted(target.rows, known)]
     return AnswerTransfer(
-        contract, ids, group, ratio, density.auc, edited, len(target.rows), int(density.inside.sum()), there, said,
-        both.clusters[known], inside, model is not None,
+        contract, ids, group, ratio, density.auc, edited, len(target.rows), target.n_texts, int(density.inside.sum()),
+        there, said, both.clusters[known], inside, model is not None,
     )  # fmt: skip
 
 

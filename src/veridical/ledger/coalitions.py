@@ -283,7 +283,7 @@ class Coalitions:
                 return f"no unleaked test row belongs to group {missing[0]!r}"
         elif player != "shift":
             return ""
-        elif far := target_unsupported(self.tables.transfer.target_like, self.tables.transfer.target_rows):
+        elif far := target_unsupported(self.tables.transfer):
             return far
 
         def weighted(players: Coalition) -> FloatArray:

@@ -72,10 +72,10 @@ def read_contract(path: Path, *, stored: bool = False) -> Contract:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         line = str(error).split("\n")[0]
         raise InputError(f"The contract {path} is not valid YAML: {line}. Check quotes and indentation.") from error
+    if content is None:
+        raise InputError(f"The contract {path} is empty. Write the keys {', '.join(KEYS)} into it, the name at least.")
     if not isinstance(content, dict):
-        raise InputError(
-            f"The contract {path} holds a {type(content).__name__}; it must be a mapping with the keys {', '.join(KEYS)}."
-        )
+        raise InputError(f"The contract {path} holds {_kind(content)}; it must be a mapping with the keys {', '.join(KEYS)}.")
     _known(content, KEYS, where=str(path))
     name = content.get("name")
     if not isinstance(name, str) or not name.strip():
@@ -93,7 +93,7 @@ def read_contract(path: Path, *, stored: bool = False) -> Contract:
     return Contract(
         name=name.strip(),
         votes=votes,
-        shortcuts=tuple(_shortcut(entry, where=str(path)) for entry in listed),
+        shortcuts=_shortcuts(listed, where=str(path)),
         sha256=hashlib.sha256(text).hexdigest(),
         groups=_groups(content.get("groups"), where=str(path)),
         perturbation=_perturbation(content.get("perturbations"), where=str(path)),
@@ -101,10 +101,27 @@ def read_contract(path: Path, *, stored: bool = False) -> Contract:
     )
 
 
+def _kind(content: Any) -> str:
+    return {list: "a list", str: "a text", int: "a number", float: "a number"}.get(type(content), "a value")
+
+
 def _known(entry: dict[Any, Any], allowed: tuple[str, ...], *, where: str) -> None:
     for key in entry:
         if key not in allowed:
             raise UnknownName(f"key in the contract {where}", str(key), allowed, "Remove it or correct its spelling.")
+
+
+def _shortcuts(listed: list[Any], *, where: str) -> tuple[Shortcut, ...]:
+    """Each word once: two lines about one would share its points, or contradict each other."""
+    found: dict[str, Shortcut] = {}
+    for entry in listed:
+        shortcut = _shortcut(entry, where=where)
+        before = found.setdefault(shortcut.word.casefold(), shortcut)
+        if before is not shortcut:
+            raise InputError(
+                f"The contract {where} names the word {shortcut.word!r} twice (capitals do not count). Keep one of its lines."
+            )
+    return tuple(found.values())
 
 
 def _shortcut(entry: Any, *, where: str) -> Shortcut:

@@ -3,8 +3,9 @@ its own train rows do.
 
 Each group has the expectation calibrated on its own train rows (temperature and one intercept a class: vector scaling, Guo et al.
 2017, ICML), so that a group which is harder for the models is no noisier for it. A group of which its own transition matrix tells
-more than the common one, beyond the penalties of `label_noise`, has its own; all others share one. A group without enough train
-rows is not told apart: nothing says what its labels should be.
+more than the common one, beyond the penalties of `label_noise`, has its own; all others share one. Where there is any noise, how
+much more or less of it each group may have is said too: few rows do not tell. A group without enough train rows is not told
+apart: nothing says what its labels should be.
 """
 
 from dataclasses import dataclass
@@ -15,7 +16,15 @@ from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
 
 from veridical.dataset.rows import IntArray
-from veridical.ledger.label_noise import LabelNoise, NoiseParams, chosen, contradicted, least_share, log_likelihood
+from veridical.ledger.label_noise import (
+    LabelNoise,
+    NoiseParams,
+    chosen,
+    contradicted,
+    least_share,
+    likely_scales,
+    log_likelihood,
+)
 from veridical.models.model import FloatArray
 
 FEWEST_TRAIN, FEWEST_TEST = 100, 40
@@ -40,10 +49,10 @@ class Rows:
 def by_group(
     common: LabelNoise, *, test: Rows, fresh: npt.NDArray[np.bool_], train: Rows, params: NoiseParams = DEFAULTS
 ) -> LabelNoise:
-    """`common` with the noise of the groups whose labels tell of their own. fresh: test rows that are not leaked, (n,); an empty
-    name is no group."""
+    """`common` with the noise of each group, where there is any: its own, or the common one, and how far that may be off in this
+    group. fresh: test rows that are not leaked, (n,); an empty name is no group."""
     names, calibrated = _told_apart(test, fresh=fresh, train=train, floor=params.floor)
-    if len(names) < 1:
+    if not names:
         return common
     known = Rows(calibrated, test.codes, test.group)
     shared, _, _ = chosen(known.of(fresh).expected, known.of(fresh).codes, params=params)
@@ -54,7 +63,9 @@ def by_group(
         gain = log_likelihood(here.expected, here.codes, transition) - log_likelihood(here.expected, here.codes, shared)
         if gain - 0.5 * np.log(len(here.codes)) > params.extra_evidence:
             own[name] = transition
-    return _joined(common, own, known=known, fresh=fresh, params=params) if own else common
+    if not own and common.shape == "none":
+        return common
+    return _joined(common, names, own, known=known, fresh=fresh, params=params)
 
 
 def _told_apart(test: Rows, *, fresh: npt.NDArray[np.bool_], train: Rows, floor: float) -> tuple[list[str], FloatArray]:
@@ -71,27 +82,39 @@ def _told_apart(test: Rows, *, fresh: npt.NDArray[np.bool_], train: Rows, floor:
 
 
 def _joined(
-    common: LabelNoise, own: dict[str, FloatArray], *, known: Rows, fresh: npt.NDArray[np.bool_], params: NoiseParams
+    common: LabelNoise,
+    names: list[str],
+    own: dict[str, FloatArray],
+    *,
+    known: Rows,
+    fresh: npt.NDArray[np.bool_],
+    params: NoiseParams,
 ) -> LabelNoise:
-    """The groups with noise of their own first, then all other rows with what they share."""
-    number = np.full(len(known.codes), len(own), np.int64)
-    for place, name in enumerate(own):
+    """The groups by name, then all other rows; those without noise of their own have what they share."""
+    number = np.full(len(known.codes), len(names), np.int64)
+    for place, name in enumerate(names):
         number[known.group == name] = place
-    matrices, least, upper = [*own.values()], [], []
-    others = known.of(fresh & (number == len(own)))
-    matrices.append(chosen(others.expected, others.codes, params=params)[0] if len(others.codes) else common.transition)
-    for place, transition in enumerate(matrices):
-        rows = known.of(fresh & (number == place))
-        empty = not len(rows.codes)
-        least.append(0.0 if empty else least_share(rows.expected, rows.codes, transition))
-        most = 0.0 if empty else contradicted(rows.expected, rows.codes, params=params)
-        upper.append(max(most, float((1 - np.diag(transition)).mean())))
+    shared = common.transition
+    if own:
+        others = known.of(fresh & ~np.isin(known.group, [*own]))
+        shared = chosen(others.expected, others.codes, params=params)[0] if len(others.codes) else shared
+    matrices, ranges, scales = [], [], []
+    for place, name in enumerate([*names, ""]):
+        rows, transition = known.of(fresh & (number == place)), own.get(name, shared)
+        matrices.append(transition)
+        if not len(rows.codes):
+            ranges.append((0.0, 0.0))
+            scales.append((1.0, 1.0))
+            continue
+        most = max(contradicted(rows.expected, rows.codes, params=params), float((1 - np.diag(transition)).mean()))
+        ranges.append((least_share(rows.expected, rows.codes, transition), most))
+        scales.append(likely_scales(rows.expected, rows.codes, transition, max_rate=params.max_rate))
     stack = np.stack(matrices)
     wrong = 1 - np.diagonal(stack, axis1=1, axis2=2)  # (K, C)
-    rate = float((common.expected[fresh] * wrong[number[fresh]]).sum(axis=1).mean())
+    rate = float((common.expected[fresh] * wrong[number[fresh]]).sum(axis=1).mean()) if own else common.rate
     return LabelNoise(
         common.transition, common.shape, rate, common.upper_rate, common.expected, common.least,
-        number, stack, np.array(least), np.array(upper), np.array([*own], dtype=np.str_),
+        number, stack, np.array(ranges), np.array(scales), np.array(names, dtype=np.str_), bool(own),
     )  # fmt: skip
 
 

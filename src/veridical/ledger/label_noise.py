@@ -47,8 +47,10 @@ class LabelNoise:
     upper_rate: largest share that the easiest rows allow. least: share of the fitted noise that is needed to explain the
     labels, 0..1 (likelihood ratio, 95 %). expected: p(label | text) of the test rows, (n, C).
 
-    Where groups differ (ledger.group_noise): number of each row's group, (n,), the last being that of all rows that share one;
-    of each the matrix, (K, C, C), and the least share and the largest rate, (K,); names of all but the last. Else empty.
+    Where there is noise and there are groups (ledger.group_noise): number of each row's group, (n,), the last being that of all
+    other rows; of each the matrix, (K, C, C), its least share and largest rate, (K, 2), and the factors by which the group's own
+    rows let it be smaller and larger, (K, 2); names of all but the last. apart: whether any group has noise of its own. Else
+    empty.
     """
 
     transition: FloatArray
@@ -59,13 +61,14 @@ class LabelNoise:
     least: float = 0.0
     number: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
     of_group: FloatArray = field(default_factory=lambda: np.zeros((0, 0, 0)))
-    least_of: FloatArray = field(default_factory=lambda: np.zeros(0))
-    upper_of: FloatArray = field(default_factory=lambda: np.zeros(0))
+    range_of: FloatArray = field(default_factory=lambda: np.zeros((0, 2)))
+    scale_of: FloatArray = field(default_factory=lambda: np.zeros((0, 2)))
     names: npt.NDArray[np.str_] = field(default_factory=lambda: np.zeros(0, np.str_))
+    apart: bool = False
 
     def inverted(self, codes: IntArray) -> FloatArray:
         """Label distributions (n, C) whose mean over rows is unbiased for the truth; entries may be negative."""
-        return undone(self.transition, codes) if not len(self.names) else self._undone(self.of_group, codes)
+        return self._undone(self.of_group, codes) if self.apart else undone(self.transition, codes)
 
     def range(self) -> tuple[FloatArray, FloatArray]:
         """The least and the largest noise the data allow, as transition matrices."""
@@ -73,36 +76,36 @@ class LabelNoise:
 
     def extremes(self, codes: IntArray) -> list[FloatArray]:
         """Label distributions (n, C) under the least and under the largest noise the data allow."""
-        if not len(self.names):
+        if not self.apart:
             return [undone(transition, codes) for transition in self.range()]
-        least, largest = zip(*self._ranges(), strict=True)
+        pairs = [_least_and_largest(m, float(r[0]), float(r[1])) for m, r in zip(self.of_group, self.range_of, strict=True)]
+        least, largest = zip(*pairs, strict=True)
         return [self._undone(np.stack(least), codes), self._undone(np.stack(largest), codes)]
 
     def group_extremes(self, codes: IntArray) -> list[list[FloatArray]]:
-        """The same of one group at a time, all others as they are fitted; empty where groups do not differ."""
+        """The same of one group at a time, as far as its own rows allow, all others as they are fitted; empty without groups or
+        noise."""
         found = []
-        for place, pair in enumerate(self._ranges()):
-            stacks = [self.of_group.copy() for _ in pair]
-            for stack, matrix in zip(stacks, pair, strict=True):
-                stack[place] = matrix
-            found.append([self._undone(stack, codes) for stack in stacks])
+        for place, (matrix, scales) in enumerate(zip(self.of_group, self.scale_of, strict=True)):
+            pair = []
+            for scale in scales:
+                stack = self.of_group.copy()
+                stack[place] = _scaled(matrix, float(scale))
+                pair.append(self._undone(stack, codes))
+            found.append(pair)
         return found
-
-    def _ranges(self) -> list[tuple[FloatArray, FloatArray]]:
-        each = zip(self.of_group, self.least_of, self.upper_of, strict=True)
-        return [_least_and_largest(matrix, float(least), float(upper)) for matrix, least, upper in each]
 
     def _undone(self, stack: FloatArray, codes: IntArray) -> FloatArray:
         return np.asarray(np.linalg.inv(stack)[self.number, codes])
 
     def truth(self, codes: IntArray) -> FloatArray:
         """p(truth | text, label) of each row under the fitted noise, (n, C)."""
-        return self.posterior(codes, self.transition) if not len(self.names) else self._posterior(codes, self.of_group)
+        return self._posterior(codes, self.of_group) if self.apart else self.posterior(codes, self.transition)
 
     def suspected(self, codes: IntArray, *, least: float) -> FloatArray:
         """The same were the fitted share of wrong labels spread evenly, in each group its own, and at least `least`."""
         c = self.expected.shape[1]
-        if not len(self.names):
+        if not self.apart:
             return self.posterior(codes, uniform_transition(c, max(least, self.rate)))
         rates = (1 - np.diagonal(self.of_group, axis1=1, axis2=2)).mean(axis=1)
         return self._posterior(codes, np.stack([uniform_transition(c, max(least, float(rate))) for rate in rates]))
@@ -216,12 +219,32 @@ def _shaped(counts: FloatArray, shape: str, *, n_free: int, max_rate: float) -> 
 
 def least_share(expected: FloatArray, codes: IntArray, transition: FloatArray) -> float:
     """The smallest share of the fitted noise whose likelihood is not rejected at 5 % (Wilks 1938), 0..1."""
-    identity = np.eye(len(transition))
     best = log_likelihood(expected, codes, transition)
     for share in np.linspace(0.0, 1.0, 41):
-        if best - log_likelihood(expected, codes, identity + share * (transition - identity)) <= 0.5 * stats.chi2.ppf(0.95, 1):
+        if best - log_likelihood(expected, codes, _scaled(transition, float(share))) <= 0.5 * stats.chi2.ppf(0.95, 1):
             return float(share)
     return 1.0
+
+
+MOST_SCALE = 4.0
+"""Times the fitted noise that a group is held to have at most. Ours; no source."""
+
+
+def likely_scales(expected: FloatArray, codes: IntArray, transition: FloatArray, *, max_rate: float) -> tuple[float, float]:
+    """Factors of the fitted noise, the smallest and the largest, that these rows do not reject at 5 % (Wilks 1938); no rate goes
+    over `max_rate`."""
+    wrong = float((1 - np.diag(transition)).max())
+    if wrong <= 0:
+        return 0.0, 0.0
+    scales = np.linspace(0.0, min(MOST_SCALE, max_rate / wrong), 81)
+    likely = np.array([log_likelihood(expected, codes, _scaled(transition, scale)) for scale in scales])
+    kept = scales[likely.max() - likely <= 0.5 * stats.chi2.ppf(0.95, 1)]
+    return float(kept[0]), float(kept[-1])
+
+
+def _scaled(transition: FloatArray, scale: float) -> FloatArray:
+    identity = np.eye(len(transition))
+    return np.asarray(identity + scale * (transition - identity))
 
 
 def undone(transition: FloatArray, codes: IntArray) -> FloatArray:
@@ -238,8 +261,7 @@ def contradicted(expected: FloatArray, codes: IntArray, *, params: NoiseParams) 
 
 
 def _least_and_largest(transition: FloatArray, least: float, upper: float) -> tuple[FloatArray, FloatArray]:
-    identity = np.eye(len(transition))
-    return identity + least * (transition - identity), uniform_transition(len(identity), min(upper, 0.45))
+    return _scaled(transition, least), uniform_transition(len(transition), min(upper, 0.45))
 
 
 def uniform_transition(n_classes: int, rate: float) -> FloatArray:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -9,7 +10,7 @@ from scipy.optimize import brentq
 
 from veridical.dataset.rows import IntArray
 from veridical.ledger.game import Coalition, Value, combine
-from veridical.ledger.transfer import LEAST_LIKE
+from veridical.ledger.transfer import FEWEST_TEXTS, LEAST_LIKE
 from veridical.models.model import FloatArray
 from veridical.tasks._contract import Metric
 from veridical.tasks._totals import gradient, value
@@ -112,9 +113,25 @@ def _too_few(weights: FloatArray, ids: npt.NDArray[np.str_]) -> str:
     )
 
 
-def target_unsupported(n_like: int, n_rows: int) -> str:
-    """Why test rows cannot stand for a target of which so many rows have test rows like them; empty where they can."""
-    return "" if n_like >= LEAST_LIKE * n_rows else f"only {n_like} of {n_rows} rows of the target are like any test row"
+class Reached(Protocol):
+    """How much of a target there is and how much of it test rows are like."""
+
+    @property
+    def target_rows(self) -> int: ...
+    @property
+    def target_texts(self) -> int: ...
+    @property
+    def target_like(self) -> int: ...
+
+
+def target_unsupported(target: Reached) -> str:
+    """Why test rows cannot stand for a target: too few distinct texts, or too few of its rows have test rows like them; empty
+    where they can."""
+    rows, texts, like = target.target_rows, target.target_texts, target.target_like
+    if texts < FEWEST_TEXTS:
+        named = "1 distinct text" if texts == 1 else f"{texts} distinct texts"
+        return f"the {rows} rows of the target are {named}, fewer than {FEWEST_TEXTS}: too few to tell what its texts are like"
+    return "" if like >= LEAST_LIKE * rows else f"only {like} of {rows} rows of the target are like any test row"
 
 
 def supported(wanted: Sequence[str], reason: Callable[[str, Sequence[str]], str]) -> tuple[list[str], list[tuple[str, str]]]:

@@ -179,7 +179,7 @@ class StructuredGame:
             missing = [name for code, (name, share) in named if share > 0 and code not in seen]
             if missing:
                 return f"no unleaked test row belongs to group {missing[0]!r}"
-        if player == "shift" and (far := target_unsupported(self.transfer.target_like, self.transfer.target_rows)):
+        if player == "shift" and (far := target_unsupported(self.transfer)):
             return far
 
         def weighted(players: Coalition) -> FloatArray:

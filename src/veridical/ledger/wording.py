@@ -1,6 +1,5 @@
 """What the ledger says of each component: how the number was obtained, over how many rows, or why there is none."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ from veridical.ledger.population import BoolArray, Population
 from veridical.ledger.reuse import Chosen
 from veridical.ledger.review import Reviewed
 from veridical.ledger.tables import Tables
+from veridical.ledger.transfer import Transfer
 from veridical.ledger.wrong_share import wrong_share
 from veridical.tasks._class_metrics import credit_of
 
@@ -181,15 +181,15 @@ def noise(tables: Tables, reviewed: Reviewed | None) -> Said:
 
 def _chosen(found: LabelNoise) -> str:
     """What the noise model makes of the test labels."""
-    if len(found.names):
+    if found.apart:
         rates = ", ".join(f"{name} {100 * rate:.1f} %" for name, rate in list(_by_group(found)["rates"].items())[:6])
         return f"{100 * found.rate:.1f} % wrong, more in some groups than in others ({rates})"
     return "no excess" if found.shape == "none" else f"{100 * found.rate:.1f} % wrong ({found.shape.replace('_', ' ')})"
 
 
 def _by_group(found: LabelNoise) -> dict[str, dict[str, float]]:
-    """Share of wrong labels of each group that has noise of its own, and of all others."""
-    if not len(found.names):
+    """Share of wrong labels of each group where any has noise of its own, and of all other rows."""
+    if not found.apart:
         return {}
     wrong = 1 - np.diagonal(found.of_group, axis1=1, axis2=2)  # (K, C)
     each = (found.expected * wrong[found.number]).sum(axis=1)
@@ -241,9 +241,9 @@ def shortcut(game: "Coalitions", position: int, declared: Shortcut) -> Said:
     return Said(why, declared.op, tables.people.n, slack=slack, details=details)
 
 
-def groups(contract: Contract, group: IntArray, *, noisy: Sequence[str] = ()) -> Said:
-    """group: code of each test row's group, -1 for those that the contract does not name, (n,). noisy: groups whose labels seem
-    wrong more or less often than those of the others."""
+def groups(contract: Contract, group: IntArray, *, noisy: bool = False) -> Said:
+    """group: code of each test row's group, -1 for those that the contract does not name, (n,). noisy: whether labels seem wrong
+    and none was reviewed."""
     mix = ", ".join(f"{name} {100 * share:.0f} %" for name, share in contract.groups[:6])
     outside = int((group < 0).sum())
     rest = f"; {outside} test rows belong to none of them and have no vote" if outside else ""
@@ -254,7 +254,7 @@ def groups(contract: Contract, group: IntArray, *, noisy: Sequence[str] = ()) ->
     if thin:
         why += f" Few rows speak for much here, and the luck of theirs counts with them: {', '.join(thin[:6])}."
     if noisy:
-        why += f" Wrong labels of {', '.join(noisy[:6])} would pass for a harder group: a range until labels are reviewed."
+        why += " Wrong labels that one group has more of would pass for a harder group: a range until labels are reviewed."
     return Said(why, "raking", int((group >= 0).sum()), slack=0.0)
 
 
@@ -363,7 +363,19 @@ def borrowing(found: Borrowed, *, gap: float, z: float) -> str:
 
 def notes(tables: Tables, reviewed: Reviewed | None) -> tuple[str, ...]:
     unknown = ("Test-label noise is an interval until labels are reviewed.",) if reviewed is None else ()
-    return (*few_rows(tables.people), *unknown)
+    return (*few_rows(tables.people), *unknown, *_unknown_there(tables.transfer))
+
+
+def _unknown_there(transfer: Transfer) -> tuple[str, ...]:
+    """Of labels of the target that no model of these data can answer."""
+    n = transfer.target_unknown
+    if not n:
+        return ()
+    rows = "1 row of the target carries a label" if n == 1 else f"{n} rows of the target carry labels"
+    return (
+        f"{rows} that the data do not have: the model cannot answer so, and what it loses there is not in the score under the "
+        "contract.",
+    )
 
 
 def few_rows(people: Population) -> tuple[str, ...]:

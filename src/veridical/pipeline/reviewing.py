@@ -1,7 +1,7 @@
 """`veridical review`: which answers to read, and the account after they were read. Works on what a finished run stored alone."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -104,15 +104,36 @@ def take_answers(run: Path, *, answers: Path) -> tuple[RunRecord, int]:
 
     Answers to rows that no sheet drew, and a sheet drawn from other rows than the run has now, are said in the account's notes.
     """
-    _refuse_unfinished(run)
-    with held(run):
-        record = _refuse_unfinished(run)
-        opened = _opened(run, record)
+
+    def added(stored: Mapping[str, str], opened: ReviewedRun) -> dict[str, str]:
         read = read_sheet(answers, opened)
         if not read:
             raise InputError(f"{answers} holds no answers. Fill in the column answer with a label or {UNSURE}.")
-        stored = read_review(run)
-        every = {**stored.answers, **read}
+        _refuse_of_other_rows(run, answers, opened)
+        return {**stored, **read}
+
+    return _accounted(run, added)
+
+
+def withdraw_answers(run: Path, *, answers: Path) -> tuple[RunRecord, int]:
+    """The same without the answers to the rows that a sheet answers, whatever it says of them; (record, answers left)."""
+
+    def left(stored: Mapping[str, str], opened: ReviewedRun) -> dict[str, str]:
+        named = {as_written(row["id"]) for row in _lines(answers) if row[ANSWER].strip()}
+        if not named & set(stored):
+            raise InputError(f"{run} holds no answer to a row that {answers} answers, so there is nothing to withdraw.")
+        return {row: answer for row, answer in stored.items() if row not in named}
+
+    return _accounted(run, left)
+
+
+def _accounted(run: Path, changed: Callable[[Mapping[str, str], ReviewedRun], dict[str, str]]) -> tuple[RunRecord, int]:
+    """Store the changed answers and all that follows from them; (record, answers stored)."""
+    _refuse_unfinished(run)
+    with held(run):
+        record = _refuse_unfinished(run)
+        opened, stored = _opened(run, record), read_review(run)
+        every = changed(stored.answers, opened)
         frames = {name: opened.side(name).strata.sha256 for name in {sheet.of for sheet in stored.sheets}}
         ledger = opened.account(every)
         ledger = dataclasses.replace(ledger, notes=(*ledger.notes, *doubts(stored, frames=frames, answered=every)))
@@ -124,7 +145,7 @@ def take_answers(run: Path, *, answers: Path) -> tuple[RunRecord, int]:
 
         for format in ("html", "md"):
             report(run, format=format, lang=record.config.get("lang", "en"))
-    return reviewed, len(read)
+    return reviewed, len(every)
 
 
 def stored_answers(run: Path) -> Mapping[str, str]:
@@ -135,7 +156,7 @@ def read_sheet(path: Path, reviewed: ReviewedRun) -> dict[str, str]:
     """Row id -> answer as it is stored; blank ones left out. Raises InputError for ids and answers that the run does not have."""
     found: dict[str, str] = {}
     ids, cells = reviewed.ids, dict[str, str]()
-    for row in read_lines(path, columns=COLUMNS, made_by="veridical review", option="--answers"):
+    for row in _lines(path):
         cell, row_id = as_written(row[ANSWER].strip()), as_written(row["id"])
         if not cell:
             continue
@@ -149,6 +170,34 @@ def read_sheet(path: Path, reviewed: ReviewedRun) -> dict[str, str]:
             raise InputError(f"{path} answers row {row_id!r} twice: {cells[row_id]!r} and {cell!r}. Keep one of them.")
         found[row_id], cells[row_id] = answer, cell
     return found
+
+
+def _lines(path: Path) -> list[dict[str, str]]:
+    return read_lines(path, columns=COLUMNS, made_by="veridical review", option="--answers")
+
+
+COMPARED = 1000
+"""Characters of a text by which a sheet's row is known again: spreadsheets cut long cells. Ours; no source."""
+
+
+def _refuse_of_other_rows(run: Path, path: Path, reviewed: ReviewedRun) -> None:
+    """A sheet of other rows may hold the same ids, where these are places; its texts and labels show it, where it has them."""
+    given = {as_written(row["id"]): row for row in _lines(path) if row[ANSWER].strip()}
+    if not (run / "data.parquet").is_file():
+        return
+    for row, text, label, _ in _sheet_lines(run, reviewed, list(given)):
+        for column, known in (("text", text), ("label", label)):
+            said = as_written(given[row].get(column, ""))
+            if said.strip() and _compared(said) != _compared(known):
+                raise InputError(
+                    f"{path} shows another {column} for row {row!r} than this run has: it was written for other rows, or "
+                    "changed. Use the sheet that veridical review wrote for this run, and fill in the column answer alone."
+                )
+
+
+def _compared(cell: str) -> str:
+    """What spreadsheets leave of a cell: no matter how blanks and line ends are written."""
+    return " ".join(cell.split())[:COMPARED]
 
 
 def _refuse_unfinished(run: Path) -> RunRecord:

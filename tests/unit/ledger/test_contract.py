@@ -39,6 +39,8 @@ def test_reads_what_it_says(tmp_path):
         ("name: p\nshortcuts: [{word: a, rate: half}]", "a share from 0 to 1"),
         ("name: p\nshortcuts: [{word: a, weight: 1}]", "Unknown key"),
         ("name: p\nshortcuts: [{word: a}, {word: b}, {word: c}, {word: d}, {word: e}]", "at most 4"),
+        ("name: p\nshortcuts: [{word: a}, {word: A, op: remove}]", "names the word 'A' twice"),
+        ("", "is empty"),
         ("!!python/object/apply:os.system ['true']", "not valid YAML"),
     ],
 )

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from veridical.ledger.group_noise import Rows, by_group
-from veridical.ledger.label_noise import LabelNoise, chosen, uniform_transition
+from veridical.ledger.label_noise import LabelNoise, chosen, undone, uniform_transition
 from veridical.ledger.label_noise import NoiseParams as Params
 
 
@@ -41,9 +41,10 @@ def found(seed, *, north, south, leaked=0):
 def test_noise_in_one_group_is_found_there():
     noise, test = found(0, north={"rate": 0.25}, south={}, leaked=50)
     rates = (1 - np.diagonal(noise.of_group, axis1=1, axis2=2)).mean(axis=1)
-    by_name = {str(name): rates[k] for k, name in enumerate(noise.names)}
-    assert by_name.get("north", rates[-1]) == pytest.approx(0.25, abs=0.05)
-    assert by_name.get("south", rates[-1]) == pytest.approx(0.0, abs=0.03)
+    by_name = dict(zip(noise.names.tolist(), rates.tolist(), strict=False))
+    assert noise.apart
+    assert by_name["north"] == pytest.approx(0.25, abs=0.05)
+    assert by_name["south"] == pytest.approx(0.0, abs=0.03)
     assert noise.rate == pytest.approx(0.125, abs=0.03)
     inside = test.group == "north"
     undone = noise.inverted(test.codes)
@@ -74,13 +75,23 @@ def test_each_group_moves_within_its_own_range():
 )
 def test_a_harder_group_is_no_noisier(north, seed):
     noise, _ = found(seed, north=north, south={})
-    assert not len(noise.names)
-    assert noise.group_extremes(np.zeros(4, np.int64)) == []
+    assert not noise.apart
 
 
-def test_noise_that_all_share_is_common():
-    noise, _ = found(2, north={"rate": 0.2}, south={"rate": 0.2})
+def test_right_labels_leave_nothing_to_move():
+    noise, test = found(6, north={}, south={})
     assert not len(noise.names)
+    assert noise.group_extremes(test.codes) == []
+
+
+def test_noise_that_all_share_is_common_and_may_differ_as_far_as_each_group_allows():
+    noise, test = found(2, north={"rate": 0.2}, south={"rate": 0.2})
+    assert not noise.apart
+    np.testing.assert_array_equal(noise.inverted(test.codes), undone(noise.transition, test.codes))
+    rates = (1 - np.diagonal(noise.of_group, axis1=1, axis2=2)).mean(axis=1)[:2, None] * noise.scale_of[:2]
+    assert (rates[:, 0] < 0.2).all()
+    assert (rates[:, 1] > 0.2).all()
+    assert (rates[:, 1] - rates[:, 0] < 0.15).all()
 
 
 def test_groups_of_few_train_rows_are_not_told_apart():

@@ -34,7 +34,7 @@ def people(n: int) -> Population:
 
 def transfer(contract: Contract, n: int, **found: object) -> AnswerTransfer:
     none = AnswerTransfer(
-        contract, np.array([f"r{i}" for i in range(n)]), np.full(n, -1, np.int64), np.zeros(0), 0.5, (), 0, 0, (), (),
+        contract, np.array([f"r{i}" for i in range(n)]), np.full(n, -1, np.int64), np.zeros(0), 0.5, (), 0, 0, 0, (), (),
         np.zeros(0, np.int64), np.zeros(0, bool), True,
     )  # fmt: skip
     return dataclasses.replace(none, **found)  # type: ignore[arg-type]
