@@ -32,7 +32,7 @@ def verb(
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
     given: dict[str, Any],
 ) -> None:
-    """Tune an encoder in several ways on the same rows: score, numbers trained, seconds, memory, drift. Test rows stay unseen."""
+    """Tune an encoder in several ways on the same rows: score, share trained, seconds, memory, forgetting; test rows unseen."""
     from veridical.cli._progress import shown
     from veridical.pipeline.tuning import tune, usual
 

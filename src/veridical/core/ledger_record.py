@@ -54,6 +54,9 @@ class ContractScore:
     """Shares of its variance by source, summing to 1."""
     target_share: float = 1.0
     """Share of the rows of the contract's target that it holds for: those that have test rows like them, 0..1."""
+    unreviewed: float = 0.0
+    """Share of its interval's width that is open for what nobody looked at (labels, whether edits keep them), 0..1: no number of
+    test rows narrows it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,3 +74,5 @@ class Ledger:
     interactions: tuple[Interaction, ...] = ()
     variance: dict[str, float] = field(default_factory=dict)
     """Shares of the honest score's variance by source, summing to 1."""
+    unreviewed: float = 0.0
+    """As that of a contract, of the honest score."""

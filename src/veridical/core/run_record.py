@@ -169,6 +169,7 @@ class RunRecord:
             "notes": list(ledger.notes) if ledger else [],
             "interactions": [asdict(i) for i in ledger.interactions] if ledger else [],
             "variance": ledger.variance if ledger else {},
+            "unreviewed": ledger.unreviewed if ledger else 0.0,
             "repair": self.repair.to_json() if self.repair else None,
             "config": self.config,
             "fingerprints": self.fingerprints,
@@ -198,6 +199,7 @@ class RunRecord:
                     tuple(contract.get("unmeasured", ())),
                     contract.get("variance", {}),
                     contract.get("target_share", 1.0),
+                    contract.get("unreviewed", 0.0),
                 )
                 if contract
                 else None,
@@ -211,6 +213,7 @@ class RunRecord:
                     Interaction(i["first"], i["second"], Estimate.from_json(i["points"])) for i in record.get("interactions", ())
                 ),
                 variance=record.get("variance", {}),
+                unreviewed=record.get("unreviewed", 0.0),
             )
         plain = ["veridical", "complete", "task", "metric", "model", "seed", "n_train", "n_test", "config"]
         plain += ["fingerprints", "seconds", "peak_rss_mb", "set_aside"]

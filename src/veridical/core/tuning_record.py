@@ -9,7 +9,7 @@ from veridical.core.atomic_write import write_json
 from veridical.core.errors import InputError
 from veridical.core.estimate import Estimate
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +19,10 @@ class TunedMethod:
     name: as it was asked for, knobs included. score: on rows that no training saw. difference: to the first method's score in
     points, paired, None for the first. n_trained, n_all: numbers that could change, and all. seconds: of the training. memory_mb:
     what the training held at most beyond what was held before; None where the system does not say. drift: mean of 1 - cosine
-    between the encoder's features before and after, on the scored rows: 0 nothing, 1 unrelated. why: the reason where it could
-    not be trained; then there are no figures.
+    between the encoder's features before and after, on the scored rows: 0 nothing, 1 unrelated. forgotten: what linear readers of
+    these features lost on tasks whose answers the texts themselves give (length, numbers, names, words, topics, word order), in
+    points of area under the ROC, mean over the tasks; None where none could be made. why: the reason where it could not be
+    trained; then there are no figures.
     """
 
     name: str
@@ -31,6 +33,7 @@ class TunedMethod:
     seconds: float
     memory_mb: int | None
     drift: Estimate | None
+    forgotten: Estimate | None
     why: str = ""
 
 
@@ -62,7 +65,10 @@ class TuningRecord:
         plain = {name: value for name, value in record.items() if name not in ("format", "methods", "warnings")}
         methods = tuple(
             TunedMethod(
-                **{**one, **{k: Estimate.from_json(one[k]) if one[k] else None for k in ("score", "difference", "drift")}}
+                **{
+                    **one,
+                    **{k: Estimate.from_json(one[k]) if one[k] else None for k in ("score", "difference", "drift", "forgotten")},
+                }
             )
             for one in record["methods"]
         )

@@ -259,13 +259,15 @@ def _usable(
     reasons = pc.coalesce(setting_aside.reasons(table, damaged=whole.damaged, with_labels=with_labels), unread)
     kept, aside = setting_aside.apart(table, reasons)
     if with_labels and kept.num_rows < 2:
-        options = ", ".join(f"--{name}" for name in (shape.options if shape else ("text", "label")))
+        options = ", ".join(f"--{name.replace('_', '-')}" for name in (shape.options if shape else ("text", "label")))
         raise InputError(
             f"Only {kept.num_rows} of {table.num_rows} rows can be used ({_reasons(aside)}); at least 2 are needed. "
             f"Check the columns that {options} name, or add rows."
         )
     if shape and not shape.classes:
         kept, notation = in_one_notation(kept, shape, declared=declared)
+        if notation and declared is None and with_labels:
+            reading.warnings.append(f"The tags were read as {notation}, which they look like; --tag-scheme names another.")
         labels: tuple[str, ...] = ()
     else:
         labels = label_names.ordered(pc.unique(kept.column("label").drop_null()).to_pylist())

@@ -122,28 +122,24 @@ def account_tables(
         played = shapley(players, lambda c: value(active | c))
         transfer = [*account_of.transfer(played, game, value), *transfer]
         found += books.interactions(players, lambda c: value(active | c))
-        whole = active | frozenset(players)
-        last, edits = value(whole), game.if_edits_break_labels(whole)
         under = honest - sum(c.points.value for c in transfer if c.points) / 100
-        noise = _noise_bounds(game, whole, value)  # labels of the target leave nothing of it
-        estimate = account_of.estimate(last, under, (noise[0] + edits[0], noise[1] + edits[1]), "contract")
-        shares = books.variance(last, draws=_variance_of_draws(game, players))
         left_out = tuple(player for player, _ in abstained)
-        held = tables.transfer.share_like if "shift" in players else 1.0
-        scored = ContractScore(contract.name, contract.sha256, estimate, left_out, shares, held)
+        scored = account_of.under(contract, players, under, value, left_out=left_out)
     declared = {component.name.partition(":")[0] for component in transfer}
     transfer += found_by_data(candidates, probes, declared=declared)
+    scored_honest = account_of.estimate(full, honest, bounds, "honest")
     return Ledger(
         metric=counted.name,
         votes=contract.votes if contract else "clusters",
         reported=account_of.reported(empty),
-        honest=account_of.estimate(full, honest, bounds, "honest"),
+        honest=scored_honest,
         contract=scored,
         components=(*components, *transfer),
         floors=floors,
         notes=_notes(game, review) + helped.notes,
         interactions=tuple(found),
         variance=books.variance(full),
+        unreviewed=books.unreviewed(scored_honest, bounds),
     )
 
 
@@ -377,6 +373,26 @@ class _Account:
                 bounds = -upper, -lower
             listed.append(self.books.component(player, "transfer", share, critical, said, bounds=bounds))
         return listed
+
+    def under(
+        self,
+        contract: Contract,
+        players: Sequence[str],
+        score: float,
+        value: Callable[[Coalition], Value],
+        *,
+        left_out: tuple[str, ...],
+    ) -> ContractScore:
+        """The score under the contract, of which these players were played and those left out could not be."""
+        game, books = self.game, self.books
+        whole = frozenset((*game.active, *players))
+        last, edits = value(whole), game.if_edits_break_labels(whole)
+        noise = _noise_bounds(game, whole, value)  # labels of the target leave nothing of it
+        bounds = noise[0] + edits[0], noise[1] + edits[1]
+        estimate = self.estimate(last, score, bounds, "contract")
+        shares = books.variance(last, draws=_variance_of_draws(game, players))
+        held = game.tables.transfer.share_like if "shift" in players else 1.0
+        return ContractScore(contract.name, contract.sha256, estimate, left_out, shares, held, books.unreviewed(estimate, bounds))
 
     def _luck(self) -> float:
         """`Coalitions.luck` averaged over the coalitions as Shapley does."""

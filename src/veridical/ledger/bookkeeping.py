@@ -52,6 +52,11 @@ class Books:
         low, high = max(low + moved, worst), min(high + moved, 1.0)
         return Estimate(score, min(low, score), max(high, score), LEVEL, self.n, n_clusters, method)
 
+    @staticmethod
+    def unreviewed(estimate: Estimate, bounds: tuple[float, float]) -> float:
+        """Share of an interval's width that is the range between its bounds, 0..1."""
+        return min((bounds[1] - bounds[0]) / estimate.width, 1.0) if estimate.width > 0 else 0.0
+
     def unplayed(self, player: str, reason: str, on_target: Callable[[BoolArray | slice], Direct]) -> Component:
         """A player that a contract declares and that cannot be played. on_target: the score on the target's labelled rows."""
         if player != "concept":

@@ -51,7 +51,15 @@ def under_contract(game: "StructuredGame", books: Books, *, honest: float, open_
     estimate = books.score(last, value, bounds, f"{method}; under the contract")
     variance = books.variance(last, draws=_of_draws(game, whole))
     held = game.transfer.share_like if "shift" in players else 1.0
-    score = ContractScore(contract.name, contract.sha256, estimate, tuple(player for player, _ in abstained), variance, held)
+    score = ContractScore(
+        contract.name,
+        contract.sha256,
+        estimate,
+        tuple(player for player, _ in abstained),
+        variance,
+        held,
+        books.unreviewed(estimate, bounds),
+    )
     found = books.interactions(players, played)
     return Under(score, (*made, *skipped), tuple(found))
 

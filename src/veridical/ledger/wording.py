@@ -371,10 +371,14 @@ def _unknown_there(transfer: Transfer) -> tuple[str, ...]:
     n = transfer.target_unknown
     if not n:
         return ()
-    rows = "1 row of the target carries a label" if n == 1 else f"{n} rows of the target carry labels"
+    if n == 1:
+        return (
+            "1 row of the target carries a label that the data do not have: the model cannot answer so, and what it loses there "
+            "is not in the score under the contract.",
+        )
     return (
-        f"{rows} that the data do not have: the model cannot answer so, and what it loses there is not in the score under the "
-        "contract.",
+        f"{n} rows of the target carry labels that the data do not have: the model cannot answer so, and what it loses there is "
+        "not in the score under the contract.",
     )
 
 

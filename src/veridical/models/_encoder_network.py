@@ -226,7 +226,17 @@ def open_encoder(folder: Path, *, dropout: float, attention: str) -> Any:
         )
     encoder = _without_pooler(encoder)
     _refuse_others_weights(folder, encoder, loaded)
+    refuse_no_numbers(folder, encoder)
     return encoder
+
+
+def refuse_no_numbers(folder: Path, network: Any) -> None:
+    """Raise InputError for weights with values that are no finite numbers, which no learning rate would mend."""
+    for name, tensor in network.named_parameters():
+        if not torch.isfinite(tensor).all():
+            raise InputError(
+                f"The weights in {folder} hold values that are no finite numbers, in {name} first. Fetch them again."
+            )
 
 
 def _refuse_others_weights(folder: Path, encoder: Any, loaded: dict[str, Any]) -> None:
@@ -262,6 +272,7 @@ def _of_earlier_run(folder: Path, *, dropout: float, attention: str) -> Any:
         encoder.load_state_dict({n.removeprefix("encoder."): t for n, t in tensors.items() if n.startswith("encoder.")})
     except RuntimeError as error:
         raise InputError(f"{folder}: its files do not belong to one encoder model. Train it again.") from error
+    refuse_no_numbers(folder, encoder)
     return encoder
 
 

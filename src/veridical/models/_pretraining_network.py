@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from veridical.core.errors import InputError
-from veridical.models._encoder_network import quiet_transformers
+from veridical.models._encoder_network import quiet_transformers, refuse_no_numbers
 
 Sees = Literal["both", "left"]
 
@@ -219,7 +219,7 @@ def from_weights(
     with quiet_transformers():
         model, report = opener.from_pretrained(
             folder, config=config, local_files_only=True, trust_remote_code=False, use_safetensors=True, dtype=torch.float32,
-            output_loading_info=True,
+            ignore_mismatched_sizes=True, output_loading_info=True,  # what does not fit is refused below, in a sentence
         )  # fmt: skip
     wrong = [name for name, *_ in report.get("mismatched_keys", ())]
     trunk_lacks = [
@@ -230,6 +230,7 @@ def from_weights(
             f"The weights in {folder} are not those of its config.json ({(wrong or trunk_lacks)[0]} does not fit). Fetch the "
             "model again."
         )
+    refuse_no_numbers(folder, model)
     lacking = [name for name in report["missing_keys"] if not any(part in name for part in NOT_A_HEAD)]
     if not token_head and not pair_head and getattr(model, "pooler", None) is not None:
         model.pooler = None

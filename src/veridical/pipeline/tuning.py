@@ -46,6 +46,8 @@ SCORED_SHARE = 0.2
 """Share of the train rows that are set apart to be scored when the data has no valid split, 0..1; whole clusters. Ours."""
 FEWEST_SCORED = 30
 """Rows under which a comparison is refused. Ours; no source."""
+READERS = 1000
+"""Train rows at most on which readers of features are fitted, to see what tuning forgot. Ours; no source."""
 REPLICATES = 2000
 """Resamples of the clusters. As in the ledger."""
 LEVEL = 0.95
@@ -222,30 +224,24 @@ def _measured(trained: "Trained", part: _Part, config: RunConfig) -> dict[str, A
     assert trained.learned is not None
     return {
         "predicted": trained.probabilities[part.scored].argmax(axis=1).tolist(),
-        "drift": _drifts(trained, part, config).tolist(),
+        **_forgotten(trained, part, config),
         "seconds": round(trained.seconds, 3),
         "learned": asdict(trained.learned),
         "warnings": list(trained.warnings),
     }
 
 
-def _drifts(trained: "Trained", part: _Part, config: RunConfig) -> FloatArray:
-    """1 - cosine of each scored row's features before and after, both seen from the middle of those before."""
+def _forgotten(trained: "Trained", part: _Part, config: RunConfig) -> dict[str, Any]:
+    """How far features of the scored rows moved, and what linear readers of them lost."""
     from veridical.models.weights import resolve
+    from veridical.probe._forgotten import forgotten
     from veridical.probe._representation import EncoderInside
 
-    inside, inputs = EncoderInside(trained.model, resolve(config.model)), part.data.inputs(part.scored)
-    before, after = inside.before(inputs), inside.after(inputs)
-    return drifts(before, after)
-
-
-def drifts(before: FloatArray, after: FloatArray) -> FloatArray:
-    """Features (N, D) before and after -> (N,), 0 where the direction from the mean of those before is the same, up to 2."""
-    middle = before.mean(axis=0)
-    one, other = before - middle, after - middle
-    lengths = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
-    cosine = np.einsum("nd,nd->n", one, other) / np.maximum(lengths, 1e-12)
-    return np.clip(np.where(lengths > 1e-12, 1 - cosine, 0.0), 0.0, 2.0)
+    inside, learned = EncoderInside(trained.model, resolve(config.model)), part.data.rows("train")
+    fit = np.sort(stream(config.seed, "readers").permutation(learned)[:READERS])
+    found = forgotten(inside, part.data, fit=fit, asked=part.scored, clusters=part.clusters, seed=config.seed)
+    lost = found.lost.estimate(level=LEVEL, scale=100, method="linear readers, DeLong") if found.n_tasks else None
+    return {"drift": found.drift.tolist(), "forgotten": lost and lost.to_json()}
 
 
 def _record(tried: Sequence[dict[str, Any]], part: _Part, config: RunConfig, folder: RunFolder) -> TuningRecord:
@@ -310,7 +306,7 @@ def estimated(tried: Sequence[dict[str, Any]], counted: Counted, clusters: IntAr
     made = []
     for one in tried:
         if "learned" not in one:
-            made.append(TunedMethod(one["name"], None, None, 0, 0, 0.0, None, None, one["why"]))
+            made.append(TunedMethod(one["name"], None, None, 0, 0, 0.0, None, None, None, one["why"]))
             continue
         value, replicates = _scores(counted, one, clusters, counts)
         about = (len(clusters), len(names))
@@ -335,6 +331,7 @@ def estimated(tried: Sequence[dict[str, Any]], counted: Counted, clusters: IntAr
                 one["seconds"],
                 one["memory_mb"],
                 None if drift is None else _mean(np.asarray(drift, np.float64), clusters, seed=seed),
+                Estimate.from_json(one["forgotten"]) if one.get("forgotten") else None,
             )
         )
     return tuple(made)

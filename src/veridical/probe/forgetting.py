@@ -12,7 +12,6 @@ arXiv:1910.14659 (every token masked in turn); Kornblith et al. 2019, arXiv:1905
 (forgetting in fine-tuning).
 """
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,18 +23,15 @@ from veridical.core.finding import Skipped
 from veridical.core.probe_record import Measure
 from veridical.core.randomness import stream
 from veridical.dataset.rows import IntArray, Text
-from veridical.dataset.words import words
 from veridical.models.linear import softmax
 from veridical.models.model import FloatArray
 from veridical.probe import _clustered
-from veridical.probe._concepts import Concept, concepts, read_scores
 from veridical.probe._contract import Measured, Probe, Toys
+from veridical.probe._forgotten import Read, Task, Wanted, area_lost, made_tasks
 from veridical.probe._no_evidence import written
 from veridical.probe._representation import EncoderInside, Inside, inside_of, rows_to_read
-from veridical.probe._roc import area_difference
 from veridical.probe._said import as_number, gap_in_points
 from veridical.probe._subject import Subject, subject_of
-from veridical.probe._text_edits import each, pieces
 
 
 @dataclass(frozen=True)
@@ -54,16 +50,6 @@ class Params:
     """Confidence level of the intervals, 0..1."""
 
 
-@dataclass(frozen=True)
-class _Task:
-    """A concept with the features in which it is read. before, after: (N, D)."""
-
-    concept: Concept
-    about: str
-    before: FloatArray
-    after: FloatArray
-
-
 def run(subject: Subject, params: Params, rng: np.random.Generator) -> Measured | Skipped:
     inside = inside_of(subject)
     if isinstance(inside, Skipped):
@@ -72,20 +58,14 @@ def run(subject: Subject, params: Params, rng: np.random.Generator) -> Measured 
     if isinstance(picked, Skipped):
         return picked
     rows, n_fit = picked
-    inputs = subject.data.inputs(rows)
-    before, after = inside.before(inputs), inside.after(inputs)
+    read = Read.of(inside, subject.data.inputs(rows))
     fit, asked = np.arange(n_fit), np.arange(n_fit, len(rows))
-    tasks = [
-        *[_Task(concept, concept.name.replace("_", " "), before, after) for concept in concepts(
-            subject.data, rows, n_topics=params.n_topics, seed=subject.seed
-        )],
-        *[_Task(concept, about, before, after) for concept, about in _word_tasks(inputs, params)],
-        _order_task(inside, inputs, rng),
-    ]  # fmt: skip
+    wanted = Wanted(params.n_topics, params.n_words, params.word_share)
+    tasks = made_tasks(inside, read, subject.data, rows, wanted, rng, seed=subject.seed)
     units = subject.evidence.clusters[rows[asked]]
     measures = [m for m in (_lost(task, fit, asked, units, params) for task in tasks) if m is not None]
     language, notes = _language(inside, subject, params, rng)
-    kept = _kept(before[asked], after[asked], units, params)
+    kept = _kept(read.before[asked], read.after[asked], units, params)
     if not measures:
         return Skipped("No task could be made: the texts are alike in all that is asked.")
     most = max(measures, key=lambda measure: measure.estimate.value)
@@ -96,45 +76,10 @@ def run(subject: Subject, params: Params, rng: np.random.Generator) -> Measured 
     return Measured(len(asked), summary, (*measures, *language, kept), notes=notes)
 
 
-def _word_tasks(inputs: Sequence[Text], params: Params) -> list[tuple[Concept, str]]:
-    """Does the text hold this word?"""
-    held = [set(words(text if isinstance(text, str) else " ".join(text))) for text in inputs]
-    counts = Counter(word for row in held for word in row)
-    wanted = params.word_share * len(inputs)
-    chosen = sorted(counts, key=lambda word: (abs(counts[word] - wanted), word))[: params.n_words]
-    made = []
-    for number, word in enumerate(chosen, start=1):
-        present = np.asarray([float(word in row) for row in held], np.float64)
-        if 0.02 < present.mean() < 0.98:
-            made.append((Concept(f"word_{number}", present), f"whether {word!r} is there"))
-    return made
-
-
-def _order_task(inside: Inside, inputs: Sequence[Text], rng: np.random.Generator) -> _Task:
-    """Were two neighbouring words swapped? Half of the rows have it, drawn at random."""
-    swapped = np.asarray(rng.random(len(inputs)) < 0.5, np.float64)
-    changed = [_swap(text, rng) if on else text for text, on in zip(inputs, swapped, strict=True)]
-    return _Task(Concept("word_order", swapped), "whether two words were swapped", inside.before(changed), inside.after(changed))
-
-
-def _swap(text: Text, rng: np.random.Generator) -> Text:
-    def swap(part: str) -> str:
-        units, between = pieces(part)
-        if len(units) < 2:
-            return part
-        at = int(rng.integers(0, len(units) - 1))
-        units[at], units[at + 1] = units[at + 1], units[at]
-        return between.join(units)
-
-    return each(text, swap)
-
-
-def _lost(task: _Task, fit: IntArray, asked: IntArray, units: IntArray, params: Params) -> Measure | None:
-    present = task.concept.present
-    if min(present[fit].sum(), (1 - present[fit]).sum(), present[asked].sum(), (1 - present[asked]).sum()) < 5:
+def _lost(task: Task, fit: IntArray, asked: IntArray, units: IntArray, params: Params) -> Measure | None:
+    spread = area_lost(task, fit, asked, units)
+    if spread is None:
         return None
-    scores = [read_scores(side, present, fit, asked) for side in (task.before, task.after)]
-    spread = area_difference(scores[0], scores[1], present[asked], units)
     about = f"Area under the ROC of a linear reader of {task.about}, before tuning minus after."
     name = f"forgot_{task.concept.name}"
     return _clustered.measure(name, spread, unit="share", about=about, null=0.0, level=params.level, method="DeLong, paired")

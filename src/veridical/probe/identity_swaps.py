@@ -34,7 +34,7 @@ from veridical.models.queries import Queries
 from veridical.probe import _clustered
 from veridical.probe._contract import Measured, Probe, Toys
 from veridical.probe._identity import Axis, axes, sentences, template_groups
-from veridical.probe._said import in_percent
+from veridical.probe._said import in_percent, in_points
 from veridical.probe._subject import Subject, subject_of
 from veridical.probe._toys import ToyModel
 from veridical.probe.answers._identity_swaps import part as answers
@@ -318,13 +318,38 @@ def _largest(
 
 def _summary(asked: Sequence[Asked], templates: Sequence[Asked], measures: Sequence[Measure]) -> str:
     flips = {m.name: m.estimate for m in measures if m.name.startswith("flips")}
-    if not asked:
-        return f"No row could be swapped; templates on {len(templates)} axes were asked."
+    beyond = _most_beyond(measures)
+    if not asked or beyond:
+        none = f"No row could be swapped; templates on {len(templates)} axes were asked."
+        both = f"{len(asked)} axes in rows, {len(templates)} in templates were asked."
+        return " ".join(said for said in (both if asked else none, beyond) if said)
     worst = max(asked, key=lambda one: flips[f"flips ({one.name})"].value)
     return (
         f"{len(asked)} axes in rows, {len(templates)} in templates; answers that change with {worst.name.replace('_', ' ')}: "
         f"{in_percent(flips[f'flips ({worst.name})'])}."
     )
+
+
+def _most_beyond(measures: Sequence[Measure]) -> str:
+    """Of what lies wholly beyond its tolerance, what lies furthest, in tolerances; empty where nothing does."""
+
+    def apart(measure: Measure) -> float:
+        scale = 100.0 if measure.unit == "share" else 1.0
+        null = scale * (measure.null or 0.0)
+        return (scale * measure.estimate.value - null) / max(null, 1.0)
+
+    found = [m for m in measures if m.null is not None and m.estimate.low > m.null]
+    if not found:
+        return ""
+    most = max(found, key=apart)
+    kind, _, axis = most.name.partition(" (")
+    figures = in_percent(most.estimate) if most.unit == "share" else in_points(most.estimate)
+    what = "the largest change of a probability"
+    if kind == "flips":
+        what = "answers that change"
+    elif kind == "extra_flips":
+        what = "answers that change beyond those of neutral people"
+    return f"Furthest beyond what is tolerated, with {axis.rstrip(')').replace('_', ' ')}: {what}, {figures}."
 
 
 def toys() -> Toys:

@@ -13,6 +13,8 @@ from veridical.report.wording import Words
 REVIEW_ROWS = 150
 
 
+OPEN = {"variance_parts": "variance_parts_open", "variance_contract": "variance_contract_open"}
+"""What is said in place of a sentence where a part of the width comes from what nobody looked at."""
 LEAST_SHARE = 0.0005
 """Share of the variance from which a source is shown: what rounds to 0.1 %. Ours; no source."""
 
@@ -183,7 +185,7 @@ def _gap(ledger: Ledger, words: Words) -> str:
     if told:
         named = " · ".join(f"{line.name} {line.points}" for line in told)
         key = "gap_above_found" if gap > 0 else "gap_below_found"
-        counted = any(component.name == "noise" and component.status in IN_THE_SUM for component in ledger.components)
+        counted = any(component.name == "noise" and component.status == "bounded" for component in ledger.components)
         why = words("found_and_labels" if counted else "found_and_luck")
         return words(key, metric=metric, points=figure, found=named, why=why)
     return words("gap_above_held" if gap > 0 else "gap_below_held", metric=metric, points=figure)
@@ -202,11 +204,16 @@ def account_notes(ledger: Ledger, words: Words) -> list[str]:
         for pair in ledger.interactions
     ]
     if _shares(ledger.variance, words):
-        said.append(words("variance_parts", parts=_shares(ledger.variance, words)))
+        said.append(_wide(ledger, "variance_parts", words))
     if ledger.contract and _shares(ledger.contract.variance, words):
-        name = one_line(ledger.contract.name, limit=60)
-        said.append(words("variance_contract", name=name, parts=_shares(ledger.contract.variance, words)))
+        said.append(_wide(ledger.contract, "variance_contract", words, name=one_line(ledger.contract.name, limit=60)))
     return said
+
+
+def _wide(scored: Ledger | ContractScore, key: str, words: Words, **named: str) -> str:
+    """Where the width of an interval comes from: first what nobody looked at, then the sources of the variance of the rest."""
+    parts, share = _shares(scored.variance, words), f"{100 * scored.unreviewed:.0f}"
+    return words(key, parts=parts, **named) if share == "0" else words(OPEN[key], share=share, parts=parts, **named)
 
 
 def _shares(variance: dict[str, float], words: Words) -> str:

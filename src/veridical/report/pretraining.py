@@ -123,6 +123,6 @@ def audit_lines(record: PretrainRecord, said: Words) -> list[str]:
             lines.append(f"{name}: {said('pretrain.check_found', found=figures.count(one.n_found), documents=documents)}")
     if record.n_set_aside:
         lines.append(said("pretrain.set_aside", n=figures.count(record.n_set_aside), checks=", ".join(record.repairs)))
-    elif found := [one.check for one in record.audit if one.status == "found" and one.check != "train_test_overlap"]:
+    elif found := [one.check for one in record.audit if one.status == "found"]:
         lines.append(said("pretrain.could_set_aside", checks=",".join(found)))
     return lines

@@ -12,7 +12,7 @@ from veridical.report.wording import Words, words
 if TYPE_CHECKING:
     from rich.console import Console
 
-COLUMNS = ("method", "score", "difference", "share", "seconds", "memory", "drift")
+COLUMNS = ("method", "score", "difference", "share", "seconds", "memory", "drift", "forgotten")
 
 
 def summary(record: TuningRecord, *, lang: str, console: "Console") -> None:
@@ -57,6 +57,7 @@ def _row(one: TunedMethod) -> tuple[str, ...]:
         f"{one.seconds:.1f}",
         "–" if one.memory_mb is None else figures.count(one.memory_mb),
         drift,
+        f"{figures.points(one.forgotten.value)} {figures.band(one.forgotten)}" if one.forgotten else "–",
     )
 
 
@@ -90,6 +91,7 @@ def sentences(record: TuningRecord, said: Words) -> list[str]:
         head = said("tune.alike", method=name, score=figure, first=first, width=f"{widest:.1f}")
     notes = [said("tune.lucky", n=len(scored))] if len(scored) > 1 else []
     moved = [said("tune.drift_note")] if any(one.drift for one in scored) else []
+    moved += [said("tune.forgotten_note")] if any(one.forgotten for one in scored) else []
     return [head, *notes, *moved, *failed, said("tune.next", tuning=_options(best.name))]
 
 

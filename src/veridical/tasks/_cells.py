@@ -26,6 +26,16 @@ def listed(cell: str, *, what: str, separators: str = "") -> list[Any]:
     return [item.strip() for item in cell.split(separators[0]) if item.strip()]
 
 
+def _is_object(cell: str) -> bool:
+    """Whether a cell is a JSON object: names with values, not a list of names."""
+    if not cell.lstrip().startswith("{"):
+        return False
+    try:
+        return isinstance(json.loads(cell), dict)
+    except ValueError:
+        return False
+
+
 def words(cell: str, *, what: str) -> str:
     """The items of a cell joined by single spaces; `split(" ")` gives them back."""
     items = listed(cell, what=what)
@@ -40,6 +50,8 @@ def words(cell: str, *, what: str) -> str:
 
 def set_of(cell: str, *, what: str, separators: str) -> str:
     """The distinct items of a cell, sorted, as a JSON list."""
+    if _is_object(cell):
+        raise BadCell(f"a {what} that is neither text nor number")
     items = listed(cell, what=what, separators=separators)
     if not all(isinstance(item, str | int) and not isinstance(item, bool) for item in items):
         raise BadCell(f"a {what} that is neither text nor number")

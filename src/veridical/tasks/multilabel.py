@@ -30,6 +30,11 @@ def names_of(labels: Sequence[str]) -> tuple[str, ...]:
             f"The training rows hold {len(found)} different labels; 1 to {MOST} are needed. Check --label; labels of a row are a "
             "list, or one text with | between them."
         )
+    if len(set(labels)) < 2:
+        raise InputError(
+            f"All training rows hold the same labels ({', '.join(sorted(found))}), so there is nothing to tell apart. Give "
+            "another --label, or rows with other labels."
+        )
     return tuple(sorted(found))
 
 

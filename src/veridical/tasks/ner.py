@@ -48,7 +48,7 @@ def tagged(labels: Sequence[str], declared: str | None) -> tuple[list[str], str]
     ], scheme
 
 
-ILL_WRITTEN = 0.5
+ILL_WRITTEN = 0.2
 """Share of the rows with entities that are not written as a declared scheme says, from which it is another scheme. Ours."""
 
 

@@ -34,9 +34,10 @@ class TrainConfig:
     dropout: float = 0.0
     """Dropout in the encoder, 0..0.99. 0: random masks cost 14.5 % of a CPU step and bought no score on our validation rows."""
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Number type of matrix products; weights stay float32. auto: bfloat16 where it is faster here, timed at the start."""
+    """Number type of matrix products; weights stay float32. auto: bfloat16 on accelerators, and on CPUs that compute it for
+    encoders 64 or more wide."""
     attention: Literal["auto", "eager", "sdpa"] = "auto"
-    """Attention kernel. auto: eager unless sdpa is clearly faster, timed at the start (on CPU sdpa's backward is slow)."""
+    """Attention kernel. auto: eager on a CPU (sdpa's backward is slow there), sdpa on accelerators."""
     freeze_embeddings: bool = True
     """Keep the embedding tables as they are: half of MiniLM's parameters, which the optimizer would read and write every step."""
     frozen_layers: int = 0

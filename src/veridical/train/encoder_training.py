@@ -29,7 +29,7 @@ from veridical.models.weights import Weights, language_warning
 from veridical.tasks._contract import Task
 from veridical.train._contract import Named, combined_row_weights, prepared
 from veridical.train._tuning import Given
-from veridical.train.batching import automatic_budget, make_batch
+from veridical.train.batching import automatic_budget
 from veridical.train.checkpoint import CheckpointFile, trainable
 from veridical.train.config import TrainConfig
 from veridical.train.dynamics import as_table, save
@@ -233,7 +233,7 @@ def choices_of(
     if accelerator.is_main_process:  # the first decides: another may look before or after the file is there
         choices = _stored_choices(path, identity)
         if choices is None:
-            choices = _timed_choices(config, network, tokens, train, accelerator.device)
+            choices = _choices(config, network, tokens, train, accelerator.device)
             if path is not None:
                 write_json(path, {"format": 1, "identity": identity, "choices": choices.to_json()})
     choices = _agreed(choices, accelerator)
@@ -253,15 +253,11 @@ def _stored_choices(path: Path | None, identity: str) -> Choices | None:
     return Choices.from_json(stored["choices"])
 
 
-def _timed_choices(
-    config: TrainConfig, network: EncoderClassifier, tokens: Tokens, train: IntArray, device: torch.device
-) -> Choices:
+def _choices(config: TrainConfig, network: EncoderClassifier, tokens: Tokens, train: IntArray, device: torch.device) -> Choices:
     lengths = tokens.lengths[train]
     threads = config.threads or usable_threads()
-    torch.set_num_threads(threads)
     budget = config.token_budget or automatic_budget(lengths, epochs=config.epochs)
-    clock = _Stopwatch(network, tokens, train[np.argsort(lengths, kind="stable")], budget, device)
-    dtype, attention = tuned(config, on_cpu=device.type == "cpu", seconds=clock.seconds)
+    dtype, attention = tuned(config, on_cpu=device.type == "cpu", width=network.head.in_features)
     return Choices(threads, dtype, attention, budget)
 
 
@@ -275,42 +271,6 @@ def _agreed(choices: Choices | None, accelerator: Accelerator) -> Choices:
     (agreed,) = shared
     assert agreed is not None
     return agreed
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class _Stopwatch:
-    """Times training steps on rows of middling length; learns nothing."""
-
-    network: EncoderClassifier
-    tokens: Tokens
-    by_length: IntArray
-    token_budget: int
-    device: torch.device
-
-    def seconds(self, dtype: str, attention: str) -> float:
-        """The faster of two steps, after one to warm up."""
-        middle = len(self.by_length) // 2
-        n_rows = max(1, self.token_budget // max(1, int(self.tokens.lengths[self.by_length[middle]])))
-        start = max(0, min(middle - n_rows // 2, len(self.by_length) - n_rows))
-        rows = self.by_length[start : start + n_rows]
-        zeros = np.zeros(len(self.tokens))
-        batch = make_batch(self.tokens, rows, codes=zeros.astype(np.int64), weights=zeros)
-        self.network.encoder.set_attn_implementation(attention)
-        self.network.train()
-        times = []
-        for _ in range(3):
-            before = time.perf_counter()
-            types = None if batch.types is None else torch.from_numpy(batch.types).to(self.device)
-            with torch.autocast(self.device.type, torch.bfloat16, enabled=dtype == "bfloat16"):
-                logits = self.network.headed(
-                    self.network.pooled(
-                        torch.from_numpy(batch.ids).to(self.device), torch.from_numpy(batch.mask).to(self.device), types
-                    )
-                )
-            logits.logsumexp(-1).sum().backward()  # type: ignore[no-untyped-call]
-            self.network.zero_grad()
-            times.append(time.perf_counter() - before)
-        return min(times[1:])
 
 
 @contextmanager

@@ -1,14 +1,12 @@
 """What this machine trains fastest with: threads, number type, attention kernel. Chosen once, stored, and reused on resume."""
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Protocol
 
-BFLOAT16_GAIN = 1.2
-"""Times faster than float32 that bfloat16 must be to be chosen: below it, noise would decide. Ours."""
-SDPA_GAIN = 1.2
-"""The same for sdpa against eager attention."""
+BFLOAT16_WIDTH = 64
+"""Width of an encoder from which bfloat16 is used on a CPU that computes it. Ours: a step is then 1.5 to 3 times faster there,
+and eager attention no slower than sdpa at 16 to 512 tokens (docs/log.md, 2026-11-29)."""
 
 
 class Wanted(Protocol):
@@ -52,20 +50,14 @@ def computes_bfloat16() -> bool:
     return "avx512_bf16" in flags or "amx_bf16" in flags
 
 
-def tuned(config: Wanted, *, on_cpu: bool, seconds: Callable[[str, str], float]) -> tuple[str, str]:
-    """(dtype, attention) as the configuration says, or as `seconds(dtype, attention)` of two training steps decides."""
+def tuned(config: Wanted, *, on_cpu: bool, width: int) -> tuple[str, str]:
+    """(dtype, attention) as the configuration says, or as the kind of machine and the width of the encoder decide: no clock is
+    asked, so that the same command gives the same model however busy the machine is."""
     dtype: str = config.dtype
     attention: str = config.attention
-    timed = {}
-    first = "eager" if attention == "auto" else attention
-    if dtype == "auto" and not on_cpu:
-        dtype = "bfloat16"
-    elif dtype == "auto":
-        dtype = "float32"
-        if computes_bfloat16():
-            timed = {kind: seconds(kind, first) for kind in ("float32", "bfloat16")}
-            dtype = "bfloat16" if timed["float32"] > BFLOAT16_GAIN * timed["bfloat16"] else "float32"
+    if dtype == "auto":
+        worth = not on_cpu or (width >= BFLOAT16_WIDTH and computes_bfloat16())
+        dtype = "bfloat16" if worth else "float32"
     if attention == "auto":
-        eager = timed.get(dtype) or seconds(dtype, "eager")
-        attention = "sdpa" if eager > SDPA_GAIN * seconds(dtype, "sdpa") else "eager"
+        attention = "eager" if on_cpu else "sdpa"
     return dtype, attention

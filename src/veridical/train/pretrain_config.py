@@ -51,9 +51,10 @@ class PretrainConfig:
     dropout: float = 0.1
     """Dropout, 0..0.99. Devlin et al. 2019, A.2."""
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Number type of matrix products; weights stay float32. auto: bfloat16 where it is faster here, timed at the start."""
+    """Number type of matrix products; weights stay float32. auto: bfloat16 on accelerators, and on CPUs that compute it for
+    models 64 or more wide."""
     attention: Literal["auto", "eager", "sdpa"] = "auto"
-    """Attention kernel. auto: eager unless sdpa is clearly faster, timed at the start."""
+    """Attention kernel. auto: eager on a CPU, sdpa on accelerators."""
     threads: int = 0
     """CPU threads, >= 1; 0 means the free cores, or OMP_NUM_THREADS where it is set."""
     checkpoint_seconds: float = 30.0

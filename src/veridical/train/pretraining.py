@@ -266,19 +266,6 @@ class _Course:
         total.backward()  # type: ignore[no-untyped-call]
         return total.item()
 
-    def seconds(self, dtype: str, attention: str) -> float:
-        """The faster of two steps, after one to warm up; learns nothing."""
-        self.network.set_attention(attention)
-        self.network.train()
-        steps = self.plan(0)
-        given, times = shown(steps[len(steps) // 2], self.request.pieces, self.special), []
-        for _ in range(3):
-            before = time.perf_counter()
-            self._gradients(0, given, dtype=dtype)
-            self.network.zero_grad()
-            times.append(time.perf_counter() - before)
-        return min(times[1:])
-
 
 def _choices(request: PretrainRequest, course: _Course) -> Choices:
     """Those stored in the folder, else chosen now and stored; threads are set accordingly."""
@@ -289,7 +276,9 @@ def _choices(request: PretrainRequest, course: _Course) -> Choices:
         return choices
     threads = request.config.threads or usable_threads()
     torch.set_num_threads(threads)
-    dtype, attention = tuned(request.config, on_cpu=course.network.device.type == "cpu", seconds=course.seconds)
+    dtype, attention = tuned(
+        request.config, on_cpu=course.network.device.type == "cpu", width=course.network.trunk.config.hidden_size
+    )
     choices = Choices(threads, dtype, attention, request.config.token_budget)
     if path is not None:
         write_json(path, {"format": FORMAT, "choices": choices.to_json()})

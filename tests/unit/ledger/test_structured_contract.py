@@ -142,7 +142,9 @@ def test_a_target_weighs_rows_and_its_labels_show_the_rest() -> None:
     """Three calm rows to one loud; in the target as many of each: a loud row counts 2, a calm one 2 / 3."""
     gold, said, asked = two_groups(0.5)
     ratio = np.repeat([2 / 3, 2.0], [150, 50])
-    plain = dataclasses.replace(asked, contract=CONTRACT, group=np.full(200, -1, np.int64), ratio=ratio, target_rows=90)
+    plain = dataclasses.replace(
+        asked, contract=CONTRACT, group=np.full(200, -1, np.int64), ratio=ratio, target_rows=90, target_texts=90
+    )
     plain = dataclasses.replace(plain, target_like=90)
     ledger = account(game(gold, said, plain))
     assert ledger.contract is not None
@@ -176,7 +178,7 @@ def test_changed_answers_are_told_from_the_rows_that_test_rows_are_like() -> Non
     gold, said = [ONE] * 200, [ONE] * 200
     inside = np.arange(100) < 60
     asked = transfer(
-        CONTRACT, 200, ratio=np.ones(200), target_rows=100, target_like=60, target_gold=(ONE,) * 100,
+        CONTRACT, 200, ratio=np.ones(200), target_rows=100, target_texts=100, target_like=60, target_gold=(ONE,) * 100,
         target_said=(ONE,) * 60 + (MISSED,) * 40, target_cluster=np.arange(100), target_inside=inside,
     )  # fmt: skip
     ledger = account(game(gold, said, asked))
@@ -203,7 +205,11 @@ def test_parts_that_only_together_leave_too_few_rows_abstain_together() -> None:
     gold, said, asked = two_groups(0.5)
     mix = dataclasses.replace(asked.contract, groups=(("calm", 0.1), ("loud", 0.9)))
     group, ratio = np.repeat([0, 1], [100, 100]).astype(np.int64), np.where(np.arange(200) % 4 == 0, 6.0, 0.4)
-    found = game(gold, said, dataclasses.replace(asked, contract=mix, group=group, ratio=ratio, target_rows=9, target_like=9))
+    found = game(
+        gold,
+        said,
+        dataclasses.replace(asked, contract=mix, group=group, ratio=ratio, target_rows=90, target_texts=90, target_like=90),
+    )
     assert not found.unsupported("groups")
     assert not found.unsupported("shift")
     ledger = account(found)

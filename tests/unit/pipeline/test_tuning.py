@@ -21,7 +21,8 @@ from veridical.core.errors import InputError, UnknownName
 from veridical.core.tuning_record import TuningRecord
 from veridical.pipeline import tuning
 from veridical.pipeline.config import configured
-from veridical.pipeline.tuning import confusion, drifts, estimated, tune
+from veridical.pipeline.tuning import confusion, estimated, tune
+from veridical.probe._forgotten import drifts
 from veridical.report.tuning import summary, table
 from veridical.report.wording import words
 from veridical.tasks._confusion_metrics import METRICS
@@ -72,6 +73,8 @@ def test_every_method_is_scored_or_says_why_not(done):
     assert full.n_trained > last.n_trained > head.n_trained == 32 * 2 + 2
     assert head.drift.value == pytest.approx(0.0, abs=1e-6)
     assert full.drift.value > 0.01
+    assert (head.forgotten.value, head.forgotten.low <= 0 <= head.forgotten.high) == (pytest.approx(0.0, abs=1e-6), True)
+    assert full.forgotten is not None
     assert full.score.value > 0.8
     assert full.seconds > 0
     assert tuning_record.read(folder) == record

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from veridical.probe._forgotten import _swap
 from veridical.probe._runner import run_probe
-from veridical.probe.forgetting import _swap, cka, probe
+from veridical.probe.forgetting import cka, probe
 
 
 def test_likeness_of_feature_spaces():

@@ -80,25 +80,23 @@ def test_loss_and_margin_by_hand():
 
 
 @pytest.mark.parametrize(
-    ("float32", "bfloat16", "sdpa", "expected"),
+    ("computes", "on_cpu", "width", "expected"),
     [
-        (3.0, 1.0, 1.6, ("bfloat16", "eager")),
-        (3.0, 1.0, 0.5, ("bfloat16", "sdpa")),
-        (1.1, 1.0, 1.0, ("float32", "eager")),  # within noise: what does not need a special case
+        (True, True, 384, ("bfloat16", "eager")),
+        (True, True, 64, ("bfloat16", "eager")),
+        (True, True, 32, ("float32", "eager")),  # nothing to win
+        (False, True, 384, ("float32", "eager")),
+        (False, False, 384, ("bfloat16", "sdpa")),
     ],
 )
-def test_choices_follow_the_clock_by_a_clear_margin(monkeypatch, float32, bfloat16, sdpa, expected):
-    monkeypatch.setattr(machine, "computes_bfloat16", lambda: True)
-    times = {"float32": float32, "bfloat16": bfloat16}
-    seconds = lambda dtype, attention: times[dtype] if attention == "eager" else sdpa  # noqa: E731
-    assert machine.tuned(TrainConfig(), on_cpu=True, seconds=seconds) == expected
+def test_choices_follow_the_machine_and_the_width(monkeypatch, computes, on_cpu, width, expected):
+    """No clock is asked: how busy the machine is changes no model."""
+    monkeypatch.setattr(machine, "computes_bfloat16", lambda: computes)
+    assert machine.tuned(TrainConfig(), on_cpu=on_cpu, width=width) == expected
 
 
-def test_without_bfloat16_instructions_or_with_fixed_settings_nothing_is_timed(monkeypatch):
-    def never(dtype, attention):
-        raise AssertionError
-
+def test_what_is_asked_for_is_taken(monkeypatch):
     monkeypatch.setattr(machine, "computes_bfloat16", lambda: False)
-    assert machine.tuned(TrainConfig(attention="sdpa"), on_cpu=True, seconds=never) == ("float32", "sdpa")
+    assert machine.tuned(TrainConfig(attention="sdpa"), on_cpu=True, width=384) == ("float32", "sdpa")
     fixed = TrainConfig(dtype="bfloat16", attention="eager")
-    assert machine.tuned(fixed, on_cpu=True, seconds=never) == ("bfloat16", "eager")
+    assert machine.tuned(fixed, on_cpu=True, width=384) == ("bfloat16", "eager")

@@ -78,8 +78,8 @@ def beside(seen: Pass, params: Params) -> Any:
         weight, bias = (torch.from_numpy(np.asarray(part, np.float32)).to(logits.device) for part in params.head)
         if weight.shape[1] != seen.states.shape[1]:
             raise InputError(
-                f"The earlier head reads states of width {weight.shape[1]}, and this encoder's have {seen.states.shape[1]}. "
-                "Start from the earlier encoder: --model with its folder."
+                f"The earlier head reads {weight.shape[1]} numbers a row, and this one {seen.states.shape[1]}: another encoder, "
+                "or one of another task. Start from the earlier encoder (--model with its folder) and train for the earlier task."
             )
         logits = seen.states.float() @ weight.T + bias
     return params.weight * distance(logits, params.told[seen.rows], temperature=params.temperature)
