@@ -1,9 +1,13 @@
 """The command line: one file per verb, each a thin skin over the function of the same name."""
 
 import errno
+import signal
 import sys
 import tempfile
+import threading
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 
@@ -23,7 +27,8 @@ def main(arguments: list[str] | None = None) -> None:
 
     given = sys.argv[1:] if arguments is None else arguments
     try:
-        code = app()(given, prog_name="veridical", standalone_mode=False)
+        with _ended_as_interrupted():
+            code = app()(given, prog_name="veridical", standalone_mode=False)
     except KeyboardInterrupt:
         code = INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the one place where every error becomes a sentence and an exit code
@@ -31,6 +36,23 @@ def main(arguments: list[str] | None = None) -> None:
     if code == INTERRUPTED:
         print(_said("Interrupted. The same command goes on where it stopped.", _language(given)), file=sys.stderr)  # noqa: T201
     sys.exit(code or 0)
+
+
+@contextmanager
+def _ended_as_interrupted() -> Iterator[None]:
+    """A machine that ends a job (SIGTERM) is answered as a person who interrupts it: locks are left and state is kept."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _language(arguments: list[str]) -> str:

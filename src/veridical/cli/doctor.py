@@ -39,10 +39,13 @@ def verb() -> None:
     typer.echo(f"veridical {_installed('veridical') or 'not installed'}, Python {sys.version.split()[0]}")
     for extra, packages in EXTRAS.items():
         found = {package: _installed(package) for package in packages}
-        if all(found.values()):
-            typer.echo(f"[{extra}] there: {', '.join(f'{name} {number}' for name, number in found.items())}")
+        shown = ", ".join(f"{name} {number}" for name, number in found.items() if number)
+        lacking = ", ".join(name for name, number in found.items() if not number)
+        if not lacking:
+            typer.echo(f"[{extra}] there: {shown}")
         else:
-            typer.echo(f"[{extra}] missing ({GIVES[extra]}). Run: pip install 'veridical[{extra}]'")
+            part = f"there in part ({shown}; not {lacking})" if shown else f"missing ({GIVES[extra]})"
+            typer.echo(f"[{extra}] {part}. Run: pip install 'veridical[{extra}]'")
     for tool, use in TOOLS.items():
         path = shutil.which(tool)
         typer.echo(f"{tool}: {path}" if path else f"{tool}: missing ({use}). On Debian: apt-get install {tool}")

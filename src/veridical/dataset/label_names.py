@@ -52,9 +52,15 @@ def graded(labels: tuple[str, ...], order: tuple[str, ...]) -> tuple[str, ...]:
     if not order:
         if _all_numbers(list(labels)):
             return labels
+        odd, example = [name for name in labels if not _all_numbers([name])], shlex.quote(",".join(labels))
+        if len(odd) < len(labels):
+            raise InputError(
+                f"Among {len(labels)} grades the training rows hold {_shown(odd)}, which is no number, so nothing says where it "
+                f"stands. Correct these rows, or give all labels from lowest to highest: --order {example}"
+            )
         raise InputError(
             f"The labels ({_shown(labels)}) are no numbers, so nothing says which grade is higher. "
-            f"Give them from lowest to highest, for example --order {shlex.quote(','.join(labels[:3]))}."
+            f"Give them from lowest to highest, for example --order {example}."
         )
     twice = next((name for name in order if order.count(name) > 1), None)
     if twice is not None:

@@ -29,7 +29,7 @@ from veridical.core.errors import InputError, SurroundingsError, VeridicalError
 from veridical.core.progress import Progress, silent
 from veridical.dataset.rows import Text
 from veridical.models.calls import Calls, header_values, refuse_address
-from veridical.models.external import changed_share, probabilities_of
+from veridical.models.external import AskedTwice, asked_twice, probabilities_of
 from veridical.models.kept_answers import KeptAnswers
 from veridical.models.model import FloatArray
 
@@ -203,9 +203,9 @@ class EndpointModel:
                 self.progress("ask the endpoint", done, total)
         return np.asarray([found[text] for text in inputs], dtype=np.float64).reshape(-1, len(self.labels))
 
-    def unstable_share(self, inputs: Sequence[Text]) -> float:
+    def asked_twice(self, inputs: Sequence[Text]) -> AskedTwice:
         """Share of some different inputs that get another predicted label when they are asked a second time."""
-        return changed_share(self, inputs)
+        return asked_twice(self, inputs)
 
     def save(self, folder: Path) -> None:
         raise InputError(f"{self.address} serves its model itself; there is nothing to save in {folder}.")

@@ -5,6 +5,7 @@ import json
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,10 @@ def probabilities_of(answer: Any, *, labels: tuple[str, ...], where: str) -> lis
     for name, value in answer.items():
         if name not in labels:
             shown = ", ".join(labels[:10])
+            if not isinstance(name, str) and str(name) in labels:
+                raise InputError(
+                    f"{where} names the label {_value(name)} as {_kind(name)}; labels are texts. Give {str(name)!r}."
+                )
             raise InputError(f"{where} names the label {_value(name)}, which the data do not have. Labels of the data: {shown}.")
         number = isinstance(value, int | float | np.floating | np.integer) and not isinstance(value, bool)
         if not number or not 0 <= value <= 1 + SUM_TOLERANCE:
@@ -46,18 +51,30 @@ def probabilities_of(answer: Any, *, labels: tuple[str, ...], where: str) -> lis
     return [value / total for value in row]
 
 
+def _kind(name: object) -> str:
+    return "a true or false" if isinstance(name, bool) else "a number" if isinstance(name, int | float) else "no text"
+
+
 def _value(value: object) -> str:
     said = repr(value)
     return said if len(said) <= SHOWN_VALUE else f"{said[:SHOWN_VALUE]}..."
 
 
-def changed_share(model: Model, inputs: Sequence[Text]) -> float:
-    """Share of up to ASKED_TWICE different inputs that get another predicted label when they are asked a second time."""
+@dataclass(frozen=True, slots=True)
+class AskedTwice:
+    """How many different inputs were asked a second time, and how many of them then got another predicted label."""
+
+    n: int
+    changed: int
+
+
+def asked_twice(model: Model, inputs: Sequence[Text]) -> AskedTwice:
+    """Of up to ASKED_TWICE different inputs."""
     chosen = list(dict.fromkeys(inputs))[:ASKED_TWICE]
     if not chosen:
-        return 0.0
+        return AskedTwice(0, 0)
     first, second = model.predict(chosen).argmax(axis=1), model.predict(chosen).argmax(axis=1)
-    return float((first != second).mean())
+    return AskedTwice(len(chosen), int((first != second).sum()))
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +102,8 @@ class CallableModel:
 
     def _asked(self, batch: list[Text]) -> Any:
         try:
-            return self.function(batch)
+            with redirect_stdout(sys.stderr):  # what is printed there must not stand among the results
+                return self.function(batch)
         except VeridicalError:
             raise
         except (Exception, SystemExit) as error:
@@ -94,9 +112,9 @@ class CallableModel:
                 "it gets a list of texts (or of pairs) and returns one dict per text."
             ) from error
 
-    def unstable_share(self, inputs: Sequence[Text]) -> float:
-        """Share of some different inputs that get another predicted label when they are asked a second time."""
-        return changed_share(self, inputs)
+    def asked_twice(self, inputs: Sequence[Text]) -> AskedTwice:
+        """`asked_twice` of some of the inputs."""
+        return asked_twice(self, inputs)
 
     def save(self, folder: Path) -> None:
         raise InputError(f"{self.name} is code, and veridical stores no code; there is nothing to save in {folder}.")
@@ -108,7 +126,8 @@ def callable_model(model: str, *, labels: tuple[str, ...]) -> CallableModel:
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
     try:
-        found = getattr(importlib.import_module(module), function, None)
+        with redirect_stdout(sys.stderr):
+            found = getattr(importlib.import_module(module), function, None)
     except ImportError as error:
         raise InputError(
             f"--model {model}: the module cannot be imported ({error}). Install it or run from its folder."

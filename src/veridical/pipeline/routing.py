@@ -104,9 +104,16 @@ def proposals(components: Sequence[str], opened: "Dataset", *, kind: str, config
         answering.sort(key=lambda name: (price(known[name]), name))
         unfit = {name: _unfit(name, known[name], opened, kind=kind, config=config) for name in answering}
         tried = [name for name in answering if not unfit[name]][: TRIED[config.budget]]
-        found += [Proposal(name, component, unfit[name]) for name in tried or answering[:1]]
+        found += [Proposal(name, component, "") for name in tried]
+        if answering and not tried:
+            found.append(Proposal(answering[0], component, unfit[answering[0]] + _nor(answering[1:])))
         taken |= set(tried)
     return found
+
+
+def _nor(others: Sequence[str]) -> str:
+    """That what else answers a component fits no better."""
+    return f" What else answers it does not fit either: {', '.join(others)}." if others else ""
 
 
 def _by_words(countermeasure: "Countermeasure") -> bool:

@@ -23,6 +23,7 @@ from veridical.pipeline.loading import use_engine
 from veridical.pipeline.refusing import refuse_unfit
 from veridical.pipeline.run_folder import RunFolder, claim, folder_of, wait_for_release
 from veridical.pipeline.run_writing import write_reports, write_run, written_ledger
+from veridical.pipeline.searching import refuse_too_few
 from veridical.tasks._structures import structure_of
 from veridical.train.processes import called, dismiss, together
 
@@ -141,6 +142,7 @@ def _rows(job: Job, kind: Kind[M]) -> "Dataset":
 
     data = kind.rows(job)
     kind.refuse_unfit(job, data)
+    refuse_too_few(data, job.config)
     if not job.config.no_text:
         save(data, job.path / "data.parquet")
     return data

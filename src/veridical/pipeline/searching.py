@@ -159,6 +159,21 @@ def search(
     return found
 
 
+def refuse_too_few(data: "Dataset", config: RunConfig) -> None:
+    """Before the audit: validation rows that --search cannot choose by, as many as there are or will be."""
+    if config.search:
+        there = len(data.rows("valid"))
+        _refuse_few(there or round(config.training.validation_share * len(data.rows("train"))), config)
+
+
+def _refuse_few(n: int, config: RunConfig) -> None:
+    if n < FEWEST_ROWS:
+        raise InputError(
+            f"--search has {n} validation rows to choose by; {FEWEST_ROWS} are needed. Give --valid FILE, more rows, or "
+            f"a larger --validation-share than {config.training.validation_share:g}."
+        )
+
+
 def _ground(evidence: "Evidence", config: RunConfig, structure: "Structure | None") -> _Ground:
     """The test rows put away, and the validation rows that training will have, marked as such."""
     import numpy as np
@@ -177,11 +192,7 @@ def _ground(evidence: "Evidence", config: RunConfig, structure: "Structure | Non
         data.codes[valid] >= 0 if structure is None else np.array([data.answers[row] is not None for row in valid], np.bool_)
     )
     valid = valid[labelled]
-    if len(valid) < FEWEST_ROWS:
-        raise InputError(
-            f"--search has {len(valid)} validation rows to choose by; {FEWEST_ROWS} are needed. Give --valid FILE, more rows, or "
-            f"a larger --validation-share than {config.training.validation_share:g}."
-        )
+    _refuse_few(len(valid), config)
     return _Ground(data, valid, clusters, valid_from, structure, config)
 
 

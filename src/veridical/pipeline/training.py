@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from veridical.core.progress import Progress
+from veridical.core.proportion import wilson
 from veridical.models.callable_name import is_callable_name
 from veridical.models.calls import is_address
 from veridical.models.external import callable_model, read_predictions
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from veridical.audit._evidence import Evidence
     from veridical.dataset.rows import Dataset
     from veridical.models.endpoint import EndpointModel
-    from veridical.models.external import CallableModel
+    from veridical.models.external import AskedTwice, CallableModel
     from veridical.models.model import FloatArray
     from veridical.train.trained import Trained
     from veridical.train.watching import Watcher, Watchers
@@ -26,8 +27,12 @@ ANSWERS = "answers.jsonl"
 """What an address has answered so far: a run that is taken up again does not ask (and pay) twice."""
 
 
-def _changing(share: float) -> str:
-    return f"asked twice, {100 * share:.0f} % of the test texts looked at get another label; its score is one draw of many."
+def _changing(found: "AskedTwice") -> str:
+    share, low, high = (100 * part for part in (found.changed / found.n, *wilson(found.changed, found.n)))
+    return (
+        f"asked twice, {found.changed} of {found.n} test texts get another label ({share:.0f} % [{low:.0f}, {high:.0f}]); its "
+        "score is one draw of many."
+    )
 
 
 @contextmanager
@@ -91,7 +96,7 @@ def _brought(
     from veridical.train.trained import Trained
 
     tested = data.rows("test") if len(data.rows("test")) else None  # without a test set every row is tested
-    changing = model.unstable_share(data.inputs(tested))
-    warnings = () if changing == 0 else (f"{name} changes its answers: {_changing(changing)}",)
+    found = model.asked_twice(data.inputs(tested))
+    warnings = (f"{name} changes its answers: {_changing(found)}",) if found.changed else ()
     seconds = time.monotonic() - began
     return Trained(model, model.kind, tuple(data.ids), answers, data.labels, None, seconds, external=True, warnings=warnings)

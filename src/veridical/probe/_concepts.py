@@ -24,6 +24,8 @@ CONTROL = "control"
 """The axis of words that name no one."""
 RARE, COMMON = 0.05, 0.95
 """Shares between which a concept varies enough to be read, 0..1. Ours; no source."""
+SOURCES = 4
+"""Sources at most that are looked at one by one. Ours; no source."""
 RIDGE = 1e-3
 """Added to the covariance, as a share of its mean variance, so that it can be inverted. Ours; no source."""
 
@@ -38,7 +40,7 @@ class Concept:
 
 def concepts(data: Dataset, rows: IntArray, *, n_topics: int, seed: int) -> list[Concept]:
     """Those that vary among `rows`: long texts, numbers, names, people named by a group (`_identity`), Chinese, the largest
-    source, topics."""
+    sources, topics."""
     inputs = data.inputs(rows)
     texts = [text if isinstance(text, str) else " ".join(text) for text in inputs]
     lengths = np.array([len(text) for text in texts], np.float64)
@@ -48,7 +50,7 @@ def concepts(data: Dataset, rows: IntArray, *, n_topics: int, seed: int) -> list
         "name": np.array([bool(_NAME.search(text)) for text in texts]),
         "identity": np.array([_names_a_group(text) for text in texts]),
         "language": np.array([is_cjk(text) for text in texts]),
-        "source": _largest_source(data, rows),
+        **_sources(data, rows),
         **_topics(inputs, n_topics=n_topics, seed=seed),
     }
     return [Concept(name, on * 1.0) for name, on in found.items() if RARE <= on.mean() <= COMMON]
@@ -59,10 +61,14 @@ def _names_a_group(text: str) -> bool:
     return any(axis.pattern.search(text) for axis in axes() if axis.name != CONTROL)
 
 
-def _largest_source(data: Dataset, rows: IntArray) -> npt.NDArray[np.bool_]:
+def _sources(data: Dataset, rows: IntArray) -> dict[str, npt.NDArray[np.bool_]]:
+    """Each of the largest sources by its name; of two, one says all."""
     names = np.array([value or "" for value in data.table.column("source").to_pylist()], dtype=object)[rows].astype(str)
     values, counts = np.unique(names, return_counts=True)
-    return np.asarray(names == values[counts.argmax()])
+    largest = values[np.argsort(-counts, kind="stable")]
+    if len(values) < 3:
+        return {"source": names == largest[0]}
+    return {f"source {value}".replace(" ", "_"): names == value for value in largest[:SOURCES] if value}
 
 
 def _topics(inputs: Sequence[Text], *, n_topics: int, seed: int) -> dict[str, npt.NDArray[np.bool_]]:

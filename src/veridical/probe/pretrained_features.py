@@ -3,7 +3,8 @@
 What it measures: for long texts, numbers, names, people named by a group, language, source and topics, how well a linear reader
 sees each in the pooled features before and after tuning (area under the ROC on unleaked test rows, readers fitted on train rows);
 for a readable property, how far a label's probability moves along its direction (concept activation), how many points go when it
-is erased from the tuned features (LEACE inside the classes) and how far the probabilities move; what tuning forgot.
+is erased from the tuned features (LEACE inside the classes), how much worse the rows are answered that differ from most of their
+label in it, and how far the probabilities move; what tuning forgot.
 Why it inflates a score: what an encoder brought along decides as well where it happens to go with the label in these rows, and
 fails where it does not.
 How it errs: a property may rightly decide (topic in a topic task); only what is linear in the pooled features is seen; erasing
@@ -44,6 +45,9 @@ class Params:
     """Train rows and test rows needed. Count. Ours; no source."""
     fewest_exceptions: int = 10
     """Train rows that must differ from most of their label in a property before it is erased. Count. Ours; no source."""
+    associated: float = 0.3
+    """How far apart the labels' shares of rows with a property must lie in train, 0..1, for rows against it to be asked about.
+    Ours; no source."""
     level: float = 0.95
     """Confidence level of the intervals, 0..1."""
 
@@ -75,12 +79,13 @@ def run(subject: Subject, params: Params, rng: np.random.Generator) -> Measured 
         )
     features = _features(subject, inside, rows, n_fit)
     right = _right(inside, features.after[features.asked], features)
-    read, leaning, moved, notes = [], [], [], []
+    read, leaning, against, moved, notes = [], [], [], [], []
     for concept in found:
         if not (_varies(concept, features.fit) and _varies(concept, features.asked)):
             continue
         before, after, forgot = _readable(concept, features, params)
         read += [before, after, forgot]
+        against += [m for m in (_against(concept, features, right, params),) if m is not None]
         if not _parted(concept, features, params):
             notes.append(
                 f"{concept.name.replace('_', ' ').capitalize()} goes with the label almost without exception in train; what the "
@@ -90,7 +95,8 @@ def run(subject: Subject, params: Params, rng: np.random.Generator) -> Measured 
             lean, move = _leaning(inside, concept, features, right, params, rng)
             leaning.append(lean)
             moved += [_activation(inside, concept, features, subject.labels, params), move]
-    return Measured(len(features.asked), _summary(len(read) // 3, leaning), (*leaning, *moved, *read), notes=tuple(notes))
+    told = (*leaning, *against, *moved, *read)
+    return Measured(len(features.asked), _summary(len(read) // 3, leaning, against), told, notes=tuple(notes))
 
 
 def _parted(concept: Concept, of: _Features, params: Params) -> bool:
@@ -104,13 +110,18 @@ def _varies(concept: Concept, rows: IntArray) -> bool:
     return bool(0 < concept.present[rows].sum() < len(rows))
 
 
-def _summary(n_concepts: int, leaning: list[Measure]) -> str:
+def _summary(n_concepts: int, leaning: list[Measure], against: list[Measure]) -> str:
     looked = f"{n_concepts} properties looked at, {len(leaning)} can be read after tuning"
     if not leaning:
         return f"{looked}."
     most = max(leaning, key=lambda measure: measure.estimate.value)
     name = most.name.removeprefix("leans_on_").replace("_", " ")
-    return f"{looked}; the decision leans most on {name}, erased it costs {in_points(most.estimate)}."
+    said = f"{looked}; the decision leans most on {name}, erased it costs {in_points(most.estimate)}."
+    missed = max(against, key=lambda measure: measure.estimate.low, default=None)
+    if missed is None or missed.estimate.low <= 0:
+        return said
+    name = missed.name.removeprefix("against_").replace("_", " ")
+    return f"{said} Rows that differ from most of their label in {name} are answered worse by {in_points(missed.estimate)}."
 
 
 def _features(subject: Subject, inside: Inside, rows: IntArray, n_fit: int) -> _Features:
@@ -171,6 +182,37 @@ def _leaning(
     moved = _clustered.mean(np.abs(before - after).sum(axis=1) / 2, units)
     told = f"Mean share of probability that moves when {concept.name.replace('_', ' ')} is erased."
     return lean, _clustered.measure(f"moved_by_{concept.name}", moved, unit="share", about=told, level=params.level, bounded=True)
+
+
+def _against(concept: Concept, of: _Features, right: FloatArray, params: Params) -> Measure | None:
+    """How much less often rows are answered rightly that have the concept where most of their label do not, or lack it where most
+    have it, than the others of their label: what the mean over all rows hides, since most of them go along. None where labels
+    hardly differ in it, or too few rows do."""
+    codes, asked = of.codes[of.fit], of.codes[of.asked]
+    shares = {int(code): float(concept.present[of.fit][codes == code].mean()) for code in np.unique(codes)}
+    if max(shares.values()) - min(shares.values()) < params.associated:
+        return None
+    usual = np.array([shares.get(int(code), 0.5) > 0.5 for code in asked])
+    odd = usual != (concept.present[of.asked] == 1)
+    value, squares, n = 0.0, 0.0, int(odd.sum())
+    for code in np.unique(asked[odd]):
+        rows, others = odd & (asked == code), ~odd & (asked == code)
+        if not others.any():
+            return None
+        parts = [_clustered.mean(right[side], of.clusters[of.asked][side]) for side in (others, rows)]
+        weight = float(rows.sum()) / n
+        value += weight * (parts[0].value - parts[1].value)
+        # A handful that are all right are no certainty: each side as if one more row were wrong.
+        squares += weight**2 * sum(max(part.error, 0.5 / part.n_clusters) ** 2 for part in parts)
+    if n < params.fewest_exceptions:
+        return None
+    name = concept.name.replace("_", " ")
+    about = (
+        f"Points by which {n} rows are answered rightly less often than the others of their label: those with {name} where most "
+        "train rows of the label lack it, or without it where most have it. They may also be harder in themselves."
+    )
+    spread = _clustered.Spread(value, float(np.sqrt(squares)), len(asked), len(np.unique(of.clusters[of.asked])))
+    return _clustered.measure(f"against_{concept.name}", spread, unit="points", about=about, null=0.0, level=params.level)
 
 
 def _activation(inside: Inside, concept: Concept, of: _Features, labels: tuple[str, ...], params: Params) -> Measure:

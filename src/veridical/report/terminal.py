@@ -201,6 +201,8 @@ class _Page:
                 self.line(" · ".join(named), first=first, indent=2, style=STYLES[outcome])
         if not repair.arms:
             self.listed("repairs", [self.words("repairs_none")])
+        elif any(arm.outcome == "harmless" for arm in repair.arms):
+            self.line(self.words("repairs_how"), first="  ", indent=2, style="dim")
         self.routed(repair)
 
     def routed(self, repair: RepairRecord) -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import ceil
 
 from veridical.core.estimate import Estimate
 from veridical.core.multiplicity import holm
@@ -68,7 +67,9 @@ def loss_said(gain: Estimate) -> str:
     Harmless says no more than "not told apart from none": over few rows a large loss is not told apart either.
     """
     possible = max(0.0, -gain.low)
-    shown, end = f"{ceil(10 * possible - 1e-9) / 10:.1f}", "by the lower end of the 95 % interval"
+    # As the interval is shown, unless that would put it on the other side of the margin.
+    shown = f"{possible:.{2 if abs(possible - MARGIN) < 0.05 else 1}f}"
+    end = "by the lower end of the 95 % interval"
     if possible <= MARGIN:
         return f"A loss over {MARGIN:.0f} point is ruled out: {end} at most {shown} are lost."
     return f"A loss over {MARGIN:.0f} point cannot be ruled out: {end} up to {shown} may be lost."
@@ -85,6 +86,8 @@ def _training(arm: Arm, *, better: float, worse: float) -> tuple[str, str]:
     if (arm.p_untouched or 0.0) <= ALPHA:
         return "rejected", f"{over} against untouched, but only {against}: as much meddling aimed at nothing did about as well."
     said = f"{over} against untouched: not told apart from no repair; smallest visible effect {arm.mde:.1f} points."
+    if arm.gain_over_untouched.low > 0:
+        said = f"{said} Alone it would be; the outcome is corrected for the number of repairs, the interval is not."
     return "harmless", f"{said} {loss_said(arm.gain_over_untouched)}"
 
 

@@ -15,6 +15,7 @@ from tests.endpoint_server import Reply, honest, serving
 from veridical.core.errors import InputError, SurroundingsError
 from veridical.models.calls import Calls
 from veridical.models.endpoint import IN_FLIGHT, EndpointModel, Tokens
+from veridical.models.external import AskedTwice
 from veridical.models.kept_answers import KeptAnswers
 from veridical.models.queries import Queries, Search
 
@@ -374,9 +375,9 @@ def test_the_share_of_changed_answers_is_counted() -> None:
 
     texts = [f"text {k}" for k in range(100)]
     with serving(fickle) as served:
-        assert model(served.address).unstable_share(texts) == 6 / 64  # 7, 17, ... 57
+        assert model(served.address).asked_twice(texts) == AskedTwice(64, 6)  # 7, 17, ... 57
     with serving() as served:
-        assert model(served.address).unstable_share(texts) == 0.0
+        assert model(served.address).asked_twice(texts) == AskedTwice(64, 0)
 
 
 def test_an_endpoint_cannot_be_saved(tmp_path: Path) -> None:

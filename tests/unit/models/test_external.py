@@ -9,9 +9,16 @@ import pyarrow as pa
 import pytest
 
 from veridical.core.errors import InputError
-from veridical.dataset.rows import SCHEMA, Dataset
+from veridical.dataset.rows import SCHEMA, Dataset, Text
 from veridical.models.callable_name import is_callable_name
-from veridical.models.external import ASKED_TWICE, CallableModel, callable_model, read_predictions
+from veridical.models.external import (
+    ASKED_TWICE,
+    AskedTwice,
+    CallableModel,
+    callable_model,
+    probabilities_of,
+    read_predictions,
+)
 
 LABELS = ("no", "yes")
 
@@ -162,10 +169,24 @@ def test_the_share_of_changed_answers_is_counted() -> None:
     texts = [f"t{k}" for k in range(200)]
     first = [k % 2 for k in range(ASKED_TWICE)]
     second = [1 - code if k < 16 else code for k, code in enumerate(first)]
-    assert _answers([first, second]).unstable_share(texts) == 16 / ASKED_TWICE
-    assert _answers([first, first]).unstable_share(texts) == 0.0
-    assert _answers([[0], [1]]).unstable_share(["same"] * 9) == 1.0  # the same text is asked once
-    assert _answers([]).unstable_share([]) == 0.0
+    assert _answers([first, second]).asked_twice(texts) == AskedTwice(ASKED_TWICE, 16)
+    assert _answers([first, first]).asked_twice(texts) == AskedTwice(ASKED_TWICE, 0)
+    assert _answers([[0], [1]]).asked_twice(["same"] * 9) == AskedTwice(1, 1)  # the same text is asked once
+    assert _answers([]).asked_twice([]) == AskedTwice(0, 0)
+
+
+def test_what_a_function_prints_stands_among_no_results(capsys: pytest.CaptureFixture[str]) -> None:
+    def chatty(texts: list[Text]) -> list[dict[str, float]]:
+        print("thinking")
+        return [{"no": 1.0}] * len(texts)
+
+    CallableModel("m:f", chatty, ("no", "yes")).predict(["a"])
+    assert capsys.readouterr() == ("", "thinking\n")
+
+
+def test_a_label_that_is_no_text_is_named_as_such() -> None:
+    with pytest.raises(InputError, match=r"names the label 1 as a number; labels are texts\. Give '1'"):
+        probabilities_of({1: 1.0}, labels=("0", "1"), where="The answer of m:f")
 
 
 def test_names_of_callables() -> None:

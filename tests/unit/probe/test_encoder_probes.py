@@ -202,3 +202,17 @@ def test_an_encoder_held_ready_answers_the_same_and_forgets_old_weights_afterwar
     for layer in model.network.encoder.encoder.layer:
         layer.output.dense.weight.data.zero_()
     assert np.abs(model.predict(inputs) - alone).max() > 1e-3
+
+
+def test_rows_against_what_their_label_mostly_has_are_looked_at_apart():
+    """A number stands in nine positive rows of ten: by it the cheat decides, and the tenth row is lost; by a word the honest one."""
+    toys = pretrained_features.toys()
+    measured = {}
+    for who, subject in (("honest", toys.honest), ("cheat", toys.cheat)):
+        found = run_probe("pretrained_features", pretrained_features, subject=subject)
+        measured[who] = next(m for m in found.measures if m.name == "against_number"), found.summary
+    assert measured["cheat"][0].status == "found"
+    assert measured["cheat"][0].estimate.value > 50
+    assert "differ from most of their label in number" in measured["cheat"][1]
+    assert measured["honest"][0].status == "not_detected"
+    assert "answered worse" not in measured["honest"][1]

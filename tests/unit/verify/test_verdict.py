@@ -25,8 +25,20 @@ def test_harmless_says_which_loss_cannot_be_ruled_out(kind, p_better):
     (wide,) = judged([Trial(arm(kind, gain(-2.34, 0.1, 2.5)), p_better, 0.6)])
     assert wide.outcome == "harmless"
     assert "A loss over 1 point cannot be ruled out" in wide.why
-    assert "up to 2.4 may be lost" in wide.why
-    assert "可能损失多达 2.4 分" in translated(wide.why, "zh")
+    assert "up to 2.3 may be lost" in wide.why
+    assert "可能损失多达 2.3 分" in translated(wide.why, "zh")
+
+
+def test_an_end_of_the_interval_that_rounds_to_the_margin_says_on_which_side_it_lies():
+    (wide,) = judged([Trial(arm("training", gain(-1.03, 0.1, 2.5)), 0.4, 0.6)])
+    assert "A loss over 1 point cannot be ruled out" in wide.why
+    assert "up to 1.03 may be lost" in wide.why
+
+
+def test_a_gain_that_only_the_correction_hides_is_said():
+    (alone,) = judged([Trial(arm("training", gain(0.1, 2.7, 5.1)), 0.4, 0.6)])
+    assert alone.outcome == "harmless"
+    assert "Alone it would be; the outcome is corrected for the number of repairs, the interval is not." in alone.why
 
 
 @pytest.mark.parametrize("kind", ["training", "measurement"])
