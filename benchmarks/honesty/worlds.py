@@ -233,11 +233,30 @@ def groups(share: float) -> Planter:
 
     def plant(draft: Draft) -> None:
         _name_groups(draft)
-        parts = {name: [row for row in draft.truth if row.group == name] for name in ("long", "short")}
-        n = int(min(len(parts["long"]) / share, len(parts["short"]) / (1 - share)))
-        draft.under = parts["long"][: round(n * share)] + parts["short"][: round(n * (1 - share))]
-        shares = {"long": share, "short": 1 - share}
-        draft.contract = {"name": "more long texts", "votes": "clusters", "groups": shares}
+        _promise(draft, {"long": share, "short": 1 - share}, name="more long texts")
+
+    return plant
+
+
+def _promise(draft: Draft, shares: dict[str, float], *, name: str) -> None:
+    """A contract about two groups, and the population that it describes."""
+    parts = {group: [row for row in draft.truth if row.group == group] for group in shares}
+    n = int(min(len(parts[group]) / share for group, share in shares.items()))
+    draft.under = [row for group, share in shares.items() for row in parts[group][: round(n * share)]]
+    draft.contract = {"name": name, "votes": "clusters", "groups": shares}
+
+
+def mislabelled(rate: float) -> Planter:
+    """Two groups dealt at random, so alike; of the test labels of one a share is wrong, and the contract holds four fifths of it:
+    what looks like a harder group is none."""
+
+    def plant(draft: Draft) -> None:
+        for row in draft.train + draft.test + draft.truth:
+            row.group = "north" if draft.rng.random() < 0.5 else "south"
+        for row in draft.test:
+            if row.group == "north" and draft.rng.random() < rate:
+                row.label = str(draft.rng.choice([label for label in draft.labels if label != row.truth]))
+        _promise(draft, {"north": 0.8, "south": 0.2}, name="more of the north")
 
     return plant
 
@@ -453,6 +472,8 @@ WORLDS: dict[str, tuple[Planter, ...]] = {
     "leak_noise_cue": (cue(0.9), train_into_test(0.3), noise(0.1, where="test")),
     "groups_80": (groups(0.8),),
     "groups_20_leak": (groups(0.2), train_into_test(0.3)),
+    "groups_mislabelled_15": (mislabelled(0.15),),
+    "groups_mislabelled_30": (mislabelled(0.3),),
     "target_texts": (target(labelled=False),),
     "target_labels": (target(labelled=True),),
     "target_turned": (target(labelled=True, turned=0.2),),
