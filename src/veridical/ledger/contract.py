@@ -108,7 +108,7 @@ def _kind(content: Any) -> str:
 def _known(entry: dict[Any, Any], allowed: tuple[str, ...], *, where: str) -> None:
     for key in entry:
         if key not in allowed:
-            raise UnknownName(f"key in the contract {where}", str(key), allowed, "Remove it or correct its spelling.")
+            raise UnknownName("key in a contract", str(key), allowed, f"Remove it from {where}, or correct its spelling.")
 
 
 def _shortcuts(listed: list[Any], *, where: str) -> tuple[Shortcut, ...]:
@@ -190,7 +190,7 @@ def refuse_unknown_perturbations(names: list[str], *, where: str) -> None:
                 f"known. Allowed: {', '.join(allowed)}."
             )
         if name not in NAMES:
-            raise UnknownName(f"perturbation in the contract {where}", name, allowed, "Correct its spelling.")
+            raise UnknownName("perturbation in a contract", name, allowed, f"Correct its spelling in {where}.")
 
 
 def _target(entry: Any, contract: Path) -> Path | None:

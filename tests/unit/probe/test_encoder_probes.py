@@ -205,7 +205,7 @@ def test_an_encoder_held_ready_answers_the_same_and_forgets_old_weights_afterwar
 
 
 def test_rows_against_what_their_label_mostly_has_are_looked_at_apart():
-    """A number stands in nine positive rows of ten: the cheat decides by it and loses the tenth row; the honest one goes by a word."""
+    """A number stands in nine positive rows of ten: the cheat decides by it and loses the tenth; the honest one reads a word."""
     toys = pretrained_features.toys()
     measured = {}
     for who, subject in (("honest", toys.honest), ("cheat", toys.cheat)):
