@@ -383,6 +383,25 @@ def test_every_edit_of_the_repairs_in_run_json_is_said(
     assert all(name.endswith("in run.json") for name in failed)
 
 
+@pytest.mark.parametrize(
+    ("edit", "said"),
+    [
+        (lambda r: r["reported"].update(value=0.99, high=0.995), "reported minus the points of its components is not honest"),
+        (lambda r: r["honest"].update(low=0.98, high=0.99), "honest lies outside of its own interval"),
+    ],
+    ids=["another score", "another interval"],
+)
+def test_a_score_in_run_json_that_does_not_fit_the_others_is_said(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, drawn_once: Callable[..., Any], edit: Callable[[Any], None], said: str
+) -> None:
+    monkeypatch.setattr(verifying._Kept, "of", drawn_once)
+    record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    edit(record)
+    (folder / "run.json").write_text(json.dumps(record), encoding="utf-8")
+    (wrong,) = [claim for claim in verifying.verify(folder) if claim.holds is False]
+    assert (wrong.name, said in wrong.why) == ("account in run.json", True)
+
+
 def test_what_no_file_holds_once_more_is_named(
     folder: Path, monkeypatch: pytest.MonkeyPatch, drawn_once: Callable[..., Any]
 ) -> None:

@@ -60,13 +60,16 @@ class Settings:
         found = [self._of_code(), *self._input_file()]
         if self.record is None:
             return found
-        from veridical.verify.kept_record import against_record
+        from veridical.verify.kept_record import adds_up, against_record
         from veridical.verify.replay import Claim
 
         repair = self.record["repair"]
         if repair is None:
             return [*found, Claim(f"repairs in {RUN}", holds=False, why="run.json holds no repairs.")]
-        return [*found, self._of_record(self.record), *against_record(self.certificate, repair), self._counts(repair)]
+        return [
+            *found, self._of_record(self.record), *against_record(self.certificate, repair), self._counts(repair),
+            adds_up(self.record),
+        ]  # fmt: skip
 
     def _of_code(self) -> "Claim":
         """What follows from the configuration, the rows and the code."""

@@ -90,3 +90,26 @@ def _summary(repair: Mapping[str, Any]) -> dict[str, Any]:
     best = next((arm for arm in arms if arm["outcome"] == "accepted"), arms[0] if arms else {})
     names = {o: [arm["repair"] for arm in arms if arm["outcome"] == o] for o in ("accepted", "harmless", "rejected")}
     return {**names, **{name: best.get(name) for name in ("before", "after", "placebo")}}
+
+
+ROUNDING = 1e-9
+"""Share up to which a sum read back may differ from its parts."""
+
+
+def adds_up(record: Mapping[str, Any]) -> Claim:
+    """Whether the scores of run.json differ by the points of its components, and lie in their own intervals: a certificate does
+    not hold them, but a figure changed by hand does not fit the others."""
+    name, scores = "account in run.json", {"reported": record["reported"], "honest": record["honest"]}
+    contract = record["contract"]
+    steps = [("reported", "honest", "measurement")]
+    if contract:
+        scores[contract["name"]] = contract["honest"]
+        steps.append(("honest", contract["name"], "transfer"))
+    for first, second, kind in steps:
+        points = [part["points"]["value"] for part in record["components"] if part["kind"] == kind and part["points"]]
+        if abs(scores[first]["value"] - sum(points) / 100 - scores[second]["value"]) > ROUNDING:
+            return Claim(name, holds=False, why=f"In run.json {first} minus the points of its components is not {second}.")
+    outside = [who for who, score in scores.items() if not score["low"] <= score["value"] <= score["high"]]
+    if outside:
+        return Claim(name, holds=False, why=f"In run.json {outside[0]} lies outside of its own interval.")
+    return Claim(name, holds=True, why="The scores in run.json differ by the points of its components.")
