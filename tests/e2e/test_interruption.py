@@ -73,12 +73,13 @@ def test_killed_at_random_moments_it_ends_identical(english: tuple[Path, Path], 
     assert contents(tmp_path / "killed") == contents(tmp_path / "whole")
 
 
-def test_interrupted_by_hand_it_says_how_to_go_on(english: tuple[Path, Path], tmp_path: Path) -> None:
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM], ids=["by hand", "by the machine"])
+def test_interrupted_it_says_how_to_go_on(english: tuple[Path, Path], tmp_path: Path, sent: signal.Signals) -> None:
     with subprocess.Popen(_command(english, tmp_path / "run"), stderr=subprocess.PIPE, text=True) as process:
         deadline = time.monotonic() + 60
         while not (tmp_path / "run" / "stages" / "load.json").exists() and time.monotonic() < deadline:
             time.sleep(0.02)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(sent)
         _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "goes on where it stopped" in err

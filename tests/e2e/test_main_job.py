@@ -224,7 +224,7 @@ def test_a_review_narrows_the_interval_and_later_rounds_combine(
     assert veridical("review", tmp_path / "run", "--answers", tmp_path / "answers.csv", "--quiet").code == 0
     after = json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))
     assert after["honest"]["high"] - after["honest"]["low"] < before["honest"]["high"] - before["honest"]["low"]
-    moved = ("honest", "components", "notes", "interactions", "variance")
+    moved = ("honest", "components", "notes", "interactions", "variance", "unreviewed")
     assert {key: after[key] for key in after if key not in moved} == {key: before[key] for key in before if key not in moved}
     assert veridical("review", tmp_path / "run", "--rows", "30", "--out", tmp_path / "second.csv").code == 0
     with (tmp_path / "second.csv").open(encoding="utf-8-sig", newline="") as file:

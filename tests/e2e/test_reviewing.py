@@ -71,17 +71,23 @@ def test_a_sheet_of_other_rows_is_refused_and_one_that_was_taken_can_be_withdraw
     """Ids that are places are the same in every file of as many rows."""
     assert veridical("review", run, "--rows", 20, "--out", tmp_path / "sheet.csv").code == 0
     rows = [{**row, "answer": row["label"]} for row in _rows(tmp_path / "sheet.csv")]
-    other = {"text": "another text", "label": "pos" if rows[0]["label"] == "neg" else "neg"}[column]
-    for name, changed in (("own.csv", rows), ("others.csv", [{**rows[0], column: other}, *rows[1:]])):
+    turned = {"pos": "neg", "neg": "pos"}
+    others = [{**row, column: turned[row["label"]] if column == "label" else f"another text {row['id']}"} for row in rows]
+    for name, changed in (("own.csv", rows), ("others.csv", others)):
         write_csv(tmp_path / name, changed)
     before = (run / "run.json").read_bytes()
     said = veridical("review", run, "--answers", tmp_path / "others.csv")
     assert said.code == 2
-    assert f"shows another {column} for row" in said.err
+    assert f"shows another {column} than this run has for 20 of 20 rows" in said.err
     assert (run / "run.json").read_bytes() == before
     assert veridical("review", run, "--withdraw", tmp_path / "own.csv").code == 2
+    missing = veridical("review", run, "--withdraw", tmp_path / "none.csv")
+    assert missing.code == 2
+    assert "Check --withdraw" in missing.err
+    write_csv(tmp_path / "own.csv", [{**row, "text": row["text"].upper() if k else "cut"} for k, row in enumerate(rows)])
     assert veridical("review", run, "--answers", tmp_path / "own.csv", "--quiet").code == 0
     reviewed = _json(run / "run.json")
+    assert veridical("review", run, "--withdraw", tmp_path / "others.csv").code == 2
     assert veridical("review", run, "--withdraw", tmp_path / "own.csv", "--quiet").code == 0
     after, first = _json(run / "run.json"), json.loads(before)
     assert reviewed["honest"] != first["honest"] == after["honest"]

@@ -48,8 +48,8 @@ def verb(
         from veridical.pipeline.reviewing import take_answers, withdraw_answers
 
         if answers is not None:
-            record, _ = take_answers(run, answers=answers)
+            record = take_answers(run, answers=answers)
         else:
             assert withdraw is not None
-            record, _ = withdraw_answers(run, answers=withdraw)
+            record = withdraw_answers(run, answers=withdraw)
         printed(record, folder=run, lang=lang, json=json, quiet=quiet)

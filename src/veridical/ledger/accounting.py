@@ -121,7 +121,8 @@ def account_tables(
     if contract and players:
         played = shapley(players, lambda c: value(active | c))
         transfer = [*account_of.transfer(played, game, value), *transfer]
-        found += books.interactions(players, lambda c: value(active | c))
+        noisy = reviewed is None and len(tables.noise.names) > 0  # then groups are known within bounds only
+        found += books.interactions(players, lambda c: value(active | c), untold="groups" if noisy else "")
         under = honest - sum(c.points.value for c in transfer if c.points) / 100
         left_out = tuple(player for player, _ in abstained)
         scored = account_of.under(contract, players, under, value, left_out=left_out)
@@ -252,7 +253,7 @@ def _noise_bounds(game: Coalitions, coalition: Coalition, value: Callable[[Coali
     if game.reviewed is not None:
         return 0.0, 0.0
     noise, codes = game.tables.noise, game.tables.codes
-    scores = [now := value(coalition).score]
+    scores = [now := min(value(coalition).score, 1.0)]
     scores += [min(replace(game, labels=labels)(coalition).score, 1.0) for labels in noise.extremes(codes)]
     low, high = min(scores) - now, max(scores) - now
     if coalition == frozenset(game.active):
@@ -264,10 +265,11 @@ def _noise_bounds(game: Coalitions, coalition: Coalition, value: Callable[[Coali
 def _group_noise_bounds(game: Coalitions, of: Callable[[Coalitions], float]) -> tuple[float, float]:
     """The same of any figure where there is noise: how far it can move down and up when each group has as little or as much of it
     as its own rows allow. Labels that seem right, or were reviewed, leave none."""
-    if game.reviewed is not None:
+    pairs = [] if game.reviewed is not None else game.tables.noise.group_extremes(game.tables.codes)
+    if not pairs:
         return 0.0, 0.0
     now, low, high = of(game), 0.0, 0.0
-    for pair in game.tables.noise.group_extremes(game.tables.codes):
+    for pair in pairs:
         moved = [of(replace(game, labels=labels)) - now for labels in pair]
         low, high = low + min(0.0, *moved), high + max(0.0, *moved)
     return low, high

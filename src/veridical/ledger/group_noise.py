@@ -2,8 +2,9 @@
 its own train rows do.
 
 Each group has the expectation calibrated on its own train rows (temperature and one intercept a class: vector scaling, Guo et al.
-2017, ICML), so that a group which is harder for the models is no noisier for it. A group of which its own transition matrix tells
-more than the common one, beyond the penalties of `label_noise`, has its own; all others share one. Where there is any noise, how
+2017, ICML), so that a group which is harder for the models is no noisier for it. A group whose labels are far likelier with more
+or less of the common noise, beyond the penalties of `label_noise`, has its own share of it; where there is no common noise, any
+that its own rows tell of. All others share one. Where there is any noise, how
 much more or less of it each group may have is said too: few rows do not tell. A group without enough train rows is not told
 apart: nothing says what its labels should be.
 """
@@ -22,14 +23,19 @@ from veridical.ledger.label_noise import (
     chosen,
     contradicted,
     least_share,
+    likeliest_scale,
     likely_scales,
     log_likelihood,
+    scaled,
+    uniform_transition,
 )
 from veridical.models.model import FloatArray
 
 FEWEST_TRAIN, FEWEST_TEST = 100, 40
 """Rows of a group below which its labels are not told apart from those of the others. Ours; no source."""
 DEFAULTS = NoiseParams()
+EVEN = 0.1
+"""Even noise of which a group may have more or less, 1 in 10 labels. Ours: only its shape counts."""
 MOST_GROUPS = 30
 """Groups that are looked at, the largest of the test rows first. Ours; no source."""
 
@@ -55,17 +61,39 @@ def by_group(
     if not names:
         return common
     known = Rows(calibrated, test.codes, test.group)
-    shared, _, _ = chosen(known.of(fresh).expected, known.of(fresh).codes, params=params)
+    shared = _shared(common, known.of(fresh), params=params)
     own = {}
     for name in names:
         here = known.of(fresh & (test.group == name))
-        transition, _, _ = chosen(here.expected, here.codes, params=params)
-        gain = log_likelihood(here.expected, here.codes, transition) - log_likelihood(here.expected, here.codes, shared)
+        transition, gain = _own(here, shared, common.transition, params=params)
         if gain - 0.5 * np.log(len(here.codes)) > params.extra_evidence:
             own[name] = transition
     if not own and common.shape == "none":
         return common
-    return _joined(common, names, own, known=known, fresh=fresh, params=params)
+    return _joined(common, names, own, known=known, fresh=fresh, shared=shared, params=params)
+
+
+def _shared(common: LabelNoise, rows: Rows, *, params: NoiseParams) -> FloatArray:
+    """The matrix that explains all rows best, of the common one and of one fitted to the calibrated expectation."""
+    fitted, _ = chosen(rows.expected, rows.codes, params=params)
+    return max((common.transition, fitted), key=lambda one: log_likelihood(rows.expected, rows.codes, one))
+
+
+def _own(here: Rows, shared: FloatArray, common: FloatArray, *, params: NoiseParams) -> tuple[FloatArray, float]:
+    """(matrix of a group, what it gains over the better of the two that all share, in nats). Where there is common noise the
+    group may have more or less of it, or of even noise: any shape of its own would be told apart by chance. Where there is none,
+    it may have any."""
+
+    def likelihood(transition: FloatArray) -> float:
+        return log_likelihood(here.expected, here.codes, transition)
+
+    if (1 - np.diag(shared)).any():
+        shapes = (shared, uniform_transition(len(shared), EVEN))
+        scales = [likeliest_scale(here.expected, here.codes, shape, max_rate=params.max_rate) for shape in shapes]
+        transition = max((scaled(*one) for one in zip(shapes, scales, strict=True)), key=likelihood)
+    else:
+        transition, _ = chosen(here.expected, here.codes, params=params)
+    return transition, likelihood(transition) - max(likelihood(shared), likelihood(common))
 
 
 def _told_apart(test: Rows, *, fresh: npt.NDArray[np.bool_], train: Rows, floor: float) -> tuple[list[str], FloatArray]:
@@ -88,33 +116,37 @@ def _joined(
     *,
     known: Rows,
     fresh: npt.NDArray[np.bool_],
+    shared: FloatArray,
     params: NoiseParams,
 ) -> LabelNoise:
     """The groups by name, then all other rows; those without noise of their own have what they share."""
     number = np.full(len(known.codes), len(names), np.int64)
     for place, name in enumerate(names):
         number[known.group == name] = place
-    shared = common.transition
-    if own:
-        others = known.of(fresh & ~np.isin(known.group, [*own]))
-        shared = chosen(others.expected, others.codes, params=params)[0] if len(others.codes) else shared
-    matrices, ranges, scales = [], [], []
+    others = known.of(fresh & ~np.isin(known.group, [*own]))
+    rest = common.transition
+    if own and len(others.codes):
+        rest = scaled(shared, likeliest_scale(others.expected, others.codes, shared, max_rate=params.max_rate))
+    c, matrices, ranges, reaches = known.expected.shape[1], [], [], []
     for place, name in enumerate([*names, ""]):
-        rows, transition = known.of(fresh & (number == place)), own.get(name, shared)
+        rows, transition = known.of(fresh & (number == place)), own.get(name, rest)
         matrices.append(transition)
         if not len(rows.codes):
             ranges.append((0.0, 0.0))
-            scales.append((1.0, 1.0))
+            reaches.append((transition, transition))
             continue
         most = max(contradicted(rows.expected, rows.codes, params=params), float((1 - np.diag(transition)).mean()))
         ranges.append((least_share(rows.expected, rows.codes, transition), most))
-        scales.append(likely_scales(rows.expected, rows.codes, transition, max_rate=params.max_rate))
+        shape = transition if (1 - np.diag(transition)).any() else uniform_transition(c, EVEN)
+        low, high = likely_scales(rows.expected, rows.codes, shape, max_rate=params.max_rate)
+        reaches.append((scaled(shape, low), scaled(shape, high)))
     stack = np.stack(matrices)
     wrong = 1 - np.diagonal(stack, axis1=1, axis2=2)  # (K, C)
-    rate = float((common.expected[fresh] * wrong[number[fresh]]).sum(axis=1).mean()) if own else common.rate
+    expected = known.expected if own else common.expected
+    rate = float((expected[fresh] * wrong[number[fresh]]).sum(axis=1).mean()) if own else common.rate
     return LabelNoise(
-        common.transition, common.shape, rate, common.upper_rate, common.expected, common.least,
-        number, stack, np.array(ranges), np.array(scales), np.array(names, dtype=np.str_), bool(own),
+        common.transition, common.shape, rate, common.upper_rate, expected, common.least,
+        number, stack, np.array(ranges), np.array(reaches), np.array(names, dtype=np.str_), bool(own),
     )  # fmt: skip
 
 

@@ -48,9 +48,9 @@ class LabelNoise:
     labels, 0..1 (likelihood ratio, 95 %). expected: p(label | text) of the test rows, (n, C).
 
     Where there is noise and there are groups (ledger.group_noise): number of each row's group, (n,), the last being that of all
-    other rows; of each the matrix, (K, C, C), its least share and largest rate, (K, 2), and the factors by which the group's own
-    rows let it be smaller and larger, (K, 2); names of all but the last. apart: whether any group has noise of its own. Else
-    empty.
+    other rows; of each the matrix, (K, C, C), its least share and largest rate, (K, 2), and the least and the most noise that the
+    group's own rows do not reject, (K, 2, C, C); names of all but the last. apart: whether any group has noise of its own; then
+    `expected` is calibrated in each. Else empty.
     """
 
     transition: FloatArray
@@ -62,7 +62,7 @@ class LabelNoise:
     number: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
     of_group: FloatArray = field(default_factory=lambda: np.zeros((0, 0, 0)))
     range_of: FloatArray = field(default_factory=lambda: np.zeros((0, 2)))
-    scale_of: FloatArray = field(default_factory=lambda: np.zeros((0, 2)))
+    reach_of: FloatArray = field(default_factory=lambda: np.zeros((0, 2, 0, 0)))
     names: npt.NDArray[np.str_] = field(default_factory=lambda: np.zeros(0, np.str_))
     apart: bool = False
 
@@ -86,11 +86,11 @@ class LabelNoise:
         """The same of one group at a time, as far as its own rows allow, all others as they are fitted; empty without groups or
         noise."""
         found = []
-        for place, (matrix, scales) in enumerate(zip(self.of_group, self.scale_of, strict=True)):
+        for place, ends in enumerate(self.reach_of):
             pair = []
-            for scale in scales:
+            for matrix in ends:
                 stack = self.of_group.copy()
-                stack[place] = _scaled(matrix, float(scale))
+                stack[place] = matrix
                 pair.append(self._undone(stack, codes))
             found.append(pair)
         return found
@@ -130,7 +130,7 @@ def label_noise(evidence: Evidence, people: Population, *, codes: IntArray, para
         return LabelNoise(np.eye(expected.shape[1]), "none", 0.0, 1.0 - 1.0 / expected.shape[1], expected)
     transition, shape = np.eye(expected.shape[1]), "none"
     if people.includes_train and len(evidence.data.rows("train")):  # train labels of another population are no yardstick
-        transition, shape, _ = chosen(expected[fresh], codes[fresh], params=params)
+        transition, shape = chosen(expected[fresh], codes[fresh], params=params)
     truth_share = expected[fresh].mean(axis=0)
     rate = float(truth_share @ (1 - np.diag(transition)))
     upper = contradicted(expected[fresh], codes[fresh], params=params)
@@ -162,9 +162,8 @@ def _temperature(logits: FloatArray, codes: IntArray) -> float:
     return float(np.exp(minimize_scalar(loss, bounds=(-2.5, 2.5), method="bounded").x))
 
 
-def chosen(expected: FloatArray, codes: IntArray, *, params: NoiseParams) -> tuple[FloatArray, str, float]:
-    """The transition matrix of the shape with the smallest BIC, that shape, and its cost: half of the BIC, in nats, less what
-    no noise has in advance."""
+def chosen(expected: FloatArray, codes: IntArray, *, params: NoiseParams) -> tuple[FloatArray, str]:
+    """The transition matrix of the shape with the smallest BIC, and that shape."""
     n, c = expected.shape
     best, shape = np.eye(c), "none"
     lowest = -log_likelihood(expected, codes, best) - params.extra_evidence
@@ -176,7 +175,7 @@ def chosen(expected: FloatArray, codes: IntArray, *, params: NoiseParams) -> tup
         cost = -log_likelihood(expected, codes, fitted) + 0.5 * n_parameters * np.log(n)
         if cost < lowest:
             best, shape, lowest = fitted, name, cost
-    return best, shape, lowest
+    return best, shape
 
 
 def log_likelihood(expected: FloatArray, codes: IntArray, transition: FloatArray) -> float:
@@ -221,7 +220,7 @@ def least_share(expected: FloatArray, codes: IntArray, transition: FloatArray) -
     """The smallest share of the fitted noise whose likelihood is not rejected at 5 % (Wilks 1938), 0..1."""
     best = log_likelihood(expected, codes, transition)
     for share in np.linspace(0.0, 1.0, 41):
-        if best - log_likelihood(expected, codes, _scaled(transition, float(share))) <= 0.5 * stats.chi2.ppf(0.95, 1):
+        if best - log_likelihood(expected, codes, scaled(transition, float(share))) <= 0.5 * stats.chi2.ppf(0.95, 1):
             return float(share)
     return 1.0
 
@@ -233,16 +232,28 @@ MOST_SCALE = 4.0
 def likely_scales(expected: FloatArray, codes: IntArray, transition: FloatArray, *, max_rate: float) -> tuple[float, float]:
     """Factors of the fitted noise, the smallest and the largest, that these rows do not reject at 5 % (Wilks 1938); no rate goes
     over `max_rate`."""
-    wrong = float((1 - np.diag(transition)).max())
-    if wrong <= 0:
-        return 0.0, 0.0
-    scales = np.linspace(0.0, min(MOST_SCALE, max_rate / wrong), 81)
-    likely = np.array([log_likelihood(expected, codes, _scaled(transition, scale)) for scale in scales])
+    scales, likely = _tried_scales(expected, codes, transition, max_rate=max_rate)
     kept = scales[likely.max() - likely <= 0.5 * stats.chi2.ppf(0.95, 1)]
     return float(kept[0]), float(kept[-1])
 
 
-def _scaled(transition: FloatArray, scale: float) -> FloatArray:
+def likeliest_scale(expected: FloatArray, codes: IntArray, transition: FloatArray, *, max_rate: float) -> float:
+    """The factor of the fitted noise with which these labels are likeliest; 1 where there is none."""
+    if not (1 - np.diag(transition)).any():
+        return 1.0
+    scales, likely = _tried_scales(expected, codes, transition, max_rate=max_rate)
+    return float(scales[likely.argmax()])
+
+
+def _tried_scales(
+    expected: FloatArray, codes: IntArray, transition: FloatArray, *, max_rate: float
+) -> tuple[FloatArray, FloatArray]:
+    """(factors, log-likelihood of each), (S,)."""
+    scales = np.linspace(0.0, min(MOST_SCALE, max_rate / float((1 - np.diag(transition)).max())), 81)
+    return scales, np.array([log_likelihood(expected, codes, scaled(transition, float(scale))) for scale in scales])
+
+
+def scaled(transition: FloatArray, scale: float) -> FloatArray:
     identity = np.eye(len(transition))
     return np.asarray(identity + scale * (transition - identity))
 
@@ -261,7 +272,7 @@ def contradicted(expected: FloatArray, codes: IntArray, *, params: NoiseParams) 
 
 
 def _least_and_largest(transition: FloatArray, least: float, upper: float) -> tuple[FloatArray, FloatArray]:
-    return _scaled(transition, least), uniform_transition(len(transition), min(upper, 0.45))
+    return scaled(transition, least), uniform_transition(len(transition), min(upper, 0.45))
 
 
 def uniform_transition(n_classes: int, rate: float) -> FloatArray:

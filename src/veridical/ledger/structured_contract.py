@@ -58,7 +58,7 @@ def under_contract(game: "StructuredGame", books: Books, *, honest: float, open_
         tuple(player for player, _ in abstained),
         variance,
         held,
-        books.unreviewed(estimate, bounds),
+        books.unreviewed(estimate, edits),
     )
     found = books.interactions(players, played)
     return Under(score, (*made, *skipped), tuple(found))

@@ -164,6 +164,13 @@ def noise(tables: Tables, reviewed: Reviewed | None) -> Said:
             f"The interval allows any even rate up to {100 * found.upper_rate:.1f} %, what the easiest rows contradict. "
             "Reviewing rows narrows it: veridical review."
         )
+        if found.apart:
+            most = ", ".join(f"{name} {100 * rate:.1f} %" for name, rate in _most_of(found)[:6])
+            why = (
+                f"No label was reviewed. Stated model: train labels are as right as fresh ones; test labels then show {chosen}. "
+                f"The interval allows even rates up to what the easiest rows of each group contradict ({most}). "
+                "Reviewing rows narrows it: veridical review."
+            )
         details = {"rate": found.rate, "upper_rate": found.upper_rate, "shape": found.shape, **_by_group(found)}
         blind = BLIND_POINTS if len(np.unique(tables.people.cluster)) < FEWEST_CLUSTERS else None
         return Said(why, "transition matrix from out-of-fold train labels", tables.people.n, blind, details)
@@ -182,7 +189,8 @@ def noise(tables: Tables, reviewed: Reviewed | None) -> Said:
 def _chosen(found: LabelNoise) -> str:
     """What the noise model makes of the test labels."""
     if found.apart:
-        rates = ", ".join(f"{name} {100 * rate:.1f} %" for name, rate in list(_by_group(found)["rates"].items())[:6])
+        each = sorted(_by_group(found)["rates"].items(), key=lambda one: -one[1])
+        rates = ", ".join(f"{name} {100 * rate:.1f} %" for name, rate in each[:6])
         return f"{100 * found.rate:.1f} % wrong, more in some groups than in others ({rates})"
     return "no excess" if found.shape == "none" else f"{100 * found.rate:.1f} % wrong ({found.shape.replace('_', ' ')})"
 
@@ -193,8 +201,19 @@ def _by_group(found: LabelNoise) -> dict[str, dict[str, float]]:
         return {}
     wrong = 1 - np.diagonal(found.of_group, axis1=1, axis2=2)  # (K, C)
     each = (found.expected * wrong[found.number]).sum(axis=1)
-    named = [*found.names.tolist(), "all others"]
-    return {"rates": {name: float(each[found.number == k].mean()) for k, name in enumerate(named) if (found.number == k).any()}}
+    rates = {name: float(each[found.number == k].mean()) for k, name in _named(found)}
+    return {"rates": rates, "upper_rates": dict(_most_of(found))}
+
+
+def _named(found: LabelNoise) -> list[tuple[int, str]]:
+    """Number and name of each group that has test rows; of the rows that belong to none, where the name is free."""
+    names = [*found.names.tolist(), "all others"]
+    return [(k, name) for k, name in enumerate(names) if (found.number == k).any() and name not in names[:k]]
+
+
+def _most_of(found: LabelNoise) -> list[tuple[str, float]]:
+    """The largest even rate that each group's easiest rows allow, largest first."""
+    return sorted(((name, float(found.range_of[k, 1])) for k, name in _named(found)), key=lambda one: -one[1])
 
 
 def _of_all(share: Estimate) -> str:

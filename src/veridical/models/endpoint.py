@@ -204,7 +204,7 @@ class EndpointModel:
         return np.asarray([found[text] for text in inputs], dtype=np.float64).reshape(-1, len(self.labels))
 
     def asked_twice(self, inputs: Sequence[Text]) -> AskedTwice:
-        """Share of some different inputs that get another predicted label when they are asked a second time."""
+        """`asked_twice` of some of the inputs."""
         return asked_twice(self, inputs)
 
     def save(self, folder: Path) -> None:

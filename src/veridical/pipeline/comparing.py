@@ -35,6 +35,10 @@ if TYPE_CHECKING:
     from veridical.ledger.population import Population
     from veridical.tasks._contract import Structure
 
+ONE_NOISE = (
+    "Labels of some groups seem wrong more often than those of others: the account of each run holds that, this comparison "
+    "counts one share of wrong labels for all."
+)
 FEW_CLUSTERS = 30
 """Independent units under which a note says that intervals are rough. Ours; no source."""
 
@@ -143,6 +147,8 @@ def _paired(
         declared=counted.declared,
     )
     reviewed, notes = _reviewed(aligned, plain)
+    if reviewed is None and aligned[0].tables.noise.apart:
+        notes = [*notes, ONE_NOISE]
     known = _Known(within(aligned[0].tables.noise, n_classes=len(labels)), reviewed)
     return plain, leaked, known, [*notes, *_counted_otherwise(counted)]
 

@@ -99,8 +99,8 @@ def write_sheet(run: Path, *, rows: int, out: Path, train: bool = False) -> Writ
     )
 
 
-def take_answers(run: Path, *, answers: Path) -> tuple[RunRecord, int]:
-    """Recompute run.json and the reports with the answers of a sheet added to earlier ones; (record, answers in the sheet).
+def take_answers(run: Path, *, answers: Path) -> RunRecord:
+    """Recompute run.json and the reports with the answers of a sheet added to earlier ones.
 
     Answers to rows that no sheet drew, and a sheet drawn from other rows than the run has now, are said in the account's notes.
     """
@@ -109,17 +109,18 @@ def take_answers(run: Path, *, answers: Path) -> tuple[RunRecord, int]:
         read = read_sheet(answers, opened)
         if not read:
             raise InputError(f"{answers} holds no answers. Fill in the column answer with a label or {UNSURE}.")
-        _refuse_of_other_rows(run, answers, opened)
+        _refuse_of_other_rows(run, answers, opened, option="--answers")
         return {**stored, **read}
 
     return _accounted(run, added)
 
 
-def withdraw_answers(run: Path, *, answers: Path) -> tuple[RunRecord, int]:
-    """The same without the answers to the rows that a sheet answers, whatever it says of them; (record, answers left)."""
+def withdraw_answers(run: Path, *, answers: Path) -> RunRecord:
+    """The same without the answers to the rows that a sheet answers, whatever it says of them."""
 
     def left(stored: Mapping[str, str], opened: ReviewedRun) -> dict[str, str]:
-        named = {as_written(row["id"]) for row in _lines(answers) if row[ANSWER].strip()}
+        named = {as_written(row["id"]) for row in _lines(answers, option="--withdraw") if row[ANSWER].strip()}
+        _refuse_of_other_rows(run, answers, opened, option="--withdraw")
         if not named & set(stored):
             raise InputError(f"{run} holds no answer to a row that {answers} answers, so there is nothing to withdraw.")
         return {row: answer for row, answer in stored.items() if row not in named}
@@ -127,8 +128,8 @@ def withdraw_answers(run: Path, *, answers: Path) -> tuple[RunRecord, int]:
     return _accounted(run, left)
 
 
-def _accounted(run: Path, changed: Callable[[Mapping[str, str], ReviewedRun], dict[str, str]]) -> tuple[RunRecord, int]:
-    """Store the changed answers and all that follows from them; (record, answers stored)."""
+def _accounted(run: Path, changed: Callable[[Mapping[str, str], ReviewedRun], dict[str, str]]) -> RunRecord:
+    """Store the changed answers and all that follows from them."""
     _refuse_unfinished(run)
     with held(run):
         record = _refuse_unfinished(run)
@@ -145,7 +146,7 @@ def _accounted(run: Path, changed: Callable[[Mapping[str, str], ReviewedRun], di
 
         for format in ("html", "md"):
             report(run, format=format, lang=record.config.get("lang", "en"))
-    return reviewed, len(every)
+    return reviewed
 
 
 def stored_answers(run: Path) -> Mapping[str, str]:
@@ -156,7 +157,7 @@ def read_sheet(path: Path, reviewed: ReviewedRun) -> dict[str, str]:
     """Row id -> answer as it is stored; blank ones left out. Raises InputError for ids and answers that the run does not have."""
     found: dict[str, str] = {}
     ids, cells = reviewed.ids, dict[str, str]()
-    for row in _lines(path):
+    for row in _lines(path, option="--answers"):
         cell, row_id = as_written(row[ANSWER].strip()), as_written(row["id"])
         if not cell:
             continue
@@ -172,32 +173,35 @@ def read_sheet(path: Path, reviewed: ReviewedRun) -> dict[str, str]:
     return found
 
 
-def _lines(path: Path) -> list[dict[str, str]]:
-    return read_lines(path, columns=COLUMNS, made_by="veridical review", option="--answers")
-
-
 COMPARED = 1000
-"""Characters of a text by which a sheet's row is known again: spreadsheets cut long cells. Ours; no source."""
+"""Letters and digits of a text by which a sheet's row is known again: spreadsheets cut long cells. Ours; no source."""
 
 
-def _refuse_of_other_rows(run: Path, path: Path, reviewed: ReviewedRun) -> None:
-    """A sheet of other rows may hold the same ids, where these are places; its texts and labels show it, where it has them."""
-    given = {as_written(row["id"]): row for row in _lines(path) if row[ANSWER].strip()}
-    if not (run / "data.parquet").is_file():
+def _lines(path: Path, *, option: str) -> list[dict[str, str]]:
+    return read_lines(path, columns=COLUMNS, made_by="veridical review", option=option)
+
+
+def _refuse_of_other_rows(run: Path, path: Path, reviewed: ReviewedRun, *, option: str) -> None:
+    """A sheet of other rows may hold the same ids, where these are places. Most of its texts or labels are then others; a few
+    differ where a spreadsheet lost or rewrote them."""
+    given = {as_written(row["id"]): row for row in _lines(path, option=option) if row[ANSWER].strip()}
+    given = {row: cells for row, cells in given.items() if row in reviewed.ids}
+    if not given or not (run / "data.parquet").is_file():
         return
-    for row, text, label, _ in _sheet_lines(run, reviewed, list(given)):
-        for column, known in (("text", text), ("label", label)):
-            said = as_written(given[row].get(column, ""))
-            if said.strip() and _compared(said) != _compared(known):
-                raise InputError(
-                    f"{path} shows another {column} for row {row!r} than this run has: it was written for other rows, or "
-                    "changed. Use the sheet that veridical review wrote for this run, and fill in the column answer alone."
-                )
+    shown = _sheet_lines(run, reviewed, list(given))
+    for place, column in ((1, "text"), (2, "label")):
+        pairs = [(line[0], _bare(as_written(given[line[0]].get(column, ""))), _bare(line[place])) for line in shown]
+        other = [row for row, said, known in pairs if said and said != known]
+        if len(other) > len(pairs) / 2:
+            raise InputError(
+                f"{path} shows another {column} than this run has for {len(other)} of {len(pairs)} rows, {other[0]!r} first: it "
+                "was written for other rows. Use the sheet that veridical review wrote for this run."
+            )
 
 
-def _compared(cell: str) -> str:
-    """What spreadsheets leave of a cell: no matter how blanks and line ends are written."""
-    return " ".join(cell.split())[:COMPARED]
+def _bare(cell: str) -> str:
+    """Letters and digits alone: what a spreadsheet leaves of a cell, however it writes blanks, capitals and signs."""
+    return "".join(character for character in cell.casefold() if character.isalnum())[:COMPARED]
 
 
 def _refuse_unfinished(run: Path) -> RunRecord:

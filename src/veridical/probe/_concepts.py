@@ -50,10 +50,10 @@ def concepts(data: Dataset, rows: IntArray, *, n_topics: int, seed: int) -> list
         "name": np.array([bool(_NAME.search(text)) for text in texts]),
         "identity": np.array([_names_a_group(text) for text in texts]),
         "language": np.array([is_cjk(text) for text in texts]),
-        **_sources(data, rows),
         **_topics(inputs, n_topics=n_topics, seed=seed),
     }
-    return [Concept(name, on * 1.0) for name, on in found.items() if RARE <= on.mean() <= COMMON]
+    told = [*found.items(), *_sources(data, rows)]
+    return [Concept(name, on * 1.0) for name, on in told if RARE <= on.mean() <= COMMON]
 
 
 def _names_a_group(text: str) -> bool:
@@ -61,14 +61,14 @@ def _names_a_group(text: str) -> bool:
     return any(axis.pattern.search(text) for axis in axes() if axis.name != CONTROL)
 
 
-def _sources(data: Dataset, rows: IntArray) -> dict[str, npt.NDArray[np.bool_]]:
+def _sources(data: Dataset, rows: IntArray) -> list[tuple[str, npt.NDArray[np.bool_]]]:
     """Each of the largest sources by its name; of two, one says all."""
     names = np.array([value or "" for value in data.table.column("source").to_pylist()], dtype=object)[rows].astype(str)
     values, counts = np.unique(names, return_counts=True)
     largest = values[np.argsort(-counts, kind="stable")]
     if len(values) < 3:
-        return {"source": names == largest[0]}
-    return {f"source {value}".replace(" ", "_"): names == value for value in largest[:SOURCES] if value}
+        return [("source", np.asarray(names == largest[0]))]
+    return [(f"source_{value}", np.asarray(names == value)) for value in largest[:SOURCES] if value]
 
 
 def _topics(inputs: Sequence[Text], *, n_topics: int, seed: int) -> dict[str, npt.NDArray[np.bool_]]:

@@ -112,16 +112,22 @@ def _varies(concept: Concept, rows: IntArray) -> bool:
 
 def _summary(n_concepts: int, leaning: list[Measure], against: list[Measure]) -> str:
     looked = f"{n_concepts} properties looked at, {len(leaning)} can be read after tuning"
+    missed = _missed(against)
     if not leaning:
-        return f"{looked}."
+        return f"{looked}. {missed}".strip()
     most = max(leaning, key=lambda measure: measure.estimate.value)
     name = most.name.removeprefix("leans_on_").replace("_", " ")
     said = f"{looked}; the decision leans most on {name}, erased it costs {in_points(most.estimate)}."
-    missed = max(against, key=lambda measure: measure.estimate.low, default=None)
-    if missed is None or missed.estimate.low <= 0:
-        return said
-    name = missed.name.removeprefix("against_").replace("_", " ")
-    return f"{said} Rows that differ from most of their label in {name} are answered worse by {in_points(missed.estimate)}."
+    return f"{said} {missed}".strip()
+
+
+def _missed(against: list[Measure]) -> str:
+    """Where rows that differ from most of their label are answered worst; empty where nowhere."""
+    most = max(against, key=lambda measure: measure.estimate.low, default=None)
+    if most is None or most.estimate.low <= 0:
+        return ""
+    name = most.name.removeprefix("against_").replace("_", " ")
+    return f"Rows that differ from most of their label in {name} are answered worse by {in_points(most.estimate)}."
 
 
 def _features(subject: Subject, inside: Inside, rows: IntArray, n_fit: int) -> _Features:

@@ -26,6 +26,7 @@ from veridical.core.finding import Skipped
 from veridical.core.probe_record import Curve, Example, Measure
 from veridical.core.randomness import stream
 from veridical.dataset.cue import holds, inserted, places, without
+from veridical.dataset.normalisation import is_cjk
 from veridical.dataset.rows import IntArray, Text
 from veridical.dataset.words import words
 from veridical.models.model import FloatArray
@@ -309,7 +310,7 @@ def _transplant(
     placed = _placed([sample.inputs[i] for i in rows], sample, word, rng)
     changed = [inserted(text, word.word, part=part, position=at) for text, (part, at) in placed]
     placebo = rng.choice(list(sample.neutral), len(rows)).tolist()
-    space = " " if " " in word.word else ""
+    space = "" if all(is_cjk(other) for other in sample.neutral[:20]) else " "
     for _ in range(len(words(word.word)) - 1):  # beside a phrase, as many neutral words
         placebo = [f"{one}{space}{more}" for one, more in zip(placebo, rng.choice(list(sample.neutral), len(rows)), strict=True)]
     control = [inserted(text, other, part=part, position=at) for (text, (part, at)), other in zip(placed, placebo, strict=True)]

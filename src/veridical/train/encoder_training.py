@@ -87,7 +87,8 @@ def first_training(request: Request, *, name: str, epochs: int, part: int) -> Re
 
 
 def train_encoder(request: Request) -> Trained:
-    """The fine-tuned model and its probabilities for every row. With a folder: resumes there, and leaves dynamics.parquet."""
+    """The fine-tuned model and its probabilities for the rows wanted. With a folder: resumes there, and leaves
+    dynamics.parquet."""
     started = time.monotonic()
     data, config, folder = request.data, request.config, request.folder
     # Without an accelerator Accelerate joins processes only when told that they run on CPU.
@@ -257,7 +258,7 @@ def _choices(config: TrainConfig, network: EncoderClassifier, tokens: Tokens, tr
     lengths = tokens.lengths[train]
     threads = config.threads or usable_threads()
     budget = config.token_budget or automatic_budget(lengths, epochs=config.epochs)
-    dtype, attention = tuned(config, on_cpu=device.type == "cpu", width=network.head.in_features)
+    dtype, attention = tuned(config, on_cpu=device.type == "cpu", width=int(network.encoder.config.hidden_size))
     return Choices(threads, dtype, attention, budget)
 
 

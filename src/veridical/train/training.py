@@ -57,7 +57,7 @@ def train(
     answering: IntArray | None = None,
     progress: Progress = silent,
 ) -> Trained:
-    """Train `model` on the train rows and predict every row.
+    """Train `model` on the train rows and predict every row, or those of `answering`.
 
     model: linear, or what `models.weights.resolve` understands. countermeasures: names of files in train/countermeasures, with
     knobs where wanted (gce:power=0.5), or records with changed params. folder: where an encoder keeps its state; the same call

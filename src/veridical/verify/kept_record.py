@@ -29,11 +29,11 @@ def against_record(certificate: Mapping[str, Any], repair: Mapping[str, Any]) ->
 def _same(name: str, certified: Mapping[str, Any], kept: Mapping[str, Any]) -> Claim:
     apart = differing(dict(certified), dict(kept))
     if not apart:
-        return Claim(name, holds=True, why="Both say the same.")
+        return Claim("account in run.json", holds=True, why="Both say the same.")
     own = name.startswith("summary")
     said = apart[0].replace("where the certificate says", "where its arms give") if own else apart[0]
     one, several = f"run.json gives {said}.", f"run.json gives {said}, and {len(apart) - 1} more differ."
-    return Claim(name, holds=False, why=several if apart[1:] else one)
+    return Claim("account in run.json", holds=False, why=several if apart[1:] else one)
 
 
 def _repairs_certified(certificate: Mapping[str, Any]) -> dict[str, Any]:
@@ -99,17 +99,16 @@ ROUNDING = 1e-9
 def adds_up(record: Mapping[str, Any]) -> Claim:
     """Whether the scores of run.json differ by the points of its components, and lie in their own intervals: a certificate does
     not hold them, but a figure changed by hand does not fit the others."""
-    name, scores = "account in run.json", {"reported": record["reported"], "honest": record["honest"]}
-    contract = record["contract"]
-    steps = [("reported", "honest", "measurement")]
-    if contract:
-        scores[contract["name"]] = contract["honest"]
-        steps.append(("honest", contract["name"], "transfer"))
-    for first, second, kind in steps:
+    scores = [("reported", record["reported"]), ("honest", record["honest"])]
+    if record["contract"]:
+        scores.append(("the score under the contract", record["contract"]["honest"]))
+    for (first, before), (second, after), kind in zip(scores, scores[1:], ("measurement", "transfer"), strict=False):
         points = [part["points"]["value"] for part in record["components"] if part["kind"] == kind and part["points"]]
-        if abs(scores[first]["value"] - sum(points) / 100 - scores[second]["value"]) > ROUNDING:
-            return Claim(name, holds=False, why=f"In run.json {first} minus the points of its components is not {second}.")
-    outside = [who for who, score in scores.items() if not score["low"] <= score["value"] <= score["high"]]
+        if abs(before["value"] - sum(points) / 100 - after["value"]) > ROUNDING:
+            return Claim(
+                "account in run.json", holds=False, why=f"In run.json {first} minus the points of its components is not {second}."
+            )
+    outside = [who for who, score in scores if not score["low"] <= score["value"] <= score["high"]]
     if outside:
-        return Claim(name, holds=False, why=f"In run.json {outside[0]} lies outside of its own interval.")
-    return Claim(name, holds=True, why="The scores in run.json differ by the points of its components.")
+        return Claim("account in run.json", holds=False, why=f"In run.json {outside[0]} lies outside of its own interval.")
+    return Claim("account in run.json", holds=True, why="The scores in run.json differ by the points of its components.")

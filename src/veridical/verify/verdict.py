@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import ceil
 
 from veridical.core.estimate import Estimate
 from veridical.core.multiplicity import holm
@@ -42,7 +43,8 @@ def judged(trials: Sequence[Trial]) -> tuple[Arm, ...]:
     for i, trial in enumerate(trials):
         arm = replace(trial.arm, p_untouched=untouched[i], p_placebo=placebo[i])
         if arm.kind == "training":
-            outcome, why = _training(arm, better=float(better[i]), worse=float(worse[i]))
+            alone = 1.0 if trial.arm.p_untouched is None else trial.arm.p_untouched
+            outcome, why = _training(arm, better=float(better[i]), worse=float(worse[i]), alone=alone)
             why = f"{why} {NOT_REVIEWED}"
         else:
             outcome, why = _measurement(arm, shrinks=float(better[i]), grows=float(grows[i]), worse=float(worse[i]))
@@ -67,15 +69,17 @@ def loss_said(gain: Estimate) -> str:
     Harmless says no more than "not told apart from none": over few rows a large loss is not told apart either.
     """
     possible = max(0.0, -gain.low)
-    # As the interval is shown, unless that would put it on the other side of the margin.
-    shown = f"{possible:.{2 if abs(possible - MARGIN) < 0.05 else 1}f}"
     end = "by the lower end of the 95 % interval"
     if possible <= MARGIN:
+        shown = f"{ceil(10 * possible - 1e-9) / 10:.1f}"  # "at most" must hold
         return f"A loss over {MARGIN:.0f} point is ruled out: {end} at most {shown} are lost."
+    # As the interval is shown, with as many digits as it takes to lie beyond the margin.
+    shown = next(said for digits in range(1, 17) if float(said := f"{possible:.{digits}f}") > MARGIN)
     return f"A loss over {MARGIN:.0f} point cannot be ruled out: {end} up to {shown} may be lost."
 
 
-def _training(arm: Arm, *, better: float, worse: float) -> tuple[str, str]:
+def _training(arm: Arm, *, better: float, worse: float, alone: float) -> tuple[str, str]:
+    """alone: p of the gain over untouched, before any correction."""
     assert arm.gain_over_untouched is not None
     assert arm.gain_over_placebo is not None
     over, against = f"{arm.gain_over_untouched.value:+.1f} points", f"{arm.gain_over_placebo.value:+.1f} against its placebo"
@@ -85,10 +89,12 @@ def _training(arm: Arm, *, better: float, worse: float) -> tuple[str, str]:
         return "rejected", f"Worse than untouched: {over} (p = {worse:.3f} after Holm's correction)."
     if (arm.p_untouched or 0.0) <= ALPHA:
         return "rejected", f"{over} against untouched, but only {against}: as much meddling aimed at nothing did about as well."
-    said = f"{over} against untouched: not told apart from no repair; smallest visible effect {arm.mde:.1f} points."
-    if arm.gain_over_untouched.low > 0:
-        said = f"{said} Alone it would be; the outcome is corrected for the number of repairs, the interval is not."
-    return "harmless", f"{said} {loss_said(arm.gain_over_untouched)}"
+    said = [f"{over} against untouched: not told apart from no repair; smallest visible effect {arm.mde:.1f} points."]
+    if alone <= ALPHA:
+        said.append("Alone it would be; the outcome is corrected for the number of repairs, the interval is not.")
+    elif arm.gain_over_untouched.low > 0:
+        said.append(f"Its interval leaves out 0; the test, which swaps the two on whole clusters, does not (p = {alone:.3f}).")
+    return "harmless", " ".join([*said, loss_said(arm.gain_over_untouched)])
 
 
 def _measurement(arm: Arm, *, shrinks: float, grows: float, worse: float) -> tuple[str, str]:

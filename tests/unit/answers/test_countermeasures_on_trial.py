@@ -97,3 +97,11 @@ def test_of_places_in_a_text_only_what_leaves_the_loss_is_tried(tiny_bert: str) 
     fit = {one.countermeasure for one in found if not one.unfit}
     assert fit == {"fgm", "freelb", "pgd", "r3f", "r_drop", "vat"}
     assert all("one label each" in one.unfit or "answers with places" in one.unfit for one in found if one.unfit)
+
+
+def test_where_nothing_fits_all_that_answers_it_is_named(tiny_bert: str) -> None:
+    """Of tags and answers, losses that weigh whole rows have no place."""
+    settings = RunConfig(task="qa", model=tiny_bert, metric="f1", budget="thorough", training=TINY)
+    (one,) = [one for one in proposals(("imbalance",), world(0.5), kind="encoder", config=settings) if one.unfit]
+    assert "What else answers it does not fit either: " in one.unfit
+    assert "logit_adjustment" in one.unfit

@@ -387,3 +387,14 @@ def test_the_distance_from_the_count_is_half_of_what_the_draw_moves():
 
     share = shapley(["noise", "sample"], value)["noise"].drop.score
     assert off_the_count("noise", "sample", value) == pytest.approx(abs(share - (0.9 - 0.95))) == pytest.approx(0.01)
+
+
+def test_what_is_open_until_labels_are_reviewed_is_a_share_of_the_width():
+    """Without a review the range of the noise is most of the interval; with all labels read, nothing is open."""
+    world = made(seed=3, flipped=0.15)
+    unread = account(world)
+    assert 0.3 < unread.unreviewed < 1.0
+    noise = next(c for c in unread.components if c.name == "noise")
+    assert unread.unreviewed * 100 * unread.honest.width < noise.points.width
+    read = account(world, answers=dict(world.right))
+    assert read.unreviewed == 0.0

@@ -146,3 +146,18 @@ def test_english_weights_on_chinese_text_warn():
     assert "--model linear" in (language_warning(english, [("a text", t) for t in chinese]) or "")
     assert language_warning(other, chinese) is None
     assert language_warning(english, ["an English text of some length", "the café 好 of the town"] * 10) is None
+
+
+@pytest.mark.parametrize("place", [0, -1])
+def test_weights_that_are_no_numbers_are_refused_before_training(folder, place):
+    """No learning rate would mend them."""
+    from safetensors.torch import load_file, save_file
+
+    from veridical.models._encoder_network import open_encoder
+
+    tensors = load_file(str(folder / "model.safetensors"))
+    name = sorted(name for name in tensors if "pooler" not in name)[place]
+    tensors[name].flatten()[0] = float("nan")
+    save_file(tensors, str(folder / "model.safetensors"), metadata={"format": "pt"})
+    with pytest.raises(InputError, match="hold values that are no finite numbers, in "):
+        open_encoder(folder, dropout=0.0, attention="eager")

@@ -259,6 +259,16 @@ def command(files: Path, out: Path, *more: str) -> list[str]:
     return ["run", str(files), *columns, "--no-repair", "--search", "8", "--validation-share", "0.3", "--out", str(out), *more]
 
 
+def test_too_few_rows_are_refused_before_the_audit(files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = files.read_text(encoding="utf-8").splitlines()[:80]
+    (tmp_path / "few.jsonl").write_text("\n".join([*lines, ""]), encoding="utf-8")
+    with pytest.raises(SystemExit) as stopped:
+        main(command(tmp_path / "few.jsonl", tmp_path / "run"))
+    assert stopped.value.code == 2
+    assert "30 are needed" in capsys.readouterr().err
+    assert not (tmp_path / "run" / "stages" / "audit.json").exists()
+
+
 @pytest.fixture(scope="module")
 def run(files: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("runs") / "run"

@@ -29,16 +29,33 @@ def test_harmless_says_which_loss_cannot_be_ruled_out(kind, p_better):
     assert "可能损失多达 2.3 分" in translated(wide.why, "zh")
 
 
-def test_an_end_of_the_interval_that_rounds_to_the_margin_says_on_which_side_it_lies():
-    (wide,) = judged([Trial(arm("training", gain(-1.03, 0.1, 2.5)), 0.4, 0.6)])
-    assert "A loss over 1 point cannot be ruled out" in wide.why
-    assert "up to 1.03 may be lost" in wide.why
+@pytest.mark.parametrize(
+    ("low", "said"),
+    [
+        (-1.03, "cannot be ruled out: by the lower end of the 95 % interval up to 1.03 may be lost"),
+        (-1.004, "cannot be ruled out: by the lower end of the 95 % interval up to 1.004 may be lost"),
+        (-0.95, "is ruled out: by the lower end of the 95 % interval at most 1.0 are lost"),
+        (-0.51, "is ruled out: by the lower end of the 95 % interval at most 0.6 are lost"),
+    ],
+)
+def test_what_may_be_lost_lies_on_the_side_that_is_said(low, said):
+    (arm_of,) = judged([Trial(arm("training", gain(low, 0.1, 2.5)), 0.4, 0.6)])
+    assert f"A loss over 1 point {said}" in arm_of.why
 
 
 def test_a_gain_that_only_the_correction_hides_is_said():
-    (alone,) = judged([Trial(arm("training", gain(0.1, 2.7, 5.1)), 0.4, 0.6)])
-    assert alone.outcome == "harmless"
-    assert "Alone it would be; the outcome is corrected for the number of repairs, the interval is not." in alone.why
+    """Three repairs, p = 0.03 each before Holm's correction."""
+    hidden = replace(arm("training", gain(0.1, 2.7, 5.1)), p_untouched=0.03)
+    for one in judged([Trial(hidden, 0.4, 0.6)] * 3):
+        assert one.outcome == "harmless"
+        assert "Alone it would be; the outcome is corrected for the number of repairs, the interval is not." in one.why
+
+
+def test_an_interval_that_the_test_does_not_follow_is_said():
+    (one,) = judged([Trial(arm("training", gain(0.1, 2.7, 5.1)), 0.4, 0.6)])
+    assert one.outcome == "harmless"
+    assert "Its interval leaves out 0; the test, which swaps the two on whole clusters, does not (p = 0.400)." in one.why
+    assert "Alone" not in one.why
 
 
 @pytest.mark.parametrize("kind", ["training", "measurement"])
