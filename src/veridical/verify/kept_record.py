@@ -29,11 +29,11 @@ def against_record(certificate: Mapping[str, Any], repair: Mapping[str, Any]) ->
 def _same(name: str, certified: Mapping[str, Any], kept: Mapping[str, Any]) -> Claim:
     apart = differing(dict(certified), dict(kept))
     if not apart:
-        return Claim("account in run.json", holds=True, why="Both say the same.")
+        return Claim(name, holds=True, why="Both say the same.")
     own = name.startswith("summary")
     said = apart[0].replace("where the certificate says", "where its arms give") if own else apart[0]
     one, several = f"run.json gives {said}.", f"run.json gives {said}, and {len(apart) - 1} more differ."
-    return Claim("account in run.json", holds=False, why=several if apart[1:] else one)
+    return Claim(name, holds=False, why=several if apart[1:] else one)
 
 
 def _repairs_certified(certificate: Mapping[str, Any]) -> dict[str, Any]:
