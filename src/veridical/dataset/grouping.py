@@ -16,6 +16,9 @@ class GroupParams:
     """Distinct values above which groups are units. Ours; no source."""
     largest_share: float = 0.1
     """Share of all rows in the largest group from which groups are strata: no single author writes a tenth. Ours; no source."""
+    median_rows: int = 50
+    """Rows of the middle one of the groups from which they are strata too, however even: were they units, every test row would
+    share one with train. Ours; no source."""
     covered_share: float = 0.5
     """Share of rows that must have a group for these to be strata. Ours; no source."""
 
@@ -25,5 +28,6 @@ def are_strata(group: pa.ChunkedArray, *, params: GroupParams = GroupParams()) -
     n, named = len(group), len(group) - group.null_count
     if n < params.fewest_rows or named < params.covered_share * n:
         return False
-    counts = pc.value_counts(group.drop_null()).field("counts")
-    return bool(len(counts) <= params.most_strata and pc.max(counts).as_py() > params.largest_share * n)
+    counts = sorted(pc.value_counts(group.drop_null()).field("counts").to_pylist())
+    large = counts[-1] > params.largest_share * n or counts[len(counts) // 2] >= params.median_rows
+    return len(counts) <= params.most_strata and large

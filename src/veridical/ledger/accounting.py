@@ -121,7 +121,7 @@ def account_tables(
     if contract and players:
         played = shapley(players, lambda c: value(active | c))
         transfer = [*account_of.transfer(played, game, value), *transfer]
-        noisy = reviewed is None and len(tables.noise.names) > 0  # then groups are known within bounds only
+        noisy = reviewed is None and tables.noise.seen  # then groups are known within bounds only
         found += books.interactions(players, lambda c: value(active | c), untold="groups" if noisy else "")
         under = honest - sum(c.points.value for c in transfer if c.points) / 100
         left_out = tuple(player for player, _ in abstained)
@@ -373,7 +373,8 @@ class _Account:
             if player == "groups":  # more wrong labels in one group would pass for a harder one
                 lower, upper = _group_noise_bounds(game, partial(_drop_of, player, tuple(shares)))
                 bounds = -upper, -lower
-            listed.append(self.books.component(player, "transfer", share, critical, said, bounds=bounds))
+            beside = player == "groups" and not game.tables.noise.seen
+            listed.append(self.books.component(player, "transfer", share, critical, said, bounds=bounds, beside=beside))
         return listed
 
     def under(

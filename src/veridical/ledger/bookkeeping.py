@@ -112,8 +112,10 @@ class Books:
         bounds: tuple[float, float] = (0.0, 0.0),
         luck: float = 0.0,
         drawn: bool = False,
+        beside: bool = False,
     ) -> Component:
-        """luck: a standard deviation, or a known distance, that the rows' own residuals do not show, a share. drawn: the player
+        """beside: the bounds are a doubt beside that of the rows, and make a range of the component only where they are wider.
+        luck: a standard deviation, or a known distance, that the rows' own residuals do not show, a share. drawn: the player
         is the luck of the draw: what these very rows scored is known, and all of its doubt is that of the score without it."""
         doubted = share.left if drawn else share.drop
         error = float(np.hypot(self.uncertainty.standard_error(doubted), luck))
@@ -128,7 +130,7 @@ class Books:
             low, high = min(low, value - slack), max(high, value + slack)
         points = Estimate(value, low, high, LEVEL, self.n, self.uncertainty.n_clusters, said.method)
         status: ComponentStatus = "measured" if low > 0 or high < 0 else "not_detected"
-        if bounds != (0.0, 0.0):
+        if bounds != (0.0, 0.0) and not (beside and bounds[1] - bounds[0] <= 2 * critical * error):
             status = "bounded"
         mde = slack if unseen else 100 * POWER_FACTOR * error
         mde = max(mde, 50 * (bounds[1] - bounds[0]))  # an identified range hides effects up to half its width

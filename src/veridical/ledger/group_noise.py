@@ -4,12 +4,11 @@ its own train rows do.
 Each group has the expectation calibrated on its own train rows (temperature and one intercept a class: vector scaling, Guo et al.
 2017, ICML), so that a group which is harder for the models is no noisier for it. A group whose labels are far likelier with more
 or less of the common noise, beyond the penalties of `label_noise`, has its own share of it; where there is no common noise, any
-that its own rows tell of. All others share one. Where there is any noise, how
-much more or less of it each group may have is said too: few rows do not tell. A group without enough train rows is not told
-apart: nothing says what its labels should be.
+that its own rows tell of. All others share one. How much more or less each group may have is said too: few rows do not tell. A
+group without enough train rows is not told apart: nothing says what its labels should be.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -53,13 +52,16 @@ class Rows:
 
 
 def by_group(
-    common: LabelNoise, *, test: Rows, fresh: npt.NDArray[np.bool_], train: Rows, params: NoiseParams = DEFAULTS
+    common: LabelNoise, *, test: Rows, fresh: npt.NDArray[np.bool_], train: Rows | None, params: NoiseParams = DEFAULTS
 ) -> LabelNoise:
-    """`common` with the noise of each group, where there is any: its own, or the common one, and how far that may be off in this
-    group. fresh: test rows that are not leaked, (n,); an empty name is no group."""
+    """`common` with the noise of each group: its own, or the common one, and how far that may be off in this group. fresh: test
+    rows that are not leaked, (n,); an empty name is no group. train: None where its labels are no yardstick; then a group may
+    have as much noise as its easiest rows contradict."""
+    if train is None:
+        return _unfitted(common, test, fresh=fresh, params=params)
     names, calibrated = _told_apart(test, fresh=fresh, train=train, floor=params.floor)
     if not names:
-        return common
+        return _unfitted(common, test, fresh=fresh, params=params)
     known = Rows(calibrated, test.codes, test.group)
     shared = _shared(common, known.of(fresh), params=params)
     own = {}
@@ -68,9 +70,41 @@ def by_group(
         transition, gain = _own(here, shared, common.transition, params=params)
         if gain - 0.5 * np.log(len(here.codes)) > params.extra_evidence:
             own[name] = transition
-    if not own and common.shape == "none":
-        return common
     return _joined(common, names, own, known=known, fresh=fresh, shared=shared, params=params)
+
+
+def _largest(group: npt.NDArray[np.str_]) -> list[str]:
+    """Groups to be looked at, largest first."""
+    names, counts = np.unique(group[group != ""], return_counts=True)
+    found: list[str] = names[np.argsort(-counts, kind="stable")][:MOST_GROUPS].tolist()
+    return found
+
+
+def _tested(group: npt.NDArray[np.str_], fresh: npt.NDArray[np.bool_]) -> list[str]:
+    """Those of enough unleaked test rows."""
+    return [name for name in _largest(group) if (fresh & (group == name)).sum() >= FEWEST_TEST]
+
+
+def _unfitted(common: LabelNoise, test: Rows, *, fresh: npt.NDArray[np.bool_], params: NoiseParams) -> LabelNoise:
+    """Nothing says what the labels should be: none of a group need be wrong, or as many as contradict the models where these are
+    surest."""
+    names = _tested(test.group, fresh)
+    if not names:
+        return common
+    c, number = test.expected.shape[1], np.full(len(test.codes), len(names), np.int64)
+    ranges, reaches = [], []
+    for place, name in enumerate([*names, ""]):
+        inside = test.group == name if name else number == len(names)
+        number[inside] = place
+        rows = test.of(fresh & inside)
+        most = contradicted(rows.expected, rows.codes, params=params) if len(rows.codes) else 0.0
+        ranges.append((0.0, most))
+        reaches.append((common.transition, uniform_transition(c, min(most, params.max_rate))))
+    stack = np.repeat(common.transition[None], len(names) + 1, axis=0)
+    return replace(
+        common, number=number, of_group=stack, range_of=np.array(ranges), reach_of=np.array(reaches),
+        names=np.array(names, dtype=np.str_),
+    )  # fmt: skip
 
 
 def _shared(common: LabelNoise, rows: Rows, *, params: NoiseParams) -> FloatArray:
@@ -98,9 +132,8 @@ def _own(here: Rows, shared: FloatArray, common: FloatArray, *, params: NoisePar
 
 def _told_apart(test: Rows, *, fresh: npt.NDArray[np.bool_], train: Rows, floor: float) -> tuple[list[str], FloatArray]:
     """(groups of enough rows, the expectation of all test rows, in these groups calibrated on the group's train rows)."""
-    names, counts = np.unique(test.group[test.group != ""], return_counts=True)
     found, expected = [], test.expected.copy()
-    for name in names[np.argsort(-counts, kind="stable")][:MOST_GROUPS].tolist():
+    for name in _largest(test.group):
         inside, learned = test.group == name, train.of(train.group == name)
         enough = (fresh & inside).sum() >= FEWEST_TEST and len(learned.codes) >= FEWEST_TRAIN
         if enough and len(np.unique(learned.codes)) > 1:
@@ -111,7 +144,7 @@ def _told_apart(test: Rows, *, fresh: npt.NDArray[np.bool_], train: Rows, floor:
 
 def _joined(
     common: LabelNoise,
-    names: list[str],
+    fitted: list[str],
     own: dict[str, FloatArray],
     *,
     known: Rows,
@@ -119,7 +152,9 @@ def _joined(
     shared: FloatArray,
     params: NoiseParams,
 ) -> LabelNoise:
-    """The groups by name, then all other rows; those without noise of their own have what they share."""
+    """The groups by name, then all other rows; those without noise of their own have what they share. fitted: groups of enough
+    train rows; the others may have as much as their easiest rows contradict."""
+    names = [*fitted, *(name for name in _tested(known.group, fresh) if name not in fitted)]
     number = np.full(len(known.codes), len(names), np.int64)
     for place, name in enumerate(names):
         number[known.group == name] = place
@@ -139,7 +174,9 @@ def _joined(
         ranges.append((least_share(rows.expected, rows.codes, transition), most))
         shape = transition if (1 - np.diag(transition)).any() else uniform_transition(c, EVEN)
         low, high = likely_scales(rows.expected, rows.codes, shape, max_rate=params.max_rate)
-        reaches.append((scaled(shape, low), scaled(shape, high)))
+        ends = scaled(shape, low), scaled(shape, high)
+        unknown = name != "" and name not in fitted
+        reaches.append((np.eye(c), uniform_transition(c, min(most, params.max_rate))) if unknown else ends)
     stack = np.stack(matrices)
     wrong = 1 - np.diagonal(stack, axis1=1, axis2=2)  # (K, C)
     expected = known.expected if own else common.expected

@@ -66,6 +66,11 @@ class LabelNoise:
     names: npt.NDArray[np.str_] = field(default_factory=lambda: np.zeros(0, np.str_))
     apart: bool = False
 
+    @property
+    def seen(self) -> bool:
+        """Whether the labels show any noise."""
+        return self.apart or self.shape != "none"
+
     def inverted(self, codes: IntArray) -> FloatArray:
         """Label distributions (n, C) whose mean over rows is unbiased for the truth; entries may be negative."""
         return self._undone(self.of_group, codes) if self.apart else undone(self.transition, codes)

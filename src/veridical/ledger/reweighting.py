@@ -130,7 +130,7 @@ def target_unsupported(target: Reached) -> str:
     rows, texts, like = target.target_rows, target.target_texts, target.target_like
     if texts < FEWEST_TEXTS:
         named = "1 distinct text" if texts == 1 else f"{texts} distinct texts"
-        return f"the {rows} rows of the target are {named}, fewer than {FEWEST_TEXTS}: too few to tell what its texts are like"
+        return f"the {rows} rows of the target hold {named}, fewer than {FEWEST_TEXTS}: too few to tell what its texts are like"
     return "" if like >= LEAST_LIKE * rows else f"only {like} of {rows} rows of the target are like any test row"
 
 

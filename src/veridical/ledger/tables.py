@@ -100,11 +100,11 @@ def _label_noise(evidence: Evidence, people: Population, *, codes: IntArray) -> 
     """Of the test rows: one for all, or of each group where the groups differ."""
     data, train = evidence.data, evidence.data.rows("train")
     common = label_noise(evidence, people, codes=codes)
-    if not people.includes_train or len(train) == 0:  # train labels of another population are no yardstick
-        return common
     group = np.array([name or "" for name in data.table.column("group").to_pylist()], dtype=np.str_)
     test = Rows(common.expected, codes, group[people.rows])
-    known = Rows(expected_labels(evidence, train), data.codes[train], group[train])
+    known = None  # train labels of another population are no yardstick
+    if people.includes_train and len(train):
+        known = Rows(expected_labels(evidence, train), data.codes[train], group[train])
     return by_group(common, test=test, fresh=~people.leaked, train=known)
 
 

@@ -261,8 +261,8 @@ def shortcut(game: "Coalitions", position: int, declared: Shortcut) -> Said:
 
 
 def groups(contract: Contract, group: IntArray, *, noisy: bool = False) -> Said:
-    """group: code of each test row's group, -1 for those that the contract does not name, (n,). noisy: whether labels seem wrong
-    and none was reviewed."""
+    """group: code of each test row's group, -1 for those that the contract does not name, (n,). noisy: whether wrong labels may
+    differ between groups, none having been reviewed."""
     mix = ", ".join(f"{name} {100 * share:.0f} %" for name, share in contract.groups[:6])
     outside = int((group < 0).sum())
     rest = f"; {outside} test rows belong to none of them and have no vote" if outside else ""
@@ -273,7 +273,10 @@ def groups(contract: Contract, group: IntArray, *, noisy: bool = False) -> Said:
     if thin:
         why += f" Few rows speak for much here, and the luck of theirs counts with them: {', '.join(thin[:6])}."
     if noisy:
-        why += " Wrong labels that one group has more of would pass for a harder group: a range until labels are reviewed."
+        why += (
+            " Wrong labels that one group has more of would pass for a harder group; until labels are reviewed the interval "
+            "holds it."
+        )
     return Said(why, "raking", int((group >= 0).sum()), slack=0.0)
 
 

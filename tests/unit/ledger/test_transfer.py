@@ -171,7 +171,7 @@ def test_groups_of_right_labels_are_measured_as_before():
     for seed in range(3):
         part = next(c for c in account(mislabelled(seed, flipped=0.0), contract=mix(0.9)).components if c.name == "groups")
         assert part.status in ("measured", "not_detected")
-        assert "Wrong labels" not in part.why
+        assert part.points.width < 14
 
 
 @pytest.mark.parametrize(("n_target", "copies"), [(30, 1), (1, 200)], ids=["few", "copies"])
@@ -182,7 +182,7 @@ def test_a_target_of_few_distinct_texts_is_not_compared(tmp_path, n_target, copi
     ledger = account(world, contract=Contract("target", "clusters", (), "0" * 64, target=path))
     part = next(c for c in ledger.components if c.name == "shift")
     assert part.status == "skipped"
-    assert f"the {n_target * copies} rows of the target are" in part.why
+    assert f"the {n_target * copies} rows of the target hold" in part.why
 
 
 def test_labels_that_the_data_do_not_have_are_said(tmp_path):

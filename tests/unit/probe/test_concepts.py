@@ -96,8 +96,8 @@ def test_concepts_are_what_their_names_say():
     assert np.array_equal(found["source"], np.array([i % 3 != 0 for i in range(200)]) * 1.0)
     three = data.with_column("source", [("web", "paper", "the radio")[i % 3] for i in range(200)])
     named = {one.name: one.present for one in concepts(three, np.arange(200), n_topics=3, seed=0)}
-    assert {name for name in named if name.startswith("source")} == {"source_web", "source_paper", "source_the_radio"}
-    assert np.array_equal(named["source_the_radio"], np.array([i % 3 == 2 for i in range(200)]) * 1.0)
+    assert {name for name in named if name.startswith("source")} == {"source_web", "source_paper", "source_the radio"}
+    assert np.array_equal(named["source_the radio"], np.array([i % 3 == 2 for i in range(200)]) * 1.0)
     assert found["length"][1] == 0
     assert found["length"][2] == 1
     assert "language" not in found
