@@ -398,8 +398,28 @@ def test_a_score_in_run_json_that_does_not_fit_the_others_is_said(
     record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     edit(record)
     (folder / "run.json").write_text(json.dumps(record), encoding="utf-8")
-    (wrong,) = [claim for claim in verifying.verify(folder) if claim.holds is False]
-    assert (wrong.name, said in wrong.why) == ("account in run.json", True)
+    wrong = {claim.name: claim.why for claim in verifying.verify(folder) if claim.holds is False}
+    assert set(wrong) == {"account in run.json", "figures of the account in run.json"}
+    assert said in wrong["account in run.json"]
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda r: r["honest"].update(low=r["honest"]["low"] + 0.01),
+        lambda r: r.update(metric="macro_f1"),
+        lambda r: r["components"][1].update(status="bounded"),
+    ],
+    ids=["a narrower interval", "another metric", "another status"],
+)
+def test_an_account_that_its_tables_do_not_give_is_said(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, drawn_once: Callable[..., Any], edit: Callable[[Any], None]
+) -> None:
+    monkeypatch.setattr(verifying._Kept, "of", drawn_once)
+    record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    edit(record)
+    (folder / "run.json").write_text(json.dumps(record), encoding="utf-8")
+    assert "figures of the account in run.json" in _failed(folder)
 
 
 def test_what_no_file_holds_once_more_is_named(

@@ -229,11 +229,15 @@ class _Help:
 def _borrowed(game: Coalitions, *, labels: tuple[str, ...], review: Review | None) -> _Help:
     """Train rows whose labels were reviewed lend their accuracy, if it fits that of the test rows."""
     train = game.tables.train
-    if review is None or game.metric_in(frozenset(game.active)) is not accuracy or not game.tables.people.includes_train:
+    if review is None:
         return _Help(None, ())
+    read = sum(str(row) in review.answers for row in train.ids)
+    nothing = _Help(None, (wording.lends_nothing(read),) if read else ())
+    if game.metric_in(frozenset(game.active)) is not accuracy or not game.tables.people.includes_train:
+        return nothing
     found = borrowed(train, _truth(train.ids, labels=labels, review=review))
     if found is None:
-        return _Help(None, ())
+        return nothing
     test = game.fold_accuracy()
     gap = found.accuracy - test.score
     z = gap / float(np.hypot(found.standard_error, game.uncertainty().standard_error(test)))

@@ -404,6 +404,19 @@ def _unknown_there(transfer: Transfer) -> tuple[str, ...]:
     )
 
 
+def lends_nothing(n: int) -> str:
+    """Of reviewed train rows."""
+    if n == 1:
+        return (
+            "1 answer about a train row moves no figure here: it lends to accuracy alone, where train and test look like one "
+            "population."
+        )
+    return (
+        f"{n} answers about train rows move no figure here: they lend to accuracy alone, where train and test look like one "
+        "population."
+    )
+
+
 def few_rows(people: Population) -> tuple[str, ...]:
     """What a small test set can see."""
     if people.n >= FEW_ROWS:

@@ -149,6 +149,12 @@ def _accounted(run: Path, changed: Callable[[Mapping[str, str], ReviewedRun], di
     return reviewed
 
 
+def recounted(run: Path) -> "Ledger":
+    """The account of a finished run once more, from its stored tables and the answers taken so far."""
+    record = _refuse_unfinished(run)
+    return _opened(run, record).account(stored_answers(run))
+
+
 def stored_answers(run: Path) -> Mapping[str, str]:
     return read_review(run).answers
 

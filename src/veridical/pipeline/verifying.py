@@ -57,6 +57,8 @@ def verify(path: Path, *, data: Path | None = None, rerun: bool = False, progres
     settings = Settings(certificate, folder, _config(certificate, folder), rows, record)
     settled = settings.claims()
     claims += [*_answers(certificate, folder, kept), *settled, *unfinished]
+    if record is not None:
+        claims += _recounted(folder)
     rerun = rerun and not certificate["skipped"]
     if rerun:
         assert kept is not None
@@ -89,6 +91,37 @@ def _record(folder: Path) -> "tuple[dict[str, Any] | None, list[Claim]]":
         why = "run.json does not hold the repairs yet: the run is not finished."
         return None, [Claim("repairs in run.json", holds=None, why=why)]
     return record, []
+
+
+def _recounted(folder: Path) -> "list[Claim]":
+    """Whether the account in run.json is what the stored tables and the answers of reviews give; nothing where these are not
+    there."""
+    from dataclasses import asdict
+
+    from veridical.core.run_record import read
+    from veridical.pipeline.reviewing import recounted
+    from veridical.verify.replay import Claim, differing
+
+    name = "figures of the account in run.json"
+    try:
+        kept, now = read(folder).ledger, recounted(folder)
+    except InputError:  # tables were left out, or are of another version
+        return []
+    except ValueError:  # of an estimate
+        return [Claim(name, holds=False, why="An estimate in run.json lies outside of its own interval.")]
+    assert kept is not None
+    parts = ("metric", "votes", "reported", "honest", "contract", "components")
+    said, given = ({name: asdict(ledger)[name] for name in parts} for ledger in (kept, now))
+    for one in (said, given):
+        one["components"] = {
+            part["name"]: {k: part[k] for k in ("status", "points", "mde", "rows")} for part in one["components"]
+        }
+    apart = differing(given, said)
+    same = "The stored tables and answers give the same account."
+    if not apart:
+        return [Claim(name, holds=True, why=same)]
+    where = apart[0].partition(" where ")[0]
+    return [Claim(name, holds=False, why=f"The stored tables and answers give another account: {where}.")]
 
 
 def _answers(certificate: Mapping[str, Any], folder: Path, kept: "_Kept | None") -> "list[Claim]":
