@@ -14,11 +14,16 @@ NUMBER = r"^[+-]?\d+(\.\d+)?$"
 
 def normalised(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """Labels without blanks around them; an empty one is null; 1.0 is 1 where every label is a number."""
-    trimmed = pc.utf8_trim_whitespace(column)
-    trimmed = pc.if_else(pc.equal(trimmed, ""), pa.scalar(None, pa.string()), trimmed)
-    if not _all_numbers(pc.unique(trimmed.drop_null()).to_pylist()):
-        return trimmed
-    return pc.replace_substring_regex(trimmed, r"^([+-]?\d+)\.0+$", r"\1")
+    bare = trimmed(column)
+    if not _all_numbers(pc.unique(bare.drop_null()).to_pylist()):
+        return bare
+    return pc.replace_substring_regex(bare, r"^([+-]?\d+)\.0+$", r"\1")
+
+
+def trimmed(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Names, of labels or groups, without blanks around them; an empty one is null."""
+    bare = pc.utf8_trim_whitespace(column)
+    return pc.if_else(pc.equal(bare, ""), pa.scalar(None, pa.string()), bare)
 
 
 def _all_numbers(names: list[str]) -> bool:

@@ -256,9 +256,8 @@ def _usable(
     table, unread = rewritten(whole.table, shape) if shape else (whole.table, pa.nulls(whole.table.num_rows, pa.string()))
     if shape is None or shape.classes:
         table = table.set_column(4, SCHEMA.field("label"), label_names.normalised(table.column("label")))
-    named = pc.utf8_trim_whitespace(table.column("group"))  # blanks around a name make no other group, and a blank none
     at = table.schema.get_field_index("group")
-    table = table.set_column(at, SCHEMA.field("group"), pc.if_else(pc.equal(named, ""), pa.scalar(None, pa.string()), named))
+    table = table.set_column(at, SCHEMA.field("group"), label_names.trimmed(table.column("group")))
     reasons = pc.coalesce(setting_aside.reasons(table, damaged=whole.damaged, with_labels=with_labels), unread)
     kept, aside = setting_aside.apart(table, reasons)
     if with_labels and kept.num_rows < 2:

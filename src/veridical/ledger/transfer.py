@@ -38,8 +38,8 @@ BY_CHANCE = 0.99
 """Quantile of the number of rows that lie beyond so many test rows by chance where both sides are alike, 0..1; up to it none is
 left out. Ours; no source."""
 FEWEST_TEXTS = 50
-"""Distinct texts that a target must hold: what fewer have in common is not told from what these few say. Ours, by a reader's
-data: of seven targets of 8 to 30 rows, cut at 12 characters, five intervals missed a shift of 8.1 points; none of 60 or 200."""
+"""Distinct texts that a target must hold: what fewer have in common is not told from what these few say. Ours: of fewer than 50
+rows most intervals missed the shift, of 60 none did (docs/log.md, 2026-11-29)."""
 LEAST_LIKE = 0.25
 """Share of the target's rows, 0..1, that must have a counterpart for test rows to be weighted at all. Ours; no source."""
 

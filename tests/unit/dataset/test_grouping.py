@@ -22,6 +22,8 @@ def column(values):
         (["en", "zh"] * 40, False),  # too few rows to say
         ([None] * 150 + ["en"] * 50, False),  # most rows have no group
         ([f"author {i % 60}" for i in range(600)], False),
+        ([f"shop {i % 25}" for i in range(1500)], True),  # however even: as units they would leave no unleaked row
+        ([f"author {i % 25}" for i in range(1000)], False),
     ],
 )
 def test_a_few_large_groups_are_strata(values, strata):

@@ -211,3 +211,10 @@ def test_one_damaged_row_does_not_cost_the_file(tmp_path: Path, codec: str) -> N
     data = load(written(tmp_path, "a.csv", b"text,label\n" + b"".join(rows)), split="folds")
     assert aside(data) == {"row-8": "cannot be decoded"}
     assert data.texts[8] == "第9次来，房间还是很干净，服务也很好。"
+
+
+def test_blanks_around_a_group_make_no_other_and_a_blank_is_none(tmp_path):
+    lines = ["text,label,group", *(f"row {i},{'xy'[i % 2]},{('a', ' a', 'a  ', '', '  ')[i % 5]}" for i in range(20)), ""]
+    data = load(written(tmp_path, "g.csv", "\n".join(lines)), group="group")
+    assert set(data.table.column("group").to_pylist()) == {"a", None}
+    assert data.table.column("group").null_count == 8

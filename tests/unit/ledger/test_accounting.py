@@ -398,3 +398,30 @@ def test_what_is_open_until_labels_are_reviewed_is_a_share_of_the_width():
     assert unread.unreviewed * 100 * unread.honest.width < noise.points.width
     read = account(world, answers=dict(world.right))
     assert read.unreviewed == 0.0
+
+
+def test_answers_about_train_rows_that_lend_nothing_are_said():
+    """To accuracy they lend; to macro-F1 they cannot."""
+    world = made(seed=1)
+    train = {row: label for row, label in world.right.items() if row in set(world.tables().train.ids.tolist())}
+    read = dict(list(train.items())[:50])
+    assert any(
+        "50 answers about train rows move no figure here" in note
+        for note in account(world, answers=read, metric="macro_f1").notes
+    )
+    assert not any("move no figure" in note for note in account(world, answers=read).notes)
+
+
+def test_a_range_beside_the_doubt_of_the_rows_is_no_status_of_its_own():
+    """It widens the interval by its whole width; only where it is the wider of the two is nothing known but a range."""
+    world = made(seed=2, leaked=90)
+    game = game_of(world.tables(), task="classification", labels=world.data.labels, contract=None, review=None, metric=None)
+    books, share = Books(300, game.uncertainty(), 0.0, 0), shapley(game.active, game)["leakage"]
+    said = Said(why="", method="", rows=0)
+    plain = books.component("x", "transfer", share, 2.0, said)
+    small, large = plain.points.width / 200 / 4, plain.points.width / 100 * 3
+    inside = books.component("x", "transfer", share, 2.0, said, bounds=(-small, small), beside=True)
+    assert inside.status == plain.status
+    assert inside.points.width > plain.points.width
+    assert books.component("x", "transfer", share, 2.0, said, bounds=(-large, large), beside=True).status == "bounded"
+    assert books.component("x", "transfer", share, 2.0, said, bounds=(-small, small)).status == "bounded"

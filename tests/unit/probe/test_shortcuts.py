@@ -1,5 +1,6 @@
 """Partial input, word order and cues: models whose answer is known by construction."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -7,6 +8,7 @@ import pyarrow as pa
 import pytest
 
 from veridical.audit._made_up import dataset, nonsense
+from veridical.audit._word_labels import label_phrase, label_word_candidates
 from veridical.dataset.rows import SCHEMA, Dataset
 from veridical.probe import _text_edits
 from veridical.probe._runner import run_probe
@@ -187,3 +189,13 @@ def test_words_that_stand_apart_make_no_phrase():
     assert "transplant_zonal" in tried
     assert not [name for name in tried if " " in name]
     assert not [m for m in found.measures if m.name.startswith("transplant_") and m.status == "found"]
+
+
+def test_a_phrase_is_counted_as_a_word_is():
+    """One word is a phrase too; and of two that always stand together the phrase has the count of either."""
+    data = _signed(("zonal", "desk"), together=True)
+    evidence = subject_of(data, ToyModel(data.labels, lambda _: (0.0, 0.0))).evidence
+    words = {one.word: one for one in label_word_candidates(evidence)}
+    assert label_phrase(evidence, "zonal", "pos") == words["zonal"]
+    assert replace(label_phrase(evidence, "zonal desk", "pos"), word="desk") == words["desk"]
+    assert label_phrase(evidence, "never said", "pos") is None
