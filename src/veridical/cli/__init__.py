@@ -14,23 +14,27 @@ from pathlib import Path
 from veridical.core.errors import SurroundingsError, VeridicalError, is_full_disk
 from veridical.core.surroundings import opt_out_of_telemetry
 
-INTERRUPTED, OUR_BUG = 130, 70
+INTERRUPTED, OUR_BUG, NO_READER = 130, 70, 141
 SURROUNDINGS = {
     getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EROFS", "EACCES", "EPERM", "ENOMEM", "EIO", "EMFILE", "EFBIG")
 }
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run one verb and exit: 0 done, 1 where --fail-on asks, 2 input, 3 surroundings, 130 interrupted, 70 our bug."""
+    """Run one verb and exit: 0 done, 1 where --fail-on asks, 2 input, 3 surroundings, 130 interrupted, 70 our bug; 141 where
+    whoever reads the results has closed them (`| head`)."""
     opt_out_of_telemetry()
     from veridical.cli._app import app
+    from veridical.cli._standard_output import results_alone
 
     given = sys.argv[1:] if arguments is None else arguments
     try:
-        with _ended_as_interrupted():
+        with _ended_as_interrupted(), results_alone():
             code = app()(given, prog_name="veridical", standalone_mode=False)
     except KeyboardInterrupt:
         code = INTERRUPTED
+    except BrokenPipeError:
+        code = NO_READER
     except Exception as error:  # noqa: BLE001 - the one place where every error becomes a sentence and an exit code
         code = _explained(error, lang=_language(given))
     if code == INTERRUPTED:

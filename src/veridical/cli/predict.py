@@ -18,20 +18,26 @@ def verb(
     id: Annotated[str | None, typer.Option(help="Column with a unique id.")] = None,
     first_entity: Annotated[str | None, typer.Option(help="Column with the first entity, where texts do not mark it.")] = None,
     second_entity: Annotated[str | None, typer.Option(help="Column with the second entity.")] = None,
+    lang: Annotated[str, typer.Option(help="en or zh.")] = "en",
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
 ) -> None:
     """Predict every row of DATA with MODEL."""
     from veridical.cli._progress import shown
     from veridical.pipeline.predicting import predict
+    from veridical.report.wording import words
 
-    with shown(quiet=quiet) as progress:
+    said = words(lang).sentence
+    with shown(quiet=quiet, lang=lang) as progress:
         done = predict(
             model, data, out=out, text=text, second=second, id=id, first_entity=first_entity, second_entity=second_entity,
             progress=progress,
         )  # fmt: skip
     if not quiet:
-        aside = f" {counted(done.n_aside, 'row')} could not be used and got no line." if done.n_aside else ""
-        made = " The file has no id column (--id), so ids are row-1, row-2 and so on." if done.ids_made else ""
-        typer.echo(f"{counted(done.n_rows, 'prediction')}: {out}.{aside}{made}")
+        told = [f"{counted(done.n_rows, 'prediction')}: {out}."]
+        if done.n_aside:
+            told.append(f"{counted(done.n_aside, 'row')} could not be used and got no line.")
+        if done.ids_made:
+            told.append("The file has no id column (--id), so ids are row-1, row-2 and so on.")
+        typer.echo(" ".join(said(sentence) for sentence in told))
         for sentence in done.warnings:
-            typer.echo(f"! {sentence}")
+            typer.echo(f"! {said(sentence)}")

@@ -127,13 +127,13 @@ def _columns(evidence: Evidence, *, unleaked: IntArray, params: PopulationParams
     margin = np.clip(np.log(share) - np.log1p(-np.minimum(share, 1 - 1e-9)), -params.max_margin, params.max_margin)
     agree = folds.word_probabilities.argmax(axis=1) == top
     length = np.log([len(text) + 1 for text in data.texts])
-    columns = [share, margin, agree.astype(float), folds.word_probabilities[rows, top], length]
     counts = np.bincount(top[unleaked], minlength=len(data.labels))
     frequent = np.flatnonzero(counts >= params.min_class_rows)
     if len(frequent) == len(data.labels):
         frequent = frequent[1:]  # the intercept stands for the first
-    columns += [(top == k).astype(float) for k in frequent[: params.max_class_columns]]
-    return np.stack(columns, axis=1)
+    first, *others = [(top == k).astype(float) for k in frequent[: params.max_class_columns]] or [None]
+    columns = [share, first, margin, agree.astype(float), folds.word_probabilities[rows, top], length, *others]
+    return np.stack([column for column in columns if column is not None], axis=1)
 
 
 def _centred(columns: FloatArray, *, unleaked: IntArray, params: PopulationParams) -> FloatArray:

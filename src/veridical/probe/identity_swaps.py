@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from veridical.core.bootstrap import resampled_counts
+from veridical.core.counted import counted
 from veridical.core.estimate import Estimate
 from veridical.core.finding import Skipped
 from veridical.core.power import minimum_detectable_effect
@@ -320,12 +321,13 @@ def _summary(asked: Sequence[Asked], templates: Sequence[Asked], measures: Seque
     flips = {m.name: m.estimate for m in measures if m.name.startswith("flips")}
     beyond = _most_beyond(measures)
     if not asked or beyond:
-        none = f"No row could be swapped; templates on {len(templates)} axes were asked."
-        both = f"{len(asked)} axes in rows, {len(templates)} in templates were asked."
+        none = f"No row could be swapped; templates on {counted(len(templates), 'axis', 'axes')} were asked."
+        both = f"{counted(len(asked), 'axis', 'axes')} in rows, {len(templates)} in templates were asked."
         return " ".join(said for said in (both if asked else none, beyond) if said)
     worst = max(asked, key=lambda one: flips[f"flips ({one.name})"].value)
+    rows, name = counted(len(asked), "axis", "axes"), worst.name.replace("_", " ")
     return (
-        f"{len(asked)} axes in rows, {len(templates)} in templates; answers that change with {worst.name.replace('_', ' ')}: "
+        f"{rows} in rows, {len(templates)} in templates; answers that change with {name}: "
         f"{in_percent(flips[f'flips ({worst.name})'])}."
     )
 

@@ -3,6 +3,8 @@
 from veridical.core.estimate import Estimate
 
 MINUS = "−"
+SMALLEST = 1e-3
+"""Points under which an end of an interval counts as 0: there a score is one row of 100,000. Ours."""
 
 
 def score(share: float) -> str:
@@ -27,12 +29,17 @@ def interval(estimate: Estimate) -> str:
 
 
 def band(estimate: Estimate) -> str:
-    """[+9.9, +11.7] of points."""
-    return f"[{points(estimate.low)}, {points(estimate.high)}]"
+    """[+9.9, +11.7] of points; an end that is not 0 but would be rounded to it keeps one figure: [+0.04, +1.2]."""
+    return f"[{_end(estimate.low)}, {_end(estimate.high)}]"
 
 
 def count(number: int) -> str:
     return f"{number:,}"
+
+
+def _end(value: float) -> str:
+    text = points(value)
+    return f"{value:+.1g}" if text == "0.0" and abs(value) > SMALLEST else text
 
 
 def _rounded(value: float) -> str:

@@ -64,7 +64,10 @@ def _head(record: RunRecord, said: Words) -> list[str]:
         test=test,
     )
     learned = learned_sentence(record, said)
-    lines += ["", literal(gap_sentence(ledger, said), limit=600), "", about, *(["", literal(learned)] if learned else [])]
+    level = f"{100 * ledger.reported.level:.0f}"
+    drawn = literal(said("md_reported", level=level, interval=figures.interval(ledger.reported)))
+    lines += ["", literal(gap_sentence(ledger, said), limit=600), "", drawn, "", about]
+    lines += ["", literal(learned)] if learned else []
     return lines + _search(record, said)
 
 

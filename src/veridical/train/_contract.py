@@ -309,6 +309,15 @@ def prepared(countermeasures: Named, codes: IntArray, n_classes: int) -> Named:
     )
 
 
+def multiplied(countermeasures: Named) -> tuple[str, ...]:
+    """A sentence for the user where several weigh the rows."""
+    weighing = [name for name, c in countermeasures if c.row_weights]
+    if len(weighing) < 2:
+        return ()
+    names = f"{', '.join(weighing[:-1])} and {weighing[-1]}"
+    return (f"{names} all weigh train rows; each row has the product of their weights.",)
+
+
 def combined_row_weights(countermeasures: Named, codes: IntArray, n_classes: int, given: FloatArray | None) -> FloatArray:
     """The product of the weights given and those of every countermeasure, scaled to mean 1. Shape (N,)."""
     changing = [c for _, c in countermeasures if c.row_weights]

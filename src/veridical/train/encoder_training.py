@@ -27,7 +27,7 @@ from veridical.models.model import FloatArray
 from veridical.models.tokens import Tokens, tokenise
 from veridical.models.weights import Weights, language_warning
 from veridical.tasks._contract import Task
-from veridical.train._contract import Named, combined_row_weights, prepared
+from veridical.train._contract import Named, combined_row_weights, multiplied, prepared
 from veridical.train._tuning import Given
 from veridical.train.batching import automatic_budget
 from veridical.train.checkpoint import CheckpointFile, trainable
@@ -310,7 +310,7 @@ def _identity(request: Request, weights: FloatArray) -> str:
 
 
 def warnings_of(request: Request, tokens: Tokens, tokenizer: Any) -> tuple[str, ...]:
-    return warnings_of_texts(request.weights, request.data.inputs(), tokens, tokenizer)
+    return (*warnings_of_texts(request.weights, request.data.inputs(), tokens, tokenizer), *multiplied(request.countermeasures))
 
 
 def warnings_of_texts(weights: Weights, inputs: list[Text], tokens: Tokens, tokenizer: Any) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from veridical.train._contract import (
     Named,
     Study,
     combined_row_weights,
+    multiplied,
     refuse_clashes,
     refuse_without_groups,
     studied,
@@ -311,6 +312,7 @@ def _train_linear(
         dynamics=None,
         seconds=time.monotonic() - started,
         external=False,
+        warnings=multiplied(named),
     )
 
 

@@ -1,6 +1,8 @@
 """`--lang zh` says in Chinese what users most often do wrong; what has no Chinese stays English and loses nothing."""
 
 import ast
+import errno
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +14,7 @@ from tests.unit.report.test_sentences import _filled as filled
 
 import veridical
 from veridical.cli import main
+from veridical.core.errors import SHOWN_NAMES, UnknownName
 from veridical.report.sentences import BREAK, _pattern, translated, translated_error
 
 SOURCE = Path(veridical.__file__).parent
@@ -19,8 +22,11 @@ ENTRIES = yaml.safe_load((SOURCE / "report" / "words" / "errors.zh.yaml").read_t
 CHINESE = re.compile("[\u4e00-\u9fff]")
 OF_TYPER = {"Missing argument {word}.", "Missing option {word}.", "Invalid value for {word}: {word2}.",
             "Option {word} requires an argument.", "Got unexpected extra argument ({word})."}  # fmt: skip
-PUT_TOGETHER = {"Unknown {kind} '{word}'.", 'Unknown {kind} "{word}".', "Unknown value for {word} '{word2}'.", "Known: {word}."}
+PUT_TOGETHER = {"Unknown {kind} '{word}'.", 'Unknown {kind} "{word}".', "Unknown value for {word} '{word2}'.", "Known: {word}.",
+                "Known: {word} and {n} more."}  # fmt: skip
 """Made by UnknownName; the commands below say them."""
+OF_SYSTEM = {os.strerror(number) for number in errno.errorcode} | {"[Errno {n}] {a}: {word}", "[Errno {n}] {a}"}
+"""The system's own words."""
 
 
 def said_in_source() -> set[str]:
@@ -46,7 +52,8 @@ def test_every_entry_is_said_somewhere() -> None:
     written = [english for english, _ in ENTRIES if not english.startswith("kind: ")]
     patterns = {one: _pattern(one) for one in written}
     dead = [one for one, pattern in patterns.items() if not any(pattern.fullmatch(text) for text in said)]
-    assert set(dead) <= OF_TYPER | PUT_TOGETHER, f"No longer in the source: {sorted(set(dead) - OF_TYPER - PUT_TOGETHER)}"
+    elsewhere = OF_TYPER | PUT_TOGETHER | OF_SYSTEM
+    assert set(dead) <= elsewhere, f"No longer in the source: {sorted(set(dead) - elsewhere)}"
 
 
 @pytest.fixture
@@ -125,3 +132,17 @@ def test_what_has_no_chinese_stays_as_it_is_and_records_are_not_touched() -> Non
     assert translated_error(odd, "zh") == odd
     assert translated_error(f"There is no x.csv. {odd}", "zh") == f"没有 x.csv。{odd}"
     assert translated("There is no x.csv.", "zh") == "There is no x.csv."
+
+
+def test_what_the_system_says_and_how_many_names_are_left_out_is_said_in_chinese() -> None:
+    denied = "The sheet a.csv cannot be read (Permission denied). Check --answers."
+    assert translated_error(denied, "zh").startswith("无法读取表 a.csv（没有权限）。")
+    full = "The machine refused: [Errno 28] No space left on device: '/x/y z.csv'. Free some space or check permissions; "
+    full += "the same command goes on where it stopped."
+    assert translated_error(full, "zh").startswith("系统拒绝了操作：磁盘空间不足（错误码 28）：'/x/y z.csv'。")
+    many = str(UnknownName("column", "zz", [f"c{k}" for k in range(SHOWN_NAMES + 3)]))
+    assert translated_error(many, "zh").endswith("c19，另有 3 个。")
+    done = "2 predictions: out.jsonl. 1 row could not be used and got no line."
+    assert translated(done, "zh") == "2 条预测：out.jsonl。" + "1 行无法使用，没有写出。"
+    unknown = "The sheet a.csv cannot be read (a thing nobody translated). Check --answers."
+    assert "（a thing nobody translated）" in translated_error(unknown, "zh")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from tiny_encoder import TINY, same
+from tiny_encoder import TINY, make_toy, same
 from veridical.core.errors import InputError
 from veridical.models.encoder import EncoderModel
 from veridical.train._contract import Countermeasure, Pass, Toy
@@ -230,3 +230,9 @@ def test_a_countermeasure_that_does_not_fit_is_refused_before_any_work():
         "class_balanced",
         "class_weights",
     ]
+
+
+def test_weights_of_several_countermeasures_are_multiplied_and_the_run_says_so() -> None:
+    both = train(make_toy(), model="linear", countermeasures=["class_balanced", "class_weights"])
+    assert both.warnings == ("class_balanced and class_weights all weigh train rows; each row has the product of their weights.",)
+    assert train(make_toy(), model="linear", countermeasures=["class_weights"]).warnings == ()
