@@ -3,7 +3,7 @@
 import csv
 import tempfile
 from dataclasses import asdict, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,9 @@ from veridical.ledger.game import interactions
 from veridical.ledger.inference import POWER_FACTOR
 from veridical.ledger.review import Frame, Review, ReviewParams, allocation, draw, frame
 from veridical.ledger.tables import Tables
+from veridical.models.frozen_features import frozen_features
 from veridical.models.linear import LinearModel, train_linear
+from veridical.models.weights import resolve
 from veridical.train.trained import Trained
 from veridical.train.training import train
 
@@ -54,7 +56,8 @@ def run_cell(
     nothing planted)."""
     made = world(name, base, seed)
     data = dataset(made.train, made.test)
-    evidence = Evidence(data, seed=seed)
+    encoded = cache(partial(frozen_features, data.inputs(), weights=resolve(model))) if model != "linear" else None
+    evidence = Evidence(data, seed=seed, encoded=encoded)
     looked: list[LinearModel] = []
     if made.looks > 1:
         looked, trained = _chosen(made, data)
@@ -64,7 +67,7 @@ def run_cell(
     with tempfile.TemporaryDirectory() as folder:
         contract = _contract(made, Path(folder))
         tables = tables_of(trained, evidence=evidence, contract=contract, seed=seed)
-        oracle = Evidence(data, seed=seed)
+        oracle = Evidence(data, seed=seed, encoded=encoded)
         oracle.__dict__["clusters"] = np.unique([made.twins[row] for row in data.ids], return_inverse=True)[1].astype(np.int64)
         known = tables if ledger_only else tables_of(trained, evidence=oracle, contract=contract, seed=seed)
     if looked:

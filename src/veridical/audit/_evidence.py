@@ -1,6 +1,9 @@
 """What several checks and the ledger need of one data set, computed once and only when asked for."""
 
+from collections.abc import Callable
 from functools import cached_property
+
+import numpy as np
 
 from veridical.core.plugins import get
 from veridical.core.progress import Progress, silent
@@ -9,18 +12,29 @@ from veridical.dataset.rows import Dataset, IntArray
 from veridical.dataset.similarity import SimilarPairs, clusters, similar_pairs
 from veridical.models.answer_folds import AnswerFolds, answer_folds
 from veridical.models.answering_linear import LINEAR_HEADS
-from veridical.models.out_of_fold import OutOfFold, out_of_fold
+from veridical.models.frozen_features import Float32
+from veridical.models.out_of_fold import OutOfFold, joined, out_of_fold
 from veridical.tasks._contract import Structure
 
 
 class Evidence:
     """Lazily computed facts about `data`, shared by all checks of one run."""
 
-    def __init__(self, data: Dataset, *, seed: int, progress: Progress = silent, engine: Engine | None = None) -> None:
+    def __init__(
+        self,
+        data: Dataset,
+        *,
+        seed: int,
+        progress: Progress = silent,
+        engine: Engine | None = None,
+        encoded: Callable[[], Float32] | None = None,
+    ) -> None:
+        """encoded: gives features (N, D) of all rows, by an encoder before it is trained on them."""
         self.data = data
         self.seed = seed
         self.progress = progress
         self.engine = engine
+        self.encoded = encoded
 
     @cached_property
     def similar(self) -> SimilarPairs:
@@ -36,6 +50,16 @@ class Evidence:
     def folds(self) -> OutOfFold:
         """Predictions of torch-free models that saw neither the row nor its cluster."""
         return out_of_fold(self.data, self.clusters, seed=self.seed, progress=self.progress)
+
+    @cached_property
+    def foresight(self) -> OutOfFold:
+        """What the account expects of each row: the folds, with a head on `encoded` where there is one. The nearer they come to
+        what can be known of a label, the less is left to chance of what rows are drawn, leaked and reviewed."""
+        if self.encoded is None:
+            return self.folds
+        test = self.data.rows("test")
+        unleaked = test[~np.isin(self.clusters[test], self.clusters[self.data.splits != "test"])]
+        return joined(self.folds, self.encoded(), self.data, unleaked=unleaked)
 
     @cached_property
     def answer_folds(self) -> AnswerFolds | None:

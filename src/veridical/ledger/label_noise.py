@@ -144,7 +144,7 @@ def label_noise(evidence: Evidence, people: Population, *, codes: IntArray, para
 
 def expected_labels(evidence: Evidence, rows: IntArray, *, params: NoiseParams = NoiseParams()) -> FloatArray:
     """p(label | text) as train labels have it, out of fold, with the linear family's confidence recalibrated on train rows."""
-    folds, data = evidence.folds, evidence.data
+    folds, data = evidence.foresight, evidence.data
     train = data.rows("train")
     blend = np.log(np.clip(0.8 * folds.probabilities + 0.2 * folds.word_probabilities, 1e-9, None))
     temperature = _temperature(blend[train], data.codes[train]) if len(train) else 1.0

@@ -120,7 +120,7 @@ def population(
 
 def _columns(evidence: Evidence, *, unleaked: IntArray, params: PopulationParams) -> FloatArray:
     """What describes each row of the data set, (N, k), most telling first."""
-    folds, data = evidence.folds, evidence.data
+    folds, data = evidence.foresight, evidence.data
     rows = np.arange(len(data))
     top = folds.probabilities.argmax(axis=1)
     share = folds.probabilities[rows, top]

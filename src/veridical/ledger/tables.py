@@ -85,7 +85,7 @@ def build_tables(
         predicted=predicted,
         people=people,
         noise=_label_noise(evidence, people, codes=codes),
-        elsewhere=evidence.folds.probabilities[people.rows],
+        elsewhere=evidence.foresight.probabilities[people.rows],
         has_train=bool(len(data.rows("train"))),
         train=_train_rows(evidence, people),
         cue_present=present,
@@ -117,7 +117,7 @@ def _train_rows(evidence: Evidence, people: Population) -> TrainRows:
     return TrainRows(
         ids=np.array(data.ids, dtype=np.str_)[rows],
         codes=data.codes[rows],
-        predicted=evidence.folds.probabilities[rows].argmax(axis=1).astype(np.int64),
+        predicted=evidence.foresight.probabilities[rows].argmax(axis=1).astype(np.int64),
         expected=expected_labels(evidence, rows),
     )
 

@@ -1,6 +1,5 @@
 """How the arms of the repair stage are trained: as the run trains, with its countermeasures where the model family takes them."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ import numpy as np
 from veridical.core.progress import Progress
 from veridical.models.trained_answers import TrainedAnswers
 from veridical.pipeline.config import RunConfig
+from veridical.pipeline.encoded_rows import dtype_of, encoded_rows
 from veridical.tasks._structures import structure_of
 
 if TYPE_CHECKING:
@@ -93,20 +93,12 @@ def _arm(data: "Dataset", rows: "IntArray", codes: "IntArray") -> "Dataset":
 
 
 def _head_arms(folder: Path, *, evidence: "Evidence", config: RunConfig, progress: Progress) -> "Fit":
-    from veridical.models.frozen_features import fit_head, frozen_features
-    from veridical.models.weights import resolve
+    from veridical.models.frozen_features import fit_head
     from veridical.train._contract import combined_row_weights
     from veridical.train._knobs import called
 
     data = evidence.data
-    features = frozen_features(
-        data.inputs(),
-        weights=resolve(config.model),
-        folder=folder / "checkpoint",
-        max_length=config.training.max_length,
-        dtype="bfloat16" if dtype_of(folder, config=config) == "bfloat16" else "float32",
-        progress=progress,
-    )
+    features = encoded_rows(folder, data, config=config, progress=progress)
     named = tuple(called(text) for text in taken_by_arms(config, kind="encoder"))
 
     def fit(rows: "IntArray", codes: "IntArray", weights: "FloatArray | None", seed: int) -> "Predict":
@@ -115,14 +107,6 @@ def _head_arms(folder: Path, *, evidence: "Evidence", config: RunConfig, progres
         return lambda chosen: head.predict(features[chosen])
 
     return fit
-
-
-def dtype_of(folder: Path, *, config: RunConfig) -> str:
-    """The number format that training chose for this run; as configured where it did not have to choose."""
-    choices = folder / "checkpoint" / "choices.json"
-    if config.training.dtype != "auto" or not choices.is_file():
-        return config.training.dtype
-    return str(json.loads(choices.read_text(encoding="utf-8"))["choices"]["dtype"])
 
 
 def _full_arms(folder: Path, evidence: "Evidence", *, config: RunConfig) -> "Fit":

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from veridical.audit._evidence import Evidence
     from veridical.core.ledger_record import Ledger
     from veridical.dataset.rows import Dataset
+    from veridical.models.frozen_features import Float32
     from veridical.train.answered import Answered
     from veridical.train.trained import Trained
 
@@ -65,7 +66,8 @@ class Kind(Generic[M]):
 
     rows: the data set as configured, whose own refusals come first. refuse_unfit: what these rows rule out, before the audit.
     fitted: the model, trained by all processes there are. kept: (.., M, ..) -> M as it is judged, written into the folder.
-    stored: what `kept` wrote. account: the ledger; its tables are written into the folder.
+    stored: what `kept` wrote. encoder: what gives features of the rows by the encoder before it was trained, None where there is
+    none. account: the ledger; its tables are written into the folder.
     """
 
     rows: Callable[[Job], "Dataset"]
@@ -73,4 +75,5 @@ class Kind(Generic[M]):
     fitted: Callable[[Job, "Evidence"], M]
     kept: Callable[[Job, M, "Evidence"], M]
     stored: Callable[[Job], M]
+    encoder: Callable[[Job, "Dataset"], "Callable[[], Float32] | None"]
     account: Callable[[Job, M, "Evidence", AuditRecord, ProbeRecord | None], "Ledger"]

@@ -10,6 +10,7 @@ from veridical.models.calls import is_address
 from veridical.pipeline import records
 from veridical.pipeline.config import calls_of
 from veridical.pipeline.contract_file import kept_contract, refuse_unfit_contract
+from veridical.pipeline.encoded_rows import encoder_of
 from veridical.pipeline.groups_needed import refuse_unfit_groups
 from veridical.pipeline.job import CHECKPOINT, Job, Kind
 from veridical.pipeline.loading import load_as_configured
@@ -113,4 +114,4 @@ def _with_looks(tables: "Tables", data: "Dataset", *, job: Job) -> "Tables":
     return replace(tables, looks=np.array(found, np.int64).reshape(len(found), len(ids)))
 
 
-kind = Kind(_rows, _refuse_unfit, _fitted, _kept, _stored, _account)
+kind = Kind(_rows, _refuse_unfit, _fitted, _kept, _stored, encoder_of, _account)

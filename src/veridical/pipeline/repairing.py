@@ -13,9 +13,10 @@ from veridical.core.plugins import get, names
 from veridical.core.progress import Progress
 from veridical.core.run_record import RepairRecord
 from veridical.models.trained_answers import TrainedAnswers
-from veridical.pipeline.arm_fitting import dtype_of, fit_of
+from veridical.pipeline.arm_fitting import fit_of
 from veridical.pipeline.certifying import certify
 from veridical.pipeline.config import RunConfig
+from veridical.pipeline.encoded_rows import dtype_of
 from veridical.tasks._structures import structure_of
 
 if TYPE_CHECKING:

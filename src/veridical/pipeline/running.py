@@ -111,7 +111,7 @@ def _work(job: Job, kind: Kind[M]) -> None:
 
     refuse_unfit(job.source, job.config)
     data = job.stage("load", lambda: _rows(job, kind), lambda: _stored_rows(job, kind))
-    evidence = Evidence(data, seed=job.config.seed, progress=job.progress)
+    evidence = Evidence(data, seed=job.config.seed, progress=job.progress, encoded=kind.encoder(job, data))
     audit = job.stage("audit", lambda: _audit(job, evidence), lambda: records.read_audit(job.path))
     if job.config.search:
         job.stage("search", lambda: _search(job, evidence), lambda: None)

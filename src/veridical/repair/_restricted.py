@@ -58,8 +58,11 @@ class Restricted(Evidence):
     def folds(self) -> OutOfFold:
         if not self._keep_folds:
             return out_of_fold(self.data, self.clusters, seed=self.seed, progress=self.progress)
-        whole, rows = self._whole.folds, self._rows
-        return OutOfFold(whole.probabilities[rows], whole.word_probabilities[rows], whole.fold[rows], whole.features.rows(rows))
+        return self._whole.folds.rows(self._rows)
+
+    @cached_property
+    def foresight(self) -> OutOfFold:
+        return self._whole.foresight.rows(self._rows) if self._keep_folds else self.folds
 
     @cached_property
     def answer_folds(self) -> AnswerFolds | None:
