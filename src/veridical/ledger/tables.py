@@ -47,6 +47,8 @@ class Tables:
     """Predicted codes of the other models known to have been scored on these rows, (L, n)."""
     asked: bool = True
     """Whether there is a model that can be asked about other texts, not only its predictions."""
+    met: bool = False
+    """Whether the encoder was left out of what is expected of rows, since it looks like one that has met the train labels."""
 
     def prediction(self, cues: npt.NDArray[np.bool_]) -> IntArray:
         """Predictions when each row holds the cues set in its row of `cues`, (n, S) -> (n,)."""
@@ -93,6 +95,7 @@ def build_tables(
         transfer=transfer,
         looks=np.zeros((0, people.n), np.int64),
         asked=model is not None,
+        met=evidence.foresight.met,
     )
 
 

@@ -385,7 +385,15 @@ def borrowing(found: Borrowed, *, gap: float, z: float) -> str:
 
 def notes(tables: Tables, reviewed: Reviewed | None) -> tuple[str, ...]:
     unknown = ("Test-label noise is an interval until labels are reviewed.",) if reviewed is None else ()
-    return (*few_rows(tables.people), *unknown, *_unknown_there(tables.transfer))
+    return (*few_rows(tables.people), *unknown, *((MET,) if tables.met else ()), *_unknown_there(tables.transfer))
+
+
+MET = (
+    "The encoder, as it came, is surer of the train rows than of the test rows, by more than linear models are: one that was "
+    "tuned on these rows before looks so, and so does a test set of another kind. What is expected of each row comes from linear "
+    "models alone."
+)
+"""Where tables.met."""
 
 
 def _unknown_there(transfer: Transfer) -> tuple[str, ...]:

@@ -31,10 +31,14 @@ class OutOfFold:
     fold: IntArray
     features: HashedText
     """The features of all rows, for whoever else wants to fit on them."""
+    met: bool = False
+    """Whether an encoder was asked, and left out since it looks like one that has met these train rows with their labels."""
 
     def rows(self, rows: IntArray) -> "OutOfFold":
         """The same of some rows."""
-        return OutOfFold(self.probabilities[rows], self.word_probabilities[rows], self.fold[rows], self.features.rows(rows))
+        return OutOfFold(
+            self.probabilities[rows], self.word_probabilities[rows], self.fold[rows], self.features.rows(rows), self.met
+        )
 
 
 def deal_clusters(clusters: IntArray, *, n_folds: int, rng: np.random.Generator) -> IntArray:
@@ -74,15 +78,20 @@ def joined(folds: OutOfFold, encoded: Float32, data: Dataset, *, unleaked: IntAr
 
     encoded: (N, D), of an encoder before it is trained on these rows. unleaked: test rows without a twin in train. The log
     probabilities of both families are added, each times a factor; the factors have the smallest log loss on train rows (stacking,
-    Wolpert 1992, with two weights). As the folds are where the encoder seems to have met the train rows with their labels: where
-    the head is surer of these, beside the linear family, than of the unleaked test rows, or less sure.
+    Wolpert 1992, with two weights). The folds as they are where the head is surer of the train rows than of the unleaked test
+    rows, by more than the linear family is (`met`: an encoder that was tuned on these rows with their labels is), or less sure,
+    or where too few rows are there to tell.
     """
     train, head = data.rows("train"), np.zeros_like(folds.probabilities)
     for k in np.unique(folds.fold):
         inside, outside = np.flatnonzero(folds.fold == k), train[folds.fold[train] != k]
         head[inside] = fit_head(encoded[outside], data.codes[outside], n_classes=len(data.labels)).predict(encoded[inside])
-    if _met(folds.probabilities, head, train=train, unleaked=unleaked):
+    if min(len(train), len(unleaked)) < FEWEST_COMPARED:
         return folds
+    beyond = _margin(head) - _margin(folds.probabilities)
+    surer, p = _compared(beyond[train], beyond[unleaked])
+    if p < MET_ALPHA:
+        return replace(folds, met=surer)
     families = [np.log(np.clip(family, SURE, None)) for family in (folds.probabilities, head)]
     factors = _factors([family[train] for family in families], data.codes[train])
     return replace(folds, probabilities=softmax(sum(factor * family for factor, family in zip(factors, families, strict=True))))
@@ -98,15 +107,12 @@ LARGEST_MARGIN = 5.0
 """Log odds at which a model's sureness is cut (0.993). Ours; no source."""
 
 
-def _met(linear: FloatArray, head: FloatArray, *, train: IntArray, unleaked: IntArray) -> bool:
-    """Whether the head's sureness over that of the linear family differs between train and test rows, or too few are there to
-    tell. No label is looked at, so wrong ones make no difference."""
+def _compared(train: FloatArray, test: FloatArray) -> tuple[bool, float]:
+    """Whether the mean of train rows is the larger one, and the p value of equal means (Welch 1947). Margins know no label, so
+    wrong ones make no difference."""
     from scipy.stats import ttest_ind
 
-    if min(len(train), len(unleaked)) < FEWEST_COMPARED:
-        return True
-    beyond = _margin(head) - _margin(linear)
-    return bool(ttest_ind(beyond[train], beyond[unleaked], equal_var=False).pvalue < MET_ALPHA)
+    return bool(train.mean() > test.mean()), float(ttest_ind(train, test, equal_var=False).pvalue)
 
 
 def _margin(family: FloatArray) -> FloatArray:

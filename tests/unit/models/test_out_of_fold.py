@@ -58,11 +58,13 @@ def test_an_encoder_that_met_the_train_labels_is_left_out_and_wrong_test_labels_
     data = data.with_column("label", labels.tolist())
     fair = Evidence(data, seed=0, encoded=lambda: features)
     assert fair.foresight is not fair.folds
+    assert not fair.foresight.met
     told = features.copy()
     train = data.rows("train")
     told[train, 1] += 3 * (2 * data.codes[train] - 1)  # what tuning on these rows writes into features of train, not of test
     met = Evidence(data, seed=0, encoded=lambda: told)
-    assert met.foresight is met.folds
+    assert met.foresight.met
+    np.testing.assert_array_equal(met.foresight.probabilities, met.folds.probabilities)
 
 
 def test_without_an_encoder_or_test_rows_the_folds_stand():
