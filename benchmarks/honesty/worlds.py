@@ -474,6 +474,7 @@ WORLDS: dict[str, tuple[Planter, ...]] = {
     "groups_20_leak": (groups(0.2), train_into_test(0.3)),
     "groups_mislabelled_15": (mislabelled(0.15),),
     "groups_mislabelled_30": (mislabelled(0.3),),
+    "groups_mislabelled_25_train": (mislabelled(0.25), noise(0.2, where="train")),
     "target_texts": (target(labelled=False),),
     "target_labels": (target(labelled=True),),
     "target_turned": (target(labelled=True, turned=0.2),),
