@@ -15,6 +15,7 @@ from veridical.core.plugins import get
 from veridical.core.run_record import RunRecord
 from veridical.ledger import wording
 from veridical.ledger.accounting import Counting, counting
+from veridical.ledger.label_noise import log_likelihood
 from veridical.ledger.review import UNSURE, ReviewParams, frame
 from veridical.ledger.structured_tables import read_people, read_transfer
 from veridical.ledger.tables import Tables, read_tables
@@ -124,7 +125,8 @@ def _paired(
     aligned = [_Aligned(run, kept, labels) for run in opened] if structure is None else []
     shared = [_Shared(run, kept) for run in opened]
     leaked, clusters = np.stack([one.leaked for one in shared]), joined([one.clusters for one in shared])
-    people = shared[0].people(np.asarray(leaked.any(axis=0)), clusters)
+    best = _foresees_best(aligned)
+    people = shared[best].people(np.asarray(leaked.any(axis=0)), clusters)
     if structure is not None:
         gold = tuple(shared[0].of(opened[0].labelled))
         said = tuple(tuple(one.of(run.said)) for one, run in zip(shared, opened, strict=True))
@@ -147,10 +149,19 @@ def _paired(
         declared=counted.declared,
     )
     reviewed, notes = _reviewed(aligned, plain)
-    if reviewed is None and aligned[0].tables.noise.apart:
+    noise = aligned[best].tables.noise
+    if reviewed is None and noise.apart:
         notes = [*notes, ONE_NOISE]
-    known = _Known(within(aligned[0].tables.noise, n_classes=len(labels)), reviewed)
+    known = _Known(within(noise, n_classes=len(labels)), reviewed)
     return plain, leaked, known, [*notes, *_counted_otherwise(counted)]
+
+
+def _foresees_best(aligned: "Sequence[_Aligned]") -> int:
+    """The run whose fold models make the test labels likeliest under the noise that it sees in them, so that the order in which
+    runs are named makes no difference; the first where answers are more than one label."""
+    likely = [log_likelihood(one.tables.noise.expected, one.tables.codes, one.tables.noise.transition) for one in aligned]
+    each = [total / len(one.tables.codes) for total, one in zip(likely, aligned, strict=True)]
+    return int(np.argmax(each)) if each else 0
 
 
 def _own_ledgers(opened: Sequence[_Run], runs: Sequence[ComparedRun], leaked: "np.typing.NDArray[np.bool_]") -> list[str]:

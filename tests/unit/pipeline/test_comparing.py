@@ -18,7 +18,7 @@ from veridical.core.run_record import RunRecord
 from veridical.dataset import storage
 from veridical.dataset.fingerprint import fingerprint_of_test
 from veridical.ledger.tables import Tables, save_tables
-from veridical.pipeline.comparing import compare, joined
+from veridical.pipeline.comparing import ONE_NOISE, compare, joined
 from veridical.report.comparison_view import view
 from veridical.report.wording import words as in_language
 
@@ -122,6 +122,29 @@ def test_with_everything_leaked_only_reported_differences_are_given_and_it_is_sa
     assert found.runs[0].honest is None
     assert found.pairs[0].non_inferiority.terms == "reported"
     assert any("too few to compare in honest terms" in note for note in found.notes)
+
+
+def test_runs_are_judged_by_the_one_that_foresees_best_in_whichever_order_they_are_named(tables, folder):
+    """Run b's fold models know half as much of each row: its noise and description would score the same answers otherwise."""
+    dim = 0.5 * tables.noise.expected + 0.25
+    blunt = dataclasses.replace(worse(tables, 0.1), noise=dataclasses.replace(tables.noise, expected=dim, upper_rate=0.3))
+    flat = dataclasses.replace(blunt.people, basis=0.3 * blunt.people.basis)
+    a, b = folder("a"), folder("b", table=dataclasses.replace(blunt, people=flat))
+    first, second = compare([a, b]), compare([b, a])
+    assert first.runs[0].honest.value == second.runs[1].honest.value
+    assert first.pairs[0].honest.points.value == pytest.approx(-second.pairs[0].honest.points.value, abs=1e-9)
+    assert first.runs[0].honest.value == pytest.approx(compare([a, folder("c")]).runs[0].honest.value, abs=1e-12)
+
+
+def test_noise_that_differs_between_groups_is_said_to_be_counted_as_one(tables, folder):
+    number = np.arange(len(tables.codes)) % 2
+    stack = np.stack([np.eye(2), np.array([[0.8, 0.2], [0.2, 0.8]])])
+    apart = dataclasses.replace(
+        tables.noise, number=number, of_group=stack, range_of=np.array([[0.0, 0.1], [0.0, 0.3]]), apart=True
+    )
+    noisy = dataclasses.replace(tables, noise=apart)
+    assert ONE_NOISE in compare([folder("a", table=noisy), folder("b", table=noisy)]).notes
+    assert ONE_NOISE not in compare([folder("c"), folder("d")]).notes
 
 
 def test_equal_models(folder):
