@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
+from scipy.stats import chi2
 
 from veridical.dataset.rows import IntArray
 from veridical.ledger.label_noise import (
@@ -35,6 +36,8 @@ FEWEST_TRAIN, FEWEST_TEST = 100, 40
 DEFAULTS = NoiseParams()
 EVEN = 0.1
 """Even noise of which a group may have more or less, 1 in 10 labels. Ours: only its shape counts."""
+TRAIN_SHARES, BESIDE = np.linspace(0.0, 0.8, 33), (0.0, 0.01, 0.03, 0.06, 0.1)
+"""Shares of train labels drawn at random that are tried against a group's test labels, and even noise of these beside each."""
 MOST_GROUPS = 30
 """Groups that are looked at, the largest of the test rows first. Ours; no source."""
 
@@ -70,7 +73,61 @@ def by_group(
         transition, gain = _own(here, shared, common.transition, params=params)
         if gain - 0.5 * np.log(len(here.codes)) > params.extra_evidence:
             own[name] = transition
-    return _joined(common, names, own, known=known, fresh=fresh, shared=shared, params=params)
+    blur = _blur_of(names, known, fresh=fresh, train=train, params=params)
+    return _joined(common, names, own, known=known, fresh=fresh, shared=shared, blur=blur, params=params)
+
+
+def _blur_of(
+    names: list[str], known: Rows, *, fresh: npt.NDArray[np.bool_], train: Rows, params: NoiseParams
+) -> dict[str, float]:
+    """What of each group's train labels may be drawn at random, shares; empty where the test labels show nothing of it.
+
+    Where wrong labels stand in train, the expectation is too dull, and a group whose test labels are as bad looks right. Any
+    group whose test labels follow the texts far more than its train labels do gives that away; then each may have as much of it
+    as its own easiest train rows contradict.
+    """
+    found = [_blur(known.of(fresh & (known.group == name)), params=params) for name in names]
+    largest = max(found, default=0.0)
+    if not largest:
+        return {}
+    c = known.expected.shape[1]
+    parts = {name: train.of(train.group == name) for name in names}
+    most = {name: contradicted(part.expected, part.codes, params=params) * c / (c - 1) for name, part in parts.items()}
+    return {name: min(largest, share) for name, share in most.items()}
+
+
+def _blur(rows: Rows, *, params: NoiseParams) -> float:
+    """The largest share of random train labels that these test labels do not reject (likelihood ratio, 5 %); 0 unless some are
+    far likelier than none."""
+    noises = [uniform_transition(rows.expected.shape[1], noise) for noise in BESIDE]
+    sharpened = (_sharpened(rows.expected, share, floor=params.floor) for share in TRAIN_SHARES)
+    likely = np.array([max(log_likelihood(one, rows.codes, noise) for noise in noises) for one in sharpened])
+    if likely.max() - likely[0] <= params.extra_evidence + 0.5 * np.log(len(rows.codes)):
+        return 0.0
+    return float(TRAIN_SHARES[likely.max() - likely <= 0.5 * chi2.ppf(0.95, 1)].max())
+
+
+def _sharpened(expected: FloatArray, share: float, *, floor: float) -> FloatArray:
+    """The expectation had a share of the labels that it was learned from not been drawn at random."""
+    if not share:
+        return expected
+    c = expected.shape[1]
+    left = np.maximum(expected - share / c, 0.0)
+    return np.asarray((1 - floor) * left / left.sum(axis=1, keepdims=True) + floor / c)
+
+
+def _reach(rows: Rows, transition: FloatArray, *, blur: float, params: NoiseParams) -> tuple[FloatArray, FloatArray]:
+    """The least and the most noise that these labels do not reject, also where a share `blur` of train labels is random."""
+    c = len(transition)
+    shape = transition if (1 - np.diag(transition)).any() else uniform_transition(c, EVEN)
+    low, high = likely_scales(rows.expected, rows.codes, shape, max_rate=params.max_rate)
+    ends = [scaled(shape, low), scaled(shape, high)]
+    if blur:
+        even, sharper = uniform_transition(c, EVEN), _sharpened(rows.expected, blur, floor=params.floor)
+        low, high = likely_scales(sharper, rows.codes, even, max_rate=params.max_rate)
+        ends += [scaled(even, low), scaled(even, high)]
+    by_rate = sorted(ends, key=lambda end: float((1 - np.diag(end)).mean()))
+    return by_rate[0], by_rate[-1]
 
 
 def _largest(group: npt.NDArray[np.str_]) -> list[str]:
@@ -150,10 +207,11 @@ def _joined(
     known: Rows,
     fresh: npt.NDArray[np.bool_],
     shared: FloatArray,
+    blur: dict[str, float],
     params: NoiseParams,
 ) -> LabelNoise:
     """The groups by name, then all other rows; those without noise of their own have what they share. fitted: groups of enough
-    train rows; the others may have as much as their easiest rows contradict."""
+    train rows; the others may have as much as their easiest rows contradict. blur: see `_blur_of`."""
     names = [*fitted, *(name for name in _tested(known.group, fresh) if name not in fitted)]
     number = np.full(len(known.codes), len(names), np.int64)
     for place, name in enumerate(names):
@@ -172,9 +230,7 @@ def _joined(
             continue
         most = max(contradicted(rows.expected, rows.codes, params=params), float((1 - np.diag(transition)).mean()))
         ranges.append((least_share(rows.expected, rows.codes, transition), most))
-        shape = transition if (1 - np.diag(transition)).any() else uniform_transition(c, EVEN)
-        low, high = likely_scales(rows.expected, rows.codes, shape, max_rate=params.max_rate)
-        ends = scaled(shape, low), scaled(shape, high)
+        ends = _reach(rows, transition, blur=blur.get(name, 0.0), params=params)
         unknown = name != "" and name not in fitted
         reaches.append((np.eye(c), uniform_transition(c, min(most, params.max_rate))) if unknown else ends)
     stack = np.stack(matrices)

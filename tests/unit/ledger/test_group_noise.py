@@ -160,3 +160,36 @@ def test_what_is_suspected_goes_by_the_group():
     noise, test = found(4, north={"rate": 0.3}, south={})
     right = noise.suspected(test.codes, least=0.02)[np.arange(len(test.codes)), test.codes]
     assert (1 - right)[test.group == "north"].mean() > 3 * (1 - right)[test.group == "south"].mean()
+
+
+def dull(seed, *, train, test, n=500, c=3):
+    """Two alike groups; of the train labels a share `train` is wrong, which the expectation learned, of the test labels of north
+    a share `test`. Noise found in them, and the test rows."""
+    rng, parts = np.random.default_rng(seed), {"test": [], "train": []}
+    for name, wrong in (("north", test), ("south", 0.0)):
+        for split, size, rate in (("test", n, wrong), ("train", 3 * n, train)):
+            expected, codes = drawn(rng, size, rate=rate, c=c)
+            learned = expected @ uniform_transition(c, train)
+            parts[split].append((learned, codes, np.full(size, name)))
+    known, learned = (Rows(*(np.concatenate(part) for part in zip(*parts[split], strict=True))) for split in ("test", "train"))
+    transition, shape = chosen(known.expected, known.codes, params=Params())
+    common = LabelNoise(transition, shape, 0.0, 0.3, known.expected)
+    return by_group(common, test=known, fresh=np.ones(len(known.codes), bool), train=learned), known
+
+
+def most(noise, name):
+    return float((1 - np.diag(noise.reach_of[noise.names.tolist().index(name)][1])).mean())
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_where_train_labels_are_wrong_too_a_group_may_have_as_much_as_these_hide(seed):
+    """A quarter of the labels of north is wrong, a fifth of all train labels: north looks right by what train says of it."""
+    noise, _ = dull(seed, train=0.2, test=0.25)
+    assert most(noise, "north") >= 0.25
+    assert most(noise, "south") < 0.08
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_where_train_labels_are_right_nothing_more_is_held(seed):
+    noise, _ = dull(seed, train=0.0, test=0.0)
+    assert max(most(noise, "north"), most(noise, "south")) < 0.06
