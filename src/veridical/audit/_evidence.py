@@ -3,8 +3,6 @@
 from collections.abc import Callable
 from functools import cached_property
 
-import numpy as np
-
 from veridical.core.plugins import get
 from veridical.core.progress import Progress, silent
 from veridical.dataset.engine import Engine
@@ -13,7 +11,8 @@ from veridical.dataset.similarity import SimilarPairs, clusters, similar_pairs
 from veridical.models.answer_folds import AnswerFolds, answer_folds
 from veridical.models.answering_linear import LINEAR_HEADS
 from veridical.models.frozen_features import Float32
-from veridical.models.out_of_fold import OutOfFold, joined, out_of_fold
+from veridical.models.joined_folds import joined
+from veridical.models.out_of_fold import OutOfFold, out_of_fold
 from veridical.tasks._contract import Structure
 
 
@@ -27,9 +26,9 @@ class Evidence:
         seed: int,
         progress: Progress = silent,
         engine: Engine | None = None,
-        encoded: Callable[[], Float32] | None = None,
+        encoded: Callable[[], Float32 | None] | None = None,
     ) -> None:
-        """encoded: gives features (N, D) of all rows, by an encoder before it is trained on them."""
+        """encoded: gives features (N, D) of all rows, by an encoder before it is trained on them, or None."""
         self.data = data
         self.seed = seed
         self.progress = progress
@@ -57,9 +56,7 @@ class Evidence:
         what can be known of a label, the less is left to chance of what rows are drawn, leaked and reviewed."""
         if self.encoded is None:
             return self.folds
-        test = self.data.rows("test")
-        unleaked = test[~np.isin(self.clusters[test], self.clusters[self.data.splits != "test"])]
-        return joined(self.folds, self.encoded(), self.data, unleaked=unleaked)
+        return joined(self.folds, self.data, self.clusters, encoded=self.encoded, seed=self.seed, progress=self.progress)
 
     @cached_property
     def answer_folds(self) -> AnswerFolds | None:

@@ -25,7 +25,7 @@ def main(arguments: list[str] | None = None) -> None:
     whoever reads the results has closed them (`| head`)."""
     opt_out_of_telemetry()
     from veridical.cli._app import app
-    from veridical.cli._standard_output import results_alone
+    from veridical.cli._standard_output import ReaderGone, results_alone
 
     given = sys.argv[1:] if arguments is None else arguments
     try:
@@ -33,7 +33,7 @@ def main(arguments: list[str] | None = None) -> None:
             code = app()(given, prog_name="veridical", standalone_mode=False)
     except KeyboardInterrupt:
         code = INTERRUPTED
-    except BrokenPipeError:
+    except ReaderGone:
         code = NO_READER
     except Exception as error:  # noqa: BLE001 - the one place where every error becomes a sentence and an exit code
         code = _explained(error, lang=_language(given))

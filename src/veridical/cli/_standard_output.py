@@ -4,7 +4,29 @@ standard error."""
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from io import TextIOWrapper
+
+
+class ReaderGone(Exception):
+    """Whoever read the results has closed them. No OSError: typer and rich take a broken pipe for an end of their own, exit code
+    1, which here means that --fail-on asks."""
+
+
+class _Results(TextIOWrapper):
+    """Standard output of the results."""
+
+    def write(self, text: str, /) -> int:
+        try:
+            return super().write(text)
+        except BrokenPipeError as error:
+            raise ReaderGone from error
+
+    def flush(self) -> None:
+        try:
+            super().flush()
+        except BrokenPipeError as error:
+            raise ReaderGone from error
 
 
 @contextmanager
@@ -24,11 +46,14 @@ def results_alone() -> Iterator[None]:
     before.flush()
     kept = os.dup(1)
     os.dup2(2, 1)
-    sys.stdout = os.fdopen(os.dup(kept), "w", encoding=before.encoding, errors=before.errors, buffering=1)
+    results = _Results(os.fdopen(os.dup(kept), "wb"), encoding=before.encoding, errors=before.errors, line_buffering=True)
+    sys.stdout = results
     try:
         yield
-        sys.stdout.flush()
+        results.flush()
     finally:
         sys.stdout = before
+        with suppress(ReaderGone, OSError):
+            results.close()
         os.dup2(kept, 1)
         os.close(kept)

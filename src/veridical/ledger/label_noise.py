@@ -16,9 +16,10 @@ import numpy.typing as npt
 from scipy import stats
 
 from veridical.audit._evidence import Evidence
-from veridical.dataset.rows import IntArray
+from veridical.dataset.rows import Dataset, IntArray
 from veridical.ledger.population import Population
 from veridical.models.model import FloatArray
+from veridical.models.out_of_fold import OutOfFold
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,12 @@ class LabelNoise:
     def _undone(self, stack: FloatArray, codes: IntArray) -> FloatArray:
         return np.asarray(np.linalg.inv(stack)[self.number, codes])
 
+    def likelihood(self, codes: IntArray, rows: IntArray) -> float:
+        """Log-likelihood of the labels of some rows, in nats. codes: of all, (n,)."""
+        matrices = self.of_group[self.number[rows]] if self.apart else self.transition
+        said = (self.expected[rows][:, None] @ matrices)[:, 0]
+        return float(np.log(said[np.arange(len(rows)), codes[rows]]).sum())
+
     def truth(self, codes: IntArray) -> FloatArray:
         """p(truth | text, label) of each row under the fitted noise, (n, C)."""
         return self._posterior(codes, self.of_group) if self.apart else self.posterior(codes, self.transition)
@@ -136,18 +143,38 @@ def label_noise(evidence: Evidence, people: Population, *, codes: IntArray, para
     transition, shape = np.eye(expected.shape[1]), "none"
     if people.includes_train and len(evidence.data.rows("train")):  # train labels of another population are no yardstick
         transition, shape = chosen(expected[fresh], codes[fresh], params=params)
+        if shape != "none" and not _seen_by_linear(transition, evidence, people, codes=codes, params=params):
+            transition, shape = np.eye(expected.shape[1]), "none"
     truth_share = expected[fresh].mean(axis=0)
     rate = float(truth_share @ (1 - np.diag(transition)))
     upper = contradicted(expected[fresh], codes[fresh], params=params)
     return LabelNoise(transition, shape, rate, upper, expected, least_share(expected[fresh], codes[fresh], transition))
 
 
+def _seen_by_linear(
+    transition: FloatArray, evidence: Evidence, people: Population, *, codes: IntArray, params: NoiseParams
+) -> bool:
+    """Whether labels are likelier under this noise by linear models alone too. An encoder that has met train rows a little
+    foresees them better than test rows, which looks like wrong test labels; linear models have met none."""
+    if evidence.foresight is evidence.folds:
+        return True
+    fresh = ~people.leaked
+    alone = _expected(evidence.folds, evidence.data, people.rows, params=params)[fresh]
+    none = np.eye(len(transition))
+    gained = log_likelihood(alone, codes[fresh], transition) - log_likelihood(alone, codes[fresh], none)
+    return gained > 0.5 * float(np.log(fresh.sum()))  # as the shape with one rate must gain
+
+
 def expected_labels(evidence: Evidence, rows: IntArray, *, params: NoiseParams = NoiseParams()) -> FloatArray:
-    """p(label | text) as train labels have it, out of fold, with the linear family's confidence recalibrated on train rows."""
-    folds, data = evidence.foresight, evidence.data
+    """p(label | text) as train labels have it, out of fold, with the first family's confidence recalibrated on train rows."""
+    return _expected(evidence.foresight, evidence.data, rows, params=params)
+
+
+def _expected(folds: OutOfFold, data: Dataset, rows: IntArray, *, params: NoiseParams) -> FloatArray:
     train = data.rows("train")
+    known = folds.learnable(train, data.codes[train], n_classes=len(data.labels)) if len(train) else train
     blend = np.log(np.clip(0.8 * folds.probabilities + 0.2 * folds.word_probabilities, 1e-9, None))
-    temperature = _temperature(blend[train], data.codes[train]) if len(train) else 1.0
+    temperature = _temperature(blend[known], data.codes[known]) if len(known) else 1.0
     scaled = np.exp(blend[rows] / temperature)
     scaled = scaled / scaled.sum(axis=1, keepdims=True)
     return np.asarray((1 - params.floor) * scaled + params.floor / scaled.shape[1])

@@ -139,8 +139,10 @@ HEAD_C = 0.05
 """Inverse L2 strength per row on standardised features, > 0. Ours."""
 
 
-def fit_head(features: Float32, codes: IntArray, *, n_classes: int, weights: FloatArray | None = None) -> Head:
-    """Fit the head on features (N, D), label codes (N,) and row weights (N,). Needs no torch.
+def fit_head(
+    features: Float32, codes: IntArray, *, n_classes: int, weights: FloatArray | None = None, tolerance: float = 1e-6
+) -> Head:
+    """Fit the head on features (N, D), label codes (N,) and row weights (N,). Needs no torch. tolerance: of the solver.
 
     A class without rows gets probability near 0.
     """
@@ -153,7 +155,9 @@ def fit_head(features: Float32, codes: IntArray, *, n_classes: int, weights: Flo
     if len(present) == 1:
         bias[present] = 0.0
         return Head(mean, scale, coefficients, bias)
-    fitted: Any = LogisticRegression(C=HEAD_C, max_iter=1000, tol=1e-6).fit((wide - mean) / scale, codes, sample_weight=weights)
+    fitted: Any = LogisticRegression(C=HEAD_C, max_iter=1000, tol=tolerance).fit(
+        (wide - mean) / scale, codes, sample_weight=weights
+    )
     if len(present) == 2:
         coefficients[present[1]], bias[present[0]], bias[present[1]] = fitted.coef_[0], 0.0, fitted.intercept_[0]
     else:

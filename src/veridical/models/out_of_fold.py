@@ -5,15 +5,14 @@ whatever its split. A leaked test row is so predicted by a model without its twi
 training size, which keeps their margins comparable.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from veridical.core.progress import Progress, silent
 from veridical.core.randomness import stream
 from veridical.dataset.rows import Dataset, IntArray
-from veridical.models.frozen_features import Float32, fit_head
-from veridical.models.linear import fit_linear, softmax
+from veridical.models.linear import fit_linear
 from veridical.models.model import FloatArray
 from veridical.models.text_features import HashedText, hashed, is_word
 from veridical.models.word_bayes import fit_word_bayes
@@ -39,6 +38,14 @@ class OutOfFold:
         return OutOfFold(
             self.probabilities[rows], self.word_probabilities[rows], self.fold[rows], self.features.rows(rows), self.met
         )
+
+    def learnable(self, train: IntArray, codes: IntArray, *, n_classes: int) -> IntArray:
+        """Of the train rows those whose label some train row of another fold has: of the others no model could know it. codes: of
+        these rows, (n,)."""
+        fold = self.fold[train]
+        each = np.zeros((int(self.fold.max(initial=0)) + 1, n_classes), np.int64)
+        np.add.at(each, (fold, codes), 1)
+        return np.asarray(train[each.sum(axis=0)[codes] > each[fold, codes]])
 
 
 def deal_clusters(clusters: IntArray, *, n_folds: int, rng: np.random.Generator) -> IntArray:
@@ -71,68 +78,6 @@ def out_of_fold(
         bayes[inside] = naive.predict_features(features.matrix[inside][:, words])
     progress("fold models", n_folds, n_folds)
     return OutOfFold(linear, bayes, fold, features)
-
-
-def joined(folds: OutOfFold, encoded: Float32, data: Dataset, *, unleaked: IntArray) -> OutOfFold:
-    """`folds` whose first family is the linear one and a head on features that no label of these rows had a say in.
-
-    encoded: (N, D), of an encoder before it is trained on these rows. unleaked: test rows without a twin in train. The log
-    probabilities of both families are added, each times a factor; the factors have the smallest log loss on train rows (stacking,
-    Wolpert 1992, with two weights). The folds as they are where the head is surer of the train rows than of the unleaked test
-    rows, by more than the linear family is (`met`: an encoder that was tuned on these rows with their labels is), or less sure,
-    or where too few rows are there to tell.
-    """
-    train, head = data.rows("train"), np.zeros_like(folds.probabilities)
-    for k in np.unique(folds.fold):
-        inside, outside = np.flatnonzero(folds.fold == k), train[folds.fold[train] != k]
-        head[inside] = fit_head(encoded[outside], data.codes[outside], n_classes=len(data.labels)).predict(encoded[inside])
-    if min(len(train), len(unleaked)) < FEWEST_COMPARED:
-        return folds
-    beyond = _margin(head) - _margin(folds.probabilities)
-    surer, p = _compared(beyond[train], beyond[unleaked])
-    if p < MET_ALPHA:
-        return replace(folds, met=surer)
-    families = [np.log(np.clip(family, SURE, None)) for family in (folds.probabilities, head)]
-    factors = _factors([family[train] for family in families], data.codes[train])
-    return replace(folds, probabilities=softmax(sum(factor * family for factor, family in zip(factors, families, strict=True))))
-
-
-SURE = 1e-9
-"""Probability under which a class counts as ruled out. Ours; no source."""
-MET_ALPHA = 0.005
-"""p value under which an encoder counts as one that met the rows. As for populations (ledger/population.py). Ours; no source."""
-FEWEST_COMPARED = 30
-"""Rows on either side from which that is asked; with fewer the folds stay as they are. Ours; no source."""
-LARGEST_MARGIN = 5.0
-"""Log odds at which a model's sureness is cut (0.993). Ours; no source."""
-
-
-def _compared(train: FloatArray, test: FloatArray) -> tuple[bool, float]:
-    """Whether the mean of train rows is the larger one, and the p value of equal means (Welch 1947). Margins know no label, so
-    wrong ones make no difference."""
-    from scipy.stats import ttest_ind
-
-    return bool(train.mean() > test.mean()), float(ttest_ind(train, test, equal_var=False).pvalue)
-
-
-def _margin(family: FloatArray) -> FloatArray:
-    top = np.clip(family.max(axis=1), SURE, 1 - SURE)
-    return np.asarray(np.minimum(np.log(top) - np.log1p(-top), LARGEST_MARGIN))
-
-
-def _factors(families: list[FloatArray], codes: IntArray) -> FloatArray:
-    """Of the log probabilities (n, C) of each family: those with the smallest log loss, positive."""
-    from scipy.optimize import minimize
-    from scipy.special import logsumexp
-
-    rows = np.arange(len(codes))
-
-    def loss(logarithms: FloatArray) -> float:
-        scores = sum(factor * family for factor, family in zip(np.exp(logarithms), families, strict=True))
-        return float((logsumexp(scores, axis=1) - scores[rows, codes]).mean())
-
-    start = np.full(len(families), -np.log(len(families)))
-    return np.asarray(np.exp(minimize(loss, start, method="L-BFGS-B", bounds=[(-6.0, 3.0)] * len(families)).x))
 
 
 def _word_columns(features: HashedText) -> IntArray:

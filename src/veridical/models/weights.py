@@ -39,6 +39,7 @@ PACKAGES = {
         hub_id="sentence-transformers/all-MiniLM-L6-v2",
     )
 }
+TASK_HEADS = ("ForSequenceClassification", "ForTokenClassification", "ForQuestionAnswering", "ForMultipleChoice")
 ENGLISH_ONLY = frozenset(package.sha256 for package in PACKAGES.values())
 TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "sentencepiece.bpe.model", "tokenizer.model")
 WANTED_FROM_HUB = ("*.json", "*.txt", "*.model", "model*.safetensors")
@@ -59,6 +60,13 @@ class Weights:
     @property
     def english_only(self) -> bool:
         return self.sha256 in ENGLISH_ONLY
+
+    @property
+    def tuned(self) -> bool:
+        """Whether they were tuned on labels: a folder that a run wrote, or of an architecture with the head of a task."""
+        config = json.loads((self.folder / "config.json").read_text(encoding="utf-8"))
+        named = config.get("architectures") or ()
+        return (self.folder / "model.json").is_file() or any(str(name).endswith(TASK_HEADS) for name in named)
 
 
 def require_neural(what: str) -> None:

@@ -15,7 +15,6 @@ from veridical.core.plugins import get
 from veridical.core.run_record import RunRecord
 from veridical.ledger import wording
 from veridical.ledger.accounting import Counting, counting
-from veridical.ledger.label_noise import log_likelihood
 from veridical.ledger.review import UNSURE, ReviewParams, frame
 from veridical.ledger.structured_tables import read_people, read_transfer
 from veridical.ledger.tables import Tables, read_tables
@@ -148,7 +147,7 @@ def _paired(
         people=people,
         declared=counted.declared,
     )
-    reviewed, notes = _reviewed(aligned, plain)
+    reviewed, notes = _reviewed(aligned, plain, expected=aligned[best].expected)
     noise = aligned[best].tables.noise
     if reviewed is None and noise.apart:
         notes = [*notes, ONE_NOISE]
@@ -157,11 +156,9 @@ def _paired(
 
 
 def _foresees_best(aligned: "Sequence[_Aligned]") -> int:
-    """The run whose fold models make the test labels likeliest under the noise that it sees in them, so that the order in which
-    runs are named makes no difference; the first where answers are more than one label."""
-    likely = [log_likelihood(one.tables.noise.expected, one.tables.codes, one.tables.noise.transition) for one in aligned]
-    each = [total / len(one.tables.codes) for total, one in zip(likely, aligned, strict=True)]
-    return int(np.argmax(each)) if each else 0
+    """The run whose fold models make the labels of the common rows likeliest under the noise that it sees, so that the order in
+    which runs are named makes no difference; the first where answers are more than one label."""
+    return int(np.argmax([one.likely for one in aligned])) if aligned else 0
 
 
 def _own_ledgers(opened: Sequence[_Run], runs: Sequence[ComparedRun], leaked: "np.typing.NDArray[np.bool_]") -> list[str]:
@@ -339,6 +336,11 @@ class _Aligned(_Shared):
         return wide
 
     @property
+    def likely(self) -> float:
+        """Log-likelihood of the common rows' labels under the noise that this run sees."""
+        return self.tables.noise.likelihood(self.tables.codes, self.at)
+
+    @property
     def strata(self) -> "IntArray":
         """The strata in which this run's review was drawn."""
         tables = self.tables
@@ -370,8 +372,8 @@ def joined(partitions: Sequence["IntArray"]) -> "IntArray":
     return np.asarray(connected_components(graph, directed=False)[1][:n], dtype=np.int64)
 
 
-def _reviewed(aligned: Sequence[_Aligned], rows: Rows) -> tuple[Truth | None, list[str]]:
-    """The truth that the reviews of all runs tell; rows on which two reviews disagree count as unsure."""
+def _reviewed(aligned: Sequence[_Aligned], rows: Rows, *, expected: "FloatArray") -> tuple[Truth | None, list[str]]:
+    """The truth that the reviews of all runs tell; rows on which two reviews disagree count as unsure. expected: (n, C)."""
     truth = np.full(len(rows.codes), -1, dtype=np.int64)
     strata = np.zeros(len(rows.codes), dtype=np.int64)
     clashes = 0
@@ -394,7 +396,7 @@ def _reviewed(aligned: Sequence[_Aligned], rows: Rows) -> tuple[Truth | None, li
         predicted=rows.predicted,
         truth=truth,
         strata=strata,
-        expected=aligned[0].expected,
+        expected=expected,
         params=ReviewParams(),
     )
     return made, said

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,12 +32,21 @@ def encoded_rows(folder: Path, data: "Dataset", *, config: RunConfig, progress: 
     )
 
 
-def encoder_of(job: Job, data: "Dataset") -> "Callable[[], Float32] | None":
-    """What encodes the rows of the run, once its training has chosen a number format; None where it trains no encoder."""
+def encoder_of(job: Job, data: "Dataset") -> "Callable[[], Float32 | None] | None":
+    """What encodes the rows of the run, once its training has chosen a number format; None where it trains no encoder, or (by the
+    call) one that was tuned on labels before, which may be those of these rows."""
     config = job.config
     if config.predictions or config.model == "linear" or is_callable_name(config.model) or is_address(config.model):
         return None
-    return lambda: encoded_rows(job.path, data, config=job.chosen, progress=job.progress)
+    return partial(_untuned, job, data)
+
+
+def _untuned(job: Job, data: "Dataset") -> "Float32 | None":
+    from veridical.models.weights import resolve
+
+    if resolve(job.config.model).tuned:
+        return None
+    return encoded_rows(job.path, data, config=job.chosen, progress=job.progress)
 
 
 def dtype_of(folder: Path, *, config: RunConfig) -> str:

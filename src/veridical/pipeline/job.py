@@ -75,5 +75,5 @@ class Kind(Generic[M]):
     fitted: Callable[[Job, "Evidence"], M]
     kept: Callable[[Job, M, "Evidence"], M]
     stored: Callable[[Job], M]
-    encoder: Callable[[Job, "Dataset"], "Callable[[], Float32] | None"]
+    encoder: Callable[[Job, "Dataset"], "Callable[[], Float32 | None] | None"]
     account: Callable[[Job, M, "Evidence", AuditRecord, ProbeRecord | None], "Ledger"]

@@ -143,9 +143,7 @@ class _Family:
     def scores(self) -> tuple[Estimate, ...]:
         """Each run's own score; its interval is not for comparing."""
         method = (
-            "cluster bootstrap"
-            if self.terms.name == "reported"
-            else "calibrated to the first run's population, clusters resampled"
+            "cluster bootstrap" if self.terms.name == "reported" else "calibrated to one run's population, clusters resampled"
         )
         found = []
         lowest = worst(self.terms.metric, self.terms.rows.width)

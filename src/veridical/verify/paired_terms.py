@@ -1,9 +1,9 @@
 """Several models on the same rows, counted in one way: as reported, or in honest terms. Scores, resamples and paired tests.
 
 In honest terms only rows that no compared run has in its train are read, and they are weighted so that their description equals
-that of the first run's population, as in its ledger: one population and one set of weights for all runs, so that what the rows
-have in common cancels in a difference. Rows that some run has seen are not imputed: imputing each run's own would compare
-imputations.
+that of one run's population, the run's that foresees best, as in its ledger: one population and one set of weights for all runs,
+so that what the rows have in common cancels in a difference. Rows that some run has seen are not imputed: imputing each run's own
+would compare imputations.
 
 Letters: n rows, G clusters, K runs, W classes (1 for accuracy), q columns of the description, H review cells, R replicates.
 """
