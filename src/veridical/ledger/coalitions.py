@@ -325,12 +325,13 @@ class Coalitions:
 
     def chosen_leaks(self) -> tuple[float, float, float] | None:
         """(share of leaked rows that fold models get right, share expected of rows with such texts, z of the difference), labels
-        as given; None where nothing leaked or too little did not. Leaks that were drawn by their texts or by chance give a small
-        z; a large one says that which rows leaked hangs on their labels too, which rows that did not leak cannot tell."""
+        as given or as a review has them; None where nothing leaked or too little did not. Leaks that were drawn by their texts
+        or by chance give a small z; a large one says that which rows leaked hangs on their labels too, which rows that did not
+        leak cannot tell."""
         people = self.tables.people
         if self.too_few_unleaked or not people.leaked.any():
             return None
-        right = self.fold_right(self.observed)
+        right = self.fold_right(self.labels if self.reviewed is not None else self.observed)
         expected = np.clip(people.basis @ (self._projection[True].T @ right), 0.01, 0.99)
         deviation = self._deviation(expected, right)[people.leaked]
         moved, expected = (right - expected)[people.leaked], expected[people.leaked]

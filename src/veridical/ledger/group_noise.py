@@ -16,8 +16,8 @@ from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
 from scipy.stats import chi2
 
-from veridical.dataset.rows import IntArray
 from veridical.ledger.label_noise import (
+    Labelled,
     LabelNoise,
     NoiseParams,
     chosen,
@@ -43,15 +43,13 @@ MOST_GROUPS = 30
 
 
 @dataclass(frozen=True, eq=False)
-class Rows:
-    """expected: p(label | text), (n, C), out of fold. codes, group: (n,)."""
+class Rows(Labelled):
+    """group: (n,)."""
 
-    expected: FloatArray
-    codes: IntArray
     group: npt.NDArray[np.str_]
 
     def of(self, kept: npt.NDArray[np.bool_]) -> "Rows":
-        return Rows(self.expected[kept], self.codes[kept], self.group[kept])
+        return Rows(self.expected[kept], self.codes[kept], self.weight[kept], self.group[kept])
 
 
 def by_group(
@@ -65,13 +63,13 @@ def by_group(
     names, calibrated = _told_apart(test, fresh=fresh, train=train, floor=params.floor)
     if not names:
         return _unfitted(common, test, fresh=fresh, params=params)
-    known = Rows(calibrated, test.codes, test.group)
+    known = replace(test, expected=calibrated)
     shared = _shared(common, known.of(fresh), params=params)
     own = {}
     for name in names:
         here = known.of(fresh & (test.group == name))
         transition, gain = _own(here, shared, common.transition, params=params)
-        if gain - 0.5 * np.log(len(here.codes)) > params.extra_evidence:
+        if gain - 0.5 * np.log(here.n) > params.extra_evidence:
             own[name] = transition
     blur = _blur_of(names, known, fresh=fresh, train=train, params=params)
     return _joined(common, names, own, known=known, fresh=fresh, shared=shared, blur=blur, params=params)
@@ -92,7 +90,7 @@ def _blur_of(
         return {}
     c = known.expected.shape[1]
     parts = {name: train.of(train.group == name) for name in names}
-    most = {name: contradicted(part.expected, part.codes, params=params) * c / (c - 1) for name, part in parts.items()}
+    most = {name: contradicted(part, params=params) * c / (c - 1) for name, part in parts.items()}
     return {name: min(largest, share) for name, share in most.items()}
 
 
@@ -100,9 +98,9 @@ def _blur(rows: Rows, *, params: NoiseParams) -> float:
     """The largest share of random train labels that these test labels do not reject (likelihood ratio, 5 %); 0 unless some are
     far likelier than none."""
     noises = [uniform_transition(rows.expected.shape[1], noise) for noise in BESIDE]
-    sharpened = (_sharpened(rows.expected, share, floor=params.floor) for share in TRAIN_SHARES)
-    likely = np.array([max(log_likelihood(one, rows.codes, noise) for noise in noises) for one in sharpened])
-    if likely.max() - likely[0] <= params.extra_evidence + 0.5 * np.log(len(rows.codes)):
+    sharpened = (replace(rows, expected=_sharpened(rows.expected, share, floor=params.floor)) for share in TRAIN_SHARES)
+    likely = np.array([max(log_likelihood(one, noise) for noise in noises) for one in sharpened])
+    if likely.max() - likely[0] <= params.extra_evidence + 0.5 * np.log(rows.n):
         return 0.0
     return float(TRAIN_SHARES[likely.max() - likely <= 0.5 * chi2.ppf(0.95, 1)].max())
 
@@ -120,11 +118,12 @@ def _reach(rows: Rows, transition: FloatArray, *, blur: float, params: NoisePara
     """The least and the most noise that these labels do not reject, also where a share `blur` of train labels is random."""
     c = len(transition)
     shape = transition if (1 - np.diag(transition)).any() else uniform_transition(c, EVEN)
-    low, high = likely_scales(rows.expected, rows.codes, shape, max_rate=params.max_rate)
+    low, high = likely_scales(rows, shape, max_rate=params.max_rate)
     ends = [scaled(shape, low), scaled(shape, high)]
     if blur:
-        even, sharper = uniform_transition(c, EVEN), _sharpened(rows.expected, blur, floor=params.floor)
-        low, high = likely_scales(sharper, rows.codes, even, max_rate=params.max_rate)
+        even = uniform_transition(c, EVEN)
+        sharper = replace(rows, expected=_sharpened(rows.expected, blur, floor=params.floor))
+        low, high = likely_scales(sharper, even, max_rate=params.max_rate)
         ends += [scaled(even, low), scaled(even, high)]
     by_rate = sorted(ends, key=lambda end: float((1 - np.diag(end)).mean()))
     return by_rate[0], by_rate[-1]
@@ -154,7 +153,7 @@ def _unfitted(common: LabelNoise, test: Rows, *, fresh: npt.NDArray[np.bool_], p
         inside = test.group == name if name else number == len(names)
         number[inside] = place
         rows = test.of(fresh & inside)
-        most = contradicted(rows.expected, rows.codes, params=params) if len(rows.codes) else 0.0
+        most = contradicted(rows, params=params) if len(rows.codes) else 0.0
         ranges.append((0.0, most))
         reaches.append((common.transition, uniform_transition(c, min(most, params.max_rate))))
     stack = np.repeat(common.transition[None], len(names) + 1, axis=0)
@@ -166,8 +165,8 @@ def _unfitted(common: LabelNoise, test: Rows, *, fresh: npt.NDArray[np.bool_], p
 
 def _shared(common: LabelNoise, rows: Rows, *, params: NoiseParams) -> FloatArray:
     """The matrix that explains all rows best, of the common one and of one fitted to the calibrated expectation."""
-    fitted, _ = chosen(rows.expected, rows.codes, params=params)
-    return max((common.transition, fitted), key=lambda one: log_likelihood(rows.expected, rows.codes, one))
+    fitted, _ = chosen(rows, params=params)
+    return max((common.transition, fitted), key=lambda one: log_likelihood(rows, one))
 
 
 def _own(here: Rows, shared: FloatArray, common: FloatArray, *, params: NoiseParams) -> tuple[FloatArray, float]:
@@ -176,14 +175,14 @@ def _own(here: Rows, shared: FloatArray, common: FloatArray, *, params: NoisePar
     it may have any."""
 
     def likelihood(transition: FloatArray) -> float:
-        return log_likelihood(here.expected, here.codes, transition)
+        return log_likelihood(here, transition)
 
     if (1 - np.diag(shared)).any():
         shapes = (shared, uniform_transition(len(shared), EVEN))
-        scales = [likeliest_scale(here.expected, here.codes, shape, max_rate=params.max_rate) for shape in shapes]
+        scales = [likeliest_scale(here, shape, max_rate=params.max_rate) for shape in shapes]
         transition = max((scaled(*one) for one in zip(shapes, scales, strict=True)), key=likelihood)
     else:
-        transition, _ = chosen(here.expected, here.codes, params=params)
+        transition, _ = chosen(here, params=params)
     return transition, likelihood(transition) - max(likelihood(shared), likelihood(common))
 
 
@@ -219,7 +218,7 @@ def _joined(
     others = known.of(fresh & ~np.isin(known.group, [*own]))
     rest = common.transition
     if own and len(others.codes):
-        rest = scaled(shared, likeliest_scale(others.expected, others.codes, shared, max_rate=params.max_rate))
+        rest = scaled(shared, likeliest_scale(others, shared, max_rate=params.max_rate))
     c, matrices, ranges, reaches = known.expected.shape[1], [], [], []
     for place, name in enumerate([*names, ""]):
         rows, transition = known.of(fresh & (number == place)), own.get(name, rest)
@@ -228,15 +227,16 @@ def _joined(
             ranges.append((0.0, 0.0))
             reaches.append((transition, transition))
             continue
-        most = max(contradicted(rows.expected, rows.codes, params=params), float((1 - np.diag(transition)).mean()))
-        ranges.append((least_share(rows.expected, rows.codes, transition), most))
+        most = max(contradicted(rows, params=params), float((1 - np.diag(transition)).mean()))
+        ranges.append((least_share(rows, transition), most))
         ends = _reach(rows, transition, blur=blur.get(name, 0.0), params=params)
         unknown = name != "" and name not in fitted
         reaches.append((np.eye(c), uniform_transition(c, min(most, params.max_rate))) if unknown else ends)
     stack = np.stack(matrices)
     wrong = 1 - np.diagonal(stack, axis1=1, axis2=2)  # (K, C)
     expected = known.expected if own else common.expected
-    rate = float((expected[fresh] * wrong[number[fresh]]).sum(axis=1).mean()) if own else common.rate
+    wronged = (expected[fresh] * wrong[number[fresh]]).sum(axis=1)
+    rate = float(np.average(wronged, weights=known.weight[fresh])) if own else common.rate
     return LabelNoise(
         common.transition, common.shape, rate, common.upper_rate, expected, common.least,
         number, stack, np.array(ranges), np.array(reaches), np.array(names, dtype=np.str_), bool(own),
@@ -251,7 +251,7 @@ def _calibrated(expected: FloatArray, learned: Rows, *, floor: float) -> FloatAr
 
     def loss(free: FloatArray) -> float:
         scaled = np.exp(free[0]) * known + free[1:]
-        return float(-log_softmax(scaled, axis=1)[rows, learned.codes].sum() + 0.5 * (free @ free))
+        return float(-(learned.weight @ log_softmax(scaled, axis=1)[rows, learned.codes]) + 0.5 * (free @ free))
 
     found = minimize(loss, np.zeros(1 + c), method="L-BFGS-B").x
     scaled = softmax(np.exp(found[0]) * np.log(expected) + found[1:], axis=1)

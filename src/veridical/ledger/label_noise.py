@@ -9,14 +9,14 @@ Patrini et al. 2017, CVPR). Equal noise in train and test is invisible to any su
 rows that the models find easiest, which are not known to carry fewer wrong labels than others.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
 from veridical.audit._evidence import Evidence
-from veridical.dataset.rows import Dataset, IntArray
+from veridical.dataset.rows import IntArray
 from veridical.ledger.population import Population
 from veridical.models.model import FloatArray
 from veridical.models.out_of_fold import OutOfFold
@@ -40,6 +40,27 @@ class NoiseParams:
     """Rounds of expectation-maximisation. Ours; no source."""
     floor: float = 0.02
     """Probability spread over all classes before comparing with labels: models are surer than right. Ours; no source."""
+
+
+@dataclass(frozen=True, eq=False)
+class Labelled:
+    """Rows held against what their labels should be. expected: p(label | text), (n, C), out of fold. codes: labels, (n,). weight:
+    (n,), 1 / the rows of its cluster: what near-duplicates say is one piece of evidence, however often it is said."""
+
+    expected: FloatArray
+    codes: IntArray
+    weight: FloatArray
+
+    @property
+    def n(self) -> float:
+        """Clusters, where the weights are theirs."""
+        return float(self.weight.sum())
+
+
+def per_cluster(clusters: IntArray) -> FloatArray:
+    """1 / the rows of each row's cluster, (n,)."""
+    member = np.unique(clusters, return_inverse=True)[1]
+    return np.asarray(1.0 / np.bincount(member)[member])
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,88 +161,89 @@ def label_noise(evidence: Evidence, people: Population, *, codes: IntArray, para
     fresh = ~people.leaked
     if fresh.sum() < 2:
         return LabelNoise(np.eye(expected.shape[1]), "none", 0.0, 1.0 - 1.0 / expected.shape[1], expected)
+    rows = Labelled(expected[fresh], codes[fresh], per_cluster(people.cluster[fresh]))
     transition, shape = np.eye(expected.shape[1]), "none"
     if people.includes_train and len(evidence.data.rows("train")):  # train labels of another population are no yardstick
-        transition, shape = chosen(expected[fresh], codes[fresh], params=params)
-        if shape != "none" and not _seen_by_linear(transition, evidence, people, codes=codes, params=params):
+        transition, shape = chosen(rows, params=params)
+        if shape != "none" and not _seen_by_linear(transition, rows, evidence, people.rows[fresh], params=params):
             transition, shape = np.eye(expected.shape[1]), "none"
-    truth_share = expected[fresh].mean(axis=0)
-    rate = float(truth_share @ (1 - np.diag(transition)))
-    upper = contradicted(expected[fresh], codes[fresh], params=params)
-    return LabelNoise(transition, shape, rate, upper, expected, least_share(expected[fresh], codes[fresh], transition))
+    rate = float(rows.weight @ rows.expected / rows.n @ (1 - np.diag(transition)))
+    upper = max(contradicted(rows, params=params), rate)
+    return LabelNoise(transition, shape, rate, upper, expected, least_share(rows, transition))
 
 
-def _seen_by_linear(
-    transition: FloatArray, evidence: Evidence, people: Population, *, codes: IntArray, params: NoiseParams
-) -> bool:
+def _seen_by_linear(transition: FloatArray, rows: Labelled, evidence: Evidence, at: IntArray, *, params: NoiseParams) -> bool:
     """Whether labels are likelier under this noise by linear models alone too. An encoder that has met train rows a little
-    foresees them better than test rows, which looks like wrong test labels; linear models have met none."""
+    foresees them better than test rows, which looks like wrong test labels; linear models have met none. at: of `rows`."""
     if evidence.foresight is evidence.folds:
         return True
-    fresh = ~people.leaked
-    alone = _expected(evidence.folds, evidence.data, people.rows, params=params)[fresh]
-    none = np.eye(len(transition))
-    gained = log_likelihood(alone, codes[fresh], transition) - log_likelihood(alone, codes[fresh], none)
-    return gained > 0.5 * float(np.log(fresh.sum()))  # as the shape with one rate must gain
+    alone = replace(rows, expected=_expected(evidence.folds, evidence, at, params=params))
+    gained = log_likelihood(alone, transition) - log_likelihood(alone, np.eye(len(transition)))
+    return gained > 0.5 * float(np.log(rows.n))  # as the shape with one rate must gain
 
 
 def expected_labels(evidence: Evidence, rows: IntArray, *, params: NoiseParams = NoiseParams()) -> FloatArray:
     """p(label | text) as train labels have it, out of fold, with the first family's confidence recalibrated on train rows."""
-    return _expected(evidence.foresight, evidence.data, rows, params=params)
+    return _expected(evidence.foresight, evidence, rows, params=params)
 
 
-def _expected(folds: OutOfFold, data: Dataset, rows: IntArray, *, params: NoiseParams) -> FloatArray:
-    train = data.rows("train")
+def _expected(folds: OutOfFold, evidence: Evidence, rows: IntArray, *, params: NoiseParams) -> FloatArray:
+    data, train = evidence.data, evidence.data.rows("train")
     known = folds.learnable(train, data.codes[train], n_classes=len(data.labels)) if len(train) else train
     blend = np.log(np.clip(0.8 * folds.probabilities + 0.2 * folds.word_probabilities, 1e-9, None))
-    temperature = _temperature(blend[known], data.codes[known]) if len(known) else 1.0
+    learned = Labelled(blend[known], data.codes[known], per_cluster(evidence.clusters[known]))
+    temperature = _temperature(learned) if len(known) else 1.0
     scaled = np.exp(blend[rows] / temperature)
     scaled = scaled / scaled.sum(axis=1, keepdims=True)
     return np.asarray((1 - params.floor) * scaled + params.floor / scaled.shape[1])
 
 
-def _temperature(logits: FloatArray, codes: IntArray) -> float:
-    """The temperature with the smallest log loss (Guo et al. 2017), by golden-section search on its logarithm."""
+def _temperature(learned: Labelled) -> float:
+    """The temperature with the smallest log loss (Guo et al. 2017), by golden-section search on its logarithm. learned: with
+    log probabilities."""
     from scipy.optimize import minimize_scalar
     from scipy.special import logsumexp
 
+    logits, codes = learned.expected, learned.codes
     rows = np.arange(len(codes))
 
     def loss(log_temperature: float) -> float:
         scaled = logits / np.exp(log_temperature)
-        return float((logsumexp(scaled, axis=1) - scaled[rows, codes]).mean())
+        return float(learned.weight @ (logsumexp(scaled, axis=1) - scaled[rows, codes]) / learned.n)
 
     return float(np.exp(minimize_scalar(loss, bounds=(-2.5, 2.5), method="bounded").x))
 
 
-def chosen(expected: FloatArray, codes: IntArray, *, params: NoiseParams) -> tuple[FloatArray, str]:
+def chosen(rows: Labelled, *, params: NoiseParams) -> tuple[FloatArray, str]:
     """The transition matrix of the shape with the smallest BIC, and that shape."""
-    n, c = expected.shape
+    n, c = rows.n, rows.expected.shape[1]
     best, shape = np.eye(c), "none"
-    lowest = -log_likelihood(expected, codes, best) - params.extra_evidence
+    lowest = -log_likelihood(rows, best) - params.extra_evidence
     candidates: list[tuple[str, float]] = [("uniform", 1.0), ("by_class", float(c)), ("one_pair", 2.0)]
     if c == 2:
         candidates = [("uniform", 1.0), ("by_class", 2.0), ("one_pair", 1.5)]
     for name, n_parameters in candidates:
-        fitted = _fit(expected, codes, name, params=params)
-        cost = -log_likelihood(expected, codes, fitted) + 0.5 * n_parameters * np.log(n)
+        fitted = _fit(rows, name, params=params)
+        cost = -log_likelihood(rows, fitted) + 0.5 * n_parameters * np.log(n)
         if cost < lowest:
             best, shape, lowest = fitted, name, cost
     return best, shape
 
 
-def log_likelihood(expected: FloatArray, codes: IntArray, transition: FloatArray) -> float:
-    return float(np.log((expected @ transition)[np.arange(len(codes)), codes]).sum())
+def log_likelihood(rows: Labelled, transition: FloatArray) -> float:
+    """Of the labels, in nats; each row counts by its weight."""
+    said = (rows.expected @ transition)[np.arange(len(rows.codes)), rows.codes]
+    return float(rows.weight @ np.log(said))
 
 
-def _fit(expected: FloatArray, codes: IntArray, shape: str, *, params: NoiseParams) -> FloatArray:
+def _fit(rows: Labelled, shape: str, *, params: NoiseParams) -> FloatArray:
     """Expectation-maximisation of T within one shape, started at 5 % wrong labels."""
-    c = expected.shape[1]
+    codes, c = rows.codes, rows.expected.shape[1]
     transition = np.full((c, c), 0.05 / (c - 1))
     np.fill_diagonal(transition, 0.95)
     for step in range(params.rounds):
-        joint = expected * transition[:, codes].T
-        posterior = joint / joint.sum(axis=1, keepdims=True)
+        joint = rows.expected * transition[:, codes].T
+        posterior = rows.weight[:, None] * joint / joint.sum(axis=1, keepdims=True)
         counts = np.stack([np.bincount(codes, posterior[:, k], minlength=c) for k in range(c)]).astype(np.float64)
         transition = _shaped(counts, shape, n_free=c * c if step < params.rounds // 2 else 0, max_rate=params.max_rate)
     return transition
@@ -248,11 +270,11 @@ def _shaped(counts: FloatArray, shape: str, *, n_free: int, max_rate: float) -> 
     return np.asarray(np.diag(1 - rates) + rates[:, None] * spread)
 
 
-def least_share(expected: FloatArray, codes: IntArray, transition: FloatArray) -> float:
+def least_share(rows: Labelled, transition: FloatArray) -> float:
     """The smallest share of the fitted noise whose likelihood is not rejected at 5 % (Wilks 1938), 0..1."""
-    best = log_likelihood(expected, codes, transition)
+    best = log_likelihood(rows, transition)
     for share in np.linspace(0.0, 1.0, 41):
-        if best - log_likelihood(expected, codes, scaled(transition, float(share))) <= 0.5 * stats.chi2.ppf(0.95, 1):
+        if best - log_likelihood(rows, scaled(transition, float(share))) <= 0.5 * stats.chi2.ppf(0.95, 1):
             return float(share)
     return 1.0
 
@@ -261,28 +283,26 @@ MOST_SCALE = 4.0
 """Times the fitted noise that a group is held to have at most. Ours; no source."""
 
 
-def likely_scales(expected: FloatArray, codes: IntArray, transition: FloatArray, *, max_rate: float) -> tuple[float, float]:
+def likely_scales(rows: Labelled, transition: FloatArray, *, max_rate: float) -> tuple[float, float]:
     """Factors of the fitted noise, the smallest and the largest, that these rows do not reject at 5 % (Wilks 1938); no rate goes
     over `max_rate`."""
-    scales, likely = _tried_scales(expected, codes, transition, max_rate=max_rate)
+    scales, likely = _tried_scales(rows, transition, max_rate=max_rate)
     kept = scales[likely.max() - likely <= 0.5 * stats.chi2.ppf(0.95, 1)]
     return float(kept[0]), float(kept[-1])
 
 
-def likeliest_scale(expected: FloatArray, codes: IntArray, transition: FloatArray, *, max_rate: float) -> float:
+def likeliest_scale(rows: Labelled, transition: FloatArray, *, max_rate: float) -> float:
     """The factor of the fitted noise with which these labels are likeliest; 1 where there is none."""
     if not (1 - np.diag(transition)).any():
         return 1.0
-    scales, likely = _tried_scales(expected, codes, transition, max_rate=max_rate)
+    scales, likely = _tried_scales(rows, transition, max_rate=max_rate)
     return float(scales[likely.argmax()])
 
 
-def _tried_scales(
-    expected: FloatArray, codes: IntArray, transition: FloatArray, *, max_rate: float
-) -> tuple[FloatArray, FloatArray]:
+def _tried_scales(rows: Labelled, transition: FloatArray, *, max_rate: float) -> tuple[FloatArray, FloatArray]:
     """(factors, log-likelihood of each), (S,)."""
     scales = np.linspace(0.0, min(MOST_SCALE, max_rate / float((1 - np.diag(transition)).max())), 81)
-    return scales, np.array([log_likelihood(expected, codes, scaled(transition, float(scale))) for scale in scales])
+    return scales, np.array([log_likelihood(rows, scaled(transition, float(scale))) for scale in scales])
 
 
 def scaled(transition: FloatArray, scale: float) -> FloatArray:
@@ -295,12 +315,13 @@ def undone(transition: FloatArray, codes: IntArray) -> FloatArray:
     return np.asarray(np.linalg.inv(transition)[codes], dtype=np.float64)
 
 
-def contradicted(expected: FloatArray, codes: IntArray, *, params: NoiseParams) -> float:
+def contradicted(rows: Labelled, *, params: NoiseParams) -> float:
     """Upper bound of the share of labels that contradict the models where these are surest."""
-    sure = expected.max(axis=1)
-    easiest = np.argsort(-sure, kind="stable")[: max(int(len(sure) * params.easiest_share), 1)]
-    against = int((expected.argmax(axis=1)[easiest] != codes[easiest]).sum())
-    return float(stats.beta.ppf(params.upper_level, against + 1, max(len(easiest) - against, 1e-9)))
+    order = np.argsort(-rows.expected.max(axis=1), kind="stable")
+    before = np.cumsum(rows.weight[order]) - rows.weight[order]
+    easiest = order[before < max(rows.n * params.easiest_share, 1.0) - 1e-9]
+    against = float(rows.weight[easiest] @ (rows.expected[easiest].argmax(axis=1) != rows.codes[easiest]))
+    return float(stats.beta.ppf(params.upper_level, against + 1, max(float(rows.weight[easiest].sum()) - against, 1e-9)))
 
 
 def _least_and_largest(transition: FloatArray, least: float, upper: float) -> tuple[FloatArray, FloatArray]:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.unit.ledger.made_up_world import account, made, points
+from tests.unit.ledger.made_up_world import LABELS, account, made, points
 
 from veridical.audit._evidence import Evidence
 from veridical.audit._made_up import dataset
@@ -265,6 +265,26 @@ def test_leaks_chosen_by_their_labels_are_warned_of_and_random_ones_are_not():
         tables = tables_of(trained, evidence=Evidence(leaky, seed=0), contract=None, seed=0)
         notes = account(world, tables=tables).notes
         assert any("hangs on their labels" in note for note in notes) == warned
+
+
+def test_a_review_that_rights_turned_labels_of_leaks_takes_the_warning_back():
+    world = made(seed=4, n_train=900, n_test=600)
+    data = world.data
+    rows = [(row["id"], row["split"], row["text"], row["label"]) for row in data.table.to_pylist()]
+    right, test = dict(world.right), data.rows("test")
+    for r in test[:80]:
+        turned = LABELS[1 - data.codes[r]]
+        rows += [(f"copy{r}", "train", rows[r][2], rows[r][3])]
+        rows[r] = (rows[r][0], "test", rows[r][2], turned)
+    leaky = dataset(rows)
+    train = leaky.rows("train")
+    model = train_linear(leaky.inputs(train), leaky.codes[train], labels=leaky.labels)
+    trained = Trained(model, "linear", tuple(leaky.ids), model.predict(leaky.inputs()), leaky.labels, None, 0.0, external=False)
+    tables = tables_of(trained, evidence=Evidence(leaky, seed=0), contract=None, seed=0)
+    answers = {str(row): right[str(row)] for row in tables.ids}
+    before, after = account(world, tables=tables), account(world, tables=tables, answers=answers)
+    assert any("hangs on their labels" in note for note in before.notes)
+    assert not any("hangs on their labels" in note for note in after.notes)
 
 
 def test_mcc_of_a_guesser_has_an_interval_around_zero():

@@ -25,9 +25,9 @@ def world(seed, *, north, south, n=500):
         for split, size in (("test", n), ("train", 3 * n)):
             rate = settings.get("rate", 0.0) if split == "test" else 0.0
             expected, codes = drawn(rng, size, harder=settings.get("harder", 1.0), rate=rate)
-            parts[split].append((expected, codes, np.full(size, name)))
+            parts[split].append((expected, codes, np.ones(size), np.full(size, name)))
     test, train = (Rows(*(np.concatenate(part) for part in zip(*parts[split], strict=True))) for split in ("test", "train"))
-    transition, shape = chosen(test.expected, test.codes, params=Params())
+    transition, shape = chosen(test, params=Params())
     return LabelNoise(transition, shape, 0.0, 0.05, test.expected), test, train
 
 
@@ -129,9 +129,9 @@ def test_equal_noise_of_an_uneven_shape_is_common():
             for split, size in (("test", 300), ("train", 900)):
                 expected, truth = drawn(rng, size, c=4)
                 codes = truth if split == "train" else np.array([rng.choice(4, p=transition[k]) for k in truth])
-                parts[split].append((expected, codes, np.full(size, f"g{number}")))
+                parts[split].append((expected, codes, np.ones(size), np.full(size, f"g{number}")))
         test, train = (Rows(*(np.concatenate(part) for part in zip(*parts[split], strict=True))) for split in ("test", "train"))
-        fitted, shape = chosen(test.expected, test.codes, params=Params())
+        fitted, shape = chosen(test, params=Params())
         common = LabelNoise(fitted, shape, 0.1, 0.05, test.expected)
         apart += by_group(common, test=test, fresh=np.ones(len(test.codes), bool), train=train).apart
     assert apart == 0
@@ -170,9 +170,9 @@ def dull(seed, *, train, test, n=500, c=3):
         for split, size, rate in (("test", n, wrong), ("train", 3 * n, train)):
             expected, codes = drawn(rng, size, rate=rate, c=c)
             learned = expected @ uniform_transition(c, train)
-            parts[split].append((learned, codes, np.full(size, name)))
+            parts[split].append((learned, codes, np.ones(size), np.full(size, name)))
     known, learned = (Rows(*(np.concatenate(part) for part in zip(*parts[split], strict=True))) for split in ("test", "train"))
-    transition, shape = chosen(known.expected, known.codes, params=Params())
+    transition, shape = chosen(known, params=Params())
     common = LabelNoise(transition, shape, 0.0, 0.3, known.expected)
     return by_group(common, test=known, fresh=np.ones(len(known.codes), bool), train=learned), known
 

@@ -3,7 +3,16 @@
 import numpy as np
 import pytest
 
-from veridical.ledger.label_noise import LabelNoise, NoiseParams, chosen, least_share, uniform_transition
+from veridical.ledger.label_noise import (
+    Labelled,
+    LabelNoise,
+    NoiseParams,
+    chosen,
+    contradicted,
+    least_share,
+    per_cluster,
+    uniform_transition,
+)
 
 
 def planted(transition, *, n=4000, seed=0):
@@ -17,9 +26,14 @@ def planted(transition, *, n=4000, seed=0):
     return expected, labels, truth
 
 
+def each(expected, labels, *_):
+    """One piece of evidence a row."""
+    return Labelled(expected, labels, np.ones(len(labels)))
+
+
 @pytest.mark.parametrize(("c", "rate"), [(2, 0.1), (2, 0.25), (4, 0.1), (4, 0.2)])
 def test_symmetric_noise_is_recovered(c, rate):
-    found, shape = chosen(*planted(uniform_transition(c, rate))[:2], params=NoiseParams())
+    found, shape = chosen(each(*planted(uniform_transition(c, rate))), params=NoiseParams())
     assert shape != "none"
     assert 1 - np.diag(found).mean() == pytest.approx(rate, abs=0.03)
 
@@ -27,14 +41,14 @@ def test_symmetric_noise_is_recovered(c, rate):
 def test_one_class_into_another_is_recovered():
     transition = np.eye(4)
     transition[1] = [0.0, 0.7, 0.3, 0.0]
-    found, shape = chosen(*planted(transition)[:2], params=NoiseParams())
+    found, shape = chosen(each(*planted(transition)), params=NoiseParams())
     assert shape == "one_pair"
     assert found[1, 2] == pytest.approx(0.3, abs=0.05)
     assert np.diag(found)[[0, 2, 3]] == pytest.approx(1.0)
 
 
 def test_right_labels_mostly_give_none():
-    shapes = [chosen(*planted(np.eye(3), n=800, seed=seed)[:2], params=NoiseParams())[1] for seed in range(20)]
+    shapes = [chosen(each(*planted(np.eye(3), n=800, seed=seed)), params=NoiseParams())[1] for seed in range(20)]
     assert shapes.count("none") >= 18
 
 
@@ -49,9 +63,9 @@ def test_inverted_labels_are_unbiased_for_the_truth():
 def test_the_least_noise_is_below_the_fitted_and_above_none_where_it_is_plain():
     transition = uniform_transition(2, 0.2)
     expected, labels, _ = planted(transition)
-    assert 0.5 < least_share(expected, labels, transition) < 1.0
+    assert 0.5 < least_share(each(expected, labels), transition) < 1.0
     calm, right, _ = planted(np.eye(2))
-    assert least_share(calm, right, np.eye(2)) == 0.0
+    assert least_share(each(calm, right), np.eye(2)) == 0.0
 
 
 def test_posterior_knows_a_surely_wrong_label():
@@ -61,3 +75,24 @@ def test_posterior_knows_a_surely_wrong_label():
     # Bayes by hand: 0.99 * 0.1 / (0.99 * 0.1 + 0.01 * 0.9)
     assert posterior[0, 0] == pytest.approx(0.099 / 0.108)
     assert posterior[1, 0] == pytest.approx(0.1)
+
+
+def test_a_family_of_rows_is_one_piece_of_evidence():
+    """Eighty copies of a row that models get wrong are no twenty per cent of wrong labels; copies of every row change nothing."""
+    expected, labels, _ = planted(np.eye(2), n=300, seed=3)
+    hard = int(np.argmin(expected[np.arange(300), labels]))
+    of = np.concatenate([np.arange(300), np.full(80, hard)])
+    copied = Labelled(expected[of], labels[of], np.ones(380))
+    known = Labelled(expected[of], labels[of], per_cluster(of))
+    assert chosen(copied, params=NoiseParams())[1] != "none"
+    assert chosen(known, params=NoiseParams())[1] == "none"
+    plain = each(expected, labels)
+    assert contradicted(known, params=NoiseParams()) == pytest.approx(contradicted(plain, params=NoiseParams()))
+    noisy, wrong, _ = planted(uniform_transition(2, 0.2), n=500)
+    twice = np.repeat(np.arange(500), 2)
+    (one, shape), (two, same) = (
+        chosen(rows, params=NoiseParams())
+        for rows in (each(noisy, wrong), Labelled(noisy[twice], wrong[twice], per_cluster(twice)))
+    )
+    assert shape == same
+    np.testing.assert_allclose(one, two)
