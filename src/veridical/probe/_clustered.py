@@ -55,9 +55,16 @@ class Spread:
             return min(1.0, 2 * (1 - min(gap, 1.0)) ** self.n_clusters)
         return float(2 * t.sf(gap / self.error, self.n_clusters - 1))
 
-    def mde(self, *, level: float, scale: float = 1.0) -> float:
-        """Smallest effect seen with 80 % power; at least what one cluster that differs would make."""
-        return scale * minimum_detectable_effect(max(self.error, 1 / max(self.n_clusters, 1)), level=level)
+    def mde(self, *, level: float, scale: float = 1.0, shares: bool = True) -> float:
+        """Smallest effect seen with 80 % power. shares: of clusters that change, so that an effect d brings a variance of
+        d (1 - d) / K of its own: d = z sqrt(error^2 + d (1 - d) / K); where nothing differs, z^2 / (K + z^2). Else at least what
+        one cluster that differs would make."""
+        k = max(self.n_clusters, 1)
+        if not shares:
+            return scale * minimum_detectable_effect(max(self.error, 1 / k), level=level)
+        z = minimum_detectable_effect(1.0, level=level)
+        own, whole = z * z / k, 1 + z * z / k
+        return scale * (own + float(np.sqrt(own * own + 4 * whole * (z * self.error) ** 2))) / (2 * whole)
 
 
 def _quantile(level: float, n_clusters: int) -> float:
@@ -113,7 +120,9 @@ def measure(
     if null is None:
         return Measure(name, estimate, unit, about)
     p = spread.p(null / scale) if p is None else p
-    return Measure(name, estimate, unit, about, null=null, worse=worse, mde=spread.mde(level=level, scale=scale), p=p)
+    return Measure(
+        name, estimate, unit, about, null=null, worse=worse, mde=spread.mde(level=level, scale=scale, shares=shares), p=p
+    )
 
 
 def paired_measure(

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
+from veridical.core.power import minimum_detectable_effect
 from veridical.probe import _clustered
+from veridical.probe._clustered import Spread
 
 
 def test_a_mean_over_single_rows_is_the_textbook_one():
@@ -70,3 +72,20 @@ def test_all_alike_is_as_unlikely_as_the_binomial_says():
     assert _clustered.mean(np.ones(4), np.arange(4)).p(0.5) == pytest.approx(2 * 0.5**4)
     assert _clustered.mean(np.ones(40), np.arange(40)).p(0.5) < 1e-9
     assert _clustered.mean(np.zeros(20), np.arange(20)).p(0.05) == pytest.approx(2 * 0.95**20)
+
+
+@pytest.mark.parametrize("discordant", [0.0, 0.05])
+def test_an_effect_of_the_smallest_visible_size_is_seen_in_about_four_of_five_draws(discordant):
+    """Of 200 rows a share changes both ways as it is, and a share of the size in question one way. Where nothing changed, 1.4
+    points were said to be visible: under three rows, which no test sees."""
+    k, rng = 200, np.random.default_rng(0)
+    size = Spread(0.0, float(np.sqrt(discordant / k)), k, k).mde(level=0.95)
+    chances = [discordant / 2, discordant / 2 + size, 1 - discordant - size]
+    seen = 0
+    for _ in range(400):
+        changed = rng.choice([-1.0, 1.0, 0.0], size=k, p=chances)
+        found = _clustered.paired_measure("x", changed, np.arange(k), rng, unit="points", about="")
+        seen += found.p < 0.05 and found.estimate.low > 0
+    assert 0.7 < seen / 400 < 0.9
+    z = minimum_detectable_effect(1.0)
+    assert size >= z * z / (k + z * z) - 1e-12
