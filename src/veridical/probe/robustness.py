@@ -266,8 +266,11 @@ def _examples(sample: Sample, made: list[Edits], most: int) -> Iterator[Example]
 
 
 def _summary(losses: list[Measure]) -> str:
-    worst = max(losses, key=lambda m: m.estimate.value)
-    return f"{len(losses)} edits tried; the largest is {worst.name}: {in_points(worst.estimate)}."
+    """The loss of which the interval leaves most; where all hold 0, the largest."""
+    surest, largest = max(losses, key=lambda m: m.estimate.low), max(losses, key=lambda m: m.estimate.value)
+    if surest.estimate.low > 0:
+        return f"{len(losses)} edits tried; most is surely lost to {surest.name}: {in_points(surest.estimate)}."
+    return f"{len(losses)} edits tried; the largest is {largest.name}: {in_points(largest.estimate)}."
 
 
 def edits(subject: Subject, params: Params, rng: np.random.Generator) -> list[EditedText]:
