@@ -33,10 +33,10 @@ SURE = 1e-9
 LARGEST_MARGIN = 5.0
 """Log odds at which a model's sureness is cut (0.993). Ours; no source."""
 MOST_ROWS = 20_000
-"""Train rows that the head of a fold is fitted on, at most; the first ones by a fixed draw. Ours: with 20,000 a head on 384
-numbers is as good as with more, and takes seconds."""
+"""Train rows that the head of a fold is fitted on, at most, drawn once for all folds; it bounds the time. Ours; no source."""
 TOLERANCE = 1e-3
-"""Of the heads of folds. Ours: their probabilities differ in the third digit from those of a fit to 1e-6."""
+"""Of the heads of folds. Ours: on 2,500 rows of AG News and of Yelp probabilities differ by 0.002 and 0.006 in the mean from those
+of a fit to 1e-6, which takes up to ten times as long."""
 
 
 def joined(
