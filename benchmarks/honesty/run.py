@@ -51,6 +51,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--draws", type=int, default=1, help="samples of reviewed rows in each cell; a review's luck is the larger part"
     )
+    parser.add_argument("--scores-only", action="store_true", help="leave out the truth of components, which takes trainings")
     parser.add_argument("--metric", default="accuracy", choices=["accuracy", "macro_f1", "mcc"], help="of classifications")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--out", type=Path, required=True)
@@ -88,7 +89,10 @@ def _work(key: Key, options: argparse.Namespace) -> dict[str, Any]:
 
     name, base, seed, ledger_only = key
     asked = {"model": options.model, "max_truth": options.max_truth, "metric": options.metric}
-    return {**run_cell(name, base, seed, draws=options.draws, ledger_only=ledger_only, **asked), **asked}
+    return {
+        **run_cell(name, base, seed, draws=options.draws, ledger_only=ledger_only, scores_only=options.scores_only, **asked),
+        **asked,
+    }
 
 
 def summarise(cells: list[dict[str, Any]]) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from veridical.ledger.coalitions import Coalitions
 from veridical.ledger.contract import Contract, Shortcut, refuse_absent
 from veridical.ledger.game import Coalition, Share, Value, coefficients, off_the_count, shapley
 from veridical.ledger.reuse import Chosen, chosen_among
-from veridical.ledger.review import UNSURE, Review, Reviewed, ReviewParams, apply_answers, frame
+from veridical.ledger.review import UNSURE, Ballots, Review, Reviewed, ReviewParams, apply_answers, frame
 from veridical.ledger.reweighting import supported, with_concept
 from veridical.ledger.tables import Tables, build_tables
 from veridical.tasks._class_metrics import credit_of
@@ -213,9 +213,12 @@ def _reviewed(tables: Tables, *, labels: tuple[str, ...], review: Review | None,
         tables.noise, ids=[str(i) for i in tables.ids], codes=tables.codes, predicted=tables.predicted,
         leaked=tables.people.leaked, params=params,
     )  # fmt: skip
+    people = tables.people
+    ballots = Ballots(people.vote * len(np.unique(people.cluster)), people.cluster)
     return apply_answers(
-        tables.noise, drawn, truth=truth, codes=tables.codes, predicted=tables.predicted, params=params, graded=graded
-    )
+        tables.noise, drawn, truth=truth, codes=tables.codes, predicted=tables.predicted, params=params, graded=graded,
+        ballots=ballots,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
 from scipy.stats import chi2
 
+from veridical.dataset.rows import IntArray
 from veridical.ledger.label_noise import (
     Labelled,
     LabelNoise,
@@ -26,13 +27,14 @@ from veridical.ledger.label_noise import (
     likeliest_scale,
     likely_scales,
     log_likelihood,
+    per_cluster,
     scaled,
     uniform_transition,
 )
 from veridical.models.model import FloatArray
 
 FEWEST_TRAIN, FEWEST_TEST = 100, 40
-"""Rows of a group below which its labels are not told apart from those of the others. Ours; no source."""
+"""Clusters of a group below which its labels are not told apart from those of the others. Ours; no source."""
 DEFAULTS = NoiseParams()
 EVEN = 0.1
 """Even noise of which a group may have more or less, 1 in 10 labels. Ours: only its shape counts."""
@@ -44,12 +46,18 @@ MOST_GROUPS = 30
 
 @dataclass(frozen=True, eq=False)
 class Rows(Labelled):
-    """group: (n,)."""
+    """cluster, group: (n,). A row weighs 1 / the rows of its cluster among these, so that a text in two groups is a piece of
+    evidence about each."""
 
+    cluster: IntArray
     group: npt.NDArray[np.str_]
 
+    @classmethod
+    def told(cls, expected: FloatArray, codes: IntArray, cluster: IntArray, group: npt.NDArray[np.str_]) -> "Rows":
+        return cls(expected, codes, per_cluster(cluster), cluster, group)
+
     def of(self, kept: npt.NDArray[np.bool_]) -> "Rows":
-        return Rows(self.expected[kept], self.codes[kept], self.weight[kept], self.group[kept])
+        return Rows.told(self.expected[kept], self.codes[kept], self.cluster[kept], self.group[kept])
 
 
 def by_group(
@@ -114,19 +122,19 @@ def _sharpened(expected: FloatArray, share: float, *, floor: float) -> FloatArra
     return np.asarray((1 - floor) * left / left.sum(axis=1, keepdims=True) + floor / c)
 
 
-def _reach(rows: Rows, transition: FloatArray, *, blur: float, params: NoiseParams) -> tuple[FloatArray, FloatArray]:
-    """The least and the most noise that these labels do not reject, also where a share `blur` of train labels is random."""
+def _reach(rows: Rows, transition: FloatArray, *, blur: float, params: NoiseParams) -> tuple[FloatArray, ...]:
+    """The least and the most noise that these labels do not reject, and the same where a share `blur` of train labels is random:
+    four ends, of which any may move a score the most."""
     c = len(transition)
     shape = transition if (1 - np.diag(transition)).any() else uniform_transition(c, EVEN)
     low, high = likely_scales(rows, shape, max_rate=params.max_rate)
-    ends = [scaled(shape, low), scaled(shape, high)]
-    if blur:
-        even = uniform_transition(c, EVEN)
-        sharper = replace(rows, expected=_sharpened(rows.expected, blur, floor=params.floor))
-        low, high = likely_scales(sharper, even, max_rate=params.max_rate)
-        ends += [scaled(even, low), scaled(even, high)]
-    by_rate = sorted(ends, key=lambda end: float((1 - np.diag(end)).mean()))
-    return by_rate[0], by_rate[-1]
+    ends = scaled(shape, low), scaled(shape, high)
+    if not blur:
+        return *ends, *ends
+    even = uniform_transition(c, EVEN)
+    sharper = replace(rows, expected=_sharpened(rows.expected, blur, floor=params.floor))
+    low, high = likely_scales(sharper, even, max_rate=params.max_rate)
+    return *ends, scaled(even, low), scaled(even, high)
 
 
 def _largest(group: npt.NDArray[np.str_]) -> list[str]:
@@ -136,15 +144,19 @@ def _largest(group: npt.NDArray[np.str_]) -> list[str]:
     return found
 
 
-def _tested(group: npt.NDArray[np.str_], fresh: npt.NDArray[np.bool_]) -> list[str]:
+def _tested(test: Rows, fresh: npt.NDArray[np.bool_]) -> list[str]:
     """Those of enough unleaked test rows."""
-    return [name for name in _largest(group) if (fresh & (group == name)).sum() >= FEWEST_TEST]
+    return [name for name in _largest(test.group) if _clusters(test, fresh & (test.group == name)) >= FEWEST_TEST]
+
+
+def _clusters(rows: Rows, kept: npt.NDArray[np.bool_]) -> int:
+    return len(np.unique(rows.cluster[kept]))
 
 
 def _unfitted(common: LabelNoise, test: Rows, *, fresh: npt.NDArray[np.bool_], params: NoiseParams) -> LabelNoise:
     """Nothing says what the labels should be: none of a group need be wrong, or as many as contradict the models where these are
     surest."""
-    names = _tested(test.group, fresh)
+    names = _tested(test, fresh)
     if not names:
         return common
     c, number = test.expected.shape[1], np.full(len(test.codes), len(names), np.int64)
@@ -155,7 +167,7 @@ def _unfitted(common: LabelNoise, test: Rows, *, fresh: npt.NDArray[np.bool_], p
         rows = test.of(fresh & inside)
         most = contradicted(rows, params=params) if len(rows.codes) else 0.0
         ranges.append((0.0, most))
-        reaches.append((common.transition, uniform_transition(c, min(most, params.max_rate))))
+        reaches.append((common.transition, uniform_transition(c, min(most, params.max_rate))) * 2)
     stack = np.repeat(common.transition[None], len(names) + 1, axis=0)
     return replace(
         common, number=number, of_group=stack, range_of=np.array(ranges), reach_of=np.array(reaches),
@@ -191,7 +203,7 @@ def _told_apart(test: Rows, *, fresh: npt.NDArray[np.bool_], train: Rows, floor:
     found, expected = [], test.expected.copy()
     for name in _largest(test.group):
         inside, learned = test.group == name, train.of(train.group == name)
-        enough = (fresh & inside).sum() >= FEWEST_TEST and len(learned.codes) >= FEWEST_TRAIN
+        enough = _clusters(test, fresh & inside) >= FEWEST_TEST and round(learned.n) >= FEWEST_TRAIN
         if enough and len(np.unique(learned.codes)) > 1:
             found.append(name)
             expected[inside] = _calibrated(expected[inside], learned, floor=floor)
@@ -211,7 +223,7 @@ def _joined(
 ) -> LabelNoise:
     """The groups by name, then all other rows; those without noise of their own have what they share. fitted: groups of enough
     train rows; the others may have as much as their easiest rows contradict. blur: see `_blur_of`."""
-    names = [*fitted, *(name for name in _tested(known.group, fresh) if name not in fitted)]
+    names = [*fitted, *(name for name in _tested(known, fresh) if name not in fitted)]
     number = np.full(len(known.codes), len(names), np.int64)
     for place, name in enumerate(names):
         number[known.group == name] = place
@@ -219,19 +231,20 @@ def _joined(
     rest = common.transition
     if own and len(others.codes):
         rest = scaled(shared, likeliest_scale(others, shared, max_rate=params.max_rate))
-    c, matrices, ranges, reaches = known.expected.shape[1], [], [], []
+    c, matrices, ranges = known.expected.shape[1], [], []
+    reaches: list[tuple[FloatArray, ...]] = []
     for place, name in enumerate([*names, ""]):
         rows, transition = known.of(fresh & (number == place)), own.get(name, rest)
         matrices.append(transition)
         if not len(rows.codes):
             ranges.append((0.0, 0.0))
-            reaches.append((transition, transition))
+            reaches.append((transition,) * 4)
             continue
         most = max(contradicted(rows, params=params), float((1 - np.diag(transition)).mean()))
         ranges.append((least_share(rows, transition), most))
         ends = _reach(rows, transition, blur=blur.get(name, 0.0), params=params)
         unknown = name != "" and name not in fitted
-        reaches.append((np.eye(c), uniform_transition(c, min(most, params.max_rate))) if unknown else ends)
+        reaches.append((np.eye(c), uniform_transition(c, min(most, params.max_rate))) * 2 if unknown else ends)
     stack = np.stack(matrices)
     wrong = 1 - np.diagonal(stack, axis1=1, axis2=2)  # (K, C)
     expected = known.expected if own else common.expected

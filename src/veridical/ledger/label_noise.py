@@ -9,7 +9,7 @@ Patrini et al. 2017, CVPR). Equal noise in train and test is invisible to any su
 rows that the models find easiest, which are not known to carry fewer wrong labels than others.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -70,8 +70,9 @@ class LabelNoise:
     labels, 0..1 (likelihood ratio, 95 %). expected: p(label | text) of the test rows, (n, C).
 
     Where there is noise and there are groups (ledger.group_noise): number of each row's group, (n,), the last being that of all
-    other rows; of each the matrix, (K, C, C), its least share and largest rate, (K, 2), and the least and the most noise that the
-    group's own rows do not reject, (K, 2, C, C); names of all but the last. apart: whether any group has noise of its own; then
+    other rows; of each the matrix, (K, C, C), its least share and largest rate, (K, 2), and the least and the most noise that
+    the group's own rows do not reject, then the same where train labels are wrong too, (K, 4, C, C); names of all but the last.
+    apart: whether any group has noise of its own; then
     `expected` is calibrated in each. Else empty.
     """
 
@@ -84,7 +85,7 @@ class LabelNoise:
     number: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
     of_group: FloatArray = field(default_factory=lambda: np.zeros((0, 0, 0)))
     range_of: FloatArray = field(default_factory=lambda: np.zeros((0, 2)))
-    reach_of: FloatArray = field(default_factory=lambda: np.zeros((0, 2, 0, 0)))
+    reach_of: FloatArray = field(default_factory=lambda: np.zeros((0, 4, 0, 0)))
     names: npt.NDArray[np.str_] = field(default_factory=lambda: np.zeros(0, np.str_))
     apart: bool = False
 
@@ -125,11 +126,11 @@ class LabelNoise:
     def _undone(self, stack: FloatArray, codes: IntArray) -> FloatArray:
         return np.asarray(np.linalg.inv(stack)[self.number, codes])
 
-    def likelihood(self, codes: IntArray, rows: IntArray) -> float:
-        """Log-likelihood of the labels of some rows, in nats. codes: of all, (n,)."""
+    def likelihood(self, codes: IntArray, rows: IntArray, *, weight: FloatArray) -> float:
+        """Log-likelihood of the labels of some rows, in nats. codes: of all, (n,). weight: of these rows."""
         matrices = self.of_group[self.number[rows]] if self.apart else self.transition
         said = (self.expected[rows][:, None] @ matrices)[:, 0]
-        return float(np.log(said[np.arange(len(rows)), codes[rows]]).sum())
+        return float(weight @ np.log(said[np.arange(len(rows)), codes[rows]]))
 
     def truth(self, codes: IntArray) -> FloatArray:
         """p(truth | text, label) of each row under the fitted noise, (n, C)."""
@@ -157,37 +158,44 @@ class LabelNoise:
 
 def label_noise(evidence: Evidence, people: Population, *, codes: IntArray, params: NoiseParams = NoiseParams()) -> LabelNoise:
     """codes: labels of the test rows, (n,). Fitted on the unleaked rows."""
-    expected = expected_labels(evidence, people.rows, params=params)
-    fresh = ~people.leaked
+    folds = trusted(evidence, people, codes=codes, params=params)
+    expected, fresh = expected_labels(folds, evidence, people.rows, params=params), ~people.leaked
     if fresh.sum() < 2:
         return LabelNoise(np.eye(expected.shape[1]), "none", 0.0, 1.0 - 1.0 / expected.shape[1], expected)
     rows = Labelled(expected[fresh], codes[fresh], per_cluster(people.cluster[fresh]))
     transition, shape = np.eye(expected.shape[1]), "none"
-    if people.includes_train and len(evidence.data.rows("train")):  # train labels of another population are no yardstick
+    if _is_yardstick(evidence, people):
         transition, shape = chosen(rows, params=params)
-        if shape != "none" and not _seen_by_linear(transition, rows, evidence, people.rows[fresh], params=params):
-            transition, shape = np.eye(expected.shape[1]), "none"
     rate = float(rows.weight @ rows.expected / rows.n @ (1 - np.diag(transition)))
     upper = max(contradicted(rows, params=params), rate)
     return LabelNoise(transition, shape, rate, upper, expected, least_share(rows, transition))
 
 
-def _seen_by_linear(transition: FloatArray, rows: Labelled, evidence: Evidence, at: IntArray, *, params: NoiseParams) -> bool:
-    """Whether labels are likelier under this noise by linear models alone too. An encoder that has met train rows a little
-    foresees them better than test rows, which looks like wrong test labels; linear models have met none. at: of `rows`."""
-    if evidence.foresight is evidence.folds:
-        return True
-    alone = replace(rows, expected=_expected(evidence.folds, evidence, at, params=params))
-    gained = log_likelihood(alone, transition) - log_likelihood(alone, np.eye(len(transition)))
-    return gained > 0.5 * float(np.log(rows.n))  # as the shape with one rate must gain
+def _is_yardstick(evidence: Evidence, people: Population) -> bool:
+    """Train labels of another population are none."""
+    return people.includes_train and len(evidence.data.rows("train")) > 0
 
 
-def expected_labels(evidence: Evidence, rows: IntArray, *, params: NoiseParams = NoiseParams()) -> FloatArray:
+def trusted(evidence: Evidence, people: Population, *, codes: IntArray, params: NoiseParams = NoiseParams()) -> OutOfFold:
+    """The fold models by which labels are judged: the joined families, unless these see noise that linear models alone do not.
+    An encoder that has met train rows a little foresees them better than test rows, which looks like wrong test labels; linear
+    models have met none."""
+    both, alone, fresh = evidence.foresight, evidence.folds, ~people.leaked
+    if both is alone or fresh.sum() < 2 or not _is_yardstick(evidence, people):
+        return both
+    at, weight = people.rows[fresh], per_cluster(people.cluster[fresh])
+    joined, linear = (
+        Labelled(expected_labels(folds, evidence, at, params=params), codes[fresh], weight) for folds in (both, alone)
+    )
+    transition, shape = chosen(joined, params=params)
+    if shape == "none":
+        return both
+    gained = log_likelihood(linear, transition) - log_likelihood(linear, np.eye(len(transition)))
+    return both if gained > 0.5 * float(np.log(linear.n)) else alone  # as the shape with one rate must gain
+
+
+def expected_labels(folds: OutOfFold, evidence: Evidence, rows: IntArray, *, params: NoiseParams = NoiseParams()) -> FloatArray:
     """p(label | text) as train labels have it, out of fold, with the first family's confidence recalibrated on train rows."""
-    return _expected(evidence.foresight, evidence, rows, params=params)
-
-
-def _expected(folds: OutOfFold, evidence: Evidence, rows: IntArray, *, params: NoiseParams) -> FloatArray:
     data, train = evidence.data, evidence.data.rows("train")
     known = folds.learnable(train, data.codes[train], n_classes=len(data.labels)) if len(train) else train
     blend = np.log(np.clip(0.8 * folds.probabilities + 0.2 * folds.word_probabilities, 1e-9, None))

@@ -175,6 +175,32 @@ class Reviewed:
         return int(self.wrong.sum())
 
 
+@dataclass(frozen=True, eq=False)
+class Ballots:
+    """vote: what each row counts in the score, (n,). cluster: of each row, (n,): what is read of rows of one is one answer."""
+
+    vote: FloatArray
+    cluster: IntArray
+
+    def total(self, of: npt.NDArray[np.bool_], cell: IntArray, n_cells: int) -> FloatArray:
+        """Votes of some rows in each cell, (H,)."""
+        return np.asarray(np.bincount(cell[of], self.vote[of], minlength=n_cells), np.float64)
+
+    def answers(self, of: npt.NDArray[np.bool_], cell: IntArray, n_cells: int) -> FloatArray:
+        """How many independent answers of one vote each the rows `of` stand for in each cell (Kish 1965), (H,)."""
+        _, pair = np.unique(np.stack([cell[of], self.cluster[of]]), axis=1, return_inverse=True)
+        pair = np.asarray(pair).reshape(-1)
+        each, place = np.bincount(pair, self.vote[of]), np.zeros(int(pair.max(initial=-1)) + 1, np.int64)
+        place[pair] = cell[of]
+        sums, squares = (np.bincount(place, moved, minlength=n_cells) for moved in (each, each**2))
+        return np.asarray(sums**2 / np.maximum(squares, 1e-300))
+
+
+def one_each(n: int) -> Ballots:
+    """Every row is a cluster with one vote."""
+    return Ballots(np.ones(n), np.arange(n))
+
+
 def apply_answers(
     noise: LabelNoise,
     frame: Frame,
@@ -184,9 +210,11 @@ def apply_answers(
     predicted: IntArray,
     params: ReviewParams,
     graded: bool = False,
+    ballots: Ballots | None = None,
 ) -> Reviewed:
     """truth: code of the reviewed label, -1 where not reviewed, -2 where `unsure`, (n,). graded: labels have an order and answers
-    may be partly right, so that every change of a label changes the score, not only one to what the model said.
+    may be partly right, so that every change of a label changes the score, not only one to what the model said. ballots: what the
+    rows count for; one each where not given.
 
     An unsure row says nothing of its own label, so it moves no value; but rows that a person cannot judge may be wrong more, or
     less, often than those next to them, all in the same direction, and that widens the interval.
@@ -194,7 +222,8 @@ def apply_answers(
     seen, unsure = truth >= 0, truth == -2
     agree = predicted == codes
     anything = agree | graded
-    posterior, blind = _fitted(noise, truth=truth, codes=codes, seen=seen, params=params)
+    box = ballots or one_each(len(codes))
+    posterior, blind = _fitted(noise, truth=truth, codes=codes, seen=seen, vote=box.vote, params=params)
     if graded:
         blind = _leaning(blind, truth=truth, predicted=predicted, seen=seen)
     modelled = changed(blind, codes=codes, predicted=np.where(anything, codes, predicted))
@@ -204,14 +233,15 @@ def apply_answers(
         frame.stratum % len(STRATA) >= FIRST_LEAKED
     )
     for kind in np.unique(kinds):
-        modelled = np.where(kinds == kind, _scaled(modelled, hit, kinds == kind, seen), modelled)
-    n_strata = len(frame.names)
-    asked = np.bincount(frame.stratum[seen], minlength=n_strata)
-    hits = np.bincount(frame.stratum[hit], minlength=n_strata)
-    undecided = np.bincount(frame.stratum[unsure], minlength=n_strata)
-    undecided_share = undecided / np.maximum(asked + undecided, 1)
-    size = np.maximum(np.bincount(frame.stratum, minlength=n_strata), 1)
-    prior = np.bincount(frame.stratum, modelled, minlength=n_strata) / size
+        modelled = np.where(kinds == kind, _scaled(modelled, hit, kinds == kind, seen, vote=box.vote), modelled)
+    n_strata, stratum = len(frame.names), frame.stratum
+    read, right = (np.maximum(box.total(of, stratum, n_strata), 1e-300) for of in (seen, hit))
+    asked = box.answers(seen, stratum, n_strata)
+    hits = asked * np.where(asked > 0, right / read, 0.0)
+    undecided = box.total(unsure, stratum, n_strata)
+    undecided_share = undecided / (read + undecided)
+    size = np.maximum(np.bincount(stratum, box.vote, minlength=n_strata), 1e-300)
+    prior = np.bincount(stratum, box.vote * modelled, minlength=n_strata) / size
     agrees = agreeing(n_strata)
     strength = np.where(agrees, params.strength_agree, params.strength_disagree)
     share = (hits + strength * prior) / (asked + strength)
@@ -219,7 +249,7 @@ def apply_answers(
     trusted = np.where(agrees, params.trusted_agree, params.trusted_disagree)
     cautious = (hits + trusted * prior + 0.5) / (asked + trusted + 1.0)
     spread = np.sqrt(cautious * (1 - cautious) * (1 / (asked + trusted) + undecided_share**2))
-    scaled, per_share = _at_share(modelled, share, frame.stratum)
+    scaled, per_share = _at_share(modelled, share, stratum, vote=box.vote)
     if graded:
         labels, change = _any_change(blind, scaled, codes=codes)
     else:
@@ -233,30 +263,36 @@ def apply_answers(
 
 
 def _scaled(
-    modelled: FloatArray, hit: npt.NDArray[np.bool_], of: npt.NDArray[np.bool_], seen: npt.NDArray[np.bool_]
+    modelled: FloatArray,
+    hit: npt.NDArray[np.bool_],
+    of: npt.NDArray[np.bool_],
+    seen: npt.NDArray[np.bool_],
+    *,
+    vote: FloatArray,
 ) -> FloatArray:
     """The modelled chances times the ratio of what the reviewed rows `of` a kind showed to what was foreseen for them, (n,).
 
     A scored model much better than the fold models is right where these are in doubt: its agreement with a label is worth more
     than they know, and its contradiction too. Of a row that it has read this holds the more. Only the answers can tell.
     """
-    ratio = (hit[of & seen].sum() + PSEUDO_ROW) / (modelled[of & seen].sum() + PSEUDO_ROW)
+    read = of & seen
+    ratio = (vote[read] @ hit[read] + PSEUDO_ROW) / (vote[read] @ modelled[read] + PSEUDO_ROW)
     return np.asarray(np.clip(modelled * ratio, 1e-6, 1 - 1e-6))
 
 
-def _at_share(chances: FloatArray, share: FloatArray, stratum: IntArray) -> tuple[FloatArray, FloatArray]:
+def _at_share(chances: FloatArray, share: FloatArray, stratum: IntArray, *, vote: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Chances (n,) with their odds in each stratum times what makes their mean the stratum's share (H,), and their derivative in
     that share, (n,). Chances times a factor would be cut at 1 and fall short of a share near 1."""
-    size = np.maximum(np.bincount(stratum, minlength=len(share)), 1)
+    size = np.maximum(np.bincount(stratum, vote, minlength=len(share)), 1e-300)
     odds = special.logit(chances)
     low, high = np.full(len(share), -MOST_LOG_ODDS), np.full(len(share), MOST_LOG_ODDS)
     for _ in range(BISECTIONS):
         middle = (low + high) / 2
-        mean = np.bincount(stratum, special.expit(odds + middle[stratum]), minlength=len(share)) / size
+        mean = np.bincount(stratum, vote * special.expit(odds + middle[stratum]), minlength=len(share)) / size
         low, high = np.where(mean < share, middle, low), np.where(mean < share, high, middle)
     found = special.expit(odds + ((low + high) / 2)[stratum])
     each = found * (1 - found)
-    mean_each = np.bincount(stratum, each, minlength=len(share)) / size
+    mean_each = np.bincount(stratum, vote * each, minlength=len(share)) / size
     return found, each / np.maximum(mean_each, 1e-12)[stratum]
 
 
@@ -269,7 +305,13 @@ SHARPNESS = (0.7, 1.0, 1.4, 2.0, 3.0, 4.0)
 
 
 def _fitted(
-    noise: LabelNoise, *, truth: IntArray, codes: IntArray, seen: npt.NDArray[np.bool_], params: ReviewParams
+    noise: LabelNoise,
+    *,
+    truth: IntArray,
+    codes: IntArray,
+    seen: npt.NDArray[np.bool_],
+    vote: FloatArray,
+    params: ReviewParams,
 ) -> tuple[FloatArray, FloatArray]:
     """(p(truth | text, label) of all rows (n, C), the same as if no row had been reviewed), by maximum likelihood over all rows.
 
@@ -280,7 +322,7 @@ def _fitted(
     for sharpness in SHARPNESS:
         prior = noise.expected**sharpness
         prior = prior / prior.sum(axis=1, keepdims=True)
-        transition, fit = _semi_supervised(prior, truth=truth, codes=codes, seen=seen, params=params)
+        transition, fit = _semi_supervised(prior, truth=truth, codes=codes, seen=seen, vote=vote, params=params)
         if best is None or fit > best[0]:
             best = (fit, transition, prior)
     assert best is not None
@@ -293,7 +335,13 @@ def _fitted(
 
 
 def _semi_supervised(
-    prior: FloatArray, *, truth: IntArray, codes: IntArray, seen: npt.NDArray[np.bool_], params: ReviewParams
+    prior: FloatArray,
+    *,
+    truth: IntArray,
+    codes: IntArray,
+    seen: npt.NDArray[np.bool_],
+    vote: FloatArray,
+    params: ReviewParams,
 ) -> tuple[FloatArray, float]:
     """Expectation-maximisation of the transition matrix; each of its rows is pulled towards the even one of the pooled rate."""
     n, c = prior.shape
@@ -305,13 +353,13 @@ def _semi_supervised(
         posterior = joint / joint.sum(axis=1, keepdims=True)
         posterior[seen] = 0.0
         posterior[seen, truth[seen]] = 1.0
-        counts = np.stack([np.bincount(codes, posterior[:, k], minlength=c) for k in range(c)])
+        counts = np.stack([np.bincount(codes, vote * posterior[:, k], minlength=c) for k in range(c)])
         pooled = float(np.clip(1 - np.trace(counts) / counts.sum(), 1e-5, 0.45))
         pull = counts + params.transition_rows * uniform_transition(c, pooled)
         transition = pull / pull.sum(axis=1, keepdims=True)
     joint = prior * transition[:, codes].T
     fit = np.where(seen, joint[rows, np.maximum(truth, 0)], joint.sum(axis=1))
-    return transition, float(np.log(np.maximum(fit, 1e-12)).sum())
+    return transition, float(vote @ np.log(np.maximum(fit, 1e-12)))
 
 
 LEANINGS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)

@@ -17,7 +17,7 @@ from veridical.dataset.rows import Dataset, IntArray, Text
 from veridical.ledger.borrowing import TrainRows
 from veridical.ledger.contract import Contract, Shortcut
 from veridical.ledger.group_noise import Rows, by_group
-from veridical.ledger.label_noise import LabelNoise, expected_labels, label_noise, per_cluster
+from veridical.ledger.label_noise import LabelNoise, expected_labels, label_noise, trusted
 from veridical.ledger.population import Population, PopulationParams, population
 from veridical.ledger.transfer import Transfer, transfer_of
 from veridical.models.model import FloatArray, Model
@@ -104,12 +104,13 @@ def _label_noise(evidence: Evidence, people: Population, *, codes: IntArray) -> 
     data, train = evidence.data, evidence.data.rows("train")
     common = label_noise(evidence, people, codes=codes)
     group = np.array([name or "" for name in data.table.column("group").to_pylist()], dtype=np.str_)
-    weight = np.ones(people.n)
-    weight[~people.leaked] = per_cluster(people.cluster[~people.leaked])
-    test = Rows(common.expected, codes, weight, group[people.rows])
+    test = Rows.told(common.expected, codes, people.cluster, group[people.rows])
     known = None  # train labels of another population are no yardstick
     if people.includes_train and len(train):
-        known = Rows(expected_labels(evidence, train), data.codes[train], per_cluster(evidence.clusters[train]), group[train])
+        folds = trusted(evidence, people, codes=codes)
+        train = folds.learnable(train, data.codes[train], n_classes=len(data.labels))
+        expected = expected_labels(folds, evidence, train)
+        known = Rows.told(expected, data.codes[train], evidence.clusters[train], group[train])
     return by_group(common, test=test, fresh=~people.leaked, train=known)
 
 
@@ -123,7 +124,7 @@ def _train_rows(evidence: Evidence, people: Population) -> TrainRows:
         ids=np.array(data.ids, dtype=np.str_)[rows],
         codes=data.codes[rows],
         predicted=evidence.foresight.probabilities[rows].argmax(axis=1).astype(np.int64),
-        expected=expected_labels(evidence, rows),
+        expected=expected_labels(evidence.foresight, evidence, rows),
     )
 
 

@@ -75,7 +75,8 @@ def joined(
         return replace(folds, met=surer < MET_ALPHA)
     families = [np.log(np.clip(family, SURE, None)) for family in (folds.probabilities, head)]
     known = folds.learnable(train, data.codes[train], n_classes=len(data.labels))
-    factors = _factors([family[known] for family in families], data.codes[known])
+    votes = 1.0 / np.bincount(clusters)[clusters[known]]
+    factors = _factors([family[known] for family in families], data.codes[known], votes / votes.sum())
     return replace(folds, probabilities=softmax(sum(factor * family for factor, family in zip(factors, families, strict=True))))
 
 
@@ -101,9 +102,14 @@ def _compared(beyond: FloatArray, clusters: IntArray, in_train: BoolArray, in_te
     mean = np.bincount(member, beyond) / np.bincount(member)
     pairs = ((mean[in_train], mean[in_test & ~in_train]), (mean[in_train & ~in_test], mean[in_test]))
     surer, less_sure = (
-        max(float(ttest_ind(*pair, equal_var=False, alternative=side).pvalue) for pair in pairs) for side in ("greater", "less")
+        max(_p(ttest_ind(*pair, equal_var=False, alternative=side).pvalue) for pair in pairs) for side in ("greater", "less")
     )
     return surer, less_sure
+
+
+def _p(found: float) -> float:
+    """A p value; 1 where no mean varies."""
+    return 1.0 if np.isnan(found) else float(found)
 
 
 def _margin(family: FloatArray) -> FloatArray:
@@ -111,8 +117,8 @@ def _margin(family: FloatArray) -> FloatArray:
     return np.asarray(np.minimum(np.log(top) - np.log1p(-top), LARGEST_MARGIN))
 
 
-def _factors(families: list[FloatArray], codes: IntArray) -> FloatArray:
-    """Of the log probabilities (n, C) of each family: those with the smallest log loss, positive."""
+def _factors(families: list[FloatArray], codes: IntArray, votes: FloatArray) -> FloatArray:
+    """Of the log probabilities (n, C) of each family: those with the smallest log loss, positive. votes: (n,), sum 1."""
     from scipy.optimize import minimize
     from scipy.special import logsumexp
 
@@ -120,7 +126,7 @@ def _factors(families: list[FloatArray], codes: IntArray) -> FloatArray:
 
     def loss(logarithms: FloatArray) -> float:
         scores = sum(factor * family for factor, family in zip(np.exp(logarithms), families, strict=True))
-        return float((logsumexp(scores, axis=1) - scores[rows, codes]).mean())
+        return float(votes @ (logsumexp(scores, axis=1) - scores[rows, codes]))
 
     start = np.full(len(families), -np.log(len(families)))
     return np.asarray(np.exp(minimize(loss, start, method="L-BFGS-B", bounds=[(-6.0, 3.0)] * len(families)).x))

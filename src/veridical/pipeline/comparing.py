@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,8 @@ from veridical.core.plugins import get
 from veridical.core.run_record import RunRecord
 from veridical.ledger import wording
 from veridical.ledger.accounting import Counting, counting
-from veridical.ledger.review import UNSURE, ReviewParams, frame
+from veridical.ledger.label_noise import per_cluster
+from veridical.ledger.review import UNSURE, Ballots, ReviewParams, frame
 from veridical.ledger.structured_tables import read_people, read_transfer
 from veridical.ledger.tables import Tables, read_tables
 from veridical.ledger.wording import LABELS_AS_GIVEN
@@ -103,16 +105,18 @@ def compare(
         veridical=__version__, task=task, metric=name, terms=found.terms, level=comparison.LEVEL, seed=seed,
         n=rows.n, n_clusters=found.n_clusters, pairs=found.pairs, ranks=found.ranks, stability=found.stability,
         runs=compared, selection=replace(found.selection, lines_not_ours=not_ours),
-        notes=(*notes, *said, *_own_ledgers(opened, compared, leaked), *_basis(opened, rows, leaked, found)),
+        notes=(*notes, *said, *_own_ledgers(opened, compared, leaked, by=known.by), *_basis(opened, rows, leaked, found)),
     )  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
 class _Known:
-    """What is known of wrong labels: see `comparison.compare`."""
+    """What is known of wrong labels: see `comparison.compare`. by: place of the run that it is known from, and as whose rows all
+    are weighted."""
 
     transitions: "Sequence[FloatArray] | None" = None
     reviewed: Truth | None = None
+    by: int = 0
 
 
 def _paired(
@@ -151,7 +155,7 @@ def _paired(
     noise = aligned[best].tables.noise
     if reviewed is None and noise.apart:
         notes = [*notes, ONE_NOISE]
-    known = _Known(within(noise, n_classes=len(labels)), reviewed)
+    known = _Known(within(noise, n_classes=len(labels)), reviewed, best)
     return plain, leaked, known, [*notes, *_counted_otherwise(counted)]
 
 
@@ -161,15 +165,16 @@ def _foresees_best(aligned: "Sequence[_Aligned]") -> int:
     return int(np.argmax([one.likely for one in aligned])) if aligned else 0
 
 
-def _own_ledgers(opened: Sequence[_Run], runs: Sequence[ComparedRun], leaked: "np.typing.NDArray[np.bool_]") -> list[str]:
-    """A note for each run whose own ledger shows another honest score."""
+def _own_ledgers(
+    opened: Sequence[_Run], runs: Sequence[ComparedRun], leaked: "np.typing.NDArray[np.bool_]", *, by: int
+) -> list[str]:
+    """A note for each run whose own ledger shows another honest score. by: the run as whose rows all are weighted."""
     people, read = [run.people for run in opened], [set(stored_answers(run.folder)) for run in opened]
-    of_labels = opened[0].tables is not None
-    return [
-        note(run, reasons(people, at=at, leaked=leaked, n=leaked.shape[1], read=read, of_labels=of_labels))
-        for at, run in enumerate(runs)
-        if run.elsewhere
-    ]
+    known = partial(
+        reasons, people, by=by, names=[run.name for run in runs], leaked=leaked, n=leaked.shape[1], read=read,
+        of_labels=opened[0].tables is not None,
+    )  # fmt: skip
+    return [note(run, known(at=at)) for at, run in enumerate(runs) if run.elsewhere]
 
 
 def _counted_otherwise(counted: Counting) -> tuple[str, ...]:
@@ -338,7 +343,7 @@ class _Aligned(_Shared):
     @property
     def likely(self) -> float:
         """Log-likelihood of the common rows' labels under the noise that this run sees."""
-        return self.tables.noise.likelihood(self.tables.codes, self.at)
+        return self.tables.noise.likelihood(self.tables.codes, self.at, weight=per_cluster(self.clusters))
 
     @property
     def strata(self) -> "IntArray":
@@ -398,6 +403,7 @@ def _reviewed(aligned: Sequence[_Aligned], rows: Rows, *, expected: "FloatArray"
         strata=strata,
         expected=expected,
         params=ReviewParams(),
+        ballots=Ballots(per_cluster(rows.clusters), rows.clusters),
     )
     return made, said
 

@@ -12,23 +12,31 @@ if TYPE_CHECKING:
     from veridical.ledger.population import Population
 
 LEFT_OUT = "rows that another run has in train are left out"
-WEIGHTED = "the rows are weighted as those of the first run"
 SHARED = "only the rows that all runs share count"
 REVIEWED = "reviews of the other runs count too"
 ONE_WAY = "reviewed labels correct all runs in one way, not each by its own noise model"
 
 
 def reasons(
-    people: "Sequence[Population]", *, at: int, leaked: "npt.NDArray[np.bool_]", n: int, read: Sequence[set[str]], of_labels: bool
+    people: "Sequence[Population]",
+    *,
+    at: int,
+    by: int,
+    names: Sequence[str],
+    leaked: "npt.NDArray[np.bool_]",
+    n: int,
+    read: Sequence[set[str]],
+    of_labels: bool,
 ) -> list[str]:
-    """What the run at place `at` is counted otherwise by. people: of each run. leaked: rows each has in train, (K, n), of n rows
-    compared. read: ids of the rows that each run's review read. of_labels: whether rows have one label."""
-    own, first = people[at], people[0]
+    """What the run at place `at` is counted otherwise by. people, names: of each run. by: place of the run as whose rows all are
+    weighted. leaked: rows each has in train, (K, n), of n rows compared. read: ids of the rows that each run's review read.
+    of_labels: whether rows have one label."""
+    own, one = people[at], people[by]
     said = [SHARED] if n != own.n else []
     said += [LEFT_OUT] if (leaked.any(axis=0) & ~leaked[at]).any() else []
-    same = own.target.shape == first.target.shape and np.allclose(own.target, first.target)
-    same = same and (n != own.n or n != first.n or np.allclose(own.basis, first.basis))
-    said += [] if at == 0 or same else [WEIGHTED]
+    same = own.target.shape == one.target.shape and np.allclose(own.target, one.target)
+    same = same and (n != own.n or n != one.n or np.allclose(own.basis, one.basis))
+    said += [] if at == by or same else [f"the rows are weighted as those of {names[by]}"]
     said += [REVIEWED] if set().union(*read) - read[at] else []
     return [*said, *([ONE_WAY] if of_labels and any(read) else [])]
 

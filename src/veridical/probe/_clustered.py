@@ -55,16 +55,17 @@ class Spread:
             return min(1.0, 2 * (1 - min(gap, 1.0)) ** self.n_clusters)
         return float(2 * t.sf(gap / self.error, self.n_clusters - 1))
 
-    def mde(self, *, level: float, scale: float = 1.0, shares: bool = True) -> float:
-        """Smallest effect seen with 80 % power. shares: of clusters that change, so that an effect d brings a variance of
-        d (1 - d) / K of its own: d = z sqrt(error^2 + d (1 - d) / K); where nothing differs, z^2 / (K + z^2). Else at least what
-        one cluster that differs would make."""
+    def mde(self, *, level: float, scale: float = 1.0, changes: bool = True) -> float:
+        """Smallest effect seen with 80 % power. changes: of a share of clusters that change, where an effect d brings a variance
+        of d (1 - d) / K of its own: d = z sqrt(e^2 + d (1 - d) / K), e^2 what the error holds beside that of the value itself;
+        where nothing differs, z^2 / (K + z^2). Else at least what one cluster that differs would make."""
         k = max(self.n_clusters, 1)
-        if not shares:
+        if not changes:
             return scale * minimum_detectable_effect(max(self.error, 1 / k), level=level)
-        z = minimum_detectable_effect(1.0, level=level)
+        z, moved = minimum_detectable_effect(1.0, level=level), min(abs(self.value), 1.0)
         own, whole = z * z / k, 1 + z * z / k
-        return scale * (own + float(np.sqrt(own * own + 4 * whole * (z * self.error) ** 2))) / (2 * whole)
+        beside = max(self.error**2 - moved * (1 - moved) / k, 0.0)
+        return scale * (own + float(np.sqrt(own * own + 4 * whole * z * z * beside))) / (2 * whole)
 
 
 def _quantile(level: float, n_clusters: int) -> float:
@@ -111,9 +112,10 @@ def _error(influence: FloatArray, clusters: IntArray) -> float:
 
 def measure(
     name: str, spread: Spread, *, unit: Unit, about: str, null: float | None = None, worse: Side = "above", level: float = 0.95,
-    p: float | None = None, method: str = METHOD, bounded: bool = False,
+    p: float | None = None, method: str = METHOD, bounded: bool = False, changes: bool = True,
 ) -> Measure:  # fmt: skip
-    """The spread as a measure. unit: points multiplies by 100. null: in the unit; with it come p (if not given) and mde."""
+    """The spread as a measure. unit: points multiplies by 100. null: in the unit; with it come p (if not given) and mde. changes:
+    whether points or shares are of clusters that change; ranks, and differences of two samples, are not."""
     scale = 100.0 if unit == "points" else 1.0
     shares = unit in ("points", "share")
     estimate = spread.estimate(level=level, scale=scale, method=method, bounded=bounded, shares=shares)
@@ -121,7 +123,14 @@ def measure(
         return Measure(name, estimate, unit, about)
     p = spread.p(null / scale) if p is None else p
     return Measure(
-        name, estimate, unit, about, null=null, worse=worse, mde=spread.mde(level=level, scale=scale, shares=shares), p=p
+        name,
+        estimate,
+        unit,
+        about,
+        null=null,
+        worse=worse,
+        mde=spread.mde(level=level, scale=scale, changes=shares and changes),
+        p=p,
     )
 
 

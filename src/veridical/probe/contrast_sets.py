@@ -12,7 +12,7 @@ Source: Kaushik, Hovy and Lipton 2020, arXiv:1909.12434 (counterfactual pairs); 
 sets and their consistency).
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -101,8 +101,7 @@ def _beyond_chance(first: FloatArray, second: FloatArray, clusters: IntArray, pa
     spread = _clustered.Spread(value, spread.error, len(first), spread.n_clusters)
     about = f"Share of pairs right on both, minus the {100 * accuracy**2:.1f} % that independent errors would leave."
     name = "both_right_beyond_chance"
-    found = _clustered.measure(name, spread, unit="share", about=about, null=0.0, worse="below", level=params.level)
-    return replace(found, mde=spread.mde(level=params.level, shares=False))  # a covariance, whose size adds no variance
+    return _clustered.measure(name, spread, unit="share", about=about, null=0.0, worse="below", level=params.level, changes=False)
 
 
 def _gap(subject: Subject, members: IntArray, params: Params) -> list[Measure]:

@@ -82,7 +82,9 @@ def _lost(task: Task, fit: IntArray, asked: IntArray, units: IntArray, params: P
         return None
     about = f"Area under the ROC of a linear reader of {task.about}, before tuning minus after."
     name = f"forgot_{task.concept.name}"
-    return _clustered.measure(name, spread, unit="share", about=about, null=0.0, level=params.level, method="DeLong, paired")
+    return _clustered.measure(
+        name, spread, unit="share", about=about, null=0.0, level=params.level, method="DeLong, paired", changes=False
+    )
 
 
 def _kept(before: FloatArray, after: FloatArray, units: IntArray, params: Params) -> Measure:

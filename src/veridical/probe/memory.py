@@ -217,7 +217,7 @@ def _told(
     about = f"Chance that a train row looks more familiar than a new one, by {how}; 0.5 without memory."
     found = _clustered.measure(
         f"{name}_auc", area(inside, outside), unit="share", about=about, null=0.5, p=p, level=params.level, method="DeLong",
-        bounded=True,
+        bounded=True, changes=False,
     )  # fmt: skip
     estimate = reached_estimate(inside, outside, rng, rate=params.rate, replicates=params.replicates, level=params.level)
     dealt = permuted_reached(inside, outside, rng, rate=params.rate, replicates=params.replicates)
@@ -273,7 +273,9 @@ def _canaries(subject: Subject, params: Params, rng: np.random.Generator) -> tup
     exposure = _clustered.mean(np.log((len(scores) - half + 1) / ranks), np.arange(half))
     told = "Mean exposure of planted rows, log of (rows compared / rank); 1 without memory."
     return (
-        _clustered.measure("planted_auc", spread, unit="share", about=about, null=0.5, level=params.level, bounded=True),
+        _clustered.measure(
+            "planted_auc", spread, unit="share", about=about, null=0.5, level=params.level, bounded=True, changes=False
+        ),
         _clustered.measure("planted_exposure", exposure, unit="nats", about=told, level=params.level),
     ), ()
 

@@ -246,7 +246,9 @@ def _points(
     least = min(found.effective)
     about = f"Accuracy of {by} on the first side less that on the second."
     level = params.level
-    measures = [_clustered.measure(f"lost: {pair.name}", found.total, unit="points", about=about, null=0.0, level=level)]
+    measures = [
+        _clustered.measure(f"lost: {pair.name}", found.total, unit="points", about=about, null=0.0, level=level, changes=False)
+    ]
     if least < params.fewest:
         places, share = found.heaviest
         ids = ", ".join(repr(subject.data.ids[int(row)]) for row in pair.rows[known][places])
@@ -262,7 +264,9 @@ def _points(
     }
     for name, (spread, about) in both.items():
         about = f"{about}; {said}; {by}."
-        measures.append(_clustered.measure(f"{name}: {pair.name}", spread, unit="points", about=about, null=0.0, level=level))
+        measures.append(
+            _clustered.measure(f"{name}: {pair.name}", spread, unit="points", about=about, null=0.0, level=level, changes=False)
+        )
     return measures
 
 
@@ -323,7 +327,9 @@ def _left_out(
     )
     method = "paired; clusters and placebos"
     name = f"left_out: {name}"
-    return [_clustered.measure(name, spread, unit="points", about=about, null=0.0, level=params.level, method=method)]
+    return [
+        _clustered.measure(name, spread, unit="points", about=about, null=0.0, level=params.level, method=method, changes=False)
+    ]
 
 
 def seed_error(scores: FloatArray) -> float:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from veridical.core.bootstrap import FloatArray, IntArray
 from veridical.ledger.label_noise import LabelNoise, undone
-from veridical.ledger.review import ReviewParams
+from veridical.ledger.review import Ballots, ReviewParams, one_each
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -116,20 +116,30 @@ def _elsewhere(chances: FloatArray, codes: IntArray) -> FloatArray:
 
 
 def under_review(
-    *, codes: IntArray, predicted: IntArray, truth: IntArray, strata: IntArray, expected: FloatArray, params: ReviewParams
+    *,
+    codes: IntArray,
+    predicted: IntArray,
+    truth: IntArray,
+    strata: IntArray,
+    expected: FloatArray,
+    params: ReviewParams,
+    ballots: Ballots | None = None,
 ) -> Truth:
     """Truth after a review. truth: code of the reviewed label, -1 where not read, -2 where unsure, (n,). strata: (n,), inside
-    which the rows to read were drawn. expected: p(label | text), (n, C), only to say where a wrong label's truth lies."""
+    which the rows to read were drawn. expected: p(label | text), (n, C), only to say where a wrong label's truth lies.
+    ballots: what rows count for; one each where not given."""
     n, c = expected.shape
+    box = ballots or one_each(n)
     rows = np.arange(n)
     agree = predicted == codes[None, :]  # (K, n)
     _, cell = np.unique(np.vstack([strata[None, :], agree]), axis=1, return_inverse=True)
     cell = np.asarray(cell).reshape(-1).astype(np.int64)
     seen, unsure = truth >= 0, truth == -2
     hit = np.where(seen, truth != codes, unsure * 0.5)
-    asked = np.bincount(cell[seen | unsure], minlength=int(cell.max()) + 1).astype(np.float64)
-    hits: FloatArray = np.bincount(cell, hit, minlength=len(asked)).astype(np.float64)
-    size: FloatArray = np.bincount(cell, minlength=len(asked)).astype(np.float64)
+    n_cells, read = int(cell.max()) + 1, seen | unsure
+    asked = box.answers(read, cell, n_cells)
+    hits = asked * np.bincount(cell, box.vote * hit, minlength=n_cells) / np.maximum(box.total(read, cell, n_cells), 1e-300)
+    size = box.total(np.ones(n, bool), cell, n_cells)
     alike = np.zeros(len(asked), bool)
     alike[cell] = agree.all(axis=0)
     share, spread = np.zeros(len(asked)), np.zeros(len(asked))
@@ -147,7 +157,7 @@ def under_review(
     given = np.eye(c)[codes]
     labels = (1 - wrong)[:, None] * given + wrong[:, None] * elsewhere
     change = np.where(seen[:, None], 0.0, elsewhere - given)
-    return Truth(codes, labels, wrong, elsewhere, float(wrong.mean()), "reviewed", cell, spread, change)
+    return Truth(codes, labels, wrong, elsewhere, float(np.average(wrong, weights=box.vote)), "reviewed", cell, spread, change)
 
 
 def _pooled(hits: FloatArray, asked: FloatArray, size: FloatArray, prior_rate: float) -> float:

@@ -35,7 +35,7 @@ BLOCK_CELLS = 4_000_000
 
 
 class Paired(Protocol):
-    """What the runs are compared on: n rows, K runs. clusters: (n,), rows that hang together in any run. people: the first run's
+    """What the runs are compared on: n rows, K runs. clusters: (n,), rows that hang together in any run. people: one run's
     population with the rows leaked that any run has in train; None where there is none."""
 
     @property

@@ -9,7 +9,6 @@ import numpy as np
 
 from veridical.core.estimate import Estimate
 from veridical.core.finding import Skipped
-from veridical.core.power import minimum_detectable_effect
 from veridical.core.probe_record import Measure, Unit
 from veridical.dataset.rows import IntArray
 from veridical.models.answer_queries import AnswerQueries
@@ -114,6 +113,5 @@ def ratio_measure(name: str, found: _clustered.Spread, *, about: str, level: flo
 def _tested(
     name: str, estimate: Estimate, found: _clustered.Spread, about: str, *, null: float, worse: Side, level: float, unit: Unit
 ) -> Measure:
-    error = max(found.error, 1 / max(found.n_clusters, 1))
-    mde = minimum_detectable_effect(error, level=level)
+    mde = found.mde(level=level, changes=unit == "share")
     return Measure(name, estimate, unit, about, null=null, worse=worse, mde=mde, p=found.p(null))
