@@ -326,8 +326,8 @@ def undone(transition: FloatArray, codes: IntArray) -> FloatArray:
 def contradicted(rows: Labelled, *, params: NoiseParams) -> float:
     """Upper bound of the share of labels that contradict the models where these are surest."""
     order = np.argsort(-rows.expected.max(axis=1), kind="stable")
-    before = np.cumsum(rows.weight[order]) - rows.weight[order]
-    easiest = order[before < max(rows.n * params.easiest_share, 1.0) - 1e-9]
+    weight = rows.weight[order]
+    easiest = order[np.cumsum(weight) <= max(rows.n * params.easiest_share, weight[0]) + 1e-9]
     against = float(rows.weight[easiest] @ (rows.expected[easiest].argmax(axis=1) != rows.codes[easiest]))
     return float(stats.beta.ppf(params.upper_level, against + 1, max(float(rows.weight[easiest].sum()) - against, 1e-9)))
 
