@@ -17,6 +17,7 @@ from veridical.core.ledger_record import Component, ContractScore, Ledger
 from veridical.core.probe_record import ProbeRecord
 from veridical.dataset.rows import IntArray
 from veridical.ledger import wording
+from veridical.ledger.ballots import Ballots
 from veridical.ledger.bookkeeping import Books
 from veridical.ledger.borrowing import Borrowed, BorrowParams, borrowed
 from veridical.ledger.candidates import candidates as found_by_data
@@ -24,7 +25,7 @@ from veridical.ledger.coalitions import Coalitions
 from veridical.ledger.contract import Contract, Shortcut, refuse_absent
 from veridical.ledger.game import Coalition, Share, Value, coefficients, off_the_count, shapley
 from veridical.ledger.reuse import Chosen, chosen_among
-from veridical.ledger.review import UNSURE, Ballots, Review, Reviewed, ReviewParams, apply_answers, frame
+from veridical.ledger.review import UNSURE, Review, Reviewed, ReviewParams, apply_answers, frame
 from veridical.ledger.reweighting import supported, with_concept
 from veridical.ledger.tables import Tables, build_tables
 from veridical.tasks._class_metrics import credit_of

@@ -16,6 +16,7 @@ from scipy import special
 
 from veridical.core.randomness import stream
 from veridical.dataset.rows import IntArray
+from veridical.ledger.ballots import Ballots, one_each
 from veridical.ledger.label_noise import LabelNoise, uniform_transition
 from veridical.models.model import FloatArray
 from veridical.tasks import _cells
@@ -175,32 +176,6 @@ class Reviewed:
         return int(self.wrong.sum())
 
 
-@dataclass(frozen=True, eq=False)
-class Ballots:
-    """vote: what each row counts in the score, (n,). cluster: of each row, (n,): what is read of rows of one is one answer."""
-
-    vote: FloatArray
-    cluster: IntArray
-
-    def total(self, of: npt.NDArray[np.bool_], cell: IntArray, n_cells: int) -> FloatArray:
-        """Votes of some rows in each cell, (H,)."""
-        return np.asarray(np.bincount(cell[of], self.vote[of], minlength=n_cells), np.float64)
-
-    def answers(self, of: npt.NDArray[np.bool_], cell: IntArray, n_cells: int) -> FloatArray:
-        """How many independent answers of one vote each the rows `of` stand for in each cell (Kish 1965), (H,)."""
-        _, pair = np.unique(np.stack([cell[of], self.cluster[of]]), axis=1, return_inverse=True)
-        pair = np.asarray(pair).reshape(-1)
-        each, place = np.bincount(pair, self.vote[of]), np.zeros(int(pair.max(initial=-1)) + 1, np.int64)
-        place[pair] = cell[of]
-        sums, squares = (np.bincount(place, moved, minlength=n_cells) for moved in (each, each**2))
-        return np.asarray(sums**2 / np.maximum(squares, 1e-300))
-
-
-def one_each(n: int) -> Ballots:
-    """Every row is a cluster with one vote."""
-    return Ballots(np.ones(n), np.arange(n))
-
-
 def apply_answers(
     noise: LabelNoise,
     frame: Frame,
@@ -223,20 +198,21 @@ def apply_answers(
     agree = predicted == codes
     anything = agree | graded
     box = ballots or one_each(len(codes))
-    posterior, blind = _fitted(noise, truth=truth, codes=codes, seen=seen, vote=box.vote, params=params)
+    hit = np.where(anything, truth != codes, truth == predicted) & seen
+    n_strata, stratum = len(frame.names), frame.stratum
+    read, right = (np.maximum(box.total(of, stratum, n_strata), 1e-300) for of in (seen, hit))
+    alike = box.alike(hit - (right / read)[stratum], seen, stratum)
+    vote = box.evidence(seen, alike=alike)
+    posterior, blind = _fitted(noise, truth=truth, codes=codes, seen=seen, vote=vote, params=params)
     if graded:
         blind = _leaning(blind, truth=truth, predicted=predicted, seen=seen)
     modelled = changed(blind, codes=codes, predicted=np.where(anything, codes, predicted))
     modelled = np.clip(modelled, 1e-6, 1 - 1e-6)
-    hit = np.where(anything, truth != codes, truth == predicted) & seen
     kinds = np.minimum(np.abs(predicted - codes), FAR if graded else 1) + (FAR + 1) * (
         frame.stratum % len(STRATA) >= FIRST_LEAKED
     )
-    for kind in np.unique(kinds):
-        modelled = np.where(kinds == kind, _scaled(modelled, hit, kinds == kind, seen, vote=box.vote), modelled)
-    n_strata, stratum = len(frame.names), frame.stratum
-    read, right = (np.maximum(box.total(of, stratum, n_strata), 1e-300) for of in (seen, hit))
-    asked = box.answers(seen, stratum, n_strata)
+    modelled = _scaled(modelled, hit, seen, kinds=kinds, vote=vote)
+    asked = box.answers(seen, stratum, n_strata, alike=alike)
     hits = asked * np.where(asked > 0, right / read, 0.0)
     undecided = box.total(unsure, stratum, n_strata)
     undecided_share = undecided / (read + undecided)
@@ -263,21 +239,19 @@ def apply_answers(
 
 
 def _scaled(
-    modelled: FloatArray,
-    hit: npt.NDArray[np.bool_],
-    of: npt.NDArray[np.bool_],
-    seen: npt.NDArray[np.bool_],
-    *,
-    vote: FloatArray,
+    modelled: FloatArray, hit: npt.NDArray[np.bool_], seen: npt.NDArray[np.bool_], *, kinds: IntArray, vote: FloatArray
 ) -> FloatArray:
-    """The modelled chances times the ratio of what the reviewed rows `of` a kind showed to what was foreseen for them, (n,).
+    """The modelled chances times the ratio of what the reviewed rows of each kind showed to what was foreseen for them, (n,).
 
     A scored model much better than the fold models is right where these are in doubt: its agreement with a label is worth more
     than they know, and its contradiction too. Of a row that it has read this holds the more. Only the answers can tell.
     """
-    read = of & seen
-    ratio = (vote[read] @ hit[read] + PSEUDO_ROW) / (vote[read] @ modelled[read] + PSEUDO_ROW)
-    return np.asarray(np.clip(modelled * ratio, 1e-6, 1 - 1e-6))
+    _, kind = np.unique(kinds, return_inverse=True)
+    kind = np.asarray(kind).reshape(-1)
+    weight = np.where(seen, vote, 0.0)
+    shown, foreseen = np.bincount(kind, weight * hit), np.bincount(kind, weight * modelled)
+    ratio = (shown + PSEUDO_ROW) / (foreseen + PSEUDO_ROW)
+    return np.asarray(np.clip(modelled * ratio[kind], 1e-6, 1 - 1e-6))
 
 
 def _at_share(chances: FloatArray, share: FloatArray, stratum: IntArray, *, vote: FloatArray) -> tuple[FloatArray, FloatArray]:

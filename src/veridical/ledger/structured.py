@@ -18,6 +18,7 @@ from veridical.dataset.rows import Dataset
 from veridical.ledger import wording
 from veridical.ledger.answer_review import AnswerReview, AnswerReviewParams, Changes, answer_frame, changes
 from veridical.ledger.answer_transfer import AnswerTransfer
+from veridical.ledger.ballots import Ballots
 from veridical.ledger.bookkeeping import Books
 from veridical.ledger.game import Coalition, Share, Value, coefficients, combine, shapley
 from veridical.ledger.inference import Uncertainty
@@ -375,7 +376,8 @@ def reviewed_answers(
     strata = answer_frame(declared, ids=ids, leaked=people.leaked, params=params)
     seen = np.array([answer is not None for answer in right], bool)
     changed = np.array([answer is not None and answer != label for answer, label in zip(right, gold, strict=True)], bool)
-    return AnswerReview(strata, seen, unsure & ~seen, changed, reported, declared, params, drawn)
+    ballots = Ballots(people.vote * len(np.unique(people.cluster)), people.cluster)
+    return AnswerReview(strata, seen, unsure & ~seen, changed, reported, declared, params, ballots, drawn)
 
 
 def account_structured(

@@ -176,8 +176,9 @@ def noise(tables: Tables, reviewed: Reviewed | None) -> Said:
         return Said(why, "transition matrix from out-of-fold train labels", tables.people.n, blind, details)
     n_seen = int(reviewed.seen.sum())
     share = wrong_share(
-        reviewed.stratum, seen=reviewed.seen, unsure=reviewed.unsure, wrong=reviewed.wrong, n_strata=len(reviewed.spread)
-    )
+        reviewed.stratum, seen=reviewed.seen, unsure=reviewed.unsure, wrong=reviewed.wrong, cluster=tables.people.cluster,
+        n_strata=len(reviewed.spread),
+    )  # fmt: skip
     why = (
         f"{n_seen} labels were reviewed and {reviewed.wrong_seen} changed; the other {tables.people.n - n_seen} carry "
         f"the rate of their stratum. {_of_all(share)}"

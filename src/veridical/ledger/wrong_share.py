@@ -5,14 +5,14 @@ Thompson 1952). No noise model speaks here, so that what is said of the share is
 """
 
 import numpy as np
-import numpy.typing as npt
 
 from veridical.core.estimate import Estimate
 from veridical.core.proportion import wilson
 from veridical.dataset.rows import IntArray
+from veridical.ledger.ballots import Ballots, BoolArray
 from veridical.ledger.review import agreeing
+from veridical.models.model import FloatArray
 
-BoolArray = npt.NDArray[np.bool_]
 LEVEL = 0.95
 METHOD = "read rows by their chance to be read"
 PRIOR_ROWS = 2.0
@@ -31,9 +31,11 @@ def read_cells(stratum: IntArray, seen: BoolArray, *, n_strata: int) -> IntArray
     return place[stratum]
 
 
-def wrong_share(stratum: IntArray, *, seen: BoolArray, unsure: BoolArray, wrong: BoolArray, n_strata: int) -> Estimate:
+def wrong_share(
+    stratum: IntArray, *, seen: BoolArray, unsure: BoolArray, wrong: BoolArray, cluster: IntArray, n_strata: int
+) -> Estimate:
     """stratum: in which each row was drawn, (n,). seen: rows that were read and decided; unsure: rows that a person could not
-    judge; wrong: rows whose label a person changed, (n,). At least one row is seen."""
+    judge; wrong: rows whose label a person changed; cluster: rows that hang together, (n,). At least one row is seen."""
     cell = read_cells(stratum, seen, n_strata=n_strata)
     size = np.bincount(cell, minlength=n_strata).astype(np.float64)
     asked = np.bincount(cell[seen], minlength=n_strata)
@@ -43,20 +45,22 @@ def wrong_share(stratum: IntArray, *, seen: BoolArray, unsure: BoolArray, wrong:
     weight = size / size.sum()
     share = np.where(there, hits / np.maximum(asked, 1), 0.0)
     value = float(weight @ share)
-    foreseen = (hits + PRIOR_ROWS * _pooled(hits, asked)) / (asked + PRIOR_ROWS)
+    box = Ballots(np.ones(len(stratum)), cluster)
+    told = box.answers(seen, cell, n_strata, alike=box.alike(wrong - share[cell], seen, cell))
+    foreseen = (told * share + PRIOR_ROWS * _pooled(told * share, told)) / (told + PRIOR_ROWS)
     unread = 1 - asked / np.maximum(size, 1)
-    doubt = np.where(there, unread / np.maximum(asked, 1) + (undecided / np.maximum(asked + undecided, 1)) ** 2, 0.0)
+    doubt = np.where(there, unread / np.maximum(told, 1) + (undecided / np.maximum(asked + undecided, 1)) ** 2, 0.0)
     variance = float(weight**2 @ (foreseen * (1 - foreseen) * doubt))
     low, high = value, value
     if variance > 0:
         middle = float(np.clip(weight @ np.where(there, foreseen, 0.0), 1e-9, 1 - 1e-9))
         rows = middle * (1 - middle) / variance
         low, high = wilson(value * rows, rows, LEVEL)
-    n_read = int(seen.sum())
-    return Estimate(value, min(low, value), max(high, value), LEVEL, n_read, n_read, METHOD)
+    n_read, n_clusters = int(seen.sum()), len(np.unique(cluster[seen]))
+    return Estimate(value, min(low, value), max(high, value), LEVEL, n_read, n_clusters, METHOD)
 
 
-def _pooled(hits: IntArray, asked: IntArray) -> npt.NDArray[np.float64]:
+def _pooled(hits: FloatArray, asked: FloatArray) -> FloatArray:
     """Share of wrong rows read over all strata of a kind, as if half of one more row were wrong, (H,)."""
     alike, found = agreeing(len(asked)), np.zeros(len(asked))
     for kind in (alike, ~alike):

@@ -16,8 +16,9 @@ from veridical.core.plugins import get
 from veridical.core.run_record import RunRecord
 from veridical.ledger import wording
 from veridical.ledger.accounting import Counting, counting
+from veridical.ledger.ballots import Ballots
 from veridical.ledger.label_noise import per_cluster
-from veridical.ledger.review import UNSURE, Ballots, ReviewParams, frame
+from veridical.ledger.review import UNSURE, ReviewParams, frame
 from veridical.ledger.structured_tables import read_people, read_transfer
 from veridical.ledger.tables import Tables, read_tables
 from veridical.ledger.wording import LABELS_AS_GIVEN

@@ -100,7 +100,7 @@ def answered_rows(
     review = None
     if read is not None and people is not None and readable(people):
         measure, carried = structure.measures[instead or metric], people.projection(~people.leaked) @ people.target
-        review = joint_review(measure, read, gold=gold, said=said, names=names, carried=carried)
+        review = joint_review(measure, read, gold=gold, said=said, names=names, carried=carried, clusters=clusters)
     return AnsweredRows(gold, said, reported, counted(instead) if instead else reported, clusters, people, review)
 
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from veridical.core.bootstrap import FloatArray
+from veridical.core.bootstrap import FloatArray, IntArray
 from veridical.ledger.answer_review import AnswerReview, AnswerReviewParams, changes
-from veridical.ledger.population import BoolArray
+from veridical.ledger.ballots import Ballots, BoolArray
+from veridical.ledger.label_noise import per_cluster
 from veridical.ledger.review import Frame
 from veridical.tasks._contract import Measure
 
@@ -44,31 +45,32 @@ class JointReview:
         first, effects = self.reviews[0], np.stack([review.declared.effect for review in self.reviews])
         left = np.stack([r.left(self.carried, slope, protocol=True) for r, slope in zip(self.reviews, slopes, strict=True)])
         ratios = np.sqrt([r.foreseen_ratio(one, protocol=True) for r, one in zip(self.reviews, left, strict=True)])
-        k, n_strata = len(left), first.n_strata
-        seen, foreseen = np.zeros((n_strata, k, k)), np.zeros((n_strata, k, k))
+        alike = max(first.ballots.alike(one, first.seen, first.cell) for one in left)
+        k = len(left)
+        covariance = np.zeros((first.n_strata, k, k))
         for a in range(k):
             for b in range(k):
                 same = np.array([x == y for x, y in zip(self.said[a], self.said[b], strict=True)], np.float64)
-                seen[:, a, b] = np.bincount(first.cell, left[a] * left[b], minlength=n_strata)
-                foreseen[:, a, b] = ratios[a] * ratios[b] * first.mean_of(first.frame.wrong * effects[a] * effects[b] * same)
-        rows = np.maximum(first.asked - 1, 0) + first.strength
-        covariance = (seen + first.strength[:, None, None] * foreseen) / rows[:, None, None]
-        parts = [_root(one * reach) for one, reach in zip(covariance, first.reach(self.carried), strict=True)]
+                assumed = first.frame.wrong * effects[a] * effects[b] * same
+                foreseen = ratios[a] * ratios[b] * first.mean_of(assumed)
+                covariance[:, a, b] = first.shrunk(first.seen_mean(left[a] * left[b]), foreseen, alike=alike)
+        parts = [_root(one * reach) for one, reach in zip(covariance, first.reach(self.carried, alike=alike), strict=True)]
         return np.concatenate(parts, axis=1)
 
 
 def joint_review(
     measure: Measure, read: ReadAnswers, *, gold: Sequence[str], said: tuple[tuple[str, ...], ...], names: tuple[str, ...],
-    carried: FloatArray,
+    carried: FloatArray, clusters: IntArray,
 ) -> JointReview:  # fmt: skip
     """gold: answers as labelled (n,). said: what each run answered, (n,) each. names: what answers are made of in any run and in
-    what was read."""
+    what was read. clusters: rows that hang together, (n,)."""
     seen = np.array([answer is not None for answer in read.right], bool)
     changed = np.array([answer is not None and answer != given for answer, given in zip(read.right, gold, strict=True)], bool)
+    ballots = Ballots(per_cluster(clusters), clusters)
     reviews = []
     for one in said:
         found = changes(measure, gold=gold, said=one, right=read.right, names=names)
-        reviews.append(AnswerReview(read.frame, seen, read.unsure & ~seen, changed, found, found, AnswerReviewParams()))
+        reviews.append(AnswerReview(read.frame, seen, read.unsure & ~seen, changed, found, found, AnswerReviewParams(), ballots))
     return JointReview(tuple(reviews), said, carried)
 
 

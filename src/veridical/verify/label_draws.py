@@ -16,8 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from veridical.core.bootstrap import FloatArray, IntArray
+from veridical.ledger.ballots import Ballots, one_each
 from veridical.ledger.label_noise import LabelNoise, undone
-from veridical.ledger.review import Ballots, ReviewParams, one_each
+from veridical.ledger.review import ReviewParams
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -137,8 +138,9 @@ def under_review(
     seen, unsure = truth >= 0, truth == -2
     hit = np.where(seen, truth != codes, unsure * 0.5)
     n_cells, read = int(cell.max()) + 1, seen | unsure
-    asked = box.answers(read, cell, n_cells)
-    hits = asked * np.bincount(cell, box.vote * hit, minlength=n_cells) / np.maximum(box.total(read, cell, n_cells), 1e-300)
+    wrongly = np.bincount(cell, box.vote * hit, minlength=n_cells) / np.maximum(box.total(read, cell, n_cells), 1e-300)
+    asked = box.answers(read, cell, n_cells, alike=box.alike(hit - wrongly[cell], read, cell))
+    hits = asked * wrongly
     size = box.total(np.ones(n, bool), cell, n_cells)
     alike = np.zeros(len(asked), bool)
     alike[cell] = agree.all(axis=0)

@@ -1,6 +1,6 @@
 """What a review of answers with more than one label a row says of their noise, against planted wrong tags."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -8,6 +8,8 @@ from tests.unit.ledger.answer_world import World, f1, truth, world
 
 from veridical.core.estimate import Estimate
 from veridical.core.ledger_record import Component, Ledger
+from veridical.ledger.ballots import Ballots
+from veridical.ledger.label_noise import per_cluster
 from veridical.ledger.review import inclusion
 
 ROWS = 120
@@ -119,6 +121,25 @@ def test_a_stratum_of_which_nothing_was_read_counts_with_its_neighbour() -> None
         ledger = made.account(made.review(read & ~np.isin(frame.stratum, left_out)))
         assert np.isfinite(ledger.honest.width)
         assert component(ledger, "noise").status in ("measured", "not_detected")
+
+
+def spread_of(made: World, cluster: np.ndarray) -> float:
+    """What drawing these rows adds to the score's error, rows counting by these clusters."""
+    game, review = made.game(), made.review(made.drawn(ROWS))
+    review = replace(review, ballots=Ballots(per_cluster(cluster), cluster))
+    full = type(game)(game.people, game.reported, game.declared, review)(frozenset({"sample", "leakage", "noise"}))
+    return float(np.linalg.norm(full.review))
+
+
+def test_families_of_edits_are_one_answer_and_documents_as_many_as_their_rows() -> None:
+    """Ten rows a cluster: edits of one row, rightly or wrongly labelled alike, or rows that only stand in one document."""
+    edits, documents = [], []
+    for seed in range(8):
+        alone, together = np.arange(500), np.arange(500) // 10
+        for ratios, made in ((edits, world(seed, families=10)), (documents, world(seed))):
+            ratios.append(spread_of(made, together) / spread_of(made, alone))
+    assert min(edits) > 1.25
+    assert np.mean(documents) == pytest.approx(1.0, abs=0.1)
 
 
 @dataclass

@@ -1,7 +1,7 @@
 """Which rows are shown, and what answers say about the others."""
 
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 import pytest
@@ -10,6 +10,7 @@ from tests.unit.ledger.made_up_world import LABELS, account, made
 from veridical.audit._evidence import Evidence
 from veridical.audit._made_up import dataset
 from veridical.ledger.accounting import game_of, tables_of
+from veridical.ledger.ballots import Ballots
 from veridical.ledger.label_noise import LabelNoise
 from veridical.ledger.review import FIRST_LEAKED, Review, ReviewParams, allocation, apply_answers, draw, frame
 
@@ -241,3 +242,23 @@ def test_a_family_of_hard_rows_does_not_decide_what_a_review_says_of_the_others(
     told = [account(replace(world, data=more), tables=tables, answers=answers).honest.value for answers in samples]
     whole = account(replace(world, data=more), tables=tables, answers={row: right[row] for row in ids}).honest.value
     assert np.mean(told) == pytest.approx(whole, abs=0.025)
+
+
+def test_a_document_is_as_many_answers_as_its_rows_are_unlike():
+    """Wrong labels fall evenly on ten documents of sixty rows, each with one vote or by families that share their answer. Counted
+    as one answer a document, 120 rows read said hardly more than the noise model had assumed before."""
+    noise, strata, codes, predicted = setting()
+    given = allocation(strata, np.full(600, 1 / 600), rows=120, done=NONE, params=ReviewParams())
+    document, ratios = np.arange(600) % 10, {"even": [], "by document": []}
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        read = np.isin(np.arange(600), draw(strata, given, done=NONE, seed=seed))
+        for kind, wrong in (("even", rng.random(600) < 0.3), ("by document", (rng.random(10) < 0.3)[document])):
+            truth = np.where(read, np.where(wrong, 1 - codes, codes), -1)
+            asked = partial(apply_answers, noise, strata, truth=truth, codes=codes, predicted=predicted, params=ReviewParams())
+            one, alone = asked(ballots=Ballots(np.full(600, 1 / 60), document)), asked()
+            ratios[kind].append(np.linalg.norm(one.spread) / np.linalg.norm(alone.spread))
+            if kind == "even":
+                assert one.labels[:, 0].mean() == pytest.approx(alone.labels[:, 0].mean(), abs=0.015)
+    assert np.mean(ratios["even"]) < 1.05
+    assert np.mean(ratios["by document"]) > 1.1

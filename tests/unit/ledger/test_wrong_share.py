@@ -6,11 +6,16 @@ from tests.unit.ledger.answer_world import world
 from tests.unit.ledger.made_up_world import account, made
 
 from veridical.ledger.review import STRATA
-from veridical.ledger.wrong_share import wrong_share
+from veridical.ledger.wrong_share import wrong_share as share_of
 
 SIZES = np.array([60, 60, 60, 120, 150, 150])
 ASKED = np.array([20, 15, 15, 15, 15, 20])
 SHARES = {"many": (0.6, 0.4, 0.3, 0.1, 0.03, 0.02), "few": (0.15, 0.05, 0.05, 0.01, 0.0, 0.0), "none": (0.0,) * 6}
+
+
+def share(stratum, *, cluster=None, **read):
+    each = np.arange(len(stratum)) if cluster is None else cluster
+    return share_of(stratum, cluster=each, n_strata=len(STRATA), **read)
 
 
 def drawn(rng, shares):
@@ -28,7 +33,7 @@ def test_it_is_right_on_average_and_its_interval_holds_the_share(kind):
     rng, off, inside = np.random.default_rng(0), [], 0
     for _ in range(200):
         stratum, seen, wrong = drawn(rng, SHARES[kind])
-        found = wrong_share(stratum, seen=seen, unsure=np.zeros(600, bool), wrong=wrong, n_strata=len(STRATA))
+        found = share(stratum, seen=seen, unsure=np.zeros(600, bool), wrong=wrong)
         off.append(found.value - wrong.mean())
         inside += found.low <= wrong.mean() <= found.high
     assert inside >= 184  # of 200, were it 95 %: fewer come once in 25 times
@@ -38,7 +43,7 @@ def test_it_is_right_on_average_and_its_interval_holds_the_share(kind):
 
 def test_what_is_read_more_often_does_not_count_for_more():
     stratum, seen, wrong = drawn(np.random.default_rng(1), SHARES["many"])
-    found = wrong_share(stratum, seen=seen, unsure=np.zeros(600, bool), wrong=wrong, n_strata=len(STRATA))
+    found = share(stratum, seen=seen, unsure=np.zeros(600, bool), wrong=wrong)
     chance = (ASKED / SIZES)[stratum]
     assert found.value == pytest.approx((wrong[seen] / chance[seen]).sum() / 600)
     assert found.value < wrong[seen].mean() - 0.05  # the doubtful strata are read more
@@ -47,14 +52,34 @@ def test_what_is_read_more_often_does_not_count_for_more():
 def test_all_read_leaves_no_doubt_none_wrong_leaves_some_and_unsure_widens():
     stratum, seen, wrong = drawn(np.random.default_rng(2), SHARES["many"])
     every, no = np.ones(600, bool), np.zeros(600, bool)
-    whole = wrong_share(stratum, seen=every, unsure=no, wrong=wrong, n_strata=len(STRATA))
+    whole = share(stratum, seen=every, unsure=no, wrong=wrong)
     assert (whole.low, whole.value, whole.high) == pytest.approx((wrong.mean(),) * 3, abs=1e-12)
-    spotless = wrong_share(stratum, seen=seen, unsure=no, wrong=no, n_strata=len(STRATA))
+    spotless = share(stratum, seen=seen, unsure=no, wrong=no)
     assert (spotless.value, spotless.low) == (0.0, 0.0)
     assert spotless.high > 0.005
-    part = wrong_share(stratum, seen=seen, unsure=no, wrong=wrong, n_strata=len(STRATA))
-    asked = wrong_share(stratum, seen=seen, unsure=~seen & (np.arange(600) % 9 == 0), wrong=wrong, n_strata=len(STRATA))
+    part = share(stratum, seen=seen, unsure=no, wrong=wrong)
+    asked = share(stratum, seen=seen, unsure=~seen & (np.arange(600) % 9 == 0), wrong=wrong)
     assert asked.width > part.width
+
+
+@pytest.mark.parametrize("kind", ["families", "documents"])
+def test_families_count_once_and_documents_by_their_rows(kind):
+    """Sixty clusters of ten, whose rows share their answer or only a document: in the one the interval is wider than were they
+    rows of their own, in the other hardly; it holds the share in both."""
+    rng, widths, inside = np.random.default_rng(5), [], 0
+    stratum, no, cluster = np.repeat(np.arange(6), SIZES), np.zeros(600, bool), np.arange(600) // 10
+    for _ in range(100):
+        wrong = (rng.random(60) < 0.2)[cluster] if kind == "families" else rng.random(600) < 0.2
+        seen = np.zeros(600, bool)
+        for h, n in enumerate(ASKED):
+            seen[rng.choice(np.flatnonzero(stratum == h), n, replace=False)] = True
+        apart, together = (share(stratum, seen=seen, unsure=no, wrong=wrong, cluster=of) for of in (np.arange(600), cluster))
+        assert (apart.value, apart.n, apart.n_clusters) == (together.value, 100, 100)
+        assert together.n_clusters == len(np.unique(cluster[seen]))
+        widths.append(together.width / apart.width)
+        inside += together.low <= wrong.mean() <= together.high
+    assert inside >= 90
+    assert np.mean(widths) > 1.2 if kind == "families" else 0.98 < np.mean(widths) < 1.08
 
 
 def rate_of(ledger):
@@ -66,11 +91,11 @@ def test_the_account_of_tags_says_the_share_with_its_interval():
     one = world(3)
     review = one.review(one.drawn(120))
     details, why = rate_of(one.account(review))
-    share = review.wrong_share
-    assert (details["rate"], details["rate_low"], details["rate_high"]) == (share.value, share.low, share.high)
+    found = review.wrong_share
+    assert (details["rate"], details["rate_low"], details["rate_high"]) == (found.value, found.low, found.high)
     actual = np.mean([given != right for given, right in zip(one.gold, one.right, strict=True)])
-    assert share.low <= actual <= share.high
-    assert f"{100 * share.value:.1f} % [{100 * share.low:.1f}, {100 * share.high:.1f}] of all test rows" in why
+    assert found.low <= actual <= found.high
+    assert f"{100 * found.value:.1f} % [{100 * found.low:.1f}, {100 * found.high:.1f}] of all test rows" in why
 
 
 def test_the_account_of_labels_says_the_share_of_its_review_and_not_of_its_noise_model():
