@@ -47,8 +47,8 @@ class Tables:
     """Predicted codes of the other models known to have been scored on these rows, (L, n)."""
     asked: bool = True
     """Whether there is a model that can be asked about other texts, not only its predictions."""
-    met: bool = False
-    """Whether the encoder was left out of what is expected of rows, since it looks like one that has met the train labels."""
+    apart: str = ""
+    """Why the encoder was left out of what is expected of rows; see `OutOfFold`."""
 
     def prediction(self, cues: npt.NDArray[np.bool_]) -> IntArray:
         """Predictions when each row holds the cues set in its row of `cues`, (n, S) -> (n,)."""
@@ -95,7 +95,7 @@ def build_tables(
         transfer=transfer,
         looks=np.zeros((0, people.n), np.int64),
         asked=model is not None,
-        met=evidence.foresight.met,
+        apart=evidence.foresight.apart,
     )
 
 

@@ -386,15 +386,23 @@ def borrowing(found: Borrowed, *, gap: float, z: float) -> str:
 
 def notes(tables: Tables, reviewed: Reviewed | None) -> tuple[str, ...]:
     unknown = ("Test-label noise is an interval until labels are reviewed.",) if reviewed is None else ()
-    return (*few_rows(tables.people), *unknown, *((MET,) if tables.met else ()), *_unknown_there(tables.transfer))
+    apart = (f"{ENCODER_APART[tables.apart]} {LINEAR_ALONE}",) if tables.apart else ()
+    return (*few_rows(tables.people), *unknown, *apart, *_unknown_there(tables.transfer))
 
 
-MET = (
-    "The encoder, as it came, is surer of the train rows than of the test rows, by more than linear models are: one that was "
-    "tuned on these rows before looks so, and so does a test set of another kind. What is expected of each row comes from linear "
-    "models alone."
-)
-"""Where tables.met."""
+ENCODER_APART = {
+    "met": "The encoder, as it came, is surer of the train rows than of the test rows, by more than linear models are: one that "
+    "was tuned on these rows before looks so, and so does a test set of another kind.",
+    "unlike": "The encoder, as it came, may be surer of the train rows than of the test rows, or the other way round, than "
+    "linear models are, so it was left out, which costs some width.",
+    "few": "Train or test rows are too few to tell whether the encoder, as it came, knows their labels, so it was left out, "
+    "which costs some width.",
+    "tuned": "The encoder's folder says that it was tuned on labels before, which may be those of these rows, so it was left "
+    "out, which costs some width.",
+}
+"""By tables.apart."""
+LINEAR_ALONE = "What is expected of each row comes from linear models alone."
+"""After each of them."""
 
 
 def _unknown_there(transfer: Transfer) -> tuple[str, ...]:

@@ -52,16 +52,17 @@ def joined(
 
     clusters: (N,). encoded: gives (N, D), or None where there is no such encoder. The folds as they are where too few rows are
     there to compare, where some fold has no train rows of two classes outside, or where the encoder knows one side better than
-    the other; `met` where it looks like one that was tuned on the train rows.
+    the other; then `apart` says why: `met` where it looks like one that was tuned on the train rows, `unlike` where it is surer
+    of one side by less, or of test, `few` and `tuned` (before, by its folder).
     """
     train, rows = data.rows("train"), np.arange(len(data))
     sides = _sides(data, clusters)
     outside = {int(k): train[folds.fold[train] != k] for k in np.unique(folds.fold)}
     if any(len(np.unique(data.codes[others])) < 2 for others in outside.values()) or _too_few(*sides):
-        return folds
+        return replace(folds, apart="few")
     features, head = encoded(), np.zeros_like(folds.probabilities)
     if features is None:
-        return folds
+        return replace(folds, apart="tuned")
     order = np.random.default_rng(seed).permutation(len(data))
     for number, (k, others) in enumerate(outside.items()):
         progress("fold models", number, len(outside))
@@ -71,7 +72,7 @@ def joined(
     progress("fold models", len(outside), len(outside))
     surer, less_sure = _compared(_margin(head) - _margin(folds.probabilities), clusters, *sides)
     if surer < SURER_ALPHA or less_sure < LESS_SURE_ALPHA:
-        return replace(folds, met=surer < MET_ALPHA)
+        return replace(folds, apart="met" if surer < MET_ALPHA else "unlike")
     families = [np.log(np.clip(family, SURE, None)) for family in (folds.probabilities, head)]
     known = folds.learnable(train, data.codes[train], n_classes=len(data.labels))
     votes = 1.0 / np.bincount(clusters)[clusters[known]]

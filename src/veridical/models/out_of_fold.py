@@ -30,13 +30,13 @@ class OutOfFold:
     fold: IntArray
     features: HashedText
     """The features of all rows, for whoever else wants to fit on them."""
-    met: bool = False
-    """Whether an encoder was asked, and left out since it looks like one that has met these train rows with their labels."""
+    apart: str = ""
+    """Why an encoder was left out: met, unlike, few or tuned (`joined_folds`); empty where none was there, or it joined."""
 
     def rows(self, rows: IntArray) -> "OutOfFold":
         """The same of some rows."""
         return OutOfFold(
-            self.probabilities[rows], self.word_probabilities[rows], self.fold[rows], self.features.rows(rows), self.met
+            self.probabilities[rows], self.word_probabilities[rows], self.fold[rows], self.features.rows(rows), self.apart
         )
 
     def learnable(self, train: IntArray, codes: IntArray, *, n_classes: int) -> IntArray:

@@ -5,12 +5,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.unit.ledger.made_up_world import LABELS
+from tests.unit.ledger.made_up_world import LABELS, account, made
 
 from veridical.audit._evidence import Evidence
 from veridical.audit._made_up import dataset
+from veridical.ledger.accounting import tables_of
 from veridical.ledger.label_noise import label_noise, trusted
 from veridical.ledger.population import population
+from veridical.ledger.tables import read_tables, save_tables
+from veridical.ledger.wording import ENCODER_APART, LINEAR_ALONE
 from veridical.models.weights import resolve
 
 
@@ -86,14 +89,14 @@ def test_an_encoder_that_met_the_train_labels_is_left_out_and_wrong_test_labels_
     fair = seen_by(data, features)
     assert fair.foresight is not fair.folds
     met = seen_by(data, told(data, features, strength))
-    assert met.foresight.met
+    assert met.foresight.apart == "met"
     np.testing.assert_array_equal(met.foresight.probabilities, met.folds.probabilities)
 
 
 def test_an_encoder_that_knows_the_test_rows_better_is_left_out_without_that_being_said_of_train():
     data, features = world(0)
     evidence = seen_by(data, told(data, features, 3.0, where="test", column=0))
-    assert not evidence.foresight.met
+    assert evidence.foresight.apart == "unlike"
     np.testing.assert_array_equal(evidence.foresight.probabilities, evidence.folds.probabilities)
 
 
@@ -147,9 +150,24 @@ def test_where_there_is_too_little_the_folds_stand_and_nothing_is_encoded():
     plain = Evidence(data, seed=0)
     assert plain.foresight is plain.folds
     untested = Evidence(data.take(data.rows("train")), seed=0, encoded=never)
-    assert untested.foresight is untested.folds
+    assert (untested.foresight.apart, stays(untested)) == ("few", True)
     few = Evidence(data.take(np.concatenate([data.rows("train"), data.rows("test")[:20]])), seed=0, encoded=never)
-    assert few.foresight is few.folds
+    assert (few.foresight.apart, stays(few)) == ("few", True)
+
+
+def test_weights_that_were_tuned_before_are_left_out_and_that_is_said():
+    data, _ = world(0)
+    evidence = Evidence(data, seed=0, encoded=lambda: None)
+    assert (evidence.foresight.apart, stays(evidence)) == ("tuned", True)
+
+
+@pytest.mark.parametrize("why", ["", *ENCODER_APART])
+def test_the_account_says_why_the_encoder_was_left_out(why, tmp_path):
+    world = made(seed=0)
+    tables = tables_of(world.trained, evidence=Evidence(world.data, seed=0), contract=None, seed=0)
+    save_tables(replace(tables, apart=why), tmp_path / "tables.npz")
+    notes = account(world, tables=read_tables(tmp_path / "tables.npz")).notes
+    assert [note for note in notes if "encoder" in note] == ([f"{ENCODER_APART[why]} {LINEAR_ALONE}"] if why else [])
 
 
 def test_a_family_that_is_all_of_train_leaves_one_fold_without_rows():
@@ -157,7 +175,7 @@ def test_a_family_that_is_all_of_train_leaves_one_fold_without_rows():
     one = replace_texts(data)
     evidence = seen_by(one, features)
     assert len(np.unique(evidence.clusters[one.rows("train")])) == 1
-    assert evidence.foresight is evidence.folds
+    assert (evidence.foresight.apart, stays(evidence)) == ("few", True)
 
 
 def replace_texts(data):
