@@ -403,7 +403,6 @@ def _reviewed(aligned: Sequence[_Aligned], rows: Rows, *, expected: "FloatArray"
         truth=truth,
         strata=strata,
         expected=expected,
-        params=ReviewParams(),
         ballots=Ballots(per_cluster(rows.clusters), rows.clusters),
     )
     return made, said

@@ -18,7 +18,6 @@ import numpy.typing as npt
 from veridical.core.bootstrap import FloatArray, IntArray
 from veridical.ledger.ballots import Ballots, one_each
 from veridical.ledger.label_noise import LabelNoise, undone
-from veridical.ledger.review import ReviewParams
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -29,6 +28,13 @@ class DrawParams:
 
     rounds: int = 30
     """Rounds of expectation-maximisation inside a pattern of predictions. Ours; no source."""
+    strength_disagree: float = 4.0
+    """Rows that the share of the cells where some run contradicts the label counts for in one of them. Ours;
+    no source."""
+    strength_agree: float = 20.0
+    """The same of the cells where all agree with it. Ours; no source."""
+    prior_rate: float = 0.05
+    """Share of wrong labels before any was read. As for one run (ledger/review.py)."""
     halvings: int = 12
     """Halvings in the search for the largest noise that lets no corrected score exceed 1. Ours; no source."""
 
@@ -123,8 +129,8 @@ def under_review(
     truth: IntArray,
     strata: IntArray,
     expected: FloatArray,
-    params: ReviewParams,
     ballots: Ballots | None = None,
+    params: DrawParams = DrawParams(),
 ) -> Truth:
     """Truth after a review. truth: code of the reviewed label, -1 where not read, -2 where unsure, (n,). strata: (n,), inside
     which the rows to read were drawn. expected: p(label | text), (n, C), only to say where a wrong label's truth lies.

@@ -96,3 +96,17 @@ def test_a_family_of_rows_is_one_piece_of_evidence():
     )
     assert shape == same
     np.testing.assert_allclose(one, two)
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_the_likelihood_is_of_the_rows_asked_about_each_by_its_group_where_groups_differ(apart):
+    """Two rows: by hand .8 x .9 + .2 x .1 of the first label, and .3 x .4 + .7 x .6 of the second where its group has noise."""
+    even, more = uniform_transition(2, 0.1), uniform_transition(2, 0.4)
+    expected = np.array([[0.5, 0.5], [0.8, 0.2], [0.3, 0.7]])
+    found = LabelNoise(
+        even, "uniform", 0.1, 0.2, expected, number=np.array([0, 1, 0]), of_group=np.stack([more, even]), apart=apart
+    )  # fmt: skip
+    codes, asked, weight = np.array([0, 0, 1]), np.array([1, 2]), np.array([1.0, 0.5])
+    second = 0.3 * 0.4 + 0.7 * 0.6 if apart else 0.3 * 0.1 + 0.7 * 0.9
+    by_hand = np.log(0.8 * 0.9 + 0.2 * 0.1) + 0.5 * np.log(second)
+    assert found.likelihood(codes, asked, weight=weight) == pytest.approx(by_hand)

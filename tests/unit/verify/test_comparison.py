@@ -10,13 +10,12 @@ from sklearn.metrics import f1_score
 
 from veridical.core.multiplicity import holm
 from veridical.ledger.population import Population, PopulationParams
-from veridical.ledger.review import ReviewParams
 from veridical.tasks._confusion_metrics import accuracy, macro_f1, mcc
 from veridical.verify.comparison import compare, discordance, ranks, selection
-from veridical.verify.label_draws import under_review, under_transition
+from veridical.verify.label_draws import DrawParams, under_review, under_transition
 from veridical.verify.paired_terms import Rows, drawn_scores, honest_terms, reported_terms, softened
 
-PARAMS = ReviewParams()
+PARAMS = DrawParams()
 
 
 def rows(codes, *predicted, clusters=None, metric=accuracy, n_classes=2):
@@ -290,7 +289,7 @@ def test_a_review_fixes_what_was_read_and_carries_its_rate_to_the_rest():
     strata = (a == codes).astype(np.int64)
     made = under_review(
         codes=codes, predicted=np.stack([a, b]), truth=np.where(read, truth, -1), strata=strata,
-        expected=np.full((6000, 2), 0.5), params=PARAMS,
+        expected=np.full((6000, 2), 0.5),
     )  # fmt: skip
     assert np.array_equal(made.labels[read].argmax(axis=1), truth[read])
     assert np.array_equal(made.draw(rng)[read], truth[read])
@@ -308,9 +307,7 @@ def test_a_review_counts_unsure_as_half_and_blank_as_nothing():
     blank = np.full(100, -1)
     unsure = np.where(np.arange(100) < 40, -2, -1)
     made = [
-        under_review(
-            codes=codes, predicted=predicted, truth=t, strata=np.zeros(100, int), expected=np.full((100, 2), 0.5), params=PARAMS
-        )
+        under_review(codes=codes, predicted=predicted, truth=t, strata=np.zeros(100, int), expected=np.full((100, 2), 0.5))
         for t in (blank, unsure)
     ]
     assert made[0].rate == pytest.approx(PARAMS.prior_rate)
