@@ -183,12 +183,7 @@ class _Family:
     def differences(self) -> list[Difference]:
         couples, n = self.couples, self.n_clusters
         errors = [self.error(*couple) for couple in couples]
-        p = [
-            softened(
-                self.terms.p(a, b, stream(self.seed, f"swap/{self.terms.name}/{a}/{b}")), self.terms.review_share(a, b, error)
-            )
-            for (a, b), error in zip(couples, errors, strict=True)
-        ]
+        p = [self.p(*couple, error) for couple, error in zip(couples, errors, strict=True)]
         smallest = float(stats.t.ppf(0.5 + LEVEL / 2, max(n - self.terms.n_parameters, 2)))
         live = [np.abs(self.deviations(*c)) / e for c, e in zip(couples, errors, strict=True) if e > 0]
         joint = max(float(np.quantile(np.max(live, axis=0), LEVEL)), smallest) if live else smallest
@@ -202,6 +197,15 @@ class _Family:
             conflict = self.conflict(couple, joint, rejected=corrected <= 1 - LEVEL)
             made.append(Difference(points, band, one, float(corrected), told, seen, conflict))
         return made
+
+    def p(self, first: int, second: int, error: float) -> float:
+        """Two-sided p of no difference. error: its standard error."""
+        permuted = self.terms.p(first, second, stream(self.seed, f"swap/{self.terms.name}/{first}/{second}"))
+        if error == 0:
+            return permuted
+        t, freedom = abs(self.at(first, second)) / error, max(self.n_clusters - self.terms.n_parameters, 2)
+        share = self.terms.review_share(first, second, error)
+        return softened(permuted, share, by_error=float(2 * stats.t.sf(t, freedom)))
 
     def conflict(self, couple: tuple[int, int], joint: float, *, rejected: bool) -> str:
         """Which of the two, test or band, would call the pair apart alone, where they disagree; a verdict needs both."""

@@ -315,9 +315,41 @@ def test_a_review_counts_unsure_as_half_and_blank_as_nothing():
 
 
 def test_a_p_value_softened_by_what_its_permutation_does_not_know():
-    assert softened(0.03, 1.0) == 0.03
-    assert softened(0.03, 0.5) == pytest.approx(2 * stats.norm.cdf(stats.norm.ppf(0.015) / 2))
-    assert softened(1.0, 0.5) == 1.0
+    assert softened(0.03, 1.0, by_error=0.5) == 0.03
+    assert softened(0.03, 0.5, by_error=1e-9) == pytest.approx(2 * stats.norm.cdf(stats.norm.ppf(0.015) / 2))
+    assert softened(1.0, 0.5, by_error=0.5) == 1.0
+    assert softened(0.001, 0.5, by_error=1e-9) == 0.001  # of 1,999 permutations none reached it
+    assert softened(0.001, 0.5, by_error=0.02) == 0.02
+    assert softened(0.001, 0.5, by_error=0.9) == pytest.approx(2 * stats.norm.cdf(stats.norm.ppf(0.0005) / 2))
+
+
+@pytest.mark.parametrize("metric", [accuracy, macro_f1])
+def test_a_large_difference_is_told_although_most_of_its_error_is_the_review_s(metric):
+    """Thirty points between two runs, of which forty of 800 labels were read."""
+    rng = np.random.default_rng(4)
+    truth = rng.integers(0, 2, 800)
+    codes, read = turned(truth, rng.permutation(800)[:200]), np.isin(np.arange(800), rng.permutation(800)[:40])
+    world = replace(rows(codes, noisy(rng, truth, 0.6, 1), noisy(rng, truth, 0.95, 1), metric=metric), people=everyone(800))
+    reviewed = under_review(
+        codes=codes, predicted=world.predicted, truth=np.where(read, truth, -1), strata=np.zeros(800, int),
+        expected=np.full((800, 2), 0.5),
+    )  # fmt: skip
+    terms = honest_terms(world, reviewed)
+    error = terms.draws(rng) @ [-1, 1]
+    assert terms.review_share(0, 1, float(error.std())) < 0.55
+    found = compare(world, transitions=[np.eye(2)] * 3, reviewed=reviewed).pairs[0].honest
+    assert found.points.value > 3 * 100 * error.std()
+    assert found.told
+    assert found.points.low > 0
+
+
+def everyone(n):
+    """A population of n rows of their own, all alike."""
+    return Population(
+        rows=np.arange(n), cluster=np.arange(n), leaked=np.zeros(n, bool), basis=np.ones((n, 1)), vote=np.full(n, 1 / n),
+        target=np.ones(1), target_covariance=np.zeros((1, 1)), includes_train=False, n_clusters=n, shift_p=1.0,
+        params=PopulationParams(),
+    )  # fmt: skip
 
 
 def leaky_world(rng, n=400, *, size=2):
@@ -424,12 +456,7 @@ def test_labels_that_may_be_wrong_are_the_reason_where_only_the_test_rejects():
     codes = np.repeat([0, 1], 400)
     a = turned(codes, [*range(60), *range(400, 560)])
     b = turned(codes, [*range(120), *range(500, 560)])
-    people = Population(
-        rows=np.arange(800), cluster=np.arange(800), leaked=np.zeros(800, bool), basis=np.ones((800, 1)),
-        vote=np.full(800, 1 / 800), target=np.ones(1), target_covariance=np.zeros((1, 1)), includes_train=False, n_clusters=800,
-        shift_p=1.0, params=PopulationParams(),
-    )  # fmt: skip
-    world = replace(rows(codes, a, b), people=people)
+    world = replace(rows(codes, a, b), people=everyone(800))
     plain = compare(world, transitions=[np.eye(2)] * 3).pairs[0].honest
     assert plain.told
     assert plain.conflict == ""
