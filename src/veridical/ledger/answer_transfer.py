@@ -45,6 +45,8 @@ class AnswerTransfer:
     target_cluster: IntArray
     target_inside: BoolArray
     asked: bool
+    target_labelled: int = 0
+    """See `Transfer`."""
 
     @property
     def share_like(self) -> float:
@@ -78,13 +80,14 @@ def answer_transfer(
     density = density_of(target, rows[source], seed=seed)
     ratio[source] = density.ratio
     both = target.evidence
-    known = target.fresh_labelled if model is not None else none
+    labelled = target.fresh_labelled
+    known = labelled if model is not None else none
     there = tuple(str(both.data.answers[row]) for row in known)
     said = tuple(model.answer(both.data.inputs(known)).said) if model is not None and len(known) else ()
     inside = density.inside[np.searchsorted(target.rows, known)]
     return AnswerTransfer(
         contract, ids, group, ratio, density.auc, edited, len(target.rows), target.n_texts, int(density.inside.sum()),
-        there, said, both.clusters[known], inside, model is not None,
+        there, said, both.clusters[known], inside, model is not None, len(labelled),
     )  # fmt: skip
 
 

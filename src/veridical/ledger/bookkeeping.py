@@ -21,7 +21,7 @@ from veridical.ledger.inference import (
     score_interval,
 )
 from veridical.ledger.population import BoolArray
-from veridical.ledger.reweighting import Direct
+from veridical.ledger.reweighting import NOT_ASKED, Direct
 from veridical.ledger.wording import BLIND_POINTS, FEWEST_CLUSTERS
 
 RULE_OF_THREE = 3.0
@@ -59,7 +59,7 @@ class Books:
 
     def unplayed(self, player: str, reason: str, on_target: Callable[[BoolArray | slice], Direct]) -> Component:
         """A player that a contract declares and that cannot be played. on_target: the score on the target's labelled rows."""
-        if player != "concept":
+        if player != "concept" or reason == NOT_ASKED:
             return wording.unsupported(player, reason)
         found = on_target(slice(None))
         critical = critical_of_mean(found.n_clusters - 1)

@@ -147,13 +147,16 @@ def supported(wanted: Sequence[str], reason: Callable[[str, Sequence[str]], str]
 
 
 def with_concept(
-    found: tuple[list[str], list[tuple[str, str]]], *, labelled: bool, cluster: IntArray
+    found: tuple[list[str], list[tuple[str, str]]], *, labelled: int, asked: bool, cluster: IntArray
 ) -> tuple[list[str], list[tuple[str, str]]]:
-    """The players and those that abstain, with `concept` among them where the target has labels. cluster: of its labelled rows
-    that have test rows like them. Without weights that reach the target, other texts would count as other labels."""
+    """The players and those that abstain, with `concept` among them where the target has labels. labelled: rows of it that have.
+    asked: whether a model could be asked about them. cluster: of those that have test rows like them. Without weights that reach
+    the target, other texts would count as other labels."""
     players, abstained = found
     if not labelled:
         return found
+    if not asked:
+        return players, [*abstained, ("concept", NOT_ASKED)]
     n = len(np.unique(cluster))
     if "shift" not in players:
         return players, [*abstained, ("concept", NOT_COMPARED)]

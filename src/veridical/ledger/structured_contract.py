@@ -75,7 +75,7 @@ def transfer_players(game: "StructuredGame") -> tuple[list[str], list[tuple[str,
     }
     return with_concept(
         supported([player for player, there in declared.items() if there], game.unsupported),
-        labelled=bool(transfer.target_gold), cluster=transfer.target_cluster[transfer.target_inside],
+        labelled=transfer.target_labelled, asked=transfer.asked, cluster=transfer.target_cluster[transfer.target_inside],
     )  # fmt: skip
 
 

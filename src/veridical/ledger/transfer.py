@@ -65,6 +65,8 @@ class Transfer:
     auc: float
     target_texts: int
     target_unknown: int
+    target_labelled: int = 0
+    """Unleaked labelled rows of the target, whether a model could be asked about them or not."""
 
     @property
     def share_like(self) -> float:
@@ -146,14 +148,15 @@ def transfer_of(
     density = density_of(target, people.rows[source], seed=seed)
     whole = np.ones(people.n)
     whole[source] = density.ratio
-    rows = target.fresh_labelled if model is not None else target.rows[:0]
+    labelled = target.fresh_labelled
+    rows = labelled if model is not None else target.rows[:0]
     told = model.predict(target.evidence.data.inputs(rows)) if model is not None and len(rows) else np.zeros((0, 1))
     predicted = told.argmax(axis=1).astype(np.int64) if len(rows) else rows
     codes, cluster = target.evidence.data.codes[rows], target.evidence.clusters[rows]
     inside = density.inside[np.searchsorted(target.rows, rows)]
     return Transfer(
         group, edited, whole, codes, predicted, cluster, inside, len(target.rows), int(density.inside.sum()), density.auc,
-        target.n_texts, target.n_unknown,
+        target.n_texts, target.n_unknown, len(labelled),
     )  # fmt: skip
 
 

@@ -153,8 +153,8 @@ def test_a_target_weighs_rows_and_its_labels_show_the_rest() -> None:
     # Of the target's own labelled rows a half is found, whatever the weights say.
     there = ([ONE] * 80, [ONE] * 40 + [MISSED] * 40)
     labelled = dataclasses.replace(
-        plain, target_gold=tuple(there[0]), target_said=tuple(there[1]), target_cluster=np.arange(80, dtype=np.int64),
-        target_inside=np.ones(80, bool),
+        plain, target_labelled=80, target_gold=tuple(there[0]), target_said=tuple(there[1]),
+        target_cluster=np.arange(80, dtype=np.int64), target_inside=np.ones(80, bool),
     )  # fmt: skip
     both = account(game(gold, said, labelled))
     assert both.contract is not None
@@ -178,7 +178,8 @@ def test_changed_answers_are_told_from_the_rows_that_test_rows_are_like() -> Non
     gold, said = [ONE] * 200, [ONE] * 200
     inside = np.arange(100) < 60
     asked = transfer(
-        CONTRACT, 200, ratio=np.ones(200), target_rows=100, target_texts=100, target_like=60, target_gold=(ONE,) * 100,
+        CONTRACT, 200, ratio=np.ones(200), target_rows=100, target_texts=100, target_like=60, target_labelled=100,
+        target_gold=(ONE,) * 100,
         target_said=(ONE,) * 60 + (MISSED,) * 40, target_cluster=np.arange(100), target_inside=inside,
     )  # fmt: skip
     ledger = account(game(gold, said, asked))
@@ -242,6 +243,18 @@ def test_edits_cost_what_a_mixture_of_rows_costs() -> None:
     mute = account(game(gold, list(gold), dataclasses.replace(asked, edited=(), asked=False)))
     assert part(mute, "fragility").status == "skipped"
     assert "only predictions are there" in part(mute, "fragility").why
+
+
+def test_labels_of_a_target_that_no_model_can_answer_are_said_to_be_left_out() -> None:
+    gold = [ONE] * 200
+    asked = transfer(CONTRACT, 200, ratio=np.ones(200), target_rows=100, target_texts=100, target_like=100, target_labelled=100)
+    mute = account(game(gold, list(gold), dataclasses.replace(asked, asked=False)))
+    assert mute.contract is not None
+    assert mute.contract.unmeasured == ("concept",)
+    assert "only predictions are there" in part(mute, "concept").why
+    plain = account(game(gold, list(gold), dataclasses.replace(asked, asked=False, target_labelled=0)))
+    assert plain.contract is not None
+    assert plain.contract.unmeasured == ()
 
 
 def test_a_review_of_every_row_corrects_the_score_under_the_contract_too() -> None:
