@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from veridical.ledger.group_noise import Rows, _blur_of, _told_apart, by_group
+from veridical.ledger.group_noise import MOST_UNDONE, Rows, _blur_of, _told_apart, _undoable, by_group
 from veridical.ledger.label_noise import LabelNoise, chosen, undone, uniform_transition
 from veridical.ledger.label_noise import NoiseParams as Params
 
@@ -238,3 +238,13 @@ def test_a_text_that_stands_in_every_group_is_evidence_about_each():
     assert noise.apart
     assert rates[noise.names.tolist().index("a")] == pytest.approx(0.25, abs=0.08)
     assert test.of(test.group == "a").n == pytest.approx(300)
+
+
+@pytest.mark.parametrize(("c", "rate", "kept"), [(2, 0.45, 0.3), (2, 0.25, 0.25), (4, 0.45, 0.45), (3, 0.45, 0.4)])
+def test_noise_that_cannot_be_undone_is_left_to_the_range(c, rate, kept):
+    """Undoing 45 % even noise of two classes multiplies what rows differ by ten times: the interval was as wide as that."""
+    found = _undoable(uniform_transition(c, rate))
+    assert found == pytest.approx(uniform_transition(c, kept), abs=0.003)
+    assert np.ptp(np.linalg.inv(found), axis=0).max() <= MOST_UNDONE + 1e-9
+    one_way = np.array([[0.55, 0.45], [0.0, 1.0]])  # multiplies by 1 / 0.55
+    assert np.array_equal(_undoable(one_way), one_way)
