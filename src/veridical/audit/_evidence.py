@@ -46,6 +46,11 @@ class Evidence:
         return clusters(self.data, self.similar)
 
     @cached_property
+    def text_clusters(self) -> IntArray:
+        """The same by texts alone, whatever groups say, (N,)."""
+        return clusters(self.data, self.similar, by_group=False)
+
+    @cached_property
     def folds(self) -> OutOfFold:
         """Predictions of torch-free models that saw neither the row nor its cluster."""
         return out_of_fold(self.data, self.clusters, seed=self.seed, progress=self.progress)

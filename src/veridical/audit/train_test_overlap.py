@@ -50,6 +50,11 @@ def run(evidence: Evidence, params: Params, rng: np.random.Generator) -> Looked 
         low, high = wilson(len(leaked), len(test))
         measures["share_of_test"] = Estimate(len(leaked) / len(test), low, high, 0.95, len(test), clusters, "Wilson")
     summary = f"{len(leaked)} of {len(test)} test rows have an equal or near-equal text in train."
+    if tied := int((~np.isin(evidence.text_clusters[leaked], evidence.text_clusters[train])).sum()):
+        summary = (
+            f"{len(leaked)} of {len(test)} test rows also stand in train: {len(leaked) - tied} with an equal or near-equal text, "
+            f"{tied} by a group of which train holds rows."
+        )
     return Looked(len(held), tuple(findings), summary, measures)
 
 

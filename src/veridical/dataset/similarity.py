@@ -105,17 +105,20 @@ def _one_each(data: Dataset, groups: IntArray, split: str) -> IntArray:
     return rows[np.sort(np.unique(groups[rows], return_index=True)[1])]
 
 
-def clusters(data: Dataset, similar: SimilarPairs, *, params: SimilarityParams = SimilarityParams()) -> IntArray:
+def clusters(
+    data: Dataset, similar: SimilarPairs, *, by_group: bool = True, params: SimilarityParams = SimilarityParams()
+) -> IntArray:
     """Cluster code of each row, (N,): connected components of equal, near-equal and contained texts and of equal `group`
     values. Similarity chains (a like b, b like c, ...): a component of texts larger than `giant_share` of them is cut again, by
-    dropping its pairs under `giant_threshold`; what still hangs together stays together."""
+    dropping its pairs under `giant_threshold`; what still hangs together stays together. by_group: whether `group` ties rows."""
     kept = np.ones(len(similar.left), bool)
     found = _components(_text_links(similar, kept), len(data))
     size = np.bincount(found[np.unique(similar.groups, return_index=True)[1]], minlength=1)
     giant = np.flatnonzero((size > params.giant_share * size.sum()) & (size > 50))
     if len(giant):
         kept = ~np.isin(found[similar.left], giant) | (similar.jaccard >= params.giant_threshold)
-    return _components([*_text_links(similar, kept), _group_links(data)], len(data))
+    tied = [_group_links(data)] if by_group else []
+    return _components([*_text_links(similar, kept), *tied], len(data))
 
 
 Links = tuple[IntArray, IntArray]

@@ -15,8 +15,9 @@ from veridical.audit._evidence import Evidence
 from veridical.core.randomness import stream
 from veridical.dataset.rows import IntArray, Text
 from veridical.ledger.contract import Contract, Perturbation
+from veridical.ledger.density import density_of
 from veridical.ledger.population import BoolArray, Population
-from veridical.ledger.transfer import TEXTS_AT_ONCE, density_of, group_codes, read_target
+from veridical.ledger.transfer import TEXTS_AT_ONCE, group_codes, read_target
 from veridical.models.answering import Answering
 from veridical.models.model import FloatArray
 from veridical.tasks._contract import Structure
@@ -77,7 +78,7 @@ def answer_transfer(
     target = read_target(contract, evidence, seed=seed)
     source = ~people.leaked if (~people.leaked).any() else np.ones(people.n, bool)
     ratio = np.ones(people.n)
-    density = density_of(target, rows[source], seed=seed)
+    density = density_of(target.evidence, rows[source], target.rows, seed=seed)
     ratio[source] = density.ratio
     both = target.evidence
     labelled = target.fresh_labelled

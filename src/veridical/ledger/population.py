@@ -60,6 +60,8 @@ class Population:
     n_clusters: int
     shift_p: float
     params: PopulationParams
+    tied: int = 0
+    """Leaked rows of which train holds no such text, only rows of their group."""
 
     @property
     def fresh(self) -> BoolArray:
@@ -114,7 +116,7 @@ def population(
     return Population(
         rows=test, cluster=cluster, leaked=leaked, basis=basis[test], vote=vote / vote.sum(), target=target,
         target_covariance=off.T @ off, includes_train=includes_train, n_clusters=int(chosen.sum()), shift_p=shift_p,
-        params=params,
+        params=params, tied=int((leaked & ~np.isin(evidence.text_clusters[test], evidence.text_clusters[train])).sum()),
     )  # fmt: skip
 
 

@@ -9,8 +9,9 @@ import numpy.typing as npt
 from scipy.optimize import brentq
 
 from veridical.dataset.rows import IntArray
+from veridical.ledger.density import LEAST_LIKE
 from veridical.ledger.game import Coalition, Value, combine
-from veridical.ledger.transfer import FEWEST_TEXTS, LEAST_LIKE
+from veridical.ledger.transfer import FEWEST_TEXTS
 from veridical.models.model import FloatArray
 from veridical.tasks._contract import Metric
 from veridical.tasks._totals import gradient, value

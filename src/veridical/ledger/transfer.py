@@ -14,34 +14,17 @@ from veridical.core.plugins import get
 from veridical.core.randomness import stream
 from veridical.dataset.rows import SCHEMA, Dataset, IntArray, Text
 from veridical.ledger.contract import Contract, Perturbation
+from veridical.ledger.density import density_of
 from veridical.ledger.population import BoolArray, Population
-from veridical.models.linear import LinearParams, fit_linear
 from veridical.models.model import FloatArray, Model
-from veridical.models.out_of_fold import deal_clusters
-from veridical.models.text_features import HashedText, hashed
 from veridical.tasks._contract import Metric, Task
 from veridical.tasks._totals import value
 
 TEXTS_AT_ONCE = 20_000
 """Edited texts given to the model at a time, so that memory stays bounded. Ours; no source."""
-FOLDS = 5
-"""Folds of the domain classifier. Ours; no source."""
-STRENGTHS = (0.03, 0.3, 3.0, 10.0)
-"""Inverse penalties of the domain classifier that are tried; the one whose recalibrated out-of-fold log-odds tell the sides apart
-best is taken. Ours; no source: at 10 alone, what a few words tell of a small shift drowned in the others."""
-LARGEST_RATIO = 50.0
-"""Density ratios above it are cut: one row would stand for more than fifty. Ours; no source."""
-LIKE_ROWS = 5
-"""Test rows that must look at least as much like the target as a row of it does, for that row to have a counterpart. Ours;
-no source."""
-BY_CHANCE = 0.99
-"""Quantile of the number of rows that lie beyond so many test rows by chance where both sides are alike, 0..1; up to it none is
-left out. Ours; no source."""
 FEWEST_TEXTS = 50
 """Distinct texts that a target must hold: what fewer have in common is not told from what these few say. Ours: of fewer than 50
 rows most intervals missed the shift, of 60 none did (docs/log.md, 2026-11-29)."""
-LEAST_LIKE = 0.25
-"""Share of the target's rows, 0..1, that must have a counterpart for test rows to be weighted at all. Ours; no source."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,7 +128,7 @@ def transfer_of(
         return replace(found, group=group, edited=edited)
     target = read_target(contract, evidence, seed=seed)
     source = ~people.leaked if (~people.leaked).any() else np.ones(people.n, bool)
-    density = density_of(target, people.rows[source], seed=seed)
+    density = density_of(target.evidence, people.rows[source], target.rows, seed=seed)
     whole = np.ones(people.n)
     whole[source] = density.ratio
     labelled = target.fresh_labelled
@@ -228,91 +211,3 @@ def read_target(contract: Contract, evidence: Evidence, *, seed: int) -> Target:
     table = table.set_column(1, SCHEMA.field("split"), pa.array(["valid"] * n, pa.string()))
     both = Dataset(data.task, pa.concat_tables([data.table, table]), data.labels, data.set_aside, data.roles)
     return Target(Evidence(both, seed=seed), np.arange(len(data), len(data) + n, dtype=np.int64))
-
-
-@dataclass(frozen=True, eq=False)
-class Density:
-    """inside: which of the target's rows have test rows like them, (t,). ratio: density of these over the source at each source
-    row, (n,). auc: of the classifier that tells the two apart. All out of fold."""
-
-    ratio: FloatArray
-    inside: BoolArray
-    auc: float
-
-
-def density_of(target: Target, source: IntArray, *, seed: int) -> Density:
-    """source: positions of the test rows to weigh.
-
-    A linear model on character and word n-grams tells the two apart; its out-of-fold log-odds are recalibrated by two numbers
-    (Platt 1999), since a confident classifier makes ratios that no data support, and of several penalties the one is taken whose
-    log-odds then tell them apart best. Rows of the target that lie beyond the source
-    are left out, and the rest is compared anew: no weights of test rows can stand for them.
-    """
-    rows = np.concatenate([source, target.rows])
-    side = np.concatenate([np.zeros(len(source), np.int64), np.ones(len(target.rows), np.int64)])
-    features = hashed(target.evidence.data.inputs(rows))
-    fold = deal_clusters(target.evidence.clusters[rows], n_folds=FOLDS, rng=stream(seed, "domain folds"))
-    among = np.arange(len(rows))
-    loosest = _odds(features, side, fold, among=among, c=STRENGTHS[-1], seed=seed)
-    inside = _inside(loosest, side)
-    if LEAST_LIKE <= inside.mean() < 1:
-        among = np.concatenate([np.arange(len(source)), len(source) + np.flatnonzero(inside)])
-        loosest = _odds(features, side, fold, among=among, c=STRENGTHS[-1], seed=seed)
-    tried = [*(_odds(features, side, fold, among=among, c=c, seed=seed) for c in STRENGTHS[:-1]), loosest]
-    odds, side = min(tried, key=lambda odds: _loss(_recalibrated(odds, side[among]), side[among])), side[among]
-    logs = _recalibrated(odds, side)[: len(source)] + np.log(len(source) / int(side.sum()))
-    return Density(np.exp(np.minimum(logs, np.log(LARGEST_RATIO))), inside, _auc(odds, side))
-
-
-def _odds(features: HashedText, side: IntArray, fold: IntArray, *, among: IntArray, c: float, seed: int) -> FloatArray:
-    """Log-odds of the rows `among` to be the target's, each by a model of the other folds, (len(among),). c: inverse penalty."""
-    odds = np.zeros(len(side))
-    for k in range(FOLDS):
-        inside, outside = among[fold[among] == k], among[fold[among] != k]
-        if not len(inside) or len(np.unique(side[outside])) < 2:
-            continue
-        model = fit_linear(
-            features.rows(outside), side[outside], labels=("source", "target"), seed=seed, params=LinearParams(c=c)
-        )
-        columns = np.searchsorted(features.hashes, model.hashes)
-        share = np.clip(model.predict_features(features.matrix[inside][:, columns])[:, 1], 1e-6, 1 - 1e-6)
-        odds[inside] = np.log(share / (1 - share))
-    return odds[among]
-
-
-def _inside(odds: FloatArray, side: IntArray) -> BoolArray:
-    """Which of the target's rows lie among the source's, (t,): all of them unless more lie beyond than chance puts there."""
-    from scipy.stats import betabinom
-
-    source, there = np.sort(odds[side == 0]), odds[side == 1]
-    k = min(LIKE_ROWS, len(source))
-    beyond: BoolArray = there > source[-k]
-    # Where both sides are alike, the share of them beyond the k-th highest of n is Beta(k, n - k + 1).
-    if beyond.sum() <= betabinom.ppf(BY_CHANCE, len(there), k, len(source) - k + 1):
-        return np.ones(len(there), bool)
-    return ~beyond
-
-
-def _loss(odds: FloatArray, side: IntArray) -> float:
-    """Mean log loss of log-odds to be the target's, in nats."""
-    return float(np.logaddexp(0, -(2.0 * side - 1) * odds).mean())
-
-
-def _recalibrated(odds: FloatArray, side: IntArray) -> FloatArray:
-    """a + b x odds with the (a, b) of largest likelihood, b >= 0; (n,)."""
-    from scipy.optimize import minimize
-
-    def loss(found: FloatArray) -> float:
-        return _loss(found[0] + found[1] * odds, side)
-
-    start = np.array([float(np.log(side.mean() / (1 - side.mean()))), 0.5])
-    best = minimize(loss, start, method="L-BFGS-B", bounds=[(None, None), (0.0, None)]).x
-    return np.asarray(best[0] + best[1] * odds)
-
-
-def _auc(scores: FloatArray, side: IntArray) -> float:
-    """Share of (target, source) pairs that the scores order rightly, ties half."""
-    from scipy.stats import rankdata
-
-    ranks, n_target = rankdata(scores), int(side.sum())
-    return float((ranks[side == 1].sum() - n_target * (n_target + 1) / 2) / (n_target * (len(side) - n_target)))

@@ -123,6 +123,12 @@ def leakage_of(people: Population, *, has_train: bool, wrong: float, too_few: bo
         return Said(f"None of {people.n} test rows has an equal or near-equal text in train.", "rule of three", 0, slack=slack)
     details = {"leaked_rows": n_leaked, "unleaked_rows": people.n - n_leaked}
     found = f"{n_leaked} of {people.n} test rows ({share:.1f} %) have an equal or near-equal text in train"
+    if people.tied:
+        details["tied_rows"] = people.tied
+        found = (
+            f"{n_leaked} of {people.n} test rows ({share:.1f} %) also stand in train: {n_leaked - people.tied} with an equal or "
+            f"near-equal text, {people.tied} by a group of which train holds rows"
+        )
     if not too_few:
         why = f"{found}; each was given the score this model gets on unleaked rows of the same difficulty."
         return Said(why, "imputed from unleaked rows of equal out-of-fold margin", n_leaked, details=details)
