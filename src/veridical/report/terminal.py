@@ -105,7 +105,9 @@ class _Page:
         self.line(gap_sentence(ledger, say))
         level = f"{100 * ledger.honest.level:g}"
         metric = say.name("metric", ledger.metric)
-        self.line(say("headline_basis", metric=metric, level=level, n=figures.count(ledger.reported.n)), style="dim")
+        as_given = any(component.name == "noise" and component.status == "skipped" for component in ledger.components)
+        basis = "headline_as_given" if as_given else "headline_basis"
+        self.line(say(basis, metric=metric, level=level, n=figures.count(ledger.reported.n)), style="dim")
         self.line()
 
     def learned(self, record: RunRecord) -> None:

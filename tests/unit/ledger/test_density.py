@@ -40,7 +40,7 @@ def weighed(seed, lengths):
 @pytest.mark.parametrize("seed", range(3))
 def test_a_target_of_shorter_texts_of_the_same_words_is_seen(seed):
     """Short texts are 0.9 of the target and 0.5 of the source: ratios 1.8 and 0.2. By n-grams alone, which are brought to one
-    length, they were told apart by chance only."""
+    length, they came out at 1.6 and 0.4."""
     found, short = weighed(seed, mostly_short)
     assert found.ratio[short].mean() == pytest.approx(1.8, abs=0.15)
     assert found.ratio[~short].mean() == pytest.approx(0.2, abs=0.15)
