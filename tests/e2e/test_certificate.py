@@ -422,6 +422,21 @@ def test_an_account_that_its_tables_do_not_give_is_said(
     assert "figures of the account in run.json" in _failed(folder)
 
 
+@pytest.mark.parametrize("column", ["predicted", "label"])
+def test_answers_that_the_account_was_not_made_of_are_said(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, drawn_once: Callable[..., Any], column: str
+) -> None:
+    monkeypatch.setattr(verifying._Kept, "of", drawn_once)
+    assert "answers in predictions.parquet" in [claim.name for claim in verifying.verify(folder) if claim.holds]
+    table = pq.read_table(folder / "predictions.parquet")
+    test = table.column("split").to_pylist().index("test")
+    changed = table.column(column).to_pylist()
+    changed[test] = "neg" if changed[test] == "pos" else "pos"
+    at = table.column_names.index(column)
+    pq.write_table(table.set_column(at, column, pa.array(changed, pa.string())), folder / "predictions.parquet")
+    assert _failed(folder) == ["answers in predictions.parquet"]
+
+
 def test_what_no_file_holds_once_more_is_named(
     folder: Path, monkeypatch: pytest.MonkeyPatch, drawn_once: Callable[..., Any]
 ) -> None:

@@ -58,7 +58,7 @@ def verify(path: Path, *, data: Path | None = None, rerun: bool = False, progres
     settled = settings.claims()
     claims += [*_answers(certificate, folder, kept), *settled, *unfinished]
     if record is not None:
-        claims += _recounted(folder)
+        claims += [*_recounted(folder), *_predictions(folder)]
     rerun = rerun and not certificate["skipped"]
     if rerun:
         assert kept is not None
@@ -122,6 +122,34 @@ def _recounted(folder: Path) -> "list[Claim]":
         return [Claim(name, holds=True, why=same)]
     where = apart[0].partition(" where ")[0]
     return [Claim(name, holds=False, why=f"The stored tables and answers give another account: {where}.")]
+
+
+def _predictions(folder: Path) -> "list[Claim]":
+    """Whether predictions.parquet holds the labels and the answers of the test rows that the account was made of; nothing where
+    there are no tables, or where the account is made of that file itself (answers of more than one label)."""
+    from veridical.core.run_record import as_stored
+    from veridical.ledger.tables import read_tables
+    from veridical.pipeline.answer_records import read_answers
+    from veridical.verify.replay import Claim
+
+    if not (folder / "tables.npz").is_file():
+        return []
+    record, kept = as_stored(folder), read_tables(folder / "tables.npz")
+    ids = [str(row) for row in kept.ids]
+    try:
+        stored = read_answers(folder, ids=ids)
+    except InputError as error:
+        return [Claim("answers in predictions.parquet", holds=False, why=str(error))]
+    known = [[record["labels"][code] for code in codes.tolist()] for codes in (kept.codes, kept.predicted)]
+    apart = [row for row, *both in zip(ids, *stored, *known, strict=True) if both[:2] != both[2:]]
+    if apart:
+        why = f"{len(apart)} of {len(ids)} test rows have another label or answer there than in the account, first {apart[0]!r}."
+        return [Claim("answers in predictions.parquet", holds=False, why=why)]
+    if record["n_test"] != len(ids):
+        why = f"run.json counts {record['n_test']} test rows, the account is of {len(ids)}."
+        return [Claim("answers in predictions.parquet", holds=False, why=why)]
+    held = f"It holds the labels and answers of the {len(ids)} test rows of the account."
+    return [Claim("answers in predictions.parquet", holds=True, why=held)]
 
 
 def _answers(certificate: Mapping[str, Any], folder: Path, kept: "_Kept | None") -> "list[Claim]":
