@@ -52,8 +52,8 @@ def run(evidence: Evidence, params: Params, rng: np.random.Generator) -> Looked 
     summary = f"{len(leaked)} of {len(test)} test rows have an equal or near-equal text in train."
     if tied := int((~np.isin(evidence.text_clusters[leaked], evidence.text_clusters[train])).sum()):
         summary = (
-            f"{len(leaked)} of {len(test)} test rows also stand in train: {len(leaked) - tied} with an equal or near-equal text, "
-            f"{tied} by a group of which train holds rows."
+            f"{len(leaked)} of {len(test)} test rows hang together with train rows: {len(leaked) - tied} by an equal or "
+            f"near-equal text, {tied} by a group of which train holds rows."
         )
     return Looked(len(held), tuple(findings), summary, measures)
 

@@ -192,7 +192,8 @@ def transfer_players(game: Coalitions) -> tuple[list[str], list[tuple[str, str]]
     transfer = game.tables.transfer
     return with_concept(
         supported(wanted, game.unsupported),
-        labelled=transfer.target_labelled, asked=game.tables.asked, cluster=transfer.target_cluster[transfer.target_inside],
+        labelled=max(transfer.target_labelled, len(transfer.target_codes)), asked=game.tables.asked,
+        cluster=transfer.target_cluster[transfer.target_inside],
     )  # fmt: skip
 
 

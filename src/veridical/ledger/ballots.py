@@ -30,14 +30,23 @@ class Ballots:
         return np.asarray(np.bincount(cell[of], self.vote[of], minlength=n_cells), np.float64)
 
     def alike(self, left: FloatArray, of: BoolArray, cell: IntArray) -> float:
-        """How alike the rows `of` in one cluster and cell are, 0..1. left: by how much each is off its cell's mean, (n,)."""
-        pair, _ = self._pairs(of, cell)
-        own = left[of]
-        squares, size = np.bincount(pair, own**2), np.bincount(pair)
+        """How alike the rows `of` in one cluster and cell are, 0..1. left: by how much each is off its cell's mean, (n,).
+
+        The mean product inside clusters over the variance, each less the mean product of rows of different clusters, which the
+        cell's mean makes negative. A cell with rows of one cluster tells nothing."""
+        pair, place = self._pairs(of, cell)
+        own, n_cells = left[of], int(place.max(initial=-1)) + 1
+        size, inside = np.bincount(pair), (np.bincount(pair, own) ** 2 - np.bincount(pair, own**2)) / 2
+        n, squares = np.bincount(cell[of], minlength=n_cells), np.bincount(cell[of], own**2, minlength=n_cells)
+        alike, n_alike = (np.bincount(place, part, minlength=n_cells) for part in (inside, size * (size - 1) / 2))
+        others = (np.bincount(cell[of], own, minlength=n_cells) ** 2 - squares) / 2 - alike
+        n_others = n * (n - 1) / 2 - n_alike
+        told = n_others > 0
+        apart = np.where(told, others / np.maximum(n_others, 1), 0.0)
         pulled = PAIRS * float((own**2).mean()) if len(own) else 0.0
-        together = float((np.bincount(pair, own) ** 2 - squares).sum()) / 2 + pulled
-        apart = float(((size - 1) * squares).sum()) / 2 + pulled
-        return float(np.clip(together / apart, 0.0, 1.0)) if apart > 0 else 1.0
+        together = float((alike - n_alike * apart)[told].sum()) + pulled
+        most = float((n_alike * (squares / np.maximum(n, 1) - apart))[told].sum()) + pulled
+        return float(np.clip(together / most, 0.0, 1.0)) if most > 0 else 1.0
 
     def squared(self, weight: FloatArray, of: BoolArray, cell: IntArray, n_cells: int, *, alike: float) -> FloatArray:
         """Variance of the weighted sum of the rows `of` in each cell over that of one row, (H,): squared weights (n,) summed,
@@ -57,7 +66,7 @@ class Ballots:
         document with one vote may be an answer."""
         everywhere = np.zeros(len(of), np.int64)
         asked, voted = self.answers(of, everywhere, 1, alike=alike), self.total(of, everywhere, 1)
-        return np.asarray(self.vote * float(asked[0] / max(float(voted[0]), 1e-300)))
+        return np.asarray(self.vote * float(asked[0] / voted[0])) if voted[0] > 0 else self.vote
 
     def _pairs(self, of: BoolArray, cell: IntArray) -> tuple[IntArray, IntArray]:
         """(number of the cell and cluster of each of the rows `of`, cell of each such number)."""

@@ -76,14 +76,16 @@ def by_group(
         return _unfitted(common, test, fresh=fresh, params=params)
     known = replace(test, expected=calibrated)
     shared = _shared(common, known.of(fresh), params=params)
-    own = {}
+    own, held = {}, list[str]()
     for name in names:
         here = known.of(fresh & (test.group == name))
         transition, gain = _own(here, shared, common.transition, params=params)
         if gain - 0.5 * np.log(here.n) > params.extra_evidence:
             own[name] = _undoable(transition)
+            held += [name] * (not np.array_equal(own[name], transition))
     blur = _blur_of(names, known, fresh=fresh, train=train, params=params)
-    return _joined(common, names, own, known=known, fresh=fresh, shared=shared, blur=blur, params=params)
+    found = _joined(common, names, own, known=known, fresh=fresh, shared=shared, blur=blur, params=params)
+    return replace(found, held=np.array(held, dtype=np.str_))
 
 
 def _undoable(transition: FloatArray) -> FloatArray:
@@ -240,7 +242,7 @@ def _joined(
     others = known.of(fresh & ~np.isin(known.group, [*own]))
     rest = common.transition
     if own and len(others.codes):
-        rest = scaled(shared, likeliest_scale(others, shared, max_rate=params.max_rate))
+        rest = _undoable(scaled(shared, likeliest_scale(others, shared, max_rate=params.max_rate)))
     c, matrices, ranges = known.expected.shape[1], [], []
     reaches: list[tuple[FloatArray, ...]] = []
     for place, name in enumerate([*names, ""]):

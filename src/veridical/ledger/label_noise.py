@@ -88,6 +88,8 @@ class LabelNoise:
     reach_of: FloatArray = field(default_factory=lambda: np.zeros((0, 4, 0, 0)))
     names: npt.NDArray[np.str_] = field(default_factory=lambda: np.zeros(0, np.str_))
     apart: bool = False
+    held: npt.NDArray[np.str_] = field(default_factory=lambda: np.zeros(0, np.str_))
+    """Names of groups in which more labels seem wrong than their matrix says: what cannot be undone is left to the range."""
 
     @property
     def seen(self) -> bool:

@@ -75,7 +75,8 @@ def transfer_players(game: "StructuredGame") -> tuple[list[str], list[tuple[str,
     }
     return with_concept(
         supported([player for player, there in declared.items() if there], game.unsupported),
-        labelled=transfer.target_labelled, asked=transfer.asked, cluster=transfer.target_cluster[transfer.target_inside],
+        labelled=max(transfer.target_labelled, len(transfer.target_gold)), asked=transfer.asked,
+        cluster=transfer.target_cluster[transfer.target_inside],
     )  # fmt: skip
 
 

@@ -126,8 +126,8 @@ def leakage_of(people: Population, *, has_train: bool, wrong: float, too_few: bo
     if people.tied:
         details["tied_rows"] = people.tied
         found = (
-            f"{n_leaked} of {people.n} test rows ({share:.1f} %) also stand in train: {n_leaked - people.tied} with an equal or "
-            f"near-equal text, {people.tied} by a group of which train holds rows"
+            f"{n_leaked} of {people.n} test rows ({share:.1f} %) hang together with train rows: {n_leaked - people.tied} by an "
+            f"equal or near-equal text, {people.tied} by a group of which train holds rows"
         )
     if not too_few:
         why = f"{found}; each was given the score this model gets on unleaked rows of the same difficulty."
@@ -193,11 +193,15 @@ def noise(tables: Tables, reviewed: Reviewed | None) -> Said:
     return Said(why, "stratified review, model-assisted", n_seen, slack=0.0, details=details)
 
 
+AT_LEAST = "≥ "
+"""Of a group in which so many labels seem wrong that not all of it was undone."""
+
+
 def _chosen(found: LabelNoise) -> str:
     """What the noise model makes of the test labels."""
     if found.apart:
         each = sorted(_by_group(found)["rates"].items(), key=lambda one: -one[1])
-        rates = ", ".join(f"{name} {100 * rate:.1f} %" for name, rate in each[:6])
+        rates = ", ".join(f"{name} {AT_LEAST * (name in found.held)}{100 * rate:.1f} %" for name, rate in each[:6])
         return f"{100 * found.rate:.1f} % wrong, more in some groups than in others ({rates})"
     return "no excess" if found.shape == "none" else f"{100 * found.rate:.1f} % wrong ({found.shape.replace('_', ' ')})"
 

@@ -9,7 +9,7 @@ import numpy as np
 from veridical.core.estimate import Estimate
 from veridical.core.proportion import wilson
 from veridical.dataset.rows import IntArray
-from veridical.ledger.ballots import Ballots, BoolArray
+from veridical.ledger.ballots import BoolArray
 from veridical.ledger.review import agreeing
 from veridical.models.model import FloatArray
 
@@ -35,7 +35,9 @@ def wrong_share(
     stratum: IntArray, *, seen: BoolArray, unsure: BoolArray, wrong: BoolArray, cluster: IntArray, n_strata: int
 ) -> Estimate:
     """stratum: in which each row was drawn, (n,). seen: rows that were read and decided; unsure: rows that a person could not
-    judge; wrong: rows whose label a person changed; cluster: rows that hang together, (n,). At least one row is seen."""
+    judge; wrong: rows whose label a person changed; cluster: rows that hang together, (n,). At least one row is seen.
+
+    The share is that of these test rows, drawn row by row: that rows of a cluster are alike makes it no less sure."""
     cell = read_cells(stratum, seen, n_strata=n_strata)
     size = np.bincount(cell, minlength=n_strata).astype(np.float64)
     asked = np.bincount(cell[seen], minlength=n_strata)
@@ -45,11 +47,9 @@ def wrong_share(
     weight = size / size.sum()
     share = np.where(there, hits / np.maximum(asked, 1), 0.0)
     value = float(weight @ share)
-    box = Ballots(np.ones(len(stratum)), cluster)
-    told = box.answers(seen, cell, n_strata, alike=box.alike(wrong - share[cell], seen, cell))
-    foreseen = (told * share + PRIOR_ROWS * _pooled(told * share, told)) / (told + PRIOR_ROWS)
+    foreseen = (hits + PRIOR_ROWS * _pooled(hits, asked)) / (asked + PRIOR_ROWS)
     unread = 1 - asked / np.maximum(size, 1)
-    doubt = np.where(there, unread / np.maximum(told, 1) + (undecided / np.maximum(asked + undecided, 1)) ** 2, 0.0)
+    doubt = np.where(there, unread / np.maximum(asked, 1) + (undecided / np.maximum(asked + undecided, 1)) ** 2, 0.0)
     variance = float(weight**2 @ (foreseen * (1 - foreseen) * doubt))
     low, high = value, value
     if variance > 0:
@@ -60,7 +60,7 @@ def wrong_share(
     return Estimate(value, min(low, value), max(high, value), LEVEL, n_read, n_clusters, METHOD)
 
 
-def _pooled(hits: FloatArray, asked: FloatArray) -> FloatArray:
+def _pooled(hits: IntArray, asked: IntArray) -> FloatArray:
     """Share of wrong rows read over all strata of a kind, as if half of one more row were wrong, (H,)."""
     alike, found = agreeing(len(asked)), np.zeros(len(asked))
     for kind in (alike, ~alike):

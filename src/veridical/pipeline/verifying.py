@@ -127,6 +127,8 @@ def _recounted(folder: Path) -> "list[Claim]":
 def _predictions(folder: Path) -> "list[Claim]":
     """Whether predictions.parquet holds the labels and the answers of the test rows that the account was made of; nothing where
     there are no tables, or where the account is made of that file itself (answers of more than one label)."""
+    from pyarrow import ArrowException
+
     from veridical.core.run_record import as_stored
     from veridical.ledger.tables import read_tables
     from veridical.pipeline.answer_records import read_answers
@@ -134,13 +136,18 @@ def _predictions(folder: Path) -> "list[Claim]":
 
     if not (folder / "tables.npz").is_file():
         return []
-    record, kept = as_stored(folder), read_tables(folder / "tables.npz")
-    ids = [str(row) for row in kept.ids]
+    record = as_stored(folder)
+    try:
+        kept = read_tables(folder / "tables.npz")
+    except InputError:  # of another version
+        return []
+    ids, labels = [str(row) for row in kept.ids], dict(enumerate(record["labels"]))
     try:
         stored = read_answers(folder, ids=ids)
-    except InputError as error:
-        return [Claim("answers in predictions.parquet", holds=False, why=str(error))]
-    known = [[record["labels"][code] for code in codes.tolist()] for codes in (kept.codes, kept.predicted)]
+    except (InputError, ArrowException, OSError, KeyError):
+        why = "It is missing, cannot be read, or lacks test rows of the account."
+        return [Claim("answers in predictions.parquet", holds=False, why=why)]
+    known = [[labels.get(code) for code in codes.tolist()] for codes in (kept.codes, kept.predicted)]
     apart = [row for row, *both in zip(ids, *stored, *known, strict=True) if both[:2] != both[2:]]
     if apart:
         why = f"{len(apart)} of {len(ids)} test rows have another label or answer there than in the account, first {apart[0]!r}."

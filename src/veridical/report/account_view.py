@@ -62,7 +62,8 @@ def component_line(component: Component, words: Words) -> ComponentLine:
         word = words("status_with", status=word, seen=seen)
     base = component.name.partition(":")[0]
     none = base == "leakage" and status == "not_detected" and component.rows == 0
-    key = f"meaning.{base}.{'none' if none else status}"
+    tied = base == "leakage" and component.details.get("tied_rows") and status in ("measured", "not_detected")
+    key = f"meaning.{base}.{'none' if none else 'tied' if tied else status}"
     meaning = words(key if words.has(key) else f"meaning.other.{status}").replace("{rows}", figures.count(component.rows))
     if status == "skipped" and (component.details.get("declared") or component.details.get("unseen")):
         meaning = one_line(words.sentence(component.why), limit=LONGEST_REASON)

@@ -310,7 +310,8 @@ def drawn_scores(rows: Rows, weights: FloatArray, truths: Sequence[IntArray]) ->
 
 
 FEW_REACHED = 0.005
-"""p value, two-sided, from which on so few permutations reach the difference that their number bounds it: 5 of 1,999. Ours."""
+"""Two-sided p value up to which few of the 1,999 or 9,999 permutations reach the difference, so that their number bounds it.
+Ours; no source."""
 
 
 def softened(p: float, share: float, *, by_error: float) -> float:

@@ -25,6 +25,27 @@ def test_the_answers_tell_how_alike_rows_of_one_cluster_are(alike: float) -> Non
     assert np.mean(found) == pytest.approx(alike, abs=0.05)
 
 
+@pytest.mark.parametrize("n_documents", [2, 4, 10])
+@pytest.mark.parametrize("alike", [0.0, 0.3])
+def test_few_documents_in_eight_cells_hide_hardly_how_alike_they_are(n_documents: int, alike: float) -> None:
+    """Fifteen rows read of each of eight cells: what they are off their cell's mean has the mean of few clusters taken off."""
+    found = []
+    for seed in range(150):
+        rng = np.random.default_rng([seed, n_documents])
+        cell, cluster = np.repeat(np.arange(8), 15), rng.integers(n_documents, size=120)
+        shared = np.sqrt(alike) * rng.standard_normal((8, n_documents))[cell, cluster]
+        off = shared + np.sqrt(1 - alike) * rng.standard_normal(120)
+        off -= (np.bincount(cell, off) / 15)[cell]
+        found.append(Ballots(np.ones(120), cluster).alike(off, np.ones(120, bool), cell))
+    assert np.mean(found) == pytest.approx(alike, abs=0.13)
+    assert alike == 0 or np.mean(found) > 0.18
+
+
+def test_one_cluster_tells_nothing_of_how_alike_its_rows_are() -> None:
+    off = np.random.default_rng(0).standard_normal(200)
+    assert Ballots(np.ones(200), np.zeros(200, np.int64)).alike(off - off.mean(), np.ones(200, bool), HERE) == 1.0
+
+
 def test_few_pairs_and_answers_that_do_not_differ_tell_nothing() -> None:
     unlike = np.array([0.5, -0.5] * 2)
     two = Ballots(np.ones(4), np.array([0, 0, 1, 1]))
@@ -66,4 +87,5 @@ def test_rows_of_a_document_with_one_vote_are_as_many_answers_as_they_are_unlike
     box, _ = answered(0.0, size=50, seed=0)
     of = np.arange(200) % 4 == 0
     assert box.evidence(of, alike=0.0)[of].sum() == pytest.approx(50.0)
+    assert np.array_equal(box.evidence(np.zeros(200, bool), alike=1.0), box.vote)
     assert box.evidence(of, alike=1.0)[of].sum() == pytest.approx(4.0, abs=0.05)  # as many of each, nearly

@@ -248,3 +248,21 @@ def test_noise_that_cannot_be_undone_is_left_to_the_range(c, rate, kept):
     assert np.ptp(np.linalg.inv(found), axis=0).max() <= MOST_UNDONE + 1e-9
     one_way = np.array([[0.55, 0.45], [0.0, 1.0]])  # multiplies by 1 / 0.55
     assert np.array_equal(_undoable(one_way), one_way)
+
+
+def test_a_group_with_nearly_half_of_its_labels_wrong_is_undone_in_part_and_said_to_have_more():
+    """Of two classes: 44 % wrong labels multiply what rows differ by eight times."""
+    rng, parts = np.random.default_rng(3), {"test": [], "train": []}
+    for name, rate in (("north", 0.44), ("south", 0.0)):
+        for split, size in (("test", 600), ("train", 1800)):
+            expected, codes = drawn(rng, size, rate=rate if split == "test" else 0.0, c=2)
+            parts[split].append((expected, codes, np.arange(size), np.full(size, name)))
+    test, train = (together(parts[split]) for split in ("test", "train"))
+    transition, shape = chosen(test, params=Params())
+    common = LabelNoise(transition, shape, 0.0, 0.05, test.expected)
+    noise = by_group(common, test=test, fresh=np.ones(len(test.codes), bool), train=train)
+    assert noise.held.tolist() == ["north"]
+    assert np.ptp(noise.inverted(test.codes)) < MOST_UNDONE
+    most = max(np.ptp(labels) for pair in noise.group_extremes(test.codes) for labels in pair)
+    assert most > 2 * MOST_UNDONE  # what more there may be is in the range
+    assert found(0, north={"rate": 0.25}, south={})[0].held.tolist() == []

@@ -9,6 +9,8 @@ from tests.unit.ledger.made_up_world import LABELS
 from veridical.audit._evidence import Evidence
 from veridical.audit._made_up import dataset
 from veridical.ledger.accounting import account_tables, tables_of
+from veridical.ledger.population import population
+from veridical.ledger.wording import leakage_of
 from veridical.train.trained import Trained
 
 
@@ -38,3 +40,25 @@ def test_a_model_that_always_says_one_label_is_right_as_often_as_that_label_occu
     )  # fmt: skip
     assert ledger.honest.value == pytest.approx(share, abs=0.03)
     assert ledger.honest.low <= share <= ledger.honest.high
+
+
+def test_rows_that_only_their_group_ties_to_train_are_counted_apart():
+    """Of ten test rows of one document that train holds rows of, two have a text of train."""
+    data = plain_words(0)
+    train, test = data.rows("train"), data.rows("test")
+    texts, group = list(data.texts), [None] * len(data)
+    for row in test[:2]:
+        texts[row] = texts[train[row % 7]]
+    for row in [*test[:10], train[100]]:
+        group[row] = "document"
+    evidence = Evidence(data.with_column("text", texts).with_column("group", group), seed=0)
+    people = population(evidence, votes="clusters")
+    by_text = int(np.isin(evidence.text_clusters[test], evidence.text_clusters[train]).sum())
+    assert people.leaked.sum() >= 10
+    assert people.tied == people.leaked.sum() - by_text > 0
+    said = leakage_of(people, has_train=True, wrong=0.1, too_few=False, stand_in=False)
+    assert f"{people.tied} by a group of which train holds rows" in said.why
+    assert said.details["tied_rows"] == people.tied
+    alone = population(Evidence(data.with_column("text", texts), seed=0), votes="clusters")
+    assert alone.tied == 0
+    assert "group" not in leakage_of(alone, has_train=True, wrong=0.1, too_few=False, stand_in=False).why

@@ -9,6 +9,7 @@ from scipy import stats
 from sklearn.metrics import f1_score
 
 from veridical.core.multiplicity import holm
+from veridical.ledger.ballots import Ballots
 from veridical.ledger.population import Population, PopulationParams
 from veridical.tasks._confusion_metrics import accuracy, macro_f1, mcc
 from veridical.verify.comparison import compare, discordance, ranks, selection
@@ -312,6 +313,22 @@ def test_a_review_counts_unsure_as_half_and_blank_as_nothing():
     ]
     assert made[0].rate == pytest.approx(PARAMS.prior_rate)
     assert made[1].wrong[0] > 0.4
+
+
+def test_rows_read_of_families_are_one_answer_and_of_documents_as_many_as_they_are_unlike():
+    """Twenty clusters of thirty rows with one vote each; a fifth of the labels is wrong, by rows or by clusters."""
+    rng, cluster = np.random.default_rng(3), np.arange(600) % 20
+    read, said, spread = rng.random(600) < 0.3, rng.integers(0, 2, 600), {}
+    for kind, wrong in (("even", rng.random(600) < 0.2), ("by cluster", (np.arange(20) % 5 == 0)[cluster])):
+        codes = np.where(wrong, 1, 0)
+        for what, ballots in (("alone", None), ("together", Ballots(np.full(600, 1 / 30), cluster))):
+            found = under_review(
+                codes=codes, predicted=np.stack([said, said]), truth=np.where(read, 0, -1), strata=np.zeros(600, int),
+                expected=np.full((600, 2), 0.5), ballots=ballots,
+            )  # fmt: skip
+            spread[kind, what] = float(np.linalg.norm(found.spread))
+    assert spread["even", "together"] < 1.3 * spread["even", "alone"]
+    assert spread["by cluster", "together"] > 1.3 * spread["by cluster", "alone"]
 
 
 def test_a_p_value_softened_by_what_its_permutation_does_not_know():

@@ -51,6 +51,27 @@ def test_the_score_and_what_the_review_leaves_open_are_the_ledger_s_own(metric: 
     assert without.review.shape == (2, 0)
 
 
+@pytest.mark.parametrize("families", [True, False])
+def test_rows_of_one_cluster_count_as_in_the_ledger(families: bool) -> None:
+    """Ten rows a cluster, edits of one row or rows that only stand in one document."""
+    made = world(1, families=10 if families else 1)
+    if not families:
+        made = replace(made, people=replace(made.people, cluster=np.arange(500) // 10))
+    rows = made.drawn(ROWS)
+    game = made.game()
+    value = StructuredGame(game.people, game.reported, game.declared, made.review(rows))(
+        frozenset({"sample", "leakage", "noise"})
+    )
+    terms = honest_terms(compared(made, made.said, read=read_of(made, rows)), None)
+    assert terms is not None
+    assert (terms.review[0] ** 2).sum() == pytest.approx((value.review**2).sum(), rel=1e-6)
+    alone = replace(made, people=replace(made.people, cluster=np.arange(500)))
+    apart = honest_terms(compared(alone, made.said, read=read_of(made, rows)), None)
+    assert apart is not None
+    ratio = np.linalg.norm(terms.review[0]) / np.linalg.norm(apart.review[0])
+    assert ratio > 1.25 if families else ratio < 1.15
+
+
 def test_runs_that_change_alike_are_as_far_apart_as_before() -> None:
     """The same answers twice: the review moves both, and leaves their difference without any doubt."""
     made = world(2)
