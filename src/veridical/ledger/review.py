@@ -37,7 +37,7 @@ class ReviewParams:
     prior_rate: float = 0.05
     """Share of wrong labels assumed when choosing rows. Northcutt et al. 2021 (arXiv:2103.14749) found 3.4 % on average."""
     strength_disagree: float = 12.0
-    """Rows that the fitted noise rate counts for in a stratum where the model contradicts the label. Ours, by 144 noisy test sets
+    """Rows that the fitted noise rate counts for in a stratum where the model contradicts the label. Ours, by 135 noisy test sets
     whose wrong labels are even, of one class, of hard rows, or of some words in train as well (docs/log.md, 2026-11-30)."""
     transition_rows: float = 20.0
     """Rows that an even spread of errors counts for in each class's row of the fitted noise. Ours, by benchmarks/honesty."""
