@@ -264,6 +264,8 @@ def _noise_bounds(game: Coalitions, coalition: Coalition, value: Callable[[Coali
     noise, codes = game.tables.noise, game.tables.codes
     scores = [now := min(value(coalition).score, 1.0)]
     scores += [min(replace(game, labels=labels)(coalition).score, 1.0) for labels in noise.extremes(codes)]
+    if noise.at_limit:  # they may tell nothing of how good the model is
+        scores.append(1.0)
     low, high = min(scores) - now, max(scores) - now
     if coalition == frozenset(game.active):
         return low, high

@@ -139,13 +139,13 @@ def _reach(rows: Rows, transition: FloatArray, *, blur: float, params: NoisePara
     four ends, of which any may move a score the most."""
     c = len(transition)
     shape = transition if (1 - np.diag(transition)).any() else uniform_transition(c, EVEN)
-    low, high = likely_scales(rows, shape, max_rate=params.max_rate)
+    low, high = likely_scales(rows, shape, max_rate=params.largest(c))
     ends = scaled(shape, low), scaled(shape, high)
     if not blur:
         return *ends, *ends
     even = uniform_transition(c, EVEN)
     sharper = replace(rows, expected=_sharpened(rows.expected, blur, floor=params.floor))
-    low, high = likely_scales(sharper, even, max_rate=params.max_rate)
+    low, high = likely_scales(sharper, even, max_rate=params.largest(c))
     return *ends, scaled(even, low), scaled(even, high)
 
 
@@ -179,7 +179,7 @@ def _unfitted(common: LabelNoise, test: Rows, *, fresh: npt.NDArray[np.bool_], p
         rows = test.of(fresh & inside)
         most = contradicted(rows, params=params) if len(rows.codes) else 0.0
         ranges.append((0.0, most))
-        reaches.append((common.transition, uniform_transition(c, min(most, params.max_rate))) * 2)
+        reaches.append((common.transition, uniform_transition(c, most)) * 2)
     stack = np.repeat(common.transition[None], len(names) + 1, axis=0)
     return replace(
         common, number=number, of_group=stack, range_of=np.array(ranges), reach_of=np.array(reaches),
@@ -203,7 +203,7 @@ def _own(here: Rows, shared: FloatArray, common: FloatArray, *, params: NoisePar
 
     if (1 - np.diag(shared)).any():
         shapes = (shared, uniform_transition(len(shared), EVEN))
-        scales = [likeliest_scale(here, shape, max_rate=params.max_rate) for shape in shapes]
+        scales = [likeliest_scale(here, shape, max_rate=params.largest(len(shared))) for shape in shapes]
         transition = max((scaled(*one) for one in zip(shapes, scales, strict=True)), key=likelihood)
     else:
         transition, _ = chosen(here, params=params)
@@ -242,7 +242,7 @@ def _joined(
     others = known.of(fresh & ~np.isin(known.group, [*own]))
     rest = common.transition
     if own and len(others.codes):
-        rest = _undoable(scaled(shared, likeliest_scale(others, shared, max_rate=params.max_rate)))
+        rest = _undoable(scaled(shared, likeliest_scale(others, shared, max_rate=params.largest(len(shared)))))
     c, matrices, ranges = known.expected.shape[1], [], []
     reaches: list[tuple[FloatArray, ...]] = []
     for place, name in enumerate([*names, ""]):
@@ -256,15 +256,15 @@ def _joined(
         ranges.append((least_share(rows, transition), most))
         ends = _reach(rows, transition, blur=blur.get(name, 0.0), params=params)
         unknown = name != "" and name not in fitted
-        reaches.append((np.eye(c), uniform_transition(c, min(most, params.max_rate))) * 2 if unknown else ends)
+        reaches.append((np.eye(c), uniform_transition(c, most)) * 2 if unknown else ends)
     stack = np.stack(matrices)
     wrong = 1 - np.diagonal(stack, axis1=1, axis2=2)  # (K, C)
     expected = known.expected if own else common.expected
     wronged = (expected[fresh] * wrong[number[fresh]]).sum(axis=1)
     rate = float(np.average(wronged, weights=known.weight[fresh])) if own else common.rate
-    return LabelNoise(
-        common.transition, common.shape, rate, common.upper_rate, expected, common.least,
-        number, stack, np.array(ranges), np.array(reaches), np.array(names, dtype=np.str_), bool(own),
+    return replace(
+        common, rate=rate, expected=expected, number=number, of_group=stack, range_of=np.array(ranges),
+        reach_of=np.array(reaches), names=np.array(names, dtype=np.str_), apart=bool(own),
     )  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from scipy import special
 from veridical.core.randomness import stream
 from veridical.dataset.rows import IntArray
 from veridical.ledger.ballots import Ballots, one_each
-from veridical.ledger.label_noise import LabelNoise, uniform_transition
+from veridical.ledger.label_noise import LabelNoise, NoiseParams, uniform_transition
 from veridical.models.model import FloatArray
 from veridical.tasks import _cells
 
@@ -357,7 +357,7 @@ def _semi_supervised(
         posterior[seen] = 0.0
         posterior[seen, truth[seen]] = 1.0
         counts = np.stack([np.bincount(codes, vote * posterior[:, k], minlength=c) for k in range(c)])
-        pooled = float(np.clip(1 - np.trace(counts) / counts.sum(), 1e-5, 0.45))
+        pooled = float(np.clip(1 - np.trace(counts) / counts.sum(), 1e-5, NoiseParams().largest(c)))
         pull = counts + params.transition_rows * uniform_transition(c, pooled)
         transition = pull / pull.sum(axis=1, keepdims=True)
     joint = prior * transition[:, codes].T

@@ -445,3 +445,27 @@ def test_a_range_beside_the_doubt_of_the_rows_is_no_status_of_its_own():
     assert inside.points.width > plain.points.width
     assert books.component("x", "transfer", share, 2.0, said, bounds=(-large, large), beside=True).status == "bounded"
     assert books.component("x", "transfer", share, 2.0, said, bounds=(-small, small)).status == "bounded"
+
+
+def test_labels_that_may_tell_nothing_leave_everything_above_open_and_say_so():
+    """Half of all test labels of two classes are drawn at random; the model is right in nine of ten rows."""
+    world = made(seed=3, n_train=1500, n_test=600, flipped=0.5)
+    ledger = account(world)
+    assert ledger.honest.low <= world.truth <= ledger.honest.high == 1.0
+    noise = next(component for component in ledger.components if component.name == "noise")
+    assert "may tell nothing of the model: the interval goes up to 100 %" in noise.why
+
+
+def test_wrong_labels_on_hard_rows_are_in_the_range_and_said():
+    """A third of the rows whose words say least carries wrong labels in half of the cases."""
+    world = made(seed=4, n_train=1500, n_test=900)
+    tables = world.tables()
+    sure = tables.noise.expected.max(axis=1)
+    rng = np.random.default_rng(0)
+    turned = (sure <= np.quantile(sure, 1 / 3)) & (rng.random(len(sure)) < 0.5)
+    labels = iter(np.where(turned, 1 - tables.codes, tables.codes))
+    column = [LABELS[next(labels)] if row["split"] == "test" else row["label"] for row in world.data.table.to_pylist()]
+    ledger = account(replace(world, data=world.data.with_column("label", column)))
+    assert ledger.honest.low <= world.truth <= ledger.honest.high
+    noise = next(component for component in ledger.components if component.name == "noise")
+    assert "% among harder rows." in noise.why

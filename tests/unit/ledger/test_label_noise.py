@@ -9,8 +9,11 @@ from veridical.ledger.label_noise import (
     NoiseParams,
     chosen,
     contradicted,
+    evenly_undone,
     least_share,
     per_cluster,
+    rates_by_sureness,
+    undone,
     uniform_transition,
 )
 
@@ -31,7 +34,7 @@ def each(expected, labels, *_):
     return Labelled(expected, labels, np.ones(len(labels)))
 
 
-@pytest.mark.parametrize(("c", "rate"), [(2, 0.1), (2, 0.25), (4, 0.1), (4, 0.2)])
+@pytest.mark.parametrize(("c", "rate"), [(2, 0.1), (2, 0.25), (4, 0.1), (4, 0.2), (4, 0.6), (8, 0.7)])
 def test_symmetric_noise_is_recovered(c, rate):
     found, shape = chosen(each(*planted(uniform_transition(c, rate))), params=NoiseParams())
     assert shape != "none"
@@ -110,3 +113,34 @@ def test_the_likelihood_is_of_the_rows_asked_about_each_by_its_group_where_group
     second = 0.3 * 0.4 + 0.7 * 0.6 if apart else 0.3 * 0.1 + 0.7 * 0.9
     by_hand = np.log(0.8 * 0.9 + 0.2 * 0.1) + 0.5 * np.log(second)
     assert found.likelihood(codes, asked, weight=weight) == pytest.approx(by_hand)
+
+
+def test_each_row_is_undone_by_its_own_even_rate():
+    codes, rates = np.array([0, 2, 1, 2]), np.array([0.0, 0.1, 0.4, 0.6])
+    each_apart = np.stack([undone(uniform_transition(3, rate), codes[[k]])[0] for k, rate in enumerate(rates)])
+    np.testing.assert_allclose(evenly_undone(rates, codes, n_classes=3), each_apart, atol=1e-12)
+
+
+@pytest.mark.parametrize("c", [2, 4])
+def test_what_contradicts_the_models_on_hard_rows_is_allowed_there_and_not_on_easy_ones(c):
+    """Three in ten labels of the third of the rows that the models are least sure of are wrong, none elsewhere."""
+    expected, labels, _ = planted(np.eye(c), n=3000)
+    hardest = expected.max(axis=1) <= np.quantile(expected.max(axis=1), 1 / 3)
+    turned = labels.copy()
+    rng = np.random.default_rng(1)
+    for row in np.flatnonzero(hardest & (rng.random(3000) < 0.3)):
+        turned[row] = rng.choice([k for k in range(c) if k != labels[row]])
+    params = NoiseParams()
+    right, wrong = (rates_by_sureness(each(expected, given), expected, least=0.02, params=params) for given in (labels, turned))
+    assert right.max() < 0.12
+    assert 0.22 < wrong[hardest].max() < 0.45
+    assert wrong[~hardest].max() < 0.12
+
+
+def test_labels_drawn_at_random_are_at_the_limit_of_what_is_considered():
+    expected, labels, _ = planted(uniform_transition(2, 0.5))
+    transition, shape = chosen(each(expected, labels), params=NoiseParams())
+    assert LabelNoise(transition, shape, 0.45, 0.45, expected).at_limit
+    expected, labels, _ = planted(uniform_transition(2, 0.3))
+    transition, shape = chosen(each(expected, labels), params=NoiseParams())
+    assert not LabelNoise(transition, shape, 0.3, 0.45, expected).at_limit
