@@ -165,13 +165,24 @@ def noise(tables: Tables, reviewed: Reviewed | None) -> Said:
     if reviewed is None:
         found = tables.noise
         chosen = _chosen(found)
-        hard = f", and up to {100 * found.hard.max():.1f} % among harder rows" if _harder(found) else ""
-        nothing = " So many wrong labels may tell nothing of the model: the interval goes up to 100 %." if found.at_limit else ""
+        even, hard = 100 * found.upper_rate, 100 * max(found.hard, default=0.0)
         why = (
             f"No label was reviewed. Stated model: train labels are as right as fresh ones; test labels then show {chosen}. "
-            f"The interval allows any even rate up to {100 * found.upper_rate:.1f} %, what the easiest rows contradict{hard}."
-            f"{nothing} Reviewing rows narrows it: veridical review."
+            f"The interval allows any even rate up to {even:.1f} %, what the easiest rows contradict. "
+            "Reviewing rows narrows it: veridical review."
         )
+        if found.at_limit:
+            why = (
+                f"No label was reviewed. Stated model: train labels are as right as fresh ones; test labels then show {chosen}, "
+                "the most that is considered: they may tell nothing of the model, and the interval goes up to 100 %. "
+                "Reviewing rows narrows it: veridical review."
+            )
+        elif hard > even + 0.05:
+            why = (
+                f"No label was reviewed. Stated model: train labels are as right as fresh ones; test labels then show {chosen}. "
+                f"The interval allows any even rate up to {even:.1f} %, what the easiest rows contradict, and up to {hard:.1f} % "
+                "among harder rows. Reviewing rows narrows it: veridical review."
+            )
         if found.apart:
             most = ", ".join(f"{name} {100 * rate:.1f} %" for name, rate in _most_of(found)[:6])
             why = (
@@ -197,11 +208,6 @@ def noise(tables: Tables, reviewed: Reviewed | None) -> Said:
 
 AT_LEAST = "≥ "
 """Of a group in which so many labels seem wrong that not all of it was undone."""
-
-
-def _harder(found: LabelNoise) -> bool:
-    """Whether rows of which the models are less sure may carry more wrong labels than all rows evenly."""
-    return len(found.hard) > 0 and float(found.hard.max()) > found.upper_rate + 5e-4
 
 
 def _chosen(found: LabelNoise) -> str:

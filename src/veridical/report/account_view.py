@@ -151,6 +151,18 @@ def headline(ledger: Ledger, words: Words) -> str:
     return words("headline_counted", metric=words.name("metric", ledger.metric), instead=words.name("metric", instead), **told)
 
 
+def labels_as_given(ledger: Ledger) -> bool:
+    """Whether wrong labels are in no interval of the account: none was reviewed, and answers are structures."""
+    return any(component.name == "noise" and component.status == "skipped" for component in ledger.components)
+
+
+def basis_sentence(ledger: Ledger, words: Words) -> str:
+    """Metric, level and rows of the headline, and whether labels count as given."""
+    key = "headline_as_given" if labels_as_given(ledger) else "headline_basis"
+    told = {"metric": words.name("metric", ledger.metric), "level": f"{100 * ledger.honest.level:g}"}
+    return words(key, n=figures.count(ledger.reported.n), **told)
+
+
 def gap_sentence(ledger: Ledger, words: Words) -> str:
     """What the gap is and whether it is told apart; with a contract, how much further its score lies."""
     said = _gap(ledger, words)

@@ -15,6 +15,7 @@ from veridical.report.account_view import (
     account_notes,
     arm_name,
     arms_shown,
+    basis_sentence,
     component_lines,
     contract_headline,
     gap_sentence,
@@ -103,11 +104,7 @@ class _Page:
             name = one_line(ledger.contract.name, limit=60)
             self.line(contract_headline(ledger.contract, say, name=name), style="bold")
         self.line(gap_sentence(ledger, say))
-        level = f"{100 * ledger.honest.level:g}"
-        metric = say.name("metric", ledger.metric)
-        as_given = any(component.name == "noise" and component.status == "skipped" for component in ledger.components)
-        basis = "headline_as_given" if as_given else "headline_basis"
-        self.line(say(basis, metric=metric, level=level, n=figures.count(ledger.reported.n)), style="dim")
+        self.line(basis_sentence(ledger, say), style="dim")
         self.line()
 
     def learned(self, record: RunRecord) -> None:

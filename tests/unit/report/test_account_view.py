@@ -10,6 +10,9 @@ from tests.golden import frozen_run
 
 from veridical.core.run_record import RunRecord
 from veridical.report.account_view import REVIEW_ROWS, account_notes, gap_sentence, learned_sentence, next_steps
+from veridical.report.html import page
+from veridical.report.markdown import markdown
+from veridical.report.run_files import read_run_files
 from veridical.report.terminal import summary
 from veridical.report.wording import words
 
@@ -78,3 +81,15 @@ def test_how_much_was_trained_is_said_where_it_is_not_the_usual() -> None:
     out = io.StringIO()
     summary(record, lang="en", console=Console(file=out, width=100, highlight=False))
     assert "Trained with lora" in out.getvalue()
+
+
+@pytest.mark.parametrize(("lang", "said"), [("en", "labels as given"), ("zh", "标签按给定的计")])
+def test_every_report_says_where_wrong_labels_are_in_no_interval(lang: str, said: str, tmp_path: Path) -> None:
+    """Of structures whose answers nobody reviewed; of labels the range is in the interval, and nothing is said."""
+    record = frozen_run.record()
+    assert record.ledger is not None
+    skipped = tuple(replace(c, status="skipped", points=None) if c.name == "noise" else c for c in record.ledger.components)
+    for made, shown in ((replace(record, ledger=replace(record.ledger, components=skipped)), True), (record, False)):
+        files = read_run_files(frozen_run.write_run(tmp_path / str(shown), made))
+        for text in (markdown(files, words(lang)), page(files, words(lang))):
+            assert (said in text) == shown
