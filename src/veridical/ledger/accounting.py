@@ -28,6 +28,7 @@ from veridical.ledger.reuse import Chosen, chosen_among
 from veridical.ledger.review import UNSURE, Review, Reviewed, ReviewParams, apply_answers, frame
 from veridical.ledger.reweighting import supported, with_concept
 from veridical.ledger.tables import Tables, build_tables
+from veridical.models.model import FloatArray
 from veridical.tasks._class_metrics import credit_of
 from veridical.tasks._confusion_metrics import accuracy
 from veridical.tasks._contract import Bound, Metric, Task
@@ -263,14 +264,28 @@ def _noise_bounds(game: Coalitions, coalition: Coalition, value: Callable[[Coali
         return 0.0, 0.0
     noise, codes = game.tables.noise, game.tables.codes
     scores = [now := min(value(coalition).score, 1.0)]
-    scores += [min(replace(game, labels=labels)(coalition).score, 1.0) for labels in noise.extremes(codes)]
-    if noise.at_limit:  # they may tell nothing of how good the model is
-        scores.append(1.0)
+    scores += [_under(game, labels, coalition) for labels in noise.extremes(codes)]
+    scores += _of_hard_rows(game, coalition)
+    scores.append(min(now + noise.beyond, 1.0))  # labels of these rows may tell nothing of how good the model is
     low, high = min(scores) - now, max(scores) - now
     if coalition == frozenset(game.active):
         return low, high
     apart_low, apart_high = _group_noise_bounds(game, lambda other: min(other(coalition).score, 1.0))
     return min(low, apart_low), max(high, apart_high)
+
+
+def _under(game: Coalitions, labels: FloatArray, coalition: Coalition) -> float:
+    return min(replace(game, labels=labels)(coalition).score, 1.0)
+
+
+def _of_hard_rows(game: Coalitions, coalition: Coalition) -> list[float]:
+    """The lowest and the highest score when the rows of each sureness carry as few or as many wrong labels as they allow, each on
+    its own; empty where nothing is known of it."""
+    scores = [_under(game, labels, coalition) for labels in game.tables.noise.hard_extremes(game.tables.codes)]
+    if not scores:
+        return []
+    moved = np.array(scores[1:]) - scores[0]
+    return [scores[0] + float(moved[moved < 0].sum()), min(scores[0] + float(moved[moved > 0].sum()), 1.0)]
 
 
 def _group_noise_bounds(game: Coalitions, of: Callable[[Coalitions], float]) -> tuple[float, float]:

@@ -6,7 +6,7 @@ Then p(label | text) learned on train, out of fold, is what test labels should f
 is noise. T is found by expectation-maximisation within four shapes and the shape by BIC: none, uniform, one rate a class, one
 class into another. Corrected statistics are linear in the inverse of T (backward correction: Natarajan et al. 2013, NeurIPS;
 Patrini et al. 2017, CVPR). Equal noise in train and test is invisible to any such comparison; `upper_rate` bounds it from the
-rows that the models find easiest, which are not known to carry fewer wrong labels than others.
+rows that the models find easiest, which are not known to carry fewer wrong labels than others; `hard` allows more among the rest.
 """
 
 from dataclasses import dataclass, field
@@ -106,10 +106,11 @@ class LabelNoise:
     """The largest even rate that rows as sure as this one allow, (n,): what is uneven over sureness. Empty in older tables."""
 
     @property
-    def at_limit(self) -> bool:
-        """Whether the labels of every class follow the texts as little as is considered: they may tell nothing."""
+    def beyond(self) -> float:
+        """Share of the rows that belong to classes whose labels are as wrong as is considered, and may be more so, 0..1."""
         limit = NoiseParams().largest(len(self.transition))
-        return not self.apart and bool((1 - np.diag(self.transition)).min() >= limit - 1e-9)
+        full = (1 - np.diag(self.transition)) >= limit - 1e-9
+        return 0.0 if self.apart or not len(self.expected) else float(self.expected[:, full].sum(axis=1).mean())
 
     @property
     def seen(self) -> bool:
@@ -125,14 +126,26 @@ class LabelNoise:
         return _least_and_largest(self.transition, self.least, self.upper_rate)
 
     def extremes(self, codes: IntArray) -> list[FloatArray]:
-        """Label distributions (n, C) under the least and under the largest noise the data allow."""
+        """Label distributions (n, C) under the least and under the largest even noise the data allow; where no group has noise of
+        its own also under the most of the fitted shape."""
         if not self.apart:
-            ends = [undone(transition, codes) for transition in self.range()]
-            ends += [undone(self.widest, codes)] if len(self.widest) else []
-            return ends + ([evenly_undone(self.hard, codes, n_classes=len(self.transition))] if len(self.hard) else [])
+            ends = [*self.range(), *([self.widest] if len(self.widest) else [])]
+            return [undone(transition, codes) for transition in ends]
         pairs = [_least_and_largest(m, float(r[0]), float(r[1])) for m, r in zip(self.of_group, self.range_of, strict=True)]
         least, largest = zip(*pairs, strict=True)
         return [self._undone(np.stack(least), codes), self._undone(np.stack(largest), codes)]
+
+    def hard_extremes(self, codes: IntArray) -> list[FloatArray]:
+        """Label distributions (n, C) with as many wrong labels as they allow among the rows of one sureness, the other rows as
+        under the least noise, which comes first; empty where each group has its own noise, or the table is older."""
+        if self.apart or not len(self.hard):
+            return []
+        least = undone(self.range()[0], codes)
+        found = [least]
+        for rate in np.unique(self.hard):
+            there = (self.hard == rate)[:, None]
+            found.append(np.where(there, evenly_undone(self.hard, codes, n_classes=len(self.transition)), least))
+        return found
 
     def group_extremes(self, codes: IntArray) -> list[list[FloatArray]]:
         """The same of one group at a time, as far as its own rows allow, all others as they are fitted; empty without groups or
@@ -191,7 +204,7 @@ def label_noise(evidence: Evidence, people: Population, *, codes: IntArray, para
     if _is_yardstick(evidence, people):
         transition, shape = chosen(rows, params=params)
     rate = float(rows.weight @ rows.expected / rows.n @ (1 - np.diag(transition)))
-    upper = max(contradicted(rows, params=params), rate)
+    upper = max(min(contradicted(rows, params=params), params.max_rate), rate)
     widest = transition
     if shape != "none":
         widest = scaled(transition, likely_scales(rows, transition, max_rate=params.largest(len(transition)))[1])
@@ -205,23 +218,31 @@ LEAST_TOLD = 0.1
 
 def rates_by_sureness(rows: Labelled, expected: FloatArray, *, least: float, params: NoiseParams) -> FloatArray:
     """The largest even rate that the labels of each third of the rows by the models' sureness allow, for each of all rows, (n,):
-    what contradicts the models there beyond their own expected errors, and no less than `least`."""
-    c, sure, all_sure = rows.expected.shape[1], rows.expected.max(axis=1), expected.max(axis=1)
-    cuts = np.quantile(sure, [1 / 3, 2 / 3])
-    inside, place = np.digitize(sure, cuts), np.digitize(all_sure, cuts)
-    rates = np.full(3, least)
-    for third in range(3):
-        here = inside == third
-        weight, right = rows.weight[here], sure[here]
-        if not here.any():
-            continue
-        against = float(weight @ (rows.expected[here].argmax(axis=1) != rows.codes[here]))
-        most = float(stats.beta.ppf(params.hard_level, against + 1, max(float(weight.sum()) - against, 1e-9)))
-        own = 1 - float(np.average(right, weights=weight))
-        # An even rate r turns a share (1 - own) of r from right to wrong and own / (c - 1) of it back.
-        turned = (1 - own) - own / (c - 1)
-        rates[third] = np.clip((most - own) / turned if turned > LEAST_TOLD else 0.0, least, params.largest(c))
-    return np.asarray(rates[place])
+    of the surest `least`; of the others what contradicts the models there beyond their own expected errors, and no less. Where
+    the models know too little to tell, as much as of any other third. expected: of all rows, (n, C); thirds are those of `rows`,
+    by weight."""
+    c, sure = rows.expected.shape[1], rows.expected.max(axis=1)
+    order = np.argsort(sure, kind="stable")
+    reached = np.cumsum(rows.weight[order]) / rows.n
+    cuts = sure[order][np.minimum(np.searchsorted(reached, [1 / 3, 2 / 3]), len(order) - 1)]
+    inside, place = (np.digitize(held, cuts, right=True) for held in (sure, expected.max(axis=1)))
+    read = [_even_rate(rows, inside == third, n_classes=c, params=params) for third in (0, 1)]
+    most = max([least, *(rate for rate in read if rate is not None)])
+    rates = [max(least, most if rate is None else rate) for rate in read]
+    return np.asarray(np.array([*rates, least])[place])
+
+
+def _even_rate(rows: Labelled, here: npt.NDArray[np.bool_], *, n_classes: int, params: NoiseParams) -> float | None:
+    """The largest even rate that these rows allow; None where there are none, or the models know too little of them."""
+    if not here.any():
+        return None
+    weight = rows.weight[here]
+    against = float(weight @ (rows.expected[here].argmax(axis=1) != rows.codes[here]))
+    most = float(stats.beta.ppf(params.hard_level, against + 1, max(float(weight.sum()) - against, 1e-9)))
+    own = 1 - float(np.average(rows.expected[here].max(axis=1), weights=weight))
+    # An even rate r turns a share (1 - own) of r from right to wrong and own / (c - 1) of it back.
+    turned = (1 - own) - own / max(n_classes - 1, 1)
+    return min((most - own) / turned, params.largest(n_classes)) if turned > LEAST_TOLD else None
 
 
 def _is_yardstick(evidence: Evidence, people: Population) -> bool:
@@ -378,17 +399,18 @@ def undone(transition: FloatArray, codes: IntArray) -> FloatArray:
 
 
 def contradicted(rows: Labelled, *, params: NoiseParams) -> float:
-    """Upper bound of the share of labels that contradict the models where these are surest, at most `max_rate`."""
+    """Upper bound of the share of labels that contradict the models where these are surest."""
     order = np.argsort(-rows.expected.max(axis=1), kind="stable")
     weight = rows.weight[order]
     easiest = order[np.cumsum(weight) <= max(rows.n * params.easiest_share, weight[0]) + 1e-9]
     against = float(rows.weight[easiest] @ (rows.expected[easiest].argmax(axis=1) != rows.codes[easiest]))
-    found = stats.beta.ppf(params.upper_level, against + 1, max(float(rows.weight[easiest].sum()) - against, 1e-9))
-    return min(float(found), params.max_rate)
+    return float(stats.beta.ppf(params.upper_level, against + 1, max(float(rows.weight[easiest].sum()) - against, 1e-9)))
 
 
 def _least_and_largest(transition: FloatArray, least: float, upper: float) -> tuple[FloatArray, FloatArray]:
-    return scaled(transition, least), uniform_transition(len(transition), upper)
+    """upper: counted up to `max_rate`, or to the mean rate of the matrix."""
+    fitted = float((1 - np.diag(transition)).mean())
+    return scaled(transition, least), uniform_transition(len(transition), min(upper, max(NoiseParams().max_rate, fitted)))
 
 
 def evenly_undone(rate: FloatArray, codes: IntArray, *, n_classes: int) -> FloatArray:

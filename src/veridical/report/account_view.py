@@ -63,7 +63,8 @@ def component_line(component: Component, words: Words) -> ComponentLine:
     base = component.name.partition(":")[0]
     none = base == "leakage" and status == "not_detected" and component.rows == 0
     tied = base == "leakage" and component.details.get("tied_rows") and status in ("measured", "not_detected")
-    key = f"meaning.{base}.{'none' if none else 'tied' if tied else status}"
+    apart = base == "noise" and status == "bounded" and "rates" in component.details
+    key = f"meaning.{base}.{'none' if none else 'tied' if tied else 'apart' if apart else status}"
     meaning = words(key if words.has(key) else f"meaning.other.{status}").replace("{rows}", figures.count(component.rows))
     if status == "skipped" and (component.details.get("declared") or component.details.get("unseen")):
         meaning = one_line(words.sentence(component.why), limit=LONGEST_REASON)
@@ -157,8 +158,9 @@ def labels_as_given(ledger: Ledger) -> bool:
 
 
 def basis_sentence(ledger: Ledger, words: Words) -> str:
-    """Metric, level and rows of the headline, and whether labels count as given."""
-    key = "headline_as_given" if labels_as_given(ledger) else "headline_basis"
+    """Metric, level and rows of the headline, and what of the labels it rests on."""
+    unread = any(component.name == "noise" and component.status == "bounded" for component in ledger.components)
+    key = "headline_as_given" if labels_as_given(ledger) else "headline_unreviewed" if unread else "headline_basis"
     told = {"metric": words.name("metric", ledger.metric), "level": f"{100 * ledger.honest.level:g}"}
     return words(key, n=figures.count(ledger.reported.n), **told)
 

@@ -453,7 +453,7 @@ def test_labels_that_may_tell_nothing_leave_everything_above_open_and_say_so():
     ledger = account(world)
     assert ledger.honest.low <= world.truth <= ledger.honest.high == 1.0
     noise = next(component for component in ledger.components if component.name == "noise")
-    assert "they may tell nothing of the model, and the interval goes up to 100 %" in noise.why
+    assert "100.0 % of the rows belong to: their labels may tell nothing" in noise.why
 
 
 def test_wrong_labels_on_hard_rows_are_in_the_range_and_said():

@@ -140,7 +140,62 @@ def test_what_contradicts_the_models_on_hard_rows_is_allowed_there_and_not_on_ea
 def test_labels_drawn_at_random_are_at_the_limit_of_what_is_considered():
     expected, labels, _ = planted(uniform_transition(2, 0.5))
     transition, shape = chosen(each(expected, labels), params=NoiseParams())
-    assert LabelNoise(transition, shape, 0.45, 0.45, expected).at_limit
+    assert LabelNoise(transition, shape, 0.45, 0.45, expected).beyond == pytest.approx(1.0)
     expected, labels, _ = planted(uniform_transition(2, 0.3))
     transition, shape = chosen(each(expected, labels), params=NoiseParams())
-    assert not LabelNoise(transition, shape, 0.3, 0.45, expected).at_limit
+    assert LabelNoise(transition, shape, 0.3, 0.45, expected).beyond == 0.0
+
+
+def test_the_ends_are_the_least_the_largest_even_and_the_most_of_the_fitted_noise():
+    """Of an older table that says 75 % of four classes, at which even noise cannot be undone, no more than 45 % is counted."""
+    expected, labels = np.full((3, 4), 0.25), np.array([0, 1, 2])
+    fitted, widest = uniform_transition(4, 0.2), uniform_transition(4, 0.3)
+    for said, counted in ((0.25, 0.25), (0.75, 0.45)):
+        noise = LabelNoise(fitted, "uniform", 0.2, said, expected, 0.5, widest=widest)
+        wanted = [undone(uniform_transition(4, rate), labels) for rate in (0.1, counted, 0.3)]
+        np.testing.assert_allclose(np.stack(noise.extremes(labels)), np.stack(wanted), atol=1e-12)
+    assert len(LabelNoise(fitted, "uniform", 0.2, 0.25, expected).extremes(labels)) == 2  # older tables hold no widest
+
+
+def test_rows_of_a_class_at_the_limit_may_all_be_right_unless_groups_have_their_own_noise():
+    expected = np.array([[0.9, 0.1], [0.3, 0.7]])
+    one_class = np.array([[1.0, 0.0], [0.45, 0.55]])
+    assert LabelNoise(one_class, "one_pair", 0.2, 0.3, expected).beyond == pytest.approx(0.4)
+    assert LabelNoise(one_class, "one_pair", 0.2, 0.3, expected, apart=True).beyond == 0.0
+
+
+def test_hard_rows_move_each_on_their_own():
+    expected, labels = np.full((3, 2), 0.5), np.array([0, 1, 0])
+    noise = LabelNoise(np.eye(2), "none", 0.0, 0.1, expected, hard=np.array([0.3, 0.1, 0.2]))
+    first, *others = noise.hard_extremes(labels)
+    np.testing.assert_allclose(first, np.eye(2)[labels])
+    for row, rate, found in zip((1, 2, 0), (0.1, 0.2, 0.3), others, strict=True):
+        wanted = first.copy()
+        wanted[row] = undone(uniform_transition(2, rate), labels)[row]
+        np.testing.assert_allclose(found, wanted, atol=1e-12)
+
+
+def test_a_family_of_hard_rows_is_one_of_them():
+    """Forty copies of one hard row whose label contradicts the models, a fortieth of a piece of evidence each, change nothing
+    that one such row does not; leaked rows take the rate of rows as sure as they."""
+    expected, labels, _ = planted(np.eye(2), n=600, seed=2)
+    params, row = NoiseParams(), int(np.argmin(expected.max(axis=1)))
+    of = np.concatenate([np.arange(600), np.full(40, row)])
+    turned = labels.copy()
+    turned[row] = 1 - expected[row].argmax()
+    known = Labelled(expected[of], turned[of], per_cluster(of))
+    every = np.concatenate([expected, [[0.5, 0.5], [0.98, 0.02]]])
+    found, plain = (rates_by_sureness(rows, every, least=0.01, params=params) for rows in (known, each(expected, turned)))
+    np.testing.assert_allclose(found, plain, atol=1e-9)
+    assert plain[-2] == plain[row]
+    assert plain[-1] == 0.01
+
+
+def test_where_the_models_know_nothing_as_much_is_allowed_as_elsewhere():
+    sure = np.concatenate([np.full(300, 0.53), np.full(300, 0.8), np.full(300, 0.98)])
+    labels = (np.arange(900) % 5 >= 3).astype(np.int64)  # two in five contradict
+    labels[600:] = 0
+    expected = np.stack([sure, 1 - sure], axis=1)
+    rates = rates_by_sureness(each(expected, labels), expected, least=0.02, params=NoiseParams())
+    assert rates[0] == rates[300] > 0.3
+    assert rates[-1] == 0.02
