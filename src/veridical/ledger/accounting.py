@@ -266,7 +266,7 @@ def _noise_bounds(game: Coalitions, coalition: Coalition, value: Callable[[Coali
     scores = [now := min(value(coalition).score, 1.0)]
     scores += [_under(game, labels, coalition) for labels in noise.extremes(codes)]
     scores += _of_hard_rows(game, coalition)
-    scores.append(min(now + noise.beyond, 1.0))  # labels of these rows may tell nothing of how good the model is
+    scores += [_under(game, labels, coalition) for labels in noise.all_right(codes, game.tables.predicted)]
     low, high = min(scores) - now, max(scores) - now
     if coalition == frozenset(game.active):
         return low, high

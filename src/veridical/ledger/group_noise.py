@@ -177,9 +177,9 @@ def _unfitted(common: LabelNoise, test: Rows, *, fresh: npt.NDArray[np.bool_], p
         inside = test.group == name if name else number == len(names)
         number[inside] = place
         rows = test.of(fresh & inside)
-        most = contradicted(rows, params=params) if len(rows.codes) else 0.0
+        most = min(contradicted(rows, params=params), params.max_rate) if len(rows.codes) else 0.0
         ranges.append((0.0, most))
-        reaches.append((common.transition, uniform_transition(c, min(most, params.max_rate))) * 2)
+        reaches.append((common.transition, uniform_transition(c, most)) * 2)
     stack = np.repeat(common.transition[None], len(names) + 1, axis=0)
     return replace(
         common, number=number, of_group=stack, range_of=np.array(ranges), reach_of=np.array(reaches),
@@ -252,11 +252,12 @@ def _joined(
             ranges.append((0.0, 0.0))
             reaches.append((transition,) * 4)
             continue
-        most = max(contradicted(rows, params=params), float((1 - np.diag(transition)).mean()))
+        most = min(contradicted(rows, params=params), params.max_rate)
+        most = max(most, float((1 - np.diag(transition)).mean()))
         ranges.append((least_share(rows, transition), most))
         ends = _reach(rows, transition, blur=blur.get(name, 0.0), params=params)
         unknown = name != "" and name not in fitted
-        reaches.append((np.eye(c), uniform_transition(c, min(most, params.max_rate))) * 2 if unknown else ends)
+        reaches.append((np.eye(c), uniform_transition(c, most)) * 2 if unknown else ends)
     stack = np.stack(matrices)
     wrong = 1 - np.diagonal(stack, axis1=1, axis2=2)  # (K, C)
     expected = known.expected if own else common.expected

@@ -106,11 +106,21 @@ class LabelNoise:
     """The largest even rate that rows as sure as this one allow, (n,): what is uneven over sureness. Empty in older tables."""
 
     @property
-    def beyond(self) -> float:
-        """Share of the rows that belong to classes whose labels are as wrong as is considered, and may be more so, 0..1."""
+    def beyond(self) -> FloatArray:
+        """Chance of each row to belong to a class whose labels are as wrong as is considered, and may be more so, (n,)."""
         limit = NoiseParams().largest(len(self.transition))
         full = (1 - np.diag(self.transition)) >= limit - 1e-9
-        return 0.0 if self.apart or not len(self.expected) else float(self.expected[:, full].sum(axis=1).mean())
+        return np.zeros(len(self.expected)) if self.apart else np.asarray(self.expected[:, full].sum(axis=1))
+
+    def all_right(self, codes: IntArray, predicted: IntArray) -> list[FloatArray]:
+        """Label distributions (n, C) were the model right on all rows of such classes; empty where there are none."""
+        chance = self.beyond
+        if not chance.any():
+            return []
+        said = np.eye(len(self.transition))[predicted]
+        others = self.expected * (1 - said) + 1e-12 * (1 - said)
+        moved = said - others / others.sum(axis=1, keepdims=True)
+        return [self.inverted(codes) + chance[:, None] * moved]
 
     @property
     def seen(self) -> bool:

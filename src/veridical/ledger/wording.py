@@ -171,11 +171,11 @@ def noise(tables: Tables, reviewed: Reviewed | None) -> Said:
             f"The interval allows any even rate up to {even:.1f} %, what the easiest rows contradict. "
             "Reviewing rows narrows it: veridical review."
         )
-        if found.beyond > 0:
+        if found.beyond.any():
             why = (
                 f"No label was reviewed. Stated model: train labels are as right as fresh ones; test labels then show {chosen}, "
-                f"as much as is considered of classes that {100 * found.beyond:.1f} % of the rows belong to: their labels may "
-                "tell nothing, and the interval allows the model to be right on all of them. "
+                f"as much as is considered of classes that {100 * found.beyond.mean():.1f} % of the rows belong to: "
+                "their labels may tell nothing, and the interval allows the model to be right on all of them. "
                 "Reviewing rows narrows it: veridical review."
             )
         elif hard > even + 0.05:

@@ -1,6 +1,7 @@
 """The whole account on made-up worlds of known truth."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,11 +9,13 @@ from tests.unit.ledger.made_up_world import LABELS, account, made, points
 
 from veridical.audit._evidence import Evidence
 from veridical.audit._made_up import dataset
+from veridical.ledger import accounting
 from veridical.ledger.accounting import game_of, tables_of
 from veridical.ledger.bookkeeping import Books
 from veridical.ledger.contract import Contract, Shortcut
 from veridical.ledger.game import Share, Value, off_the_count, shapley
 from veridical.ledger.inference import Uncertainty
+from veridical.ledger.label_noise import LabelNoise
 from veridical.ledger.review import Review
 from veridical.ledger.tables import read_tables, save_tables
 from veridical.ledger.wording import Said
@@ -469,3 +472,26 @@ def test_wrong_labels_on_hard_rows_are_in_the_range_and_said():
     assert ledger.honest.low <= world.truth <= ledger.honest.high
     noise = next(component for component in ledger.components if component.name == "noise")
     assert "% among harder rows. Reviewing" in noise.why
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "macro_f1", "mcc"])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_class_of_which_most_labels_are_wrong_may_be_answered_rightly(metric, seed):
+    """Eighty-five in a hundred test labels of one of two classes are turned: more than is fitted."""
+    world = made(seed=seed, n_train=1500, n_test=800)
+    rng = np.random.default_rng(seed)
+    rows = world.data.table.to_pylist()
+    turned = [row["split"] == "test" and row["label"] == "pos" and rng.random() < 0.85 for row in rows]
+    column = ["neg" if turn else row["label"] for row, turn in zip(rows, turned, strict=True)]
+    ledger = account(replace(world, data=world.data.with_column("label", column)), metric=metric)
+    right = account(world, answers=world.right, metric=metric).honest.value
+    assert ledger.honest.low <= right <= ledger.honest.high
+
+
+def test_rows_of_each_sureness_move_the_score_on_their_own(monkeypatch):
+    """From 70 %: up by 5 points and by 10, down by 20."""
+    scores = iter([0.7, 0.75, 0.5, 0.8])
+    monkeypatch.setattr(accounting, "_under", lambda game, labels, coalition: next(scores))
+    noise = LabelNoise(np.eye(2), "none", 0.0, 0.1, np.full((3, 2), 0.5), hard=np.array([0.1, 0.2, 0.3]))
+    game = SimpleNamespace(tables=SimpleNamespace(noise=noise, codes=np.array([0, 1, 0])))
+    assert accounting._of_hard_rows(game, frozenset()) == pytest.approx([0.5, 0.85])

@@ -140,10 +140,10 @@ def test_what_contradicts_the_models_on_hard_rows_is_allowed_there_and_not_on_ea
 def test_labels_drawn_at_random_are_at_the_limit_of_what_is_considered():
     expected, labels, _ = planted(uniform_transition(2, 0.5))
     transition, shape = chosen(each(expected, labels), params=NoiseParams())
-    assert LabelNoise(transition, shape, 0.45, 0.45, expected).beyond == pytest.approx(1.0)
+    assert LabelNoise(transition, shape, 0.45, 0.45, expected).beyond == pytest.approx(np.ones(4000))
     expected, labels, _ = planted(uniform_transition(2, 0.3))
     transition, shape = chosen(each(expected, labels), params=NoiseParams())
-    assert LabelNoise(transition, shape, 0.3, 0.45, expected).beyond == 0.0
+    assert LabelNoise(transition, shape, 0.3, 0.45, expected).beyond == pytest.approx(np.zeros(4000))
 
 
 def test_the_ends_are_the_least_the_largest_even_and_the_most_of_the_fitted_noise():
@@ -160,8 +160,14 @@ def test_the_ends_are_the_least_the_largest_even_and_the_most_of_the_fitted_nois
 def test_rows_of_a_class_at_the_limit_may_all_be_right_unless_groups_have_their_own_noise():
     expected = np.array([[0.9, 0.1], [0.3, 0.7]])
     one_class = np.array([[1.0, 0.0], [0.45, 0.55]])
-    assert LabelNoise(one_class, "one_pair", 0.2, 0.3, expected).beyond == pytest.approx(0.4)
-    assert LabelNoise(one_class, "one_pair", 0.2, 0.3, expected, apart=True).beyond == 0.0
+    codes, predicted = np.array([0, 0]), np.array([1, 0])
+    noise = LabelNoise(one_class, "one_pair", 0.2, 0.3, expected)
+    assert noise.beyond == pytest.approx([0.1, 0.7])
+    (found,) = noise.all_right(codes, predicted)
+    gained = found - noise.inverted(codes)
+    np.testing.assert_allclose(gained, [[-0.1, 0.1], [0.7, -0.7]], atol=1e-9)
+    assert not LabelNoise(one_class, "one_pair", 0.2, 0.3, expected, apart=True).all_right(codes, predicted)
+    assert not LabelNoise(np.eye(2), "none", 0.0, 0.3, expected).all_right(codes, predicted)
 
 
 def test_hard_rows_move_each_on_their_own():
