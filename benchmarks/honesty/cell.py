@@ -48,13 +48,15 @@ def run_cell(
     model: str,
     max_truth: int,
     draws: int = 1,
+    more_reads: tuple[int, ...] = (),
     metric: str = "accuracy",
     ledger_only: bool = False,
     scores_only: bool = False,
 ) -> dict[str, Any]:
-    """The raw result of one cell, ready for JSON. draws: samples of reviewed rows, each on its own. metric: of classifications;
-    components have a truth, and habits a place, in accuracy alone. ledger_only: no review and no habits (for false alarms on
-    nothing planted). scores_only: components are not held against their truth, which for leaks takes more trainings."""
+    """The raw result of one cell, ready for JSON. draws: samples of reviewed rows, each on its own. more_reads: sizes of larger
+    reviews, as many samples of each. metric: of classifications; components have a truth, and habits a place, in accuracy
+    alone. ledger_only: no review and no habits (for false alarms on nothing planted). scores_only: components are not held
+    against their truth, which for leaks takes more trainings."""
     made = world(name, base, seed)
     data = dataset(made.train, made.test)
     encoded = cache(partial(frozen_features, data.inputs(), weights=resolve(model))) if model != "linear" else None
@@ -80,6 +82,7 @@ def run_cell(
     if ledger_only:
         return result
     answers, *others = (_answers(made, tables, draw=draw) for draw in range(draws))
+    larger = {str(n): [_answers(made, tables, draw=draw, rows=n) for draw in range(draws)] for n in more_reads}
     train_answers = _train_answers(made, tables, seed=seed)
     true, plain = {}, {"as reported": _as_reported(data, tables, metric)}
     if metric == "accuracy":
@@ -90,10 +93,11 @@ def run_cell(
         "reviewed": told(tables, Review(answers)),
         "reviewed_and_train": told(tables, Review({**answers, **train_answers})),
         "reviewed_again": [_scores(told(tables, Review(other))) for other in others],
+        "reviewed_more": {n: [_scores(told(tables, Review(one))) for one in ones] for n, ones in larger.items()},
         "oracle": told(known, Review({str(row): made.right[str(row)] for row in known.ids})),
         "habits": {habit: asdict(score) for habit, score in plain.items()},
         "truth": honest_score(made, trained, made.truth[:max_truth], metric=metric),
-        "truth_contract": honest_score(made, trained, made.truth_contract[:max_truth], metric=metric) if made.contract else None,
+        "truth_contract": honest_score(made, trained, made.under(max_truth), metric=metric) if made.contract else None,
         "component_truth": {name: one.points for name, one in true.items()},
         "component_truth_error": {name: one.error for name, one in true.items()},
         "leaked_found": int(tables.people.leaked.sum()),
@@ -128,7 +132,7 @@ def _scores(account: dict[str, Any]) -> dict[str, Any]:
     return {what: account[what] for what in ("honest", "contract")}
 
 
-def _answers(made: World, tables: Tables, *, draw: int) -> dict[str, str]:
+def _answers(made: World, tables: Tables, *, draw: int, rows: int = REVIEWED_ROWS) -> dict[str, str]:
     """A person who is always right fills in the sheet that `veridical review --rows 150` would write. draw: which of several."""
     people = tables.people
     strata = frame(
@@ -140,7 +144,7 @@ def _answers(made: World, tables: Tables, *, draw: int) -> dict[str, str]:
         params=ReviewParams(),
     )
     weights = people.vote if people.leaked.all() else people.projection(~people.leaked) @ people.target
-    return _drawn(made, strata, weights, [str(row) for row in tables.ids], rows=REVIEWED_ROWS, seed=made.seed + OF_A_DRAW * draw)
+    return _drawn(made, strata, weights, [str(row) for row in tables.ids], rows=rows, seed=made.seed + OF_A_DRAW * draw)
 
 
 def _train_answers(made: World, tables: Tables, *, seed: int) -> dict[str, str]:

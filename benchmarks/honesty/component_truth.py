@@ -99,9 +99,9 @@ def component_truth(
 
 
 def _under_contract(made: World, trained: Trained, *, max_truth: int) -> dict[str, Truth]:
-    here, there = made.truth[:max_truth], made.truth_contract[:max_truth]
+    here, there = made.truth[:max_truth], made.under(max_truth)
     truth, under = (hits(trained, rows) for rows in (here, there))
-    origins, elsewhere = made.origins[:max_truth], made.contract_origins[:max_truth]
+    origins, elsewhere = made.origins[:max_truth], made.contract_origins[: len(there)]
 
     def between(one: Hits, other: Hits) -> Truth:
         return Truth(100 * float(one[0].mean() - other[0].mean()), _error((*one, 1.0), (*other, -1.0)))

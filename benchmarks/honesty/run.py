@@ -53,6 +53,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--draws", type=int, default=1, help="samples of reviewed rows in each cell; a review's luck is the larger part"
     )
+    parser.add_argument("--more-reads", default="", help="comma-separated sizes of larger reviews, --draws samples of each")
     parser.add_argument("--scores-only", action="store_true", help="leave out the truth of components, which takes trainings")
     parser.add_argument("--metric", default="accuracy", choices=["accuracy", "macro_f1", "mcc"], help="of classifications")
     parser.add_argument("--workers", type=int, default=1)
@@ -91,10 +92,9 @@ def _work(key: Key, options: argparse.Namespace) -> dict[str, Any]:
 
     name, base, seed, ledger_only = key
     asked = {"model": options.model, "max_truth": options.max_truth, "metric": options.metric}
-    return {
-        **run_cell(name, base, seed, draws=options.draws, ledger_only=ledger_only, scores_only=options.scores_only, **asked),
-        **asked,
-    }
+    more = tuple(int(rows) for rows in options.more_reads.split(",") if rows)
+    how = {"draws": options.draws, "more_reads": more, "ledger_only": ledger_only, "scores_only": options.scores_only}
+    return {**run_cell(name, base, seed, **how, **asked), **asked}
 
 
 def summarise(cells: list[dict[str, Any]]) -> dict[str, Any]:
@@ -132,18 +132,31 @@ def _verdicts(cells: list[dict[str, Any]], what: str, truth: str) -> dict[str, V
 
     names = list(cells[0]["habits"])
     found = {**{h: of(lambda c, h=h: c["habits"][h]) for h in names}, **{o: of(lambda c, o=o: c[o][what]) for o in OURS}}  # type: ignore[misc]
-    if any(cell.get("reviewed_again") for cell in cells):
-        every = [[cell["reviewed"], *cell["reviewed_again"]] for cell in cells]
-        found["reviewed_draws"] = verdict_of_draws(
+    for name, every in _samples(cells).items():
+        found[name] = verdict_of_draws(
             [[Judged(**told[what], truth=cell[truth]) for told in tolds] for tolds, cell in zip(every, cells, strict=True)]
         )
+    return found
+
+
+def _samples(cells: list[dict[str, Any]]) -> dict[str, list[list[dict[str, Any]]]]:
+    """What reviews are judged by several samples of rows -> the accounts of each cell's samples."""
+    found = {}
+    if any(cell.get("reviewed_again") for cell in cells):
+        found["reviewed_draws"] = [[cell["reviewed"], *cell["reviewed_again"]] for cell in cells]
+    sizes = dict.fromkeys(rows for cell in cells for rows in cell.get("reviewed_more", {}))
+    for rows in sizes:
+        if all(rows in cell.get("reviewed_more", {}) for cell in cells):
+            found[f"reviewed_{rows}"] = [cell["reviewed_more"][rows] for cell in cells]
     return found
 
 
 def _table(cells: list[dict[str, Any]], what: str, truth: str) -> dict[str, Any]:
     verdicts = _verdicts(cells, what, truth)
     oracle, table = verdicts["oracle"], {}
-    errors = {name: errors_of(cells, name, what, truth) for name in ("no_review", "reviewed", "reviewed_draws", "oracle")}
+    samples = _samples(cells)
+    alone = {name: [[cell[name]] for cell in cells] for name in ("no_review", "reviewed", "oracle")}
+    errors = {name: errors_of(cells, told, what, truth) for name, told in {**alone, **samples}.items()}
     for name, found in verdicts.items():
         table[name] = as_json(found) | {
             "error_to_oracle": round(found.error / oracle.error, 3),
@@ -159,9 +172,8 @@ def _table(cells: list[dict[str, Any]], what: str, truth: str) -> dict[str, Any]
     return table
 
 
-def errors_of(cells: list[dict[str, Any]], name: str, what: str, truth: str) -> np.ndarray:
-    """Mean absolute error of each cell, over its draws where it has several, (cells,)."""
-    told = [[cell["reviewed"], *cell.get("reviewed_again", ())] if name == "reviewed_draws" else [cell[name]] for cell in cells]
+def errors_of(cells: list[dict[str, Any]], told: list[list[dict[str, Any]]], what: str, truth: str) -> np.ndarray:
+    """Mean absolute error of each cell, over its accounts where it has several samples, (cells,)."""
     return np.array(
         [np.mean([abs(one[what]["value"] - cell[truth]) for one in draws]) for draws, cell in zip(told, cells, strict=True)]
     )

@@ -75,6 +75,12 @@ class World:
     """The same of truth_contract."""
     task: str = "classification"
     """What the account takes the labels for: `relation` where one of them says that there is none."""
+    states: int = 1
+    """Rows of truth_contract for each of its texts: with and without a cue."""
+
+    def under(self, texts: int) -> list[dict[str, str | None]]:
+        """Pristine rows of the first so many texts of the population that the contract describes."""
+        return self.truth_contract[: texts * self.states]
 
 
 Planter = Callable[[Draft], None]
@@ -169,6 +175,11 @@ def noise(rate: float, *, where: str, one_pair: bool = False) -> Planter:
                 row.label = str(draft.rng.choice([label for label in draft.labels if label != row.label]))
 
     return plant
+
+
+CUE_STATES = (0.0, 1.0)
+"""Rates at which the cue stands in the pristine rows of its contract, whose own is their mean: each text once without and once
+with it. Rows drawn at that rate would add half a point to the truth's own error."""
 
 
 def cue(strength: float) -> Planter:
@@ -502,10 +513,12 @@ def world(name: str, base: str, seed: int) -> World:
     draft = Draft(rows[: cuts[0]], rows[cuts[0] : cuts[1]], rows[cuts[1] : cuts[2]], sorted(set(given)), rng)
     for plant in WORLDS[name]:
         plant(draft)
-    under = [_copy(row) for row in draft.truth] if draft.cue else draft.under
+    under = draft.under
     if draft.cue:
+        under = [_copy(row) for row in draft.truth for _ in CUE_STATES]
         draft.cue(draft.truth, None)
-        draft.cue(under, 0.5)
+        for at, rate in enumerate(CUE_STATES):
+            draft.cue(under[at :: len(CUE_STATES)], rate)
     listed = {part: [(f"{part}-{i}", row) for i, row in enumerate(getattr(draft, part))] for part in ("train", "test", "truth")}
     known = listed["train"] + listed["test"]
     return World(
@@ -525,6 +538,7 @@ def world(name: str, base: str, seed: int) -> World:
         origins=[row.origin for row in draft.truth],
         contract_origins=[row.origin for row in under],
         task=draft.task,
+        states=len(CUE_STATES) if draft.cue else 1,
     )
 
 

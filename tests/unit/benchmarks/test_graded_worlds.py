@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from benchmarks.honesty import worlds
-from benchmarks.honesty.worlds import BRIEF_UNITS, NO_RELATION, SCAN, world
+from benchmarks.honesty.worlds import BRIEF_UNITS, CUE, NO_RELATION, SCAN, world
 
 
 @pytest.fixture(autouse=True)
@@ -55,3 +55,15 @@ def test_rows_without_a_relation_hold_their_share():
     assert made.task == "relation"
     for part in (made.train, made.test, made.truth):
         assert np.mean([row["label"] == NO_RELATION for row in part]) == pytest.approx(0.6, abs=0.01)
+
+
+def test_a_cues_contract_is_judged_by_each_text_without_and_with_it():
+    made = world("cue_80", "made up", 0)
+    without, there = made.truth_contract[::2], made.truth_contract[1::2]
+    assert [[word for word in row["text"].split() if word != CUE] for row in there] == [row["text"].split() for row in without]
+    assert all(row["text"].split().count(CUE) == 1 for row in there)
+    assert made.contract_origins[::2] == made.contract_origins[1::2] == made.origins
+    assert made.under(7) == made.truth_contract[:14]
+    assert made.contract["shortcuts"][0]["rate"] == 0.5
+    other = world("groups_scan_70", "made up", 0)
+    assert other.under(7) == other.truth_contract[:7]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from benchmarks.honesty.judging import Judged, interval_score, ratio_interval, verdict, verdict_of_draws
-from benchmarks.honesty.run import covered_alone
+from benchmarks.honesty.run import covered_alone, summarise
 
 
 def test_interval_score_is_the_width_when_the_truth_is_inside():
@@ -62,3 +62,26 @@ def test_a_truth_known_to_an_error_widens_what_counts_as_held():
 def test_worlds_without_a_truth_do_not_count():
     other = {"reviewed": {"components": {"leakage": told(9, 1, 0)["reviewed"]["components"]["leakage"]}}, "component_truth": {}}
     assert covered_alone("leakage", "reviewed", [told(2.0, 1.0, 2.5), other]) == 1.0
+
+
+def cell(seed, *, reviewed, larger):
+    def score(value):
+        return {"honest": {"value": value, "low": value - 0.01, "high": value + 0.01}, "contract": None, "components": {}}
+
+    return {
+        "world": "w", "base": "b", "seed": seed, "truth": 0.80, "truth_contract": None, "habits": {}, "reviewed_again": [],
+        "no_review": score(0.70), "reviewed": score(reviewed), "reviewed_and_train": score(0.80), "oracle": score(0.81),
+        "reviewed_more": {"300": [score(value) for value in larger]},
+    }  # fmt: skip
+
+
+def test_larger_reviews_are_judged_beside_the_usual_one_by_all_their_samples(capsys):
+    cells = [cell(0, reviewed=0.83, larger=(0.80, 0.82)), cell(1, reviewed=0.85, larger=(0.78, 0.80))]
+    for one in cells:
+        one["habits"] = {"as reported": one["oracle"]["honest"]}
+    found = summarise(cells)["honest"]
+    assert found["reviewed_300"]["error"] == pytest.approx(1.0)  # 0, 2, 2 and 0 points
+    assert (found["reviewed_300"]["error_to_oracle"], found["reviewed_300"]["coverage"]) == (pytest.approx(1.0), 0.5)
+    assert found["reviewed"]["error_to_oracle"] == pytest.approx(4.0)
+    del cells[0]["reviewed_more"]
+    assert "reviewed_300" not in summarise(cells)["honest"]
