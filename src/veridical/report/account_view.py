@@ -157,10 +157,14 @@ def labels_as_given(ledger: Ledger) -> bool:
     return any(component.name == "noise" and component.status == "skipped" for component in ledger.components)
 
 
+def _unread(ledger: Ledger) -> bool:
+    """Whether wrong labels are a range: none was reviewed."""
+    return any(component.name == "noise" and component.status == "bounded" for component in ledger.components)
+
+
 def basis_sentence(ledger: Ledger, words: Words) -> str:
     """Metric, level and rows of the headline, and what of the labels it rests on."""
-    unread = any(component.name == "noise" and component.status == "bounded" for component in ledger.components)
-    key = "headline_as_given" if labels_as_given(ledger) else "headline_unreviewed" if unread else "headline_basis"
+    key = "headline_as_given" if labels_as_given(ledger) else "headline_unreviewed" if _unread(ledger) else "headline_basis"
     told = {"metric": words.name("metric", ledger.metric), "level": f"{100 * ledger.honest.level:g}"}
     return words(key, n=figures.count(ledger.reported.n), **told)
 
@@ -200,10 +204,10 @@ def _gap(ledger: Ledger, words: Words) -> str:
     if told:
         named = " · ".join(f"{line.name} {line.points}" for line in told)
         key = "gap_above_found" if gap > 0 else "gap_below_found"
-        counted = any(component.name == "noise" and component.status == "bounded" for component in ledger.components)
-        why = words("found_and_labels" if counted else "found_and_luck")
+        why = words("found_and_labels" if _unread(ledger) else "found_and_luck")
         return words(key, metric=metric, points=figure, found=named, why=why)
-    return words("gap_above_held" if gap > 0 else "gap_below_held", metric=metric, points=figure)
+    labels = words("held_as_labelled") if _unread(ledger) or labels_as_given(ledger) else ""
+    return words("gap_above_held" if gap > 0 else "gap_below_held", metric=metric, points=figure, labels=labels)
 
 
 def account_notes(ledger: Ledger, words: Words) -> list[str]:
@@ -257,16 +261,23 @@ def warning_sentences(record: RunRecord, words: Words) -> list[str]:
     return sentences
 
 
+LEARNED_FLOORS = ("bag_of_words", "word_bayes")
+"""Floors that are models of their own: on many tasks a good score is near theirs, and that is no warning."""
+
+
 def _below_floor(record: RunRecord, words: Words) -> list[str]:
-    """A sentence where a trivial rule scores as high as the model, in the same metric."""
+    """A sentence where a trivial rule scores as high as the model, in the same metric, or too near to be told from it."""
     ledger = record.ledger
     if ledger is None or not ledger.floors:
         return []
-    name, floor = max(ledger.floors.items(), key=lambda entry: entry[1].value)
-    if floor.value < ledger.reported.value:
-        return []
-    scores = {"score": figures.score(ledger.reported.value), "floor": figures.score(floor.value)}
-    return [words("below_floor", name=words.name("floor", name), **scores)]
+    scored = ledger.reported
+    for key, bar, left_out in (("below_floor", scored.value, ()), ("near_floor", scored.low, LEARNED_FLOORS)):
+        floors = {name: floor.value for name, floor in ledger.floors.items() if name not in left_out and floor.value >= bar}
+        if floors:
+            name = max(floors, key=lambda of: floors[of])
+            scores = {"score": figures.score(scored.value), "floor": figures.score(floors[name])}
+            return [words(key, name=words.name("floor", name), interval=figures.interval(scored), **scores)]
+    return []
 
 
 def next_steps(record: RunRecord, words: Words, *, folder: Path | None) -> list[tuple[str, str]]:

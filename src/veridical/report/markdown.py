@@ -14,7 +14,6 @@ from veridical.report.account_view import (
     contract_headline,
     gap_sentence,
     headline,
-    labels_as_given,
     learned_sentence,
     next_steps,
     warning_sentences,
@@ -69,8 +68,7 @@ def _head(record: RunRecord, said: Words) -> list[str]:
     level = f"{100 * ledger.reported.level:.0f}"
     drawn = literal(said("md_reported", level=level, interval=figures.interval(ledger.reported)))
     lines += ["", literal(gap_sentence(ledger, said), limit=600)]
-    lines += ["", literal(basis_sentence(ledger, said))] if labels_as_given(ledger) else []
-    lines += ["", drawn, "", about]
+    lines += ["", literal(basis_sentence(ledger, said)), "", drawn, "", about]
     lines += ["", literal(learned)] if learned else []
     return lines + _search(record, said)
 

@@ -9,7 +9,14 @@ from rich.console import Console
 from tests.golden import frozen_run
 
 from veridical.core.run_record import RunRecord
-from veridical.report.account_view import REVIEW_ROWS, account_notes, gap_sentence, learned_sentence, next_steps
+from veridical.report.account_view import (
+    REVIEW_ROWS,
+    account_notes,
+    gap_sentence,
+    learned_sentence,
+    next_steps,
+    warning_sentences,
+)
 from veridical.report.html import page
 from veridical.report.markdown import markdown
 from veridical.report.run_files import read_run_files
@@ -83,13 +90,51 @@ def test_how_much_was_trained_is_said_where_it_is_not_the_usual() -> None:
     assert "Trained with lora" in out.getvalue()
 
 
-@pytest.mark.parametrize(("lang", "said"), [("en", "labels as given"), ("zh", "标签按给定的计")])
-def test_every_report_says_where_wrong_labels_are_in_no_interval(lang: str, said: str, tmp_path: Path) -> None:
-    """Of structures whose answers nobody reviewed; of labels the range is in the interval, and nothing is said."""
+@pytest.mark.parametrize(
+    ("lang", "given", "alike"), [("en", "labels as given", "confuse alike"), ("zh", "标签按给定的计", "以同样方式混淆")]
+)
+def test_every_report_says_which_wrong_labels_are_in_no_interval(lang: str, given: str, alike: str, tmp_path: Path) -> None:
+    """Of structures whose answers nobody reviewed, all; of labels without a review, classes that train and test confuse alike."""
     record = frozen_run.record()
     assert record.ledger is not None
-    skipped = tuple(replace(c, status="skipped", points=None) if c.name == "noise" else c for c in record.ledger.components)
-    for made, shown in ((replace(record, ledger=replace(record.ledger, components=skipped)), True), (record, False)):
-        files = read_run_files(frozen_run.write_run(tmp_path / str(shown), made))
+    for noise, said in (("skipped", given), ("bounded", alike), ("measured", None)):
+        components = tuple(replace(c, status=noise) if c.name == "noise" else c for c in record.ledger.components)
+        made = replace(record, ledger=replace(record.ledger, components=components))
+        files = read_run_files(frozen_run.write_run(tmp_path / noise, made))
         for text in (markdown(files, words(lang)), page(files, words(lang))):
-            assert (said in text) == shown
+            assert [sentence in text for sentence in (given, alike)] == [sentence == said for sentence in (given, alike)]
+
+
+def test_that_no_difference_can_be_told_is_said_of_labels_as_they_are_where_none_was_reviewed() -> None:
+    ledger = frozen_run.ledger()
+    for noise, read in (("bounded", False), ("skipped", False), ("measured", True)):
+        status = {"noise": noise}
+        components = tuple(replace(c, status=status.get(c.name, "not_detected"), rows=0) for c in ledger.components)
+        held = replace(ledger, honest=replace(ledger.honest, high=0.97), components=components)
+        held = replace(held, components=tuple(c for c in components if not (read and c.name == "noise")))
+        assert gap_sentence(held, words("en")).endswith(
+            "on these rows no difference can be told."
+            if read
+            else "on these rows, as they are labelled, no difference can be told."
+        )
+        assert ("现有标签" in gap_sentence(held, words("zh"))) != read
+
+
+@pytest.mark.parametrize(
+    ("floors", "said"),
+    [
+        ({"majority": 0.50, "one_word": 0.958}, "one word) 95.8: these rows do not tell that the model has learned more"),
+        ({"majority": 0.50, "bag_of_words": 0.958}, ""),  # a model of its own
+        ({"one_word": 0.958, "bag_of_words": 0.97}, "bag of words) 97.0: a score means something only above its floor"),
+        ({"one_word": 0.95}, ""),
+    ],
+)
+def test_a_trivial_rule_that_scores_as_high_or_nearly_so_is_said(floors: dict[str, float], said: str) -> None:
+    """The model scores 96.1 [95.6, 96.5]."""
+    record = frozen_run.record()
+    assert record.ledger is not None
+    known = {name: replace(record.ledger.reported, value=value, low=value, high=value) for name, value in floors.items()}
+    sentences = warning_sentences(replace(record, ledger=replace(record.ledger, floors=known)), words("en"))
+    told = [sentence for sentence in sentences if "trivial rule" in sentence]
+    assert len(told) == bool(said)
+    assert said in "".join(told)
