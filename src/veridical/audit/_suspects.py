@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from veridical.core.proportion import wilson
-from veridical.dataset.rows import IntArray
+from veridical.dataset.rows import BoolArray, IntArray
 from veridical.models.model import FloatArray
 
 HALF = 0.5
@@ -37,7 +36,7 @@ class Judged:
     power: tuple[str, ...] = ()
 
 
-def unsure(given: FloatArray, named: npt.NDArray[np.bool_], clusters: IntArray) -> str:
+def unsure(given: FloatArray, named: BoolArray, clusters: IntArray) -> str:
     """Why models cannot judge; empty where clearly more than half of what they name is given so. given: 0 or 1 at each place."""
     n = len(np.unique(clusters[named])) if named.any() else 0
     share = float(given[named].mean()) if named.any() else 0.0

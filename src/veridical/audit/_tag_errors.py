@@ -8,17 +8,16 @@ compared, not tags: whether an entity begins or goes on is not judged.
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from veridical.audit._confident_learning import label_thresholds, temperature_scaled
 from veridical.audit._evidence import Evidence
 from veridical.audit._suspects import Judged, Suspect, unsure
-from veridical.dataset.rows import IntArray
+from veridical.dataset.rows import BoolArray, IntArray
 from veridical.models.answer_folds import AnswerFolds
 from veridical.models.model import FloatArray
 from veridical.tasks._tags import OUTSIDE
 
-Flags = npt.NDArray[np.bool_]
+Flags = BoolArray
 PRIOR = 3.0
 """Places of a word elsewhere that the usual mix of types counts for. Ours: of 1, 3 and 10 on WNUT17, CrossNER and Weibo it hardly
 matters."""

@@ -5,11 +5,10 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
-import numpy.typing as npt
 import regex
 
 from veridical.dataset.entity_marks import keeping_marks
-from veridical.dataset.rows import Text
+from veridical.dataset.rows import BoolArray, Text
 
 _OF_A_WORD = r"(?:[^\P{L}\p{Han}]|\p{N})"
 """Letters other than Chinese characters, and digits: "app" is a word of its own in "下载app了"."""
@@ -27,7 +26,7 @@ def _cjk(character: str) -> bool:
     return "⺀" <= character <= "鿿" or "豈" <= character <= "\ufaff" or "\U00020000" <= character <= "\U0003ffff"
 
 
-def holds(inputs: Sequence[Text], word: str) -> npt.NDArray[np.bool_]:
+def holds(inputs: Sequence[Text], word: str) -> BoolArray:
     """Which rows hold the cue, (N,); in a pair, in either text."""
     pattern = _pattern(word)
     return np.fromiter((any(pattern.search(part) for part in _parts(text)) for text in inputs), bool, len(inputs))

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -18,7 +17,7 @@ from veridical.dataset.fingerprint import fingerprint
 from veridical.dataset.grouping import are_strata
 from veridical.dataset.roles import roles_of, said, split_column_of
 from veridical.dataset.row_shape import RowShape, in_one_notation, rewritten
-from veridical.dataset.rows import SCHEMA, SPLITS, Dataset, IntArray
+from veridical.dataset.rows import SCHEMA, SPLITS, BoolArray, Dataset, IntArray
 from veridical.dataset.splitting import drawn_test
 
 SPLIT_WAYS = ("clusters", "random", "folds")
@@ -330,7 +329,7 @@ def _split(data: Dataset, *, split: str, test_share: float, seed: int, classes: 
     return _with_split(data, is_test, split, tuple(said))
 
 
-def _cost_of_random(clusters: IntArray, is_test: npt.NDArray[np.bool_]) -> str:
+def _cost_of_random(clusters: IntArray, is_test: BoolArray) -> str:
     n_leaked, n_test = int(np.isin(clusters[is_test], clusters[~is_test]).sum()), int(is_test.sum())
     return (
         f"The test was drawn at random: {n_leaked} of its {n_test} rows ({100 * n_leaked / n_test:.1f} %) have an equal or "
@@ -338,7 +337,7 @@ def _cost_of_random(clusters: IntArray, is_test: npt.NDArray[np.bool_]) -> str:
     )
 
 
-def _with_split(data: Dataset, is_test: npt.NDArray[np.bool_], how: str, said: tuple[str, ...]) -> Dataset:
+def _with_split(data: Dataset, is_test: BoolArray, how: str, said: tuple[str, ...]) -> Dataset:
     table = data.table.set_column(1, SCHEMA.field("split"), pc.if_else(pa.array(is_test), "test", "train"))
     return replace(data, table=table, warnings=(*data.warnings, *said), split_how=how)
 

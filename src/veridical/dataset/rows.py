@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
 Text = str | tuple[str, str]
 """What a model reads for one row: a text, or a pair of texts."""
 

@@ -19,7 +19,7 @@ from veridical.dataset.engine import Engine, chosen
 from veridical.dataset.grouping import are_strata
 from veridical.dataset.minhash_candidates import candidates
 from veridical.dataset.normalisation import is_cjk, normalise
-from veridical.dataset.rows import Dataset, IntArray
+from veridical.dataset.rows import BoolArray, Dataset, IntArray
 from veridical.dataset.shingles import characters, distinct, shingles, word_codes, words
 
 __all__ = ["SimilarPairs", "SimilarityParams", "clusters", "is_cjk", "normalise", "similar_pairs"]
@@ -124,7 +124,7 @@ def clusters(
 Links = tuple[IntArray, IntArray]
 
 
-def _text_links(similar: SimilarPairs, kept: npt.NDArray[np.bool_]) -> list[Links]:
+def _text_links(similar: SimilarPairs, kept: BoolArray) -> list[Links]:
     first = np.unique(similar.groups, return_index=True)[1].astype(np.int64)
     equal = (np.arange(len(similar.groups)), first[similar.groups])
     return [equal, (similar.left[kept], similar.right[kept]), (similar.contained, similar.container)]

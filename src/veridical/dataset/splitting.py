@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from veridical.core.randomness import stream
-from veridical.dataset.rows import IntArray
+from veridical.dataset.rows import BoolArray, IntArray
 
 
 def fold_of_clusters(clusters: IntArray, codes: IntArray, n_folds: int, seed: int) -> IntArray:
@@ -12,7 +12,7 @@ def fold_of_clusters(clusters: IntArray, codes: IntArray, n_folds: int, seed: in
     return parts_of_clusters(clusters, codes, np.full(n_folds, 1 / n_folds), seed)
 
 
-def drawn_test(clusters: IntArray, codes: IntArray, share: float, seed: int) -> npt.NDArray[np.bool_]:
+def drawn_test(clusters: IntArray, codes: IntArray, share: float, seed: int) -> BoolArray:
     """Which rows become the test, (N,): about `share` of them, whole clusters, every label in proportion."""
     return np.asarray(parts_of_clusters(clusters, codes, np.array([1 - share, share]), seed) == 1)
 

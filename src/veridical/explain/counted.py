@@ -4,9 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from veridical.dataset.rows import IntArray
+from veridical.dataset.rows import BoolArray, IntArray
 from veridical.ledger.coalitions import Coalitions
 from veridical.ledger.game import Coalition, coefficients
 from veridical.ledger.population import Population
@@ -24,11 +23,11 @@ class Carried:
 
     rows: IntArray
     points: FloatArray
-    exact: npt.NDArray[np.bool_]
+    exact: BoolArray
     spread: float
 
 
-def leakage_rows(game: Coalitions, clusters: IntArray, *, is_train: npt.NDArray[np.bool_], component: float) -> Carried:
+def leakage_rows(game: Coalitions, clusters: IntArray, *, is_train: BoolArray, component: float) -> Carried:
     """The rows outside the test set whose near-duplicates are in it, and the points that these buy.
 
     A leaked test row carries what its score exceeds that of a fresh row like it, with its weight in the account, averaged over
@@ -40,9 +39,7 @@ def leakage_rows(game: Coalitions, clusters: IntArray, *, is_train: npt.NDArray[
     return leaking_rows(game.tables.people, bought, clusters, is_train=is_train, component=component)
 
 
-def leaking_rows(
-    people: Population, by_row: FloatArray, clusters: IntArray, *, is_train: npt.NDArray[np.bool_], component: float
-) -> Carried:
+def leaking_rows(people: Population, by_row: FloatArray, clusters: IntArray, *, is_train: BoolArray, component: float) -> Carried:
     """The same from what each test row was found to have bought, points, (n,)."""
     if not people.leaked.any():
         return nothing()

@@ -8,15 +8,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy import stats
 
 from veridical.core.estimate import Estimate
 from veridical.core.explain_record import Validation
-from veridical.dataset.rows import IntArray
+from veridical.dataset.rows import BoolArray, IntArray
 from veridical.models.model import FloatArray
-
-BoolArray = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from veridical.core.ledger_record import Component, ContractScore, Ledger
 from veridical.core.probe_record import ProbeRecord
 from veridical.dataset.rows import IntArray
 from veridical.ledger import wording
-from veridical.ledger.ballots import Ballots
+from veridical.ledger.ballots import of_votes
 from veridical.ledger.bookkeeping import Books
 from veridical.ledger.borrowing import Borrowed, BorrowParams, borrowed
 from veridical.ledger.candidates import candidates as found_by_data
@@ -217,7 +217,7 @@ def _reviewed(tables: Tables, *, labels: tuple[str, ...], review: Review | None,
         leaked=tables.people.leaked, params=params,
     )  # fmt: skip
     people = tables.people
-    ballots = Ballots(people.vote * len(np.unique(people.cluster)), people.cluster)
+    ballots = of_votes(people.vote, people.cluster)
     return apply_answers(
         tables.noise, drawn, truth=truth, codes=tables.codes, predicted=tables.predicted, params=params, graded=graded,
         ballots=ballots,

@@ -16,8 +16,8 @@ from functools import cached_property
 import numpy as np
 
 from veridical.core.estimate import Estimate
-from veridical.dataset.rows import IntArray
-from veridical.ledger.ballots import Ballots, BoolArray
+from veridical.dataset.rows import BoolArray, IntArray
+from veridical.ledger.ballots import Ballots
 from veridical.ledger.review import AGREEING, STRATA, Frame, agreeing
 from veridical.ledger.wrong_share import read_cells, wrong_share
 from veridical.models.model import FloatArray

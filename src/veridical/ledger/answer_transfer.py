@@ -13,10 +13,10 @@ import numpy.typing as npt
 
 from veridical.audit._evidence import Evidence
 from veridical.core.randomness import stream
-from veridical.dataset.rows import IntArray, Text
+from veridical.dataset.rows import BoolArray, IntArray, Text
 from veridical.ledger.contract import Contract, Perturbation
 from veridical.ledger.density import density_of
-from veridical.ledger.population import BoolArray, Population
+from veridical.ledger.population import Population
 from veridical.ledger.transfer import TEXTS_AT_ONCE, group_codes, read_target
 from veridical.models.answering import Answering
 from veridical.models.model import FloatArray

@@ -8,12 +8,10 @@ inside clusters (the intraclass correlation; Kish 1965, Survey Sampling), held f
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from veridical.dataset.rows import IntArray
+from veridical.dataset.rows import BoolArray, IntArray
 from veridical.models.model import FloatArray
 
-BoolArray = npt.NDArray[np.bool_]
 PAIRS = 10.0
 """Pairs of answers inside a cluster by which their likeness is pulled towards one. Ours, by tests/unit/ledger/test_ballots.py."""
 
@@ -72,6 +70,11 @@ class Ballots:
         """(number of the cell and cluster of each of the rows `of`, cell of each such number)."""
         found, pair = np.unique(np.stack([cell[of], self.cluster[of]]), axis=1, return_inverse=True)
         return np.asarray(pair, np.int64).reshape(-1), np.asarray(found[0], np.int64)
+
+
+def of_votes(vote: FloatArray, cluster: IntArray) -> Ballots:
+    """As many votes as there are clusters, shared out as the score does. vote: of each row, they sum to 1, (n,)."""
+    return Ballots(vote * len(np.unique(cluster)), cluster)
 
 
 def one_each(n: int) -> Ballots:

@@ -8,6 +8,7 @@ import numpy as np
 from veridical.core.estimate import Estimate
 from veridical.core.ledger_record import Component, ComponentStatus, Interaction, Kind
 from veridical.core.randomness import stream
+from veridical.dataset.rows import BoolArray
 from veridical.ledger import wording
 from veridical.ledger.game import Coalition, Share, Value, interactions
 from veridical.ledger.inference import (
@@ -20,7 +21,6 @@ from veridical.ledger.inference import (
     partially_identified,
     score_interval,
 )
-from veridical.ledger.population import BoolArray
 from veridical.ledger.reweighting import NOT_ASKED, Direct
 from veridical.ledger.wording import BLIND_POINTS, FEWEST_CLUSTERS
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
+from veridical.dataset.rows import BoolArray
 from veridical.ledger.borrowing import Borrowed
 from veridical.ledger.contract import Contract, Shortcut
 from veridical.ledger.game import Coalition, Share, Value, combine
@@ -67,7 +67,7 @@ class Coalitions:
         return found if self._classes.all() else among(found, self._classes)
 
     @property
-    def fresh(self) -> npt.NDArray[np.bool_]:
+    def fresh(self) -> BoolArray:
         return self.tables.people.fresh
 
     @cached_property
@@ -144,7 +144,7 @@ class Coalitions:
         base = self(frozenset((*self.active, "shift")))
         return beyond_reweighting(base, self.on_target(self.tables.transfer.target_inside))
 
-    def on_target(self, among: npt.NDArray[np.bool_] | slice) -> Direct:
+    def on_target(self, among: BoolArray | slice) -> Direct:
         """The score on labelled rows of the target themselves, on those `among` them, (t,)."""
         transfer, coalition = self.tables.transfer, frozenset(self.active)
         labels = np.eye(self.tables.elsewhere.shape[1])[transfer.target_codes[among]]
@@ -192,7 +192,7 @@ class Coalitions:
         return self._of_reported_classes(statistics(labels, self._predictions(coalition), metric=self._whole(coalition)))
 
     @cached_property
-    def _classes(self) -> npt.NDArray[np.bool_]:
+    def _classes(self) -> BoolArray:
         """Classes that occur as label or prediction in the reported score, (C,); averages over classes are over these
         throughout."""
         c = self.tables.elsewhere.shape[1]
@@ -217,10 +217,10 @@ class Coalitions:
         found += [(column, share * rate / m) for cues, share in mixture for column in tables.edited(cues).T]
         return tuple((codes, share) for codes, share in found if share > 0)
 
-    def _cue_mixture(self, coalition: Coalition) -> list[tuple[npt.NDArray[np.bool_], float]]:
+    def _cue_mixture(self, coalition: Coalition) -> list[tuple[BoolArray, float]]:
         """(cues each row holds (n, S), share) under the coalition's transplants and removals."""
         tables = self.tables
-        mixture: list[tuple[npt.NDArray[np.bool_], float]] = [(tables.cue_present, 1.0)]
+        mixture: list[tuple[BoolArray, float]] = [(tables.cue_present, 1.0)]
         for position, (name, shortcut) in enumerate(self.shortcuts):
             if name in coalition and shortcut.op != "reweight":
                 rate = 0.0 if shortcut.op == "remove" else self.rate(position)
@@ -474,7 +474,7 @@ def _parts(rows: Statistics) -> tuple[FloatArray, FloatArray, FloatArray]:
     return rows.right, rows.true, rows.predicted
 
 
-def _set(cues: npt.NDArray[np.bool_], position: int, on: bool) -> npt.NDArray[np.bool_]:  # noqa: FBT001 - a bit, not an option
+def _set(cues: BoolArray, position: int, on: bool) -> BoolArray:  # noqa: FBT001 - a bit, not an option
     changed = cues.copy()
     changed[:, position] = on
     return changed

@@ -7,8 +7,7 @@ import numpy as np
 
 from veridical.audit._evidence import Evidence
 from veridical.core.randomness import stream
-from veridical.dataset.rows import Dataset, IntArray
-from veridical.ledger.population import BoolArray
+from veridical.dataset.rows import BoolArray, Dataset, IntArray
 from veridical.models.linear import LinearParams, fit_linear
 from veridical.models.model import FloatArray
 from veridical.models.out_of_fold import deal_clusters

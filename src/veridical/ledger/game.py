@@ -10,8 +10,8 @@ from itertools import combinations
 from math import factorial
 
 import numpy as np
-import numpy.typing as npt
 
+from veridical.dataset.rows import BoolArray
 from veridical.models.model import FloatArray
 
 Coalition = frozenset[str]
@@ -60,7 +60,7 @@ class Share:
     order_low: float
     order_high: float
 
-    def given(self, known: npt.NDArray[np.bool_]) -> "Share":
+    def given(self, known: BoolArray) -> "Share":
         """The same about these very rows, (n,): what is known of a row is no doubt. What is left comes from the other rows, as
         far as they tell of more than themselves; how many there happen to be of each kind is known too."""
         if not known.any():

@@ -16,7 +16,7 @@ from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
 from scipy.stats import chi2
 
-from veridical.dataset.rows import IntArray
+from veridical.dataset.rows import BoolArray, IntArray
 from veridical.ledger.label_noise import (
     Labelled,
     LabelNoise,
@@ -59,12 +59,12 @@ class Rows(Labelled):
     def told(cls, expected: FloatArray, codes: IntArray, cluster: IntArray, group: npt.NDArray[np.str_]) -> "Rows":
         return cls(expected, codes, per_cluster(cluster), cluster, group)
 
-    def of(self, kept: npt.NDArray[np.bool_]) -> "Rows":
+    def of(self, kept: BoolArray) -> "Rows":
         return Rows.told(self.expected[kept], self.codes[kept], self.cluster[kept], self.group[kept])
 
 
 def by_group(
-    common: LabelNoise, *, test: Rows, fresh: npt.NDArray[np.bool_], train: Rows | None, params: NoiseParams = DEFAULTS
+    common: LabelNoise, *, test: Rows, fresh: BoolArray, train: Rows | None, params: NoiseParams = DEFAULTS
 ) -> LabelNoise:
     """`common` with the noise of each group: its own, or the common one, and how far that may be off in this group. fresh: test
     rows that are not leaked, (n,); an empty name is no group. train: None where its labels are no yardstick; then a group may
@@ -95,9 +95,7 @@ def _undoable(transition: FloatArray) -> FloatArray:
     return next(found for found in tried if np.ptp(np.linalg.inv(found), axis=0).max() <= MOST_UNDONE + 1e-9)
 
 
-def _blur_of(
-    names: list[str], known: Rows, *, fresh: npt.NDArray[np.bool_], train: Rows, params: NoiseParams
-) -> dict[str, float]:
+def _blur_of(names: list[str], known: Rows, *, fresh: BoolArray, train: Rows, params: NoiseParams) -> dict[str, float]:
     """What of each group's train labels may be drawn at random, shares; empty where the test labels show nothing of it.
 
     Where wrong labels stand in train, the expectation is too dull, and a group whose test labels are as bad looks right. Any
@@ -156,16 +154,16 @@ def _largest(group: npt.NDArray[np.str_]) -> list[str]:
     return found
 
 
-def _tested(test: Rows, fresh: npt.NDArray[np.bool_]) -> list[str]:
+def _tested(test: Rows, fresh: BoolArray) -> list[str]:
     """Those of enough unleaked test rows."""
     return [name for name in _largest(test.group) if _clusters(test, fresh & (test.group == name)) >= FEWEST_TEST]
 
 
-def _clusters(rows: Rows, kept: npt.NDArray[np.bool_]) -> int:
+def _clusters(rows: Rows, kept: BoolArray) -> int:
     return len(np.unique(rows.cluster[kept]))
 
 
-def _unfitted(common: LabelNoise, test: Rows, *, fresh: npt.NDArray[np.bool_], params: NoiseParams) -> LabelNoise:
+def _unfitted(common: LabelNoise, test: Rows, *, fresh: BoolArray, params: NoiseParams) -> LabelNoise:
     """Nothing says what the labels should be: none of a group need be wrong, or as many as contradict the models where these are
     surest."""
     names = _tested(test, fresh)
@@ -210,7 +208,7 @@ def _own(here: Rows, shared: FloatArray, common: FloatArray, *, params: NoisePar
     return transition, likelihood(transition) - max(likelihood(shared), likelihood(common))
 
 
-def _told_apart(test: Rows, *, fresh: npt.NDArray[np.bool_], train: Rows, floor: float) -> tuple[list[str], FloatArray]:
+def _told_apart(test: Rows, *, fresh: BoolArray, train: Rows, floor: float) -> tuple[list[str], FloatArray]:
     """(groups of enough rows, the expectation of all test rows, in these groups calibrated on the group's train rows)."""
     found, expected = [], test.expected.copy()
     for name in _largest(test.group):
@@ -228,7 +226,7 @@ def _joined(
     own: dict[str, FloatArray],
     *,
     known: Rows,
-    fresh: npt.NDArray[np.bool_],
+    fresh: BoolArray,
     shared: FloatArray,
     blur: dict[str, float],
     params: NoiseParams,

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from scipy import stats
 
 from veridical.audit._evidence import Evidence
-from veridical.dataset.rows import IntArray
+from veridical.dataset.rows import BoolArray, IntArray
 from veridical.ledger.population import Population
 from veridical.models.model import FloatArray
 from veridical.models.out_of_fold import OutOfFold
@@ -242,7 +242,7 @@ def rates_by_sureness(rows: Labelled, expected: FloatArray, *, least: float, par
     return np.asarray(np.array([*rates, least])[place])
 
 
-def _even_rate(rows: Labelled, here: npt.NDArray[np.bool_], *, n_classes: int, params: NoiseParams) -> float | None:
+def _even_rate(rows: Labelled, here: BoolArray, *, n_classes: int, params: NoiseParams) -> float | None:
     """The largest even rate that these rows allow; None where there are none, or the models know too little of them."""
     if not here.any():
         return None

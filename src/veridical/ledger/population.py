@@ -9,14 +9,11 @@ estimator, Deville and Saerndal 1992, JASA 87:376), and it is what imputes the s
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy import stats
 
 from veridical.audit._evidence import Evidence
-from veridical.dataset.rows import IntArray
+from veridical.dataset.rows import BoolArray, IntArray
 from veridical.models.model import FloatArray
-
-BoolArray = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)

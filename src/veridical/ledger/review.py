@@ -11,11 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy import special
 
 from veridical.core.randomness import stream
-from veridical.dataset.rows import IntArray
+from veridical.dataset.rows import BoolArray, IntArray
 from veridical.ledger.ballots import Ballots, one_each
 from veridical.ledger.label_noise import LabelNoise, NoiseParams, uniform_transition
 from veridical.models.model import FloatArray
@@ -82,7 +81,7 @@ STRATA = ("disagree, suspect", "disagree, mid", "disagree, calm", "agree, suspec
           "leaked, disagree", "leaked, agree")  # fmt: skip
 
 
-def agreeing(n_strata: int) -> npt.NDArray[np.bool_]:
+def agreeing(n_strata: int) -> BoolArray:
     """Which strata are of rows on which label and model agree, (H,). Strata of several reviews that are crossed, codes 8 apart,
     are told by those of the first."""
     return np.isin(np.arange(n_strata) % len(STRATA), AGREEING)
@@ -94,7 +93,7 @@ def frame(
     ids: list[str],
     codes: IntArray,
     predicted: IntArray,
-    leaked: npt.NDArray[np.bool_],
+    leaked: BoolArray,
     params: ReviewParams,
 ) -> Frame:
     """Strata of the test rows. codes, predicted: (n,)."""
@@ -173,9 +172,9 @@ class Reviewed:
     spread: FloatArray
     own: FloatArray
     stratum: IntArray
-    seen: npt.NDArray[np.bool_]
-    unsure: npt.NDArray[np.bool_]
-    wrong: npt.NDArray[np.bool_]
+    seen: BoolArray
+    unsure: BoolArray
+    wrong: BoolArray
 
     @property
     def wrong_seen(self) -> int:
@@ -246,7 +245,7 @@ def _foreseen(
     truth: IntArray,
     codes: IntArray,
     predicted: IntArray,
-    hit: npt.NDArray[np.bool_],
+    hit: BoolArray,
     vote: FloatArray,
     graded: bool,
     params: ReviewParams,
@@ -268,7 +267,7 @@ def _foreseen(
 
 
 def _scaled(
-    modelled: FloatArray, hit: npt.NDArray[np.bool_], seen: npt.NDArray[np.bool_], *, kinds: IntArray, vote: FloatArray,
+    modelled: FloatArray, hit: BoolArray, seen: BoolArray, *, kinds: IntArray, vote: FloatArray,
     rows: FloatArray,
 ) -> FloatArray:  # fmt: skip
     """The modelled chances times the ratio of what the reviewed rows of each kind showed to what was foreseen for them, (n,).
@@ -312,7 +311,7 @@ def _fitted(
     *,
     truth: IntArray,
     codes: IntArray,
-    seen: npt.NDArray[np.bool_],
+    seen: BoolArray,
     vote: FloatArray,
     params: ReviewParams,
 ) -> tuple[FloatArray, FloatArray]:
@@ -342,7 +341,7 @@ def _semi_supervised(
     *,
     truth: IntArray,
     codes: IntArray,
-    seen: npt.NDArray[np.bool_],
+    seen: BoolArray,
     vote: FloatArray,
     params: ReviewParams,
 ) -> tuple[FloatArray, float]:
@@ -372,7 +371,7 @@ FAR = 3
 """Grades between label and prediction from which rows are counted together: few are so far apart. Ours; no source."""
 
 
-def _leaning(blind: FloatArray, *, truth: IntArray, predicted: IntArray, seen: npt.NDArray[np.bool_]) -> FloatArray:
+def _leaning(blind: FloatArray, *, truth: IntArray, predicted: IntArray, seen: BoolArray) -> FloatArray:
     """p(truth | text, label) of grades with what the model said, (n, C): grades near it are likelier, by as much as makes the
     reviewed truths likeliest. That a far label is wrong more often than a near one decides what graded scores gain."""
     apart = np.abs(np.arange(blind.shape[1])[None, :] - predicted[:, None])
@@ -398,8 +397,8 @@ def _weighing(
     *,
     truth: IntArray,
     predicted: IntArray,
-    seen: npt.NDArray[np.bool_],
-    of: npt.NDArray[np.bool_],
+    seen: BoolArray,
+    of: BoolArray,
     vote: FloatArray,
 ) -> FloatArray:
     """p(truth | text, label) with what the scored model said of the rows `of`, (n, C): its answer is likelier by as much as makes

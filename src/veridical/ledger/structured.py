@@ -14,15 +14,15 @@ import numpy as np
 
 from veridical.core.estimate import Estimate
 from veridical.core.ledger_record import Component, Ledger
-from veridical.dataset.rows import Dataset
+from veridical.dataset.rows import BoolArray, Dataset
 from veridical.ledger import wording
 from veridical.ledger.answer_review import AnswerReview, AnswerReviewParams, Changes, answer_frame, changes
 from veridical.ledger.answer_transfer import AnswerTransfer
-from veridical.ledger.ballots import Ballots
+from veridical.ledger.ballots import of_votes
 from veridical.ledger.bookkeeping import Books
 from veridical.ledger.game import Coalition, Share, Value, coefficients, combine, shapley
 from veridical.ledger.inference import Uncertainty
-from veridical.ledger.population import BoolArray, Population
+from veridical.ledger.population import Population
 from veridical.ledger.reuse import best_of
 from veridical.ledger.reweighting import (
     NOT_ASKED,
@@ -376,7 +376,7 @@ def reviewed_answers(
     strata = answer_frame(declared, ids=ids, leaked=people.leaked, params=params)
     seen = np.array([answer is not None for answer in right], bool)
     changed = np.array([answer is not None and answer != label for answer, label in zip(right, gold, strict=True)], bool)
-    ballots = Ballots(people.vote * len(np.unique(people.cluster)), people.cluster)
+    ballots = of_votes(people.vote, people.cluster)
     return AnswerReview(strata, seen, unsure & ~seen, changed, reported, declared, params, ballots, drawn)
 
 

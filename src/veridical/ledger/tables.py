@@ -13,7 +13,7 @@ from veridical.core.atomic_write import write_with
 from veridical.core.errors import InputError
 from veridical.core.randomness import stream
 from veridical.dataset.cue import holds, inserted, places, without
-from veridical.dataset.rows import Dataset, IntArray, Text
+from veridical.dataset.rows import BoolArray, Dataset, IntArray, Text
 from veridical.ledger.borrowing import TrainRows
 from veridical.ledger.contract import Contract, Shortcut
 from veridical.ledger.group_noise import Rows, by_group
@@ -40,7 +40,7 @@ class Tables:
     elsewhere: FloatArray
     has_train: bool
     train: TrainRows
-    cue_present: npt.NDArray[np.bool_]
+    cue_present: BoolArray
     cue_predictions: IntArray
     transfer: Transfer
     looks: IntArray
@@ -50,18 +50,18 @@ class Tables:
     apart: str = ""
     """Why the encoder was left out of what is expected of rows; see `OutOfFold`."""
 
-    def prediction(self, cues: npt.NDArray[np.bool_]) -> IntArray:
+    def prediction(self, cues: BoolArray) -> IntArray:
         """Predictions when each row holds the cues set in its row of `cues`, (n, S) -> (n,)."""
         if not cues.shape[1]:
             return self.predicted
         return np.asarray(self.cue_predictions[np.arange(len(cues)), cue_number(cues)])
 
-    def edited(self, cues: npt.NDArray[np.bool_]) -> IntArray:
+    def edited(self, cues: BoolArray) -> IntArray:
         """The same for every edit of the texts, (n, m)."""
         return np.asarray(self.transfer.edited[np.arange(len(cues)), cue_number(cues)])
 
 
-def cue_number(cues: npt.NDArray[np.bool_]) -> IntArray:
+def cue_number(cues: BoolArray) -> IntArray:
     """The number whose bits are the cues set, (n, S) -> (n,)."""
     return np.asarray(cues @ (1 << np.arange(cues.shape[1]))).astype(np.int64)
 
@@ -153,7 +153,7 @@ def cue_texts(data: Dataset, rows: IntArray, shortcuts: tuple[Shortcut, ...], *,
 def _cue_predictions(
     texts: list[list[Text]],
     shortcuts: tuple[Shortcut, ...],
-    present: npt.NDArray[np.bool_],
+    present: BoolArray,
     *,
     model: Model | None,
     predicted: IntArray,

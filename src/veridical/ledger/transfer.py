@@ -12,10 +12,10 @@ from veridical.audit._evidence import Evidence
 from veridical.core.errors import InputError
 from veridical.core.plugins import get
 from veridical.core.randomness import stream
-from veridical.dataset.rows import SCHEMA, Dataset, IntArray, Text
+from veridical.dataset.rows import SCHEMA, BoolArray, Dataset, IntArray, Text
 from veridical.ledger.contract import Contract, Perturbation
 from veridical.ledger.density import density_of
-from veridical.ledger.population import BoolArray, Population
+from veridical.ledger.population import Population
 from veridical.models.model import FloatArray, Model
 from veridical.tasks._contract import Metric, Task
 from veridical.tasks._totals import value

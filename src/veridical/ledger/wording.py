@@ -7,13 +7,13 @@ import numpy as np
 
 from veridical.core.estimate import Estimate
 from veridical.core.ledger_record import Component, ComponentStatus, Kind
-from veridical.dataset.rows import IntArray
+from veridical.dataset.rows import BoolArray, IntArray
 from veridical.ledger.answer_review import AnswerReview
 from veridical.ledger.borrowing import Borrowed, BorrowParams
 from veridical.ledger.contract import Contract, Perturbation, Shortcut
 from veridical.ledger.inference import POWER_FACTOR
 from veridical.ledger.label_noise import LabelNoise
-from veridical.ledger.population import BoolArray, Population
+from veridical.ledger.population import Population
 from veridical.ledger.reuse import Chosen
 from veridical.ledger.review import Reviewed
 from veridical.ledger.tables import Tables

@@ -8,8 +8,7 @@ import numpy as np
 
 from veridical.core.estimate import Estimate
 from veridical.core.proportion import wilson
-from veridical.dataset.rows import IntArray
-from veridical.ledger.ballots import BoolArray
+from veridical.dataset.rows import BoolArray, IntArray
 from veridical.ledger.review import agreeing
 from veridical.models.model import FloatArray
 

@@ -12,13 +12,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import regex
 import scipy.sparse as sp
 
 from veridical.core.progress import Progress, silent
 from veridical.core.randomness import stream
-from veridical.dataset.rows import Dataset, IntArray
+from veridical.dataset.rows import BoolArray, Dataset, IntArray
 from veridical.dataset.words import han_words
 from veridical.models.model import FloatArray
 from veridical.models.out_of_fold import N_FOLDS, deal_clusters
@@ -154,7 +153,7 @@ class PlaceFolds:
     row: IntArray
     place: list[Place]
     probability: FloatArray
-    swapped: npt.NDArray[np.bool_]
+    swapped: BoolArray
     share: FloatArray
     nearest: FloatArray
     n_drawn: int
@@ -203,9 +202,7 @@ def place_folds(
     return PlaceFolds(of_given, found.row[others], places, probability[others], swapped, found.share, found.nearest, n_drawn)
 
 
-def _fitted(
-    seen: sp.csr_matrix, right: npt.NDArray[np.bool_], weight: FloatArray, asked_of: sp.csr_matrix, *, seed: int
-) -> FloatArray:
+def _fitted(seen: sp.csr_matrix, right: BoolArray, weight: FloatArray, asked_of: sp.csr_matrix, *, seed: int) -> FloatArray:
     from sklearn.linear_model import LogisticRegression
 
     model = LogisticRegression(C=STRENGTH, solver="liblinear", random_state=seed)

@@ -9,16 +9,13 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
 from veridical.core.progress import Progress, silent
-from veridical.dataset.rows import Dataset, IntArray
+from veridical.dataset.rows import BoolArray, Dataset, IntArray
 from veridical.models.frozen_features import Float32, fit_head
 from veridical.models.linear import softmax
 from veridical.models.model import FloatArray
 from veridical.models.out_of_fold import OutOfFold
-
-BoolArray = npt.NDArray[np.bool_]
 
 FEWEST_CLUSTERS = 30
 """Clusters of unleaked test rows, and of train rows, from which sureness is compared; with fewer the folds stay as they are.

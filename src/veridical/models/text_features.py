@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from veridical.dataset.rows import Text
+from veridical.dataset.rows import BoolArray, Text
 
 U64 = npt.NDArray[np.uint64]
 BATCH_CHARACTERS = 4_000_000
@@ -165,6 +165,6 @@ def _mix(code: U64, *, kind: int, salt: int) -> U64:
     return (mixed & ~np.uint64(1)) | np.uint64(kind in _WORD_KINDS)
 
 
-def is_word(hashes: U64) -> npt.NDArray[np.bool_]:
+def is_word(hashes: U64) -> BoolArray:
     """Which features are whole words (for CJK: one or two characters) and not parts or pairs of words."""
     return np.asarray(hashes & np.uint64(1), dtype=bool)

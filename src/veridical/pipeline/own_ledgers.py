@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:
-    import numpy.typing as npt
+from veridical.dataset.rows import BoolArray
 
+if TYPE_CHECKING:
     from veridical.core.comparison_record import ComparedRun
     from veridical.ledger.population import Population
 
@@ -23,7 +23,7 @@ def reasons(
     at: int,
     by: int,
     names: Sequence[str],
-    leaked: "npt.NDArray[np.bool_]",
+    leaked: "BoolArray",
     n: int,
     read: Sequence[set[str]],
     of_labels: bool,

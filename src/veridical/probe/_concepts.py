@@ -8,10 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from veridical.dataset.normalisation import is_cjk
-from veridical.dataset.rows import Dataset, IntArray, Text
+from veridical.dataset.rows import BoolArray, Dataset, IntArray, Text
 from veridical.models.frozen_features import fit_head
 from veridical.models.linear import weighted
 from veridical.models.model import FloatArray
@@ -61,7 +60,7 @@ def _names_a_group(text: str) -> bool:
     return any(axis.pattern.search(text) for axis in axes() if axis.name != CONTROL)
 
 
-def _sources(data: Dataset, rows: IntArray) -> list[tuple[str, npt.NDArray[np.bool_]]]:
+def _sources(data: Dataset, rows: IntArray) -> list[tuple[str, BoolArray]]:
     """Each of the largest sources by its name; of two, one says all."""
     names = np.array([value or "" for value in data.table.column("source").to_pylist()], dtype=object)[rows].astype(str)
     values, counts = np.unique(names, return_counts=True)
@@ -71,7 +70,7 @@ def _sources(data: Dataset, rows: IntArray) -> list[tuple[str, npt.NDArray[np.bo
     return [(f"source_{value}", np.asarray(names == value)) for value in largest[:SOURCES] if value]
 
 
-def _topics(inputs: Sequence[Text], *, n_topics: int, seed: int) -> dict[str, npt.NDArray[np.bool_]]:
+def _topics(inputs: Sequence[Text], *, n_topics: int, seed: int) -> dict[str, BoolArray]:
     """Membership of clusters of TF-IDF n-grams in a few dimensions, which no encoder had a hand in."""
     from sklearn.cluster import KMeans
     from sklearn.decomposition import TruncatedSVD

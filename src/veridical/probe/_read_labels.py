@@ -7,12 +7,9 @@ Letters: n rows, C classes, H strata of the review, R replicates.
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
-from veridical.dataset.rows import IntArray
+from veridical.dataset.rows import BoolArray, IntArray
 from veridical.models.model import FloatArray
-
-BoolArray = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)

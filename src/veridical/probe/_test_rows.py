@@ -3,10 +3,9 @@
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
 from veridical.audit._evidence import Evidence
-from veridical.dataset.rows import Dataset, IntArray, Text
+from veridical.dataset.rows import BoolArray, Dataset, IntArray, Text
 
 BUDGETS = ("quick", "standard", "thorough")
 FEWEST_UNLEAKED = 100
@@ -41,7 +40,7 @@ class TestRows:
         """How many of `rows` have an equal or near-equal text in train."""
         return int(self._in_train(self.rows).sum())
 
-    def _in_train(self, rows: IntArray) -> npt.NDArray[np.bool_]:
+    def _in_train(self, rows: IntArray) -> BoolArray:
         return np.isin(self.evidence.clusters[rows], self.evidence.clusters[self.data.rows("train")])
 
     @cached_property

@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from veridical.core.errors import InputError
-from veridical.dataset.rows import IntArray
+from veridical.dataset.rows import BoolArray, IntArray
 from veridical.models.model import FloatArray
 from veridical.tasks._contract import Margins, Measure, Metric
-from veridical.verify.scoring import Ballot, BoolArray, Labels, seats
+from veridical.verify.scoring import Ballot, Labels, seats
 
 EQUAL = 1e-9
 """Difference up to which two statistics count as equal: F1 of one answer is a quotient. Ours; no source."""

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from veridical.core.bootstrap import FloatArray, IntArray
 from veridical.core.errors import InputError
+from veridical.dataset.rows import BoolArray
 from veridical.ledger.population import Population
 from veridical.tasks._contract import Margins, Measure, Metric, Structure
 from veridical.tasks._totals import gradient
@@ -68,7 +68,7 @@ class AnsweredRows:
     def alike(self, first: int, second: int) -> bool:
         return self.said[first] == self.said[second]
 
-    def right(self, run: int) -> npt.NDArray[np.bool_]:
+    def right(self, run: int) -> BoolArray:
         """Rows of which everything that was to be found was found, and nothing else said."""
         found = self.declared.runs[run]
         right, true, predicted = np.split(found, 3, axis=1)

@@ -11,12 +11,12 @@ import numpy.typing as npt
 from veridical.audit._evidence import Evidence
 from veridical.core.errors import InputError
 from veridical.core.plugins import get
-from veridical.dataset.rows import Dataset, IntArray
+from veridical.dataset.rows import BoolArray, Dataset, IntArray
 from veridical.models.model import FloatArray
 from veridical.repair._contract import Edit
 from veridical.tasks._contract import Metric, Structure, Task
 from veridical.verify.answer_yardstick import answer_yardstick
-from veridical.verify.scoring import BoolArray, Labels, Yardstick, yardstick
+from veridical.verify.scoring import Labels, Yardstick, yardstick
 
 SAME_MODEL = 0.01
 """Mean total variation distance of the answers under which two seeds count as one model, 0..1: a solver stops within it. Where an

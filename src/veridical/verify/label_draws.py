@@ -13,13 +13,10 @@ Letters: n rows, C classes, K runs, H cells.
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from veridical.core.bootstrap import FloatArray, IntArray
 from veridical.ledger.ballots import Ballots, one_each
 from veridical.ledger.label_noise import LabelNoise, undone
-
-BoolArray = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,10 @@ from statistics import NormalDist
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from veridical.core.bootstrap import FloatArray, IntArray, cluster_totals, resampled_counts
 from veridical.core.paired_test import sign_flip_p, swap_p
+from veridical.dataset.rows import BoolArray
 from veridical.ledger.inference import MANY_CLUSTERS
 from veridical.ledger.population import Population
 from veridical.ledger.score_table import statistics
@@ -72,7 +72,7 @@ class Paired(Protocol):
         """Whether two runs answer every row the same."""
         ...
 
-    def right(self, run: int) -> npt.NDArray[np.bool_]:
+    def right(self, run: int) -> BoolArray:
         """Rows answered exactly as labelled, (n,)."""
         ...
 
@@ -129,7 +129,7 @@ class Rows:
     def alike(self, first: int, second: int) -> bool:
         return np.array_equal(self.predicted[first], self.predicted[second])
 
-    def right(self, run: int) -> npt.NDArray[np.bool_]:
+    def right(self, run: int) -> BoolArray:
         return np.asarray(self.predicted[run] == self.codes)
 
 

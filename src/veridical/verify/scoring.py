@@ -15,7 +15,7 @@ from veridical.core.bootstrap import cluster_bootstrap_means, percentile_interva
 from veridical.core.estimate import Estimate
 from veridical.core.paired_test import swap_p
 from veridical.core.proportion import effective_number, opened_difference, opened_share
-from veridical.dataset.rows import IntArray
+from veridical.dataset.rows import BoolArray, IntArray
 from veridical.ledger.score_table import worst
 from veridical.models.model import FloatArray
 from veridical.tasks._class_metrics import earned
@@ -26,7 +26,6 @@ REPLICATES = 2_000
 LEVEL = 0.95
 RECALL_CLUSTERS = 50
 """Clusters of a class from which its recall is compared: fewer show nothing under about 10 points. Ours; no source."""
-BoolArray = npt.NDArray[np.bool_]
 Labels = npt.NDArray[Any]
 """What is right of rows, or said of them: codes of labels, or answers of more than one label as they are stored."""
 

@@ -4,10 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
 from veridical.dataset.entity_marks import touches_mark
-from veridical.dataset.rows import Text
+from veridical.dataset.rows import BoolArray, Text
 from veridical.models.model import FloatArray
 from veridical.models.queries import Search
 from veridical.probe.perturbations import Place, with_rewrites
@@ -23,7 +22,7 @@ class Goal:
     """score(probabilities (B, C), label): how near each answer is to the goal, larger is nearer. reached: whether it is there."""
 
     score: Callable[[FloatArray, int], FloatArray]
-    reached: Callable[[FloatArray, int], npt.NDArray[np.bool_]]
+    reached: Callable[[FloatArray, int], BoolArray]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,13 +9,12 @@ Source: Pleiss et al. 2020, arXiv:2001.10528. Two first trainings with different
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from veridical.core.errors import InputError
 from veridical.core.randomness import stream
-from veridical.dataset.rows import Dataset, IntArray
+from veridical.dataset.rows import BoolArray, Dataset, IntArray
 from veridical.models.model import FloatArray
 from veridical.train._contract import Countermeasure, Study
 from veridical.train._knobs import between
@@ -33,7 +32,7 @@ class Params:
     """Percentile of the made-up rows' margins below which a row is left out, 0..100; 0 is off. Pleiss et al. 2020 use 99."""
     epochs: int = field(default=6, metadata=between(1))
     """Epochs of a first training, >= 1, at most those of the training. Ours: later epochs learn wrong labels by heart."""
-    removed: npt.NDArray[np.bool_] | None = field(default=None, repr=False, compare=False)
+    removed: BoolArray | None = field(default=None, repr=False, compare=False)
     """Which training rows are left out; None: from two first trainings."""
 
 
