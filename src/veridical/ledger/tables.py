@@ -215,9 +215,6 @@ def read_tables(path: Path) -> Tables:
         people = Population(**part(Population, "people."), params=PopulationParams())
         train = TrainRows(**part(TrainRows, "train."))
         noise, transfer = LabelNoise(**part(LabelNoise, "noise.")), Transfer(**part(Transfer, "transfer."))
-        held = part(Tables, "")
-        if "met" in arrays:  # as earlier versions said it
-            held["apart"] = "met" if arrays["met"].item() else ""
-        return Tables(**held, people=people, noise=noise, train=train, transfer=transfer)
+        return Tables(**part(Tables, ""), people=people, noise=noise, train=train, transfer=transfer)
     except TypeError as error:  # a field that this version needs and the file lacks
         raise InputError(f"{path} was written by another version of veridical. Run again with --fresh.") from error

@@ -12,7 +12,17 @@ from veridical.audit._made_up import dataset
 from veridical.ledger.accounting import game_of, tables_of
 from veridical.ledger.ballots import Ballots
 from veridical.ledger.label_noise import LabelNoise
-from veridical.ledger.review import FIRST_LEAKED, Review, ReviewParams, _weighing, allocation, apply_answers, draw, frame
+from veridical.ledger.review import (
+    FIRST_LEAKED,
+    Review,
+    ReviewParams,
+    _foreseen,
+    _weighing,
+    allocation,
+    apply_answers,
+    draw,
+    frame,
+)
 
 NONE = np.zeros(0, np.int64)
 
@@ -287,3 +297,27 @@ def test_answers_tell_how_much_the_models_word_is_worth(worth):
     assert weighed[3000][~unleaked] == pytest.approx(blind[~unleaked])
     moved = [np.abs(weighed[read] - blind)[unleaked].mean() for read in (3000, 5)]
     assert worth == 0 or moved[1] < moved[0]
+
+
+def test_no_hit_at_all_does_not_mean_none_anywhere():
+    """Half of what the model agrees with was read and every label was right; among read and leaked rows `of_leaked` counts."""
+    noise, strata, codes, predicted = setting(leaked=200)
+    rng = np.random.default_rng(0)
+    agree, leaked = predicted == codes, np.arange(600) < 200
+    read = np.where(agree, rng.random(600) < 0.5, True)
+    truth = np.where(read, np.where(agree | (rng.random(600) < 0.5), codes, predicted), -1)
+    hit = read & ~agree & (truth == predicted)
+
+    def foreseen(rows):
+        return _foreseen(
+            noise, strata.stratum, truth=truth, codes=codes, predicted=predicted, hit=hit, vote=np.ones(600), graded=False,
+            params=replace(ReviewParams(), foreseen_rows=rows),
+        )[2]  # fmt: skip
+
+    modelled = foreseen(1e12)  # nothing that was read scales it
+    for of, share in ((agree & ~leaked, 1.0), (agree & leaked, ReviewParams().of_leaked)):
+        rows = share * ReviewParams().foreseen_rows
+        expected = modelled[of & read].sum()
+        shrunk = foreseen(ReviewParams().foreseen_rows)[of] / modelled[of]
+        assert expected > 0.1
+        np.testing.assert_allclose(shrunk[modelled[of] > 1e-5], rows / (expected + rows), rtol=1e-6)
