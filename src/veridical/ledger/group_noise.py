@@ -18,6 +18,7 @@ from scipy.stats import chi2
 
 from veridical.dataset.rows import BoolArray, IntArray
 from veridical.ledger.label_noise import (
+    MOST_SCALE,
     Labelled,
     LabelNoise,
     NoiseParams,
@@ -27,6 +28,7 @@ from veridical.ledger.label_noise import (
     likeliest_scale,
     likely_scales,
     log_likelihood,
+    most_multiplied,
     per_cluster,
     scaled,
     uniform_transition,
@@ -36,8 +38,6 @@ from veridical.models.model import FloatArray
 FEWEST_TRAIN, FEWEST_TEST = 100, 40
 """Clusters of a group below which its labels are not told apart from those of the others. Ours; no source."""
 DEFAULTS = NoiseParams()
-EVEN = 0.1
-"""Even noise of which a group may have more or less, 1 in 10 labels. Ours: only its shape counts."""
 TRAIN_SHARES, BESIDE = np.linspace(0.0, 0.8, 33), (0.0, 0.01, 0.03, 0.06, 0.1)
 """Shares of train labels drawn at random that are tried against a group's test labels, and even noise of these beside each."""
 MOST_UNDONE = 2.5
@@ -76,23 +76,29 @@ def by_group(
         return _unfitted(common, test, fresh=fresh, params=params)
     known = replace(test, expected=calibrated)
     shared = _shared(common, known.of(fresh), params=params)
-    own, held = {}, list[str]()
+    own, raw, held = {}, {}, list[str]()
     for name in names:
         here = known.of(fresh & (test.group == name))
         transition, gain = _own(here, shared, common.transition, params=params)
         if gain - 0.5 * np.log(here.n) > params.extra_evidence:
-            own[name] = _undoable(transition)
+            own[name], raw[name] = _undoable(transition), transition
             held += [name] * (not np.array_equal(own[name], transition))
     blur = _blur_of(names, known, fresh=fresh, train=train, params=params)
     found = _joined(common, names, own, known=known, fresh=fresh, shared=shared, blur=blur, params=params)
-    return replace(found, held=np.array(held, dtype=np.str_))
+    fitted = [raw.get(name, matrix) for name, matrix in zip([*found.names.tolist(), ""], found.of_group, strict=True)]
+    return replace(found, held=np.array(held, dtype=np.str_), fitted_of=np.stack(fitted))
+
+
+def _even(n_classes: int, params: NoiseParams) -> FloatArray:
+    """Even noise of which a group may have more or less: as much that the most of it is the largest considered."""
+    return uniform_transition(n_classes, params.largest(n_classes) / MOST_SCALE)
 
 
 def _undoable(transition: FloatArray) -> FloatArray:
     """As much of it as can be undone without multiplying what rows differ by more than `MOST_UNDONE` times. Labels of a group in
     which more seem wrong tell hardly anything: what more there may be belongs to the range until they are read."""
     tried = (scaled(transition, share) for share in np.linspace(1.0, 0.0, 181))
-    return next(found for found in tried if np.ptp(np.linalg.inv(found), axis=0).max() <= MOST_UNDONE + 1e-9)
+    return next(found for found in tried if most_multiplied(found) <= MOST_UNDONE + 1e-9)
 
 
 def _blur_of(names: list[str], known: Rows, *, fresh: BoolArray, train: Rows, params: NoiseParams) -> dict[str, float]:
@@ -136,12 +142,12 @@ def _reach(rows: Rows, transition: FloatArray, *, blur: float, params: NoisePara
     """The least and the most noise that these labels do not reject, and the same where a share `blur` of train labels is random:
     four ends, of which any may move a score the most."""
     c = len(transition)
-    shape = transition if (1 - np.diag(transition)).any() else uniform_transition(c, EVEN)
+    shape = transition if (1 - np.diag(transition)).any() else _even(c, params)
     low, high = likely_scales(rows, shape, max_rate=params.largest(c))
     ends = scaled(shape, low), scaled(shape, high)
     if not blur:
         return *ends, *ends
-    even = uniform_transition(c, EVEN)
+    even = _even(c, params)
     sharper = replace(rows, expected=_sharpened(rows.expected, blur, floor=params.floor))
     low, high = likely_scales(sharper, even, max_rate=params.largest(c))
     return *ends, scaled(even, low), scaled(even, high)
@@ -200,7 +206,7 @@ def _own(here: Rows, shared: FloatArray, common: FloatArray, *, params: NoisePar
         return log_likelihood(here, transition)
 
     if (1 - np.diag(shared)).any():
-        shapes = (shared, uniform_transition(len(shared), EVEN))
+        shapes = (shared, _even(len(shared), params))
         scales = [likeliest_scale(here, shape, max_rate=params.largest(len(shared))) for shape in shapes]
         transition = max((scaled(*one) for one in zip(shapes, scales, strict=True)), key=likelihood)
     else:
@@ -250,7 +256,7 @@ def _joined(
             ranges.append((0.0, 0.0))
             reaches.append((transition,) * 4)
             continue
-        most = min(contradicted(rows, params=params), params.max_rate)
+        most = min(contradicted(rows, params=params), params.largest(c))
         most = max(most, float((1 - np.diag(transition)).mean()))
         ranges.append((least_share(rows, transition), most))
         ends = _reach(rows, transition, blur=blur.get(name, 0.0), params=params)

@@ -100,6 +100,8 @@ class LabelNoise:
     apart: bool = False
     held: npt.NDArray[np.str_] = field(default_factory=lambda: np.zeros(0, np.str_))
     """Names of groups in which more labels seem wrong than their matrix says: what cannot be undone is left to the range."""
+    fitted_of: FloatArray = field(default_factory=lambda: np.zeros((0, 0, 0)))
+    """Of each group the matrix as it was fitted, (K, C, C): in `held` groups more than is undone. Empty in older tables."""
     widest: FloatArray = field(default_factory=lambda: np.zeros((0, 0)))
     """The most of the fitted noise that the labels do not reject, (C, C); of no noise the identity. Empty in older tables."""
     hard: FloatArray = field(default_factory=lambda: np.zeros(0))
@@ -108,19 +110,27 @@ class LabelNoise:
     @property
     def beyond(self) -> FloatArray:
         """Chance of each row to belong to a class whose labels are as wrong as is considered, and may be more so, (n,)."""
-        limit = NoiseParams().largest(len(self.transition))
-        full = (1 - np.diag(self.transition)) >= limit - 1e-9
-        return np.zeros(len(self.expected)) if self.apart else np.asarray(self.expected[:, full].sum(axis=1))
+        if self.apart:
+            full = np.array([held & at_limit(fitted) for held, fitted in zip(self._of_held, self._fitted, strict=True)])[
+                self.number
+            ]
+        else:
+            full = np.broadcast_to(at_limit(self.transition), self.expected.shape)
+        return np.asarray(np.where(full, self.expected, 0.0).sum(axis=1))
 
     def all_right(self, codes: IntArray, predicted: IntArray) -> list[FloatArray]:
-        """Label distributions (n, C) were the model right on all rows of such classes; empty where there are none."""
+        """Label distributions (n, C) were the model right on all rows of such classes; empty where there are none. What these
+        rows count for as labelled is left out, or, where no group has noise of its own, also added to: little is known of it."""
         chance = self.beyond
         if not chance.any():
             return []
-        said = np.eye(len(self.transition))[predicted]
+        said, inverted = np.eye(len(self.transition))[predicted], self.inverted(codes)
+        mixed = (1 - chance)[:, None] * inverted + chance[:, None] * said
+        if self.apart:
+            return [mixed]
         others = self.expected * (1 - said) + 1e-12 * (1 - said)
         moved = said - others / others.sum(axis=1, keepdims=True)
-        return [self.inverted(codes) + chance[:, None] * moved]
+        return [mixed, inverted + chance[:, None] * moved]
 
     @property
     def seen(self) -> bool:
@@ -128,12 +138,29 @@ class LabelNoise:
         return self.apart or self.shape != "none"
 
     def inverted(self, codes: IntArray) -> FloatArray:
-        """Label distributions (n, C) whose mean over rows is unbiased for the truth; entries may be negative."""
-        return self._undone(self.of_group, codes) if self.apart else undone(self.transition, codes)
+        """Label distributions (n, C) whose mean over rows is unbiased for the truth; entries may be negative. Where noise
+        cannot be undone, of all rows or of a group, p(truth | text, label): all that is left to go by."""
+        if not self.apart:
+            can = most_multiplied(self.transition) <= MOST_UNDONE + 1e-9
+            return undone(self.transition, codes) if can else self.posterior(codes, self.transition)
+        held = self._of_held[self.number][:, None]
+        return np.where(held, self._posterior(codes, self._fitted), self._undone(self.of_group, codes))
+
+    @property
+    def _of_held(self) -> BoolArray:
+        """Whether a group's matrix was kept beside the one that is undone, as it is where that falls short of it, (K,)."""
+        kept = np.array([*np.isin(self.names, self.held), False])
+        return kept if len(self.fitted_of) else np.zeros(len(kept), np.bool_)
+
+    @property
+    def _fitted(self) -> FloatArray:
+        return self.fitted_of if len(self.fitted_of) else self.of_group
 
     def range(self) -> tuple[FloatArray, FloatArray]:
-        """The least and the largest noise the data allow, as transition matrices."""
-        return _least_and_largest(self.transition, self.least, self.upper_rate)
+        """The least and the largest noise the data allow, as transition matrices; no more than `max_rate`, or than the mean rate
+        of the fitted one."""
+        fitted = float((1 - np.diag(self.transition)).mean())
+        return _least_and_largest(self.transition, self.least, min(self.upper_rate, max(NoiseParams().max_rate, fitted)))
 
     def extremes(self, codes: IntArray) -> list[FloatArray]:
         """Label distributions (n, C) under the least and under the largest even noise the data allow; where no group has noise of
@@ -141,7 +168,8 @@ class LabelNoise:
         if not self.apart:
             ends = [*self.range(), *([self.widest] if len(self.widest) else [])]
             return [undone(transition, codes) for transition in ends]
-        pairs = [_least_and_largest(m, float(r[0]), float(r[1])) for m, r in zip(self.of_group, self.range_of, strict=True)]
+        most = NoiseParams().largest(len(self.transition))
+        pairs = [_least_and_largest(m, low, min(high, most)) for m, (low, high) in zip(self.of_group, self.range_of, strict=True)]
         least, largest = zip(*pairs, strict=True)
         return [self._undone(np.stack(least), codes), self._undone(np.stack(largest), codes)]
 
@@ -160,14 +188,10 @@ class LabelNoise:
     def group_extremes(self, codes: IntArray) -> list[list[FloatArray]]:
         """The same of one group at a time, as far as its own rows allow, all others as they are fitted; empty without groups or
         noise."""
-        found = []
+        found, fitted = [], self.inverted(codes)
         for place, ends in enumerate(self.reach_of):
-            pair = []
-            for matrix in ends:
-                stack = self.of_group.copy()
-                stack[place] = matrix
-                pair.append(self._undone(stack, codes))
-            found.append(pair)
+            here = (self.number == place)[:, None]
+            found.append([np.where(here, undone(matrix, codes), fitted) for matrix in ends])
         return found
 
     def _undone(self, stack: FloatArray, codes: IntArray) -> FloatArray:
@@ -181,7 +205,7 @@ class LabelNoise:
 
     def truth(self, codes: IntArray) -> FloatArray:
         """p(truth | text, label) of each row under the fitted noise, (n, C)."""
-        return self._posterior(codes, self.of_group) if self.apart else self.posterior(codes, self.transition)
+        return self._posterior(codes, self._fitted) if self.apart else self.posterior(codes, self.transition)
 
     def suspected(self, codes: IntArray, *, least: float) -> FloatArray:
         """The same were the fitted share of wrong labels spread evenly, in each group its own, and at least `least`."""
@@ -201,6 +225,11 @@ class LabelNoise:
         prior = self.expected if sharpness == 1.0 else self.expected**sharpness
         joint = prior * transition[:, codes].T
         return np.asarray(joint / joint.sum(axis=1, keepdims=True))
+
+
+def at_limit(transition: FloatArray) -> BoolArray:
+    """Classes of which as many labels are wrong as is considered, (C,)."""
+    return np.asarray((1 - np.diag(transition)) >= NoiseParams().largest(len(transition)) - 1e-9)
 
 
 def label_noise(evidence: Evidence, people: Population, *, codes: IntArray, params: NoiseParams = NoiseParams()) -> LabelNoise:
@@ -418,9 +447,17 @@ def contradicted(rows: Labelled, *, params: NoiseParams) -> float:
 
 
 def _least_and_largest(transition: FloatArray, least: float, upper: float) -> tuple[FloatArray, FloatArray]:
-    """upper: counted up to `max_rate`, or to the mean rate of the matrix."""
-    fitted = float((1 - np.diag(transition)).mean())
-    return scaled(transition, least), uniform_transition(len(transition), min(upper, max(NoiseParams().max_rate, fitted)))
+    return scaled(transition, least), uniform_transition(len(transition), upper)
+
+
+MOST_UNDONE = 5.0
+"""Times that undoing the noise of all rows may multiply what they differ by: 40 % even noise of two classes does. Ours; no
+source."""
+
+
+def most_multiplied(transition: FloatArray) -> float:
+    """Times that undoing this noise multiplies what rows differ by."""
+    return float(np.ptp(np.linalg.inv(transition), axis=0).max())
 
 
 def evenly_undone(rate: FloatArray, codes: IntArray, *, n_classes: int) -> FloatArray:

@@ -157,16 +157,18 @@ def test_the_ends_are_the_least_the_largest_even_and_the_most_of_the_fitted_nois
     assert len(LabelNoise(fitted, "uniform", 0.2, 0.25, expected).extremes(labels)) == 2  # older tables hold no widest
 
 
-def test_rows_of_a_class_at_the_limit_may_all_be_right_unless_groups_have_their_own_noise():
+def test_rows_of_a_class_at_the_limit_may_all_be_right_unless_groups_with_noise_of_their_own_can_be_undone():
     expected = np.array([[0.9, 0.1], [0.3, 0.7]])
     one_class = np.array([[1.0, 0.0], [0.45, 0.55]])
     codes, predicted = np.array([0, 0]), np.array([1, 0])
     noise = LabelNoise(one_class, "one_pair", 0.2, 0.3, expected)
     assert noise.beyond == pytest.approx([0.1, 0.7])
-    (found,) = noise.all_right(codes, predicted)
+    mixed, found = noise.all_right(codes, predicted)
     gained = found - noise.inverted(codes)
+    np.testing.assert_allclose(mixed[0], 0.9 * noise.inverted(codes)[0] + [0.0, 0.1], atol=1e-9)
     np.testing.assert_allclose(gained, [[-0.1, 0.1], [0.7, -0.7]], atol=1e-9)
-    assert not LabelNoise(one_class, "one_pair", 0.2, 0.3, expected, apart=True).all_right(codes, predicted)
+    groups = {"number": np.array([0, 1]), "of_group": np.stack([one_class, np.eye(2)]), "names": np.array(["a"]), "apart": True}
+    assert not LabelNoise(one_class, "one_pair", 0.2, 0.3, expected, **groups).all_right(codes, predicted)
     assert not LabelNoise(np.eye(2), "none", 0.0, 0.3, expected).all_right(codes, predicted)
 
 
