@@ -66,13 +66,9 @@ def _cells(wanted: list[Key], log: Path, options: argparse.Namespace) -> Iterabl
     if log.is_file():
         for line in log.read_text(encoding="utf-8").splitlines():
             cell = json.loads(line)
-            asked = (cell.get("model"), cell.get("max_truth"), cell.get("metric", "accuracy"))
-            if asked != (options.model, options.max_truth, options.metric):
-                raise SystemExit(
-                    f"{log} holds cells of another model, metric or size of the pristine sample; choose another --out."
-                )
-            if "truth" in cell and "component_truth_error" not in cell:
-                raise SystemExit(f"{log} holds cells from before truths had errors; choose another --out.")
+            asked = {name: cell.get(name) for name in _asked(options)}
+            if asked != _asked(options):
+                raise SystemExit(f"{log} holds cells of other options ({asked}); choose another --out.")
             done[(cell["world"], cell["base"], cell["seed"], "truth" not in cell)] = cell
     yield from (done[key] for key in wanted if key in done)
     left = [key for key in wanted if key not in done]
@@ -91,10 +87,14 @@ def _work(key: Key, options: argparse.Namespace) -> dict[str, Any]:
     from benchmarks.honesty.cell import run_cell
 
     name, base, seed, ledger_only = key
-    asked = {"model": options.model, "max_truth": options.max_truth, "metric": options.metric}
+    asked = _asked(options)
     more = tuple(int(rows) for rows in options.more_reads.split(",") if rows)
-    how = {"draws": options.draws, "more_reads": more, "ledger_only": ledger_only, "scores_only": options.scores_only}
-    return {**run_cell(name, base, seed, **how, **asked), **asked}
+    return {**run_cell(name, base, seed, **asked | {"more_reads": more}, ledger_only=ledger_only), **asked}
+
+
+def _asked(options: argparse.Namespace) -> dict[str, Any]:
+    """What each cell of a log must have been asked for."""
+    return {name: getattr(options, name) for name in ("model", "max_truth", "metric", "draws", "more_reads", "scores_only")}
 
 
 def summarise(cells: list[dict[str, Any]]) -> dict[str, Any]:

@@ -24,11 +24,11 @@ from veridical.ledger.candidates import candidates as found_by_data
 from veridical.ledger.coalitions import Coalitions
 from veridical.ledger.contract import Contract, Shortcut, refuse_absent
 from veridical.ledger.game import Coalition, Share, Value, coefficients, off_the_count, shapley
+from veridical.ledger.noise_range import held_possible
 from veridical.ledger.reuse import Chosen, chosen_among
 from veridical.ledger.review import UNSURE, Review, Reviewed, ReviewParams, apply_answers, frame
 from veridical.ledger.reweighting import supported, with_concept
 from veridical.ledger.tables import Tables, build_tables
-from veridical.models.model import FloatArray
 from veridical.tasks._class_metrics import credit_of
 from veridical.tasks._confusion_metrics import accuracy
 from veridical.tasks._contract import Bound, Metric, Task
@@ -139,7 +139,7 @@ def account_tables(
         contract=scored,
         components=(*components, *transfer),
         floors=floors,
-        notes=_notes(game, review) + helped.notes,
+        notes=_notes(game, review, labels) + helped.notes,
         interactions=tuple(found),
         variance=books.variance(full),
         unreviewed=books.unreviewed(scored_honest, bounds),
@@ -161,12 +161,12 @@ def _variance_of_draws(game: Coalitions, players: Sequence[str]) -> float:
     return float(np.var(alone, axis=0, ddof=1).sum() / m)
 
 
-def _notes(game: Coalitions, review: Review | None) -> tuple[str, ...]:
+def _notes(game: Coalitions, review: Review | None, labels: tuple[str, ...]) -> tuple[str, ...]:
     """What a reader must know beside the figures; a review of test rows that decided nothing is said too."""
     tables, answers = game.tables, review.answers if review else {}
     asked = sum(str(row) in answers for row in tables.ids)
     decided_nothing = (wording.undecided(asked),) if asked and game.reviewed is None else ()
-    return (*wording.notes(tables, game.reviewed), *wording.chosen_leaks(game), *decided_nothing)
+    return (*wording.notes(tables, game.reviewed, labels=labels), *wording.chosen_leaks(game), *decided_nothing)
 
 
 def game_of(
@@ -264,28 +264,13 @@ def _noise_bounds(game: Coalitions, coalition: Coalition, value: Callable[[Coali
         return 0.0, 0.0
     noise, codes = game.tables.noise, game.tables.codes
     scores = [now := min(value(coalition).score, 1.0)]
-    scores += [_under(game, labels, coalition) for labels in noise.extremes(codes)]
-    scores += _of_hard_rows(game, coalition)
-    scores += [_under(game, labels, coalition) for labels in noise.all_right(codes, game.tables.predicted)]
+    for labels in held_possible(noise, codes, game.answers(coalition)):
+        scores.append(min(replace(game, labels=labels)(coalition).score, 1.0))
     low, high = min(scores) - now, max(scores) - now
     if coalition == frozenset(game.active):
         return low, high
     apart_low, apart_high = _group_noise_bounds(game, lambda other: min(other(coalition).score, 1.0))
     return min(low, apart_low), max(high, apart_high)
-
-
-def _under(game: Coalitions, labels: FloatArray, coalition: Coalition) -> float:
-    return min(replace(game, labels=labels)(coalition).score, 1.0)
-
-
-def _of_hard_rows(game: Coalitions, coalition: Coalition) -> list[float]:
-    """The lowest and the highest score when the rows of each sureness carry as few or as many wrong labels as they allow, each on
-    its own; empty where nothing is known of it."""
-    scores = [_under(game, labels, coalition) for labels in game.tables.noise.hard_extremes(game.tables.codes)]
-    if not scores:
-        return []
-    moved = np.array(scores[1:]) - scores[0]
-    return [scores[0] + float(moved[moved < 0].sum()), min(scores[0] + float(moved[moved > 0].sum()), 1.0)]
 
 
 def _group_noise_bounds(game: Coalitions, of: Callable[[Coalitions], float]) -> tuple[float, float]:

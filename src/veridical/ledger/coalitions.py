@@ -6,7 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
-from veridical.dataset.rows import BoolArray
+from veridical.dataset.rows import BoolArray, IntArray
 from veridical.ledger.borrowing import Borrowed
 from veridical.ledger.contract import Contract, Shortcut
 from veridical.ledger.game import Coalition, Share, Value, combine
@@ -217,6 +217,13 @@ class Coalitions:
         found += [(column, share * rate / m) for cues, share in mixture for column in tables.edited(cues).T]
         return tuple((codes, share) for codes, share in found if share > 0)
 
+    def answers(self, coalition: Coalition) -> IntArray:
+        """What the model says most under the coalition's input toggles, (n,)."""
+        said = np.zeros(self.tables.elsewhere.shape)
+        for codes, share in self._predictions(coalition):
+            said[np.arange(len(codes)), codes] += share
+        return np.asarray(said.argmax(axis=1), np.int64)
+
     def _cue_mixture(self, coalition: Coalition) -> list[tuple[BoolArray, float]]:
         """(cues each row holds (n, S), share) under the coalition's transplants and removals."""
         tables = self.tables
@@ -351,7 +358,8 @@ class Coalitions:
 
     def luck(self, coalition: Coalition) -> float:
         """Standard deviation of what leaked rows would add to the value of a coalition without leakage were each as likely right
-        as a fresh row like it. That all of a dozen rows are right may be luck, although no residual of theirs shows it."""
+        as a fresh row like it, and one cluster more that is right or wrong. That all of a dozen rows are right may be luck,
+        although no residual of theirs shows it; that one row is wrong always may."""
         if self.too_few_unleaked or not self.tables.people.leaked.any():
             return 0.0
         people, (own, _, slopes) = self.tables.people, self._linear(coalition)
@@ -359,9 +367,10 @@ class Coalitions:
         rows = self._statistics(labels, coalition)
         _, moved = self._imputed(rows, labels, self._projection[True], coalition)
         expected = np.clip(people.basis @ (self._projection[True].T @ rows.correctness), 0.0, 1.0)
-        each = own * (moved @ slopes) * self._deviation(expected, rows.correctness)
+        most = own * (moved @ slopes)
         _, member = np.unique(people.cluster, return_inverse=True)
-        return float(np.sqrt((np.bincount(member, each) ** 2).sum()))
+        whole, spread = (np.bincount(member, each) ** 2 for each in (most, most * self._deviation(expected, rows.correctness)))
+        return float(np.sqrt(spread.sum() + whole.max()))
 
     def pull(self, coalition: Coalition) -> FloatArray:
         """Derivative of the value with respect to the share of each class among a row's predictions, (n, 2**S, 1 + m, C): for

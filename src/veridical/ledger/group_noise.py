@@ -70,10 +70,10 @@ def by_group(
     rows that are not leaked, (n,); an empty name is no group. train: None where its labels are no yardstick; then a group may
     have as much noise as its easiest rows contradict."""
     if train is None:
-        return _unfitted(common, test, fresh=fresh, params=params)
+        return _unfitted(common, test, fresh=fresh, largest=params.largest(test.expected.shape[1]), params=params)
     names, calibrated = _told_apart(test, fresh=fresh, train=train, floor=params.floor)
     if not names:
-        return _unfitted(common, test, fresh=fresh, params=params)
+        return _unfitted(common, test, fresh=fresh, largest=params.max_rate, params=params)
     known = replace(test, expected=calibrated)
     shared = _shared(common, known.of(fresh), params=params)
     own, raw, held = {}, {}, list[str]()
@@ -169,9 +169,9 @@ def _clusters(rows: Rows, kept: BoolArray) -> int:
     return len(np.unique(rows.cluster[kept]))
 
 
-def _unfitted(common: LabelNoise, test: Rows, *, fresh: BoolArray, params: NoiseParams) -> LabelNoise:
+def _unfitted(common: LabelNoise, test: Rows, *, fresh: BoolArray, largest: float, params: NoiseParams) -> LabelNoise:
     """Nothing says what the labels should be: none of a group need be wrong, or as many as contradict the models where these are
-    surest."""
+    surest, up to `largest`."""
     names = _tested(test, fresh)
     if not names:
         return common
@@ -181,7 +181,7 @@ def _unfitted(common: LabelNoise, test: Rows, *, fresh: BoolArray, params: Noise
         inside = test.group == name if name else number == len(names)
         number[inside] = place
         rows = test.of(fresh & inside)
-        most = min(contradicted(rows, params=params), params.max_rate) if len(rows.codes) else 0.0
+        most = min(contradicted(rows, params=params), largest) if len(rows.codes) else 0.0
         ranges.append((0.0, most))
         reaches.append((common.transition, uniform_transition(c, most)) * 2)
     stack = np.repeat(common.transition[None], len(names) + 1, axis=0)
@@ -256,7 +256,7 @@ def _joined(
             ranges.append((0.0, 0.0))
             reaches.append((transition,) * 4)
             continue
-        most = min(contradicted(rows, params=params), params.largest(c))
+        most = min(contradicted(rows, params=params), params.largest(c) if name in own else params.max_rate)
         most = max(most, float((1 - np.diag(transition)).mean()))
         ranges.append((least_share(rows, transition), most))
         ends = _reach(rows, transition, blur=blur.get(name, 0.0), params=params)

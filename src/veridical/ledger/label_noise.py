@@ -35,10 +35,11 @@ class NoiseParams:
     """The same of the rows that the models are less sure of, their own errors taken off. Ours: with the median the range missed
     4 of 18 test sets whose hardest rows were mislabelled, with 0.9 it is 3 points wider where nothing is wrong."""
     max_rate: float = 0.45
-    """Largest even error rate that is taken from rows which contradict the models. Ours; no source."""
+    """Largest even error rate taken from easy rows that contradict the models, where train labels are a yardstick and rates are
+    fitted beside it: models that know little are contradicted without any noise. Ours; no source."""
     most_of_chance: float = 0.9
-    """Largest error rate of a class that is fitted, as a share of 1 - 1 / C, at which labels tell nothing: 0.45 of two classes.
-    Ours; no source."""
+    """Largest error rate that is considered, as a share of 1 - 1 / C, at which labels tell nothing: 0.45 of two classes. Ours; no
+    source."""
     extra_evidence: float = 6.0
     """Log-likelihood by which a shape must beat no noise beyond its BIC penalty: p(label | text) is itself only a model. Ours, by
     benchmarks/honesty: with 0, 7 % of pristine worlds raised an alarm; planted noise gains 24 to 103, none planted up to 11."""
@@ -48,7 +49,7 @@ class NoiseParams:
     """Probability spread over all classes before comparing with labels: models are surer than right. Ours; no source."""
 
     def largest(self, n_classes: int) -> float:
-        """Largest error rate of a class that is fitted."""
+        """Largest error rate that is considered."""
         return self.most_of_chance * (1 - 1 / n_classes)
 
 
@@ -106,31 +107,25 @@ class LabelNoise:
     """The most of the fitted noise that the labels do not reject, (C, C); of no noise the identity. Empty in older tables."""
     hard: FloatArray = field(default_factory=lambda: np.zeros(0))
     """The largest even rate that rows as sure as this one allow, (n,): what is uneven over sureness. Empty in older tables."""
+    third: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
+    """Which third of the rows by sureness each is in, 0 the least sure, (n,)."""
+
+    @property
+    def open_classes(self) -> BoolArray:
+        """Whether labels of each class, in each row's group, are as wrong as is considered, and may be more so, (n, C)."""
+        if not self.apart:
+            return np.broadcast_to(at_limit(self.transition), self.expected.shape)
+        return np.array([at_limit(fitted) for fitted in self._fitted])[self.number]
 
     @property
     def beyond(self) -> FloatArray:
-        """Chance of each row to belong to a class whose labels are as wrong as is considered, and may be more so, (n,)."""
-        if self.apart:
-            full = np.array([held & at_limit(fitted) for held, fitted in zip(self._of_held, self._fitted, strict=True)])[
-                self.number
-            ]
-        else:
-            full = np.broadcast_to(at_limit(self.transition), self.expected.shape)
-        return np.asarray(np.where(full, self.expected, 0.0).sum(axis=1))
+        """Chance of each row to belong to such a class, (n,)."""
+        return np.asarray((self.expected * self.open_classes).sum(axis=1))
 
-    def all_right(self, codes: IntArray, predicted: IntArray) -> list[FloatArray]:
-        """Label distributions (n, C) were the model right on all rows of such classes; empty where there are none. What these
-        rows count for as labelled is left out, or, where no group has noise of its own, also added to: little is known of it."""
-        chance = self.beyond
-        if not chance.any():
-            return []
-        said, inverted = np.eye(len(self.transition))[predicted], self.inverted(codes)
-        mixed = (1 - chance)[:, None] * inverted + chance[:, None] * said
-        if self.apart:
-            return [mixed]
-        others = self.expected * (1 - said) + 1e-12 * (1 - said)
-        moved = said - others / others.sum(axis=1, keepdims=True)
-        return [mixed, inverted + chance[:, None] * moved]
+    @property
+    def fitted_rates(self) -> FloatArray:
+        """Mean rate of the classes in each row's group, (n,), as far as it is undone."""
+        return np.asarray((1 - np.diagonal(self.of_group, axis1=1, axis2=2)).mean(axis=1)[self.number])
 
     @property
     def seen(self) -> bool:
@@ -157,10 +152,9 @@ class LabelNoise:
         return self.fitted_of if len(self.fitted_of) else self.of_group
 
     def range(self) -> tuple[FloatArray, FloatArray]:
-        """The least and the largest noise the data allow, as transition matrices; no more than `max_rate`, or than the mean rate
-        of the fitted one."""
-        fitted = float((1 - np.diag(self.transition)).mean())
-        return _least_and_largest(self.transition, self.least, min(self.upper_rate, max(NoiseParams().max_rate, fitted)))
+        """The least and the largest noise the data allow, as transition matrices."""
+        most = NoiseParams().largest(len(self.transition))
+        return _least_and_largest(self.transition, self.least, min(self.upper_rate, most))
 
     def extremes(self, codes: IntArray) -> list[FloatArray]:
         """Label distributions (n, C) under the least and under the largest even noise the data allow; where no group has noise of
@@ -173,17 +167,9 @@ class LabelNoise:
         least, largest = zip(*pairs, strict=True)
         return [self._undone(np.stack(least), codes), self._undone(np.stack(largest), codes)]
 
-    def hard_extremes(self, codes: IntArray) -> list[FloatArray]:
-        """Label distributions (n, C) with as many wrong labels as they allow among the rows of one sureness, the other rows as
-        under the least noise, which comes first; empty where each group has its own noise, or the table is older."""
-        if self.apart or not len(self.hard):
-            return []
-        least = undone(self.range()[0], codes)
-        found = [least]
-        for rate in np.unique(self.hard):
-            there = (self.hard == rate)[:, None]
-            found.append(np.where(there, evenly_undone(self.hard, codes, n_classes=len(self.transition)), least))
-        return found
+    def with_least(self, codes: IntArray) -> FloatArray:
+        """Label distributions (n, C) under the least noise the data allow."""
+        return self.extremes(codes)[0]
 
     def group_extremes(self, codes: IntArray) -> list[list[FloatArray]]:
         """The same of one group at a time, as far as its own rows allow, all others as they are fitted; empty without groups or
@@ -237,29 +223,31 @@ def label_noise(evidence: Evidence, people: Population, *, codes: IntArray, para
     folds = trusted(evidence, people, codes=codes, params=params)
     expected, fresh = expected_labels(folds, evidence, people.rows, params=params), ~people.leaked
     if fresh.sum() < 2:
-        return LabelNoise(np.eye(expected.shape[1]), "none", 0.0, params.max_rate, expected)
+        return LabelNoise(np.eye(expected.shape[1]), "none", 0.0, params.largest(expected.shape[1]), expected)
     rows = Labelled(expected[fresh], codes[fresh], per_cluster(people.cluster[fresh]))
     transition, shape = np.eye(expected.shape[1]), "none"
     if _is_yardstick(evidence, people):
         transition, shape = chosen(rows, params=params)
     rate = float(rows.weight @ rows.expected / rows.n @ (1 - np.diag(transition)))
-    upper = max(min(contradicted(rows, params=params), params.max_rate), rate)
+    largest = params.max_rate if _is_yardstick(evidence, people) else params.largest(len(transition))
+    upper = max(min(contradicted(rows, params=params), largest), rate)
     widest = transition
     if shape != "none":
         widest = scaled(transition, likely_scales(rows, transition, max_rate=params.largest(len(transition)))[1])
-    hard = rates_by_sureness(rows, expected, least=upper, params=params)
-    return LabelNoise(transition, shape, rate, upper, expected, least_share(rows, transition), widest=widest, hard=hard)
+    rates, third = rates_by_sureness(rows, expected, least=upper, params=params)
+    least = least_share(rows, transition)
+    return LabelNoise(transition, shape, rate, upper, expected, least, widest=widest, hard=rates[third], third=third)
 
 
 LEAST_TOLD = 0.1
 """Share of rows that wrong labels must turn, were all of them wrong, for their rate to be read off. Ours; no source."""
 
 
-def rates_by_sureness(rows: Labelled, expected: FloatArray, *, least: float, params: NoiseParams) -> FloatArray:
-    """The largest even rate that the labels of each third of the rows by the models' sureness allow, for each of all rows, (n,):
-    of the surest `least`; of the others what contradicts the models there beyond their own expected errors, and no less. Where
-    the models know too little to tell, as much as of any other third. expected: of all rows, (n, C); thirds are those of `rows`,
-    by weight."""
+def rates_by_sureness(rows: Labelled, expected: FloatArray, *, least: float, params: NoiseParams) -> tuple[FloatArray, IntArray]:
+    """(the largest even rate that the labels of each third of the rows by the models' sureness allow, the least sure first, (3,);
+    third of each of all rows, (n,)). Of the surest `least`; of the others what contradicts the models there beyond their own
+    expected errors, and no less. Where the models know too little to tell, as much as of any other third. expected: of all rows,
+    (n, C); thirds are those of `rows`, by weight."""
     c, sure = rows.expected.shape[1], rows.expected.max(axis=1)
     order = np.argsort(sure, kind="stable")
     reached = np.cumsum(rows.weight[order]) / rows.n
@@ -268,7 +256,7 @@ def rates_by_sureness(rows: Labelled, expected: FloatArray, *, least: float, par
     read = [_even_rate(rows, inside == third, n_classes=c, params=params) for third in (0, 1)]
     most = max([least, *(rate for rate in read if rate is not None)])
     rates = [max(least, most if rate is None else rate) for rate in read]
-    return np.asarray(np.array([*rates, least])[place])
+    return np.array([*rates, least]), np.asarray(place, np.int64)
 
 
 def _even_rate(rows: Labelled, here: BoolArray, *, n_classes: int, params: NoiseParams) -> float | None:

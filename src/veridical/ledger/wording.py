@@ -12,7 +12,8 @@ from veridical.ledger.answer_review import AnswerReview
 from veridical.ledger.borrowing import Borrowed, BorrowParams
 from veridical.ledger.contract import Contract, Perturbation, Shortcut
 from veridical.ledger.inference import POWER_FACTOR
-from veridical.ledger.label_noise import LabelNoise
+from veridical.ledger.label_noise import LabelNoise, NoiseParams
+from veridical.ledger.noise_range import renamed_classes
 from veridical.ledger.population import Population
 from veridical.ledger.reuse import Chosen
 from veridical.ledger.review import Reviewed
@@ -152,7 +153,8 @@ def sample(people: Population) -> Said:
             "distinct texts have a vote."
         )
     blind = BLIND_POINTS if n_clusters < FEWEST_CLUSTERS else None
-    return Said(why, "calibration weights (generalised regression)", people.n, blind, {"shift_p": people.shift_p})
+    details = {"shift_p": people.shift_p, "own_population": not people.includes_train}
+    return Said(why, "calibration weights (generalised regression)", people.n, blind, details)
 
 
 def unreviewed() -> Component:
@@ -164,36 +166,9 @@ def unreviewed() -> Component:
 def noise(tables: Tables, reviewed: Reviewed | None) -> Said:
     if reviewed is None:
         found = tables.noise
-        chosen = _chosen(found)
-        even, hard = 100 * found.upper_rate, 100 * max(found.hard, default=0.0)
-        why = (
-            f"No label was reviewed. Stated model: train labels are as right as fresh ones; test labels then show {chosen}. "
-            f"The interval allows any even rate up to {even:.1f} %, what the easiest rows contradict. "
-            "Reviewing rows narrows it: veridical review."
-        )
-        if found.beyond.any():
-            why = (
-                f"No label was reviewed. Stated model: train labels are as right as fresh ones; test labels then show {chosen}, "
-                f"as much as is considered of classes that {100 * found.beyond.mean():.1f} % of the rows belong to: "
-                "their labels may tell nothing, and the interval allows the model to be right on all of them. "
-                "Reviewing rows narrows it: veridical review."
-            )
-        elif hard > even + 0.05:
-            why = (
-                f"No label was reviewed. Stated model: train labels are as right as fresh ones; test labels then show {chosen}. "
-                f"The interval allows any even rate up to {even:.1f} %, what the easiest rows contradict, and up to {hard:.1f} % "
-                "among harder rows. Reviewing rows narrows it: veridical review."
-            )
-        if found.apart:
-            most = ", ".join(f"{name} {100 * rate:.1f} %" for name, rate in _most_of(found)[:6])
-            why = (
-                f"No label was reviewed. Stated model: train labels are as right as fresh ones; test labels then show {chosen}. "
-                f"The interval allows even rates up to what the easiest rows of each group contradict ({most}). "
-                "Reviewing rows narrows it: veridical review."
-            )
         details = {"rate": found.rate, "upper_rate": found.upper_rate, "shape": found.shape, **_by_group(found)}
         blind = BLIND_POINTS if len(np.unique(tables.people.cluster)) < FEWEST_CLUSTERS else None
-        return Said(why, "transition matrix from out-of-fold train labels", tables.people.n, blind, details)
+        return Said(_unread(found), "transition matrix from out-of-fold train labels", tables.people.n, blind, details)
     n_seen = int(reviewed.seen.sum())
     share = wrong_share(
         reviewed.stratum, seen=reviewed.seen, unsure=reviewed.unsure, wrong=reviewed.wrong, cluster=tables.people.cluster,
@@ -205,6 +180,43 @@ def noise(tables: Tables, reviewed: Reviewed | None) -> Said:
     )
     details = {"reviewed": n_seen, "wrong": reviewed.wrong_seen, **_rate(share)}
     return Said(why, "stratified review, model-assisted", n_seen, slack=0.0, details=details)
+
+
+def _unread(found: LabelNoise) -> str:
+    """What the interval holds of wrong labels while none was reviewed."""
+    chosen, even, hard = _chosen(found), 100 * found.upper_rate, 100 * max(found.hard, default=0.0)
+    if found.apart:
+        most = ", ".join(f"{name} {100 * rate:.1f} %" for name, rate in _most_of(found)[:6])
+        return (
+            f"No label was reviewed. Stated model: train labels are as right as fresh ones; test labels then show {chosen}. "
+            f"The interval allows even rates up to what the easiest rows of each group contradict ({most}), and more "
+            "on hard rows. Reviewing rows narrows it: veridical review."
+        )
+    if found.beyond.any():
+        return (
+            f"No label was reviewed. Stated model: train labels are as right as fresh ones; test labels then show {chosen}, "
+            f"as much as is considered of classes that {100 * found.beyond.mean():.1f} % of the rows belong to: their labels "
+            "may tell nothing, and the interval holds the model right on all of them and what their texts alone say. "
+            "Reviewing rows narrows it: veridical review."
+        )
+    if hard >= 100 * NoiseParams().largest(len(found.transition)) - 0.05:
+        return (
+            f"No label was reviewed. Stated model: train labels are as right as fresh ones; test labels then show {chosen}. "
+            f"The interval allows any even rate up to {even:.1f} %, what the easiest rows contradict or all rows show; among "
+            "harder rows labels may tell nothing, and it holds what their texts alone say. "
+            "Reviewing rows narrows it: veridical review."
+        )
+    if hard > even + 0.05:
+        return (
+            f"No label was reviewed. Stated model: train labels are as right as fresh ones; test labels then show {chosen}. "
+            f"The interval allows any even rate up to {even:.1f} %, what the easiest rows contradict or all rows show, and "
+            f"up to {hard:.1f} % among harder rows. Reviewing rows narrows it: veridical review."
+        )
+    return (
+        f"No label was reviewed. Stated model: train labels are as right as fresh ones; test labels then show {chosen}. "
+        f"The interval allows any even rate up to {even:.1f} %, what the easiest rows contradict or all rows show. "
+        "Reviewing rows narrows it: veridical review."
+    )
 
 
 AT_LEAST = "≥ "
@@ -408,10 +420,25 @@ def borrowing(found: Borrowed, *, gap: float, z: float) -> str:
     )
 
 
-def notes(tables: Tables, reviewed: Reviewed | None) -> tuple[str, ...]:
+def notes(tables: Tables, reviewed: Reviewed | None, *, labels: tuple[str, ...]) -> tuple[str, ...]:
     unknown = ("Test-label noise is an interval until labels are reviewed.",) if reviewed is None else ()
     apart = (f"{ENCODER_APART[tables.apart]} {LINEAR_ALONE}",) if tables.apart else ()
-    return (*few_rows(tables.people), *unknown, *apart, *_unknown_there(tables.transfer))
+    renamed = () if reviewed else tuple(
+        f"{100 * share:.0f} % of the test rows that read like {labels[read]} are labelled {labels[given]}: see whether train and "
+        "test name their labels alike."
+        for read, given, share in renamed_classes(tables.noise, tables.codes)
+    )  # fmt: skip
+    return (*few_rows(tables.people), *_unlike(tables), *unknown, *renamed, *apart, *_unknown_there(tables.transfer))
+
+
+def _unlike(tables: Tables) -> tuple[str, ...]:
+    """Where train rows have no vote in the population."""
+    if tables.people.includes_train or not tables.has_train:
+        return ()
+    return (
+        f"Test rows are unlike train rows (p = {tables.people.shift_p:.2g}): the honest score is that of texts like the test "
+        "rows, which may be easier or harder than those that train was drawn from.",
+    )
 
 
 ENCODER_APART = {

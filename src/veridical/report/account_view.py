@@ -64,7 +64,8 @@ def component_line(component: Component, words: Words) -> ComponentLine:
     none = base == "leakage" and status == "not_detected" and component.rows == 0
     tied = base == "leakage" and component.details.get("tied_rows") and status in ("measured", "not_detected")
     apart = base == "noise" and status == "bounded" and "rates" in component.details
-    key = f"meaning.{base}.{'none' if none else 'tied' if tied else 'apart' if apart else status}"
+    own = base == "sample" and component.details.get("own_population") and status in ("measured", "not_detected")
+    key = f"meaning.{base}.{'none' if none else 'tied' if tied else 'apart' if apart else 'own' if own else status}"
     meaning = words(key if words.has(key) else f"meaning.other.{status}").replace("{rows}", figures.count(component.rows))
     if status == "skipped" and (component.details.get("declared") or component.details.get("unseen")):
         meaning = one_line(words.sentence(component.why), limit=LONGEST_REASON)
@@ -154,12 +155,16 @@ def headline(ledger: Ledger, words: Words) -> str:
 
 def labels_as_given(ledger: Ledger) -> bool:
     """Whether wrong labels are in no interval of the account: none was reviewed, and answers are structures."""
-    return any(component.name == "noise" and component.status == "skipped" for component in ledger.components)
+    return any(c.status == "skipped" and "shape" not in c.details for c in _of_noise(ledger))
 
 
 def _unread(ledger: Ledger) -> bool:
-    """Whether wrong labels are a range: none was reviewed."""
-    return any(component.name == "noise" and component.status == "bounded" for component in ledger.components)
+    """Whether wrong labels are in it as far as train rows tell: none was reviewed."""
+    return any("reviewed" not in c.details for c in _of_noise(ledger)) and not labels_as_given(ledger)
+
+
+def _of_noise(ledger: Ledger) -> list[Component]:
+    return [component for component in ledger.components if component.name == "noise"]
 
 
 def basis_sentence(ledger: Ledger, words: Words) -> str:
@@ -261,7 +266,7 @@ def warning_sentences(record: RunRecord, words: Words) -> list[str]:
     return sentences
 
 
-LEARNED_FLOORS = ("bag_of_words", "word_bayes")
+LEARNED_FLOORS = ("bag_of_words",)
 """Floors that are models of their own: on many tasks a good score is near theirs, and that is no warning."""
 
 

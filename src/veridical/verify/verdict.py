@@ -88,7 +88,10 @@ def _training(arm: Arm, *, better: float, worse: float, alone: float) -> tuple[s
     if worse <= ALPHA:
         return "rejected", f"Worse than untouched: {over} (p = {worse:.3f} after Holm's correction)."
     if (arm.p_untouched or 0.0) <= ALPHA:
-        return "rejected", f"{over} against untouched, but only {against}: as much meddling aimed at nothing did about as well."
+        return "harmless", (
+            f"{over} against untouched, which holds after Holm's correction, and {against}, which does not hold with it "
+            f"(p = {better:.3f}): as much meddling aimed at nothing may do as well."
+        )
     said = [f"{over} against untouched: not told apart from no repair; smallest visible effect {arm.mde:.1f} points."]
     if alone <= ALPHA:
         said.append("Alone it would be; the outcome is corrected for the number of repairs, the interval is not.")

@@ -97,10 +97,20 @@ def test_every_report_says_which_wrong_labels_are_in_no_interval(lang: str, give
     """Of structures whose answers nobody reviewed, all; of labels without a review, classes that train and test confuse alike."""
     record = frozen_run.record()
     assert record.ledger is not None
-    for noise, said in (("skipped", given), ("bounded", alike), ("measured", None)):
-        components = tuple(replace(c, status=noise) if c.name == "noise" else c for c in record.ledger.components)
+    read, few = {"reviewed": 150}, {"shape": "none", "unseen": True}
+    cases = (
+        ("skipped", {}, given),
+        ("skipped", few, alike),
+        ("bounded", {}, alike),
+        ("not_detected", {}, alike),
+        ("measured", read, None),
+    )
+    for noise, details, said in cases:
+        components = tuple(
+            replace(c, status=noise, details=details) if c.name == "noise" else c for c in record.ledger.components
+        )
         made = replace(record, ledger=replace(record.ledger, components=components))
-        files = read_run_files(frozen_run.write_run(tmp_path / noise, made))
+        files = read_run_files(frozen_run.write_run(tmp_path / f"{noise}{len(details)}", made))
         for text in (markdown(files, words(lang)), page(files, words(lang))):
             assert [sentence in text for sentence in (given, alike)] == [sentence == said for sentence in (given, alike)]
 
@@ -123,7 +133,7 @@ def test_that_no_difference_can_be_told_is_said_of_labels_as_they_are_where_none
 @pytest.mark.parametrize(
     ("floors", "said"),
     [
-        ({"majority": 0.50, "one_word": 0.958}, "one word) 95.8: these rows do not tell that the model has learned more"),
+        ({"majority": 0.50, "one_word": 0.958}, "one word) 95.8, which that interval holds"),
         ({"majority": 0.50, "bag_of_words": 0.958}, ""),  # a model of its own
         ({"one_word": 0.958, "bag_of_words": 0.97}, "bag of words) 97.0: a score means something only above its floor"),
         ({"one_word": 0.95}, ""),

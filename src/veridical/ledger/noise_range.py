@@ -1,0 +1,73 @@
+"""Which wrong test labels the data allow while none was reviewed: label distributions between whose scores the honest one lies.
+
+Each is an end of what `ledger.label_noise` does not reject: the least of the fitted noise, the most of it, as much even noise as
+the easiest rows contradict, more of it on rows of which the models are less sure. Labels that are as wrong as is considered tell
+nothing: of such classes the model may be right on all rows, and what the texts say may be all there is to go by.
+"""
+
+from collections.abc import Iterator
+from itertools import product
+
+import numpy as np
+
+from veridical.dataset.rows import BoolArray, IntArray
+from veridical.ledger.label_noise import LabelNoise, NoiseParams, evenly_undone
+from veridical.models.model import FloatArray
+
+TOUCH = 1e-9
+
+
+def held_possible(noise: LabelNoise, codes: IntArray, predicted: IntArray) -> Iterator[FloatArray]:
+    """Label distributions, (n, C) each. codes: labels as given, predicted: what the model says, (n,)."""
+    said = np.eye(noise.expected.shape[1])[predicted]
+    yield from noise.extremes(codes)
+    yield from _open_ends(noise, codes, said)
+    yield from _corners(noise, codes)
+
+
+def _open_ends(noise: LabelNoise, codes: IntArray, said: FloatArray) -> Iterator[FloatArray]:
+    """Of the rows of classes whose labels may tell nothing: the model right on all of them, in place of what their labels say or
+    beside it, of which little is known, and these rows of the class that their texts speak of. None where there are none."""
+    open_ = noise.open_classes
+    chance = (noise.expected * open_).sum(axis=1)
+    if not chance.any():
+        return
+    inverted, others = noise.inverted(codes), noise.expected * (1 - said) + 1e-12 * (1 - said)
+    rest = (1 - chance)[:, None] * inverted
+    yield rest + chance[:, None] * said
+    yield rest + noise.expected * open_
+    if not noise.apart:
+        yield inverted + chance[:, None] * (said - others / others.sum(axis=1, keepdims=True))
+
+
+def _corners(noise: LabelNoise, codes: IntArray) -> Iterator[FloatArray]:
+    """Each third of the rows by the models' sureness with as few wrong labels as is allowed or as many as its own rows do, each
+    on its own; in a group no fewer than are fitted there. A rate at the limit of what is considered is not undone, which would
+    multiply what says nothing: what the texts say stands in its place. Empty of older tables."""
+    if not len(noise.hard):
+        return
+    c = noise.expected.shape[1]
+    limit, least = NoiseParams().largest(c), noise.with_least(codes)
+    rates = np.maximum(noise.hard, noise.fitted_rates) if noise.apart else noise.hard
+    most = evenly_undone(np.minimum(rates, limit), codes, n_classes=c)
+    thirds: list[BoolArray] = [noise.third == k for k in np.unique(noise.third)]
+    ends = [(least, noise.expected) if noise.hard[here].max() >= limit - TOUCH else (least, most) for here in thirds]
+    for chosen in product(*ends):
+        yield np.select([here[:, None] for here in thirds], chosen)
+
+
+FEWEST_RENAMED = 20.0
+"""Rows of a class by their texts from which its labels are said to be named otherwise. Ours; no source."""
+
+
+def renamed_classes(noise: LabelNoise, codes: IntArray) -> list[tuple[int, int, float]]:
+    """(class that texts speak of, label that most of these rows carry instead, their share), where labels are as wrong as is
+    considered: a swap, or numbers that are off by one."""
+    found, open_ = [], noise.open_classes
+    for read in np.flatnonzero(open_.any(axis=0)):
+        weight = noise.expected[:, read]
+        shares = np.bincount(codes, weight, minlength=noise.expected.shape[1]) / max(float(weight.sum()), 1e-12)
+        given = int(shares.argmax())
+        if given != read and shares[given] > 0.5 and weight.sum() >= FEWEST_RENAMED:
+            found.append((int(read), given, float(shares[given])))
+    return found

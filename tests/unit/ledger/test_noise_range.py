@@ -1,0 +1,99 @@
+"""Ends of the range of wrong labels while none was reviewed."""
+
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+import pytest
+from tests.unit.ledger.made_up_world import account, made
+
+from veridical.ledger.label_noise import LabelNoise, NoiseParams, undone, uniform_transition
+from veridical.ledger.noise_range import held_possible
+
+ONE_CLASS = np.array([[1.0, 0.0], [0.45, 0.55]])
+"""Of the second class as many labels are wrong as is considered of two."""
+
+
+def beyond_the_ends(noise, codes, predicted):
+    """What is held possible besides the ends of even noise and of the fitted one."""
+    return list(held_possible(noise, codes, predicted))[len(noise.extremes(codes)) :]
+
+
+def test_of_rows_whose_labels_may_tell_nothing_the_model_may_be_right_or_the_texts_alone_may_tell():
+    expected = np.array([[0.9, 0.1], [0.3, 0.7]])
+    codes, predicted = np.array([0, 0]), np.array([1, 0])
+    noise = LabelNoise(ONE_CLASS, "one_pair", 0.2, 0.3, expected)
+    chance, inverted = np.array([[0.1], [0.7]]), noise.inverted(codes)
+    right, texts, beside = beyond_the_ends(noise, codes, predicted)
+    np.testing.assert_allclose(right, (1 - chance) * inverted + chance * np.eye(2)[predicted], atol=1e-9)
+    np.testing.assert_allclose(texts, (1 - chance) * inverted + [[0.0, 0.1], [0.0, 0.7]], atol=1e-9)
+    np.testing.assert_allclose(beside - inverted, [[-0.1, 0.1], [0.7, -0.7]], atol=1e-9)
+    assert not beyond_the_ends(LabelNoise(np.eye(2), "none", 0.0, 0.3, expected), codes, predicted)
+
+
+def test_in_groups_with_noise_of_their_own_only_rows_of_groups_at_the_limit_are_open():
+    expected, codes = np.full((3, 2), 0.5), np.array([0, 0, 1])
+    noise = LabelNoise(
+        np.eye(2), "none", 0.0, 0.3, expected, number=np.array([0, 1, 2]), of_group=np.stack([ONE_CLASS, np.eye(2), np.eye(2)]),
+        range_of=np.zeros((3, 2)), names=np.array(["a", "b"]), apart=True,
+    )  # fmt: skip
+    assert noise.beyond == pytest.approx([0.5, 0.0, 0.0])
+    right, texts = beyond_the_ends(noise, codes, np.array([0, 0, 0]))
+    np.testing.assert_allclose(right[1:], noise.inverted(codes)[1:])
+    np.testing.assert_allclose(right[0], 0.5 * noise.inverted(codes)[0] + [0.5, 0.0])
+    np.testing.assert_allclose(texts[0], 0.5 * noise.inverted(codes)[0] + [0.0, 0.5])
+
+
+@pytest.mark.parametrize("rates", [(0.3, 0.1, 0.2), (0.2, 0.2, 0.05)])
+def test_each_third_has_the_least_or_the_most_on_its_own_even_at_the_same_rate(rates):
+    """Every corner is tried, since curved metrics are no sums over thirds."""
+    expected, codes = np.full((3, 2), 0.5), np.array([0, 1, 0])
+    noise = LabelNoise(np.eye(2), "none", 0.0, 0.1, expected, hard=np.array(rates), third=np.array([0, 1, 2]))
+    most = [undone(uniform_transition(2, rate), codes)[row] for row, rate in enumerate(rates)]
+    wanted = [
+        [most[row] if chosen else np.eye(2)[codes[row]] for row, chosen in enumerate(corner)]
+        for corner in product((False, True), repeat=3)
+    ]
+    np.testing.assert_allclose(beyond_the_ends(noise, codes, codes), wanted, atol=1e-12)
+
+
+def test_of_a_third_at_the_limit_the_texts_tell():
+    expected, codes, predicted = np.array([[0.6, 0.4], [0.9, 0.1]]), np.array([0, 0]), np.array([1, 0])
+    limit = NoiseParams().largest(2)
+    noise = LabelNoise(np.eye(2), "none", 0.0, 0.1, expected, hard=np.array([limit, 0.0]), third=np.array([0, 2]))
+    found = np.array(beyond_the_ends(noise, codes, predicted))
+    assert sorted({tuple(row) for row in found[:, 0].tolist()}) == [(0.6, 0.4), (1.0, 0.0)]
+    np.testing.assert_allclose(found[:, 1], np.tile([[1.0, 0.0]], (len(found), 1)), atol=1e-12)
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "macro_f1", "mcc"])
+@pytest.mark.parametrize("cut", [0.5, 0.95])
+def test_a_model_that_is_bad_on_a_class_whose_labels_are_lost_is_in_the_range(metric, cut):
+    """85 % of the positive test rows are called negative; the model says positive only above a cut."""
+    world = made(seed=0, n_train=1500, n_test=800)
+    said = np.where(world.trained.probabilities[:, 1:] > cut, [[0.1, 0.9]], [[0.9, 0.1]])
+    world = replace(world, trained=replace(world.trained, probabilities=said))
+    right = account(world, answers=world.right, metric=metric).honest.value
+    rng, rows = np.random.default_rng(0), world.data.table.to_pylist()
+    lost = ["neg" if r["split"] == "test" and rng.random() < 0.85 else r["label"] for r in rows]
+    found = account(replace(world, data=world.data.with_column("label", lost)), metric=metric).honest
+    assert found.low <= right <= found.high
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_random_labels_of_the_hardest_third_are_in_the_range_beside_a_noisy_group_too(named):
+    for seed in (0, 3):
+        world = made(seed=seed, n_train=2000, n_test=1200)
+        tables = world.tables()
+        right = account(world, tables=tables, answers=world.right).honest.value
+        sure = dict(zip(tables.ids.tolist(), tables.noise.expected.max(axis=1).tolist(), strict=True))
+        hard, rng, rows = np.quantile(list(sure.values()), 1 / 3), np.random.default_rng(seed), world.data.table.to_pylist()
+        group = ["east" if rng.random() < 0.85 else "west" for _ in rows]
+        given = []
+        for row, name in zip(rows, group, strict=True):
+            hit = (rng.random() < 0.5 * (sure.get(row["id"], 1.0) <= hard)) != (rng.random() < 0.35 * (name == "west"))
+            wrong = hit and row["split"] == "test"
+            given.append({"pos": "neg", "neg": "pos"}[row["label"]] if wrong else row["label"])
+        data = world.data.with_column("label", given)
+        found = account(replace(world, data=data.with_column("group", group) if named else data)).honest
+        assert found.low <= right <= found.high
