@@ -81,7 +81,7 @@ def by_group(
         here = known.of(fresh & (test.group == name))
         transition, gain = _own(here, shared, common.transition, params=params)
         if gain - 0.5 * np.log(here.n) > params.extra_evidence:
-            own[name], raw[name] = _undoable(transition), transition
+            own[name], raw[name] = _undoable(transition), _freely(here, transition, params=params)
             held += [name] * (not np.array_equal(own[name], transition))
     blur = _blur_of(names, known, fresh=fresh, train=train, params=params)
     found = _joined(common, names, own, known=known, fresh=fresh, shared=shared, blur=blur, params=params)
@@ -212,6 +212,15 @@ def _own(here: Rows, shared: FloatArray, common: FloatArray, *, params: NoisePar
     else:
         transition, _ = chosen(here, params=params)
     return transition, likelihood(transition) - max(likelihood(shared), likelihood(common))
+
+
+def _freely(here: Rows, transition: FloatArray, *, params: NoiseParams) -> FloatArray:
+    """The matrix of a group of which more is wrong than can be undone, of any shape that explains its labels far better: an
+    annotator who always answers the same spreads no noise evenly."""
+    free, _ = chosen(here, params=params)
+    gain = log_likelihood(here, free) - log_likelihood(here, transition)
+    held = not np.array_equal(_undoable(transition), transition)
+    return free if held and gain > 0.5 * len(free) * np.log(here.n) else transition
 
 
 def _told_apart(test: Rows, *, fresh: BoolArray, train: Rows, floor: float) -> tuple[list[str], FloatArray]:

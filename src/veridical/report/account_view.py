@@ -201,7 +201,8 @@ def _gap(ledger: Ledger, words: Words) -> str:
     if any(c.name == "leakage" and c.rows and c.status == "skipped" for c in ledger.components):
         return words("gap_unknown", metric=metric)
     if abs(gap) < 0.05:
-        return words("gap_none", metric=metric)
+        own = any(component.details.get("own_population") for component in ledger.components)
+        return words("gap_none", metric=metric, like=words("like_these") if own else "")
     figure = f"{abs(gap):.1f}"
     if not ledger.honest.low <= ledger.reported.value <= ledger.honest.high:
         return words("gap_above" if gap > 0 else "gap_below", metric=metric, points=figure)

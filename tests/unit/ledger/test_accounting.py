@@ -482,3 +482,36 @@ def test_a_class_of_which_most_labels_are_wrong_may_be_answered_rightly(metric, 
     ledger = account(replace(world, data=world.data.with_column("label", column)), metric=metric)
     right = account(world, answers=world.right, metric=metric).honest.value
     assert ledger.honest.low <= right <= ledger.honest.high
+
+
+@pytest.mark.parametrize("wrong", [True, False])
+def test_one_leaked_row_is_never_told_apart_from_luck(wrong):
+    world = made(seed=6, n_test=400)
+    rows = [tuple(row[name] for name in ("id", "split", "text", "label")) for row in world.data.table.to_pylist()]
+    said = world.trained.probabilities.argmax(axis=1)
+    at = next(k for k, row in enumerate(rows) if row[1] == "test" and (LABELS[said[k]] != row[3]) == wrong)
+    text = next(row[2] for row in rows if row[1] == "train")
+    rows[at] = (rows[at][0], "test", text, rows[at][3])
+    ledger = account(replace(world, data=dataset(rows)))
+    leakage = next(component for component in ledger.components if component.name == "leakage")
+    assert leakage.rows == 1
+    assert leakage.status == "not_detected"
+
+
+def test_a_test_set_of_easier_rows_is_said_to_be_unlike_train_and_its_ease_not_to_be_looked_at():
+    world = made(seed=7, n_train=1500, n_test=1500)
+    sure = world.trained.probabilities.max(axis=1)
+    rows = [
+        tuple(row[name] for name in ("id", "split", "text", "label"))
+        for row, p in zip(world.data.table.to_pylist(), sure, strict=True)
+        if row["split"] == "train" or p > 0.9
+    ]
+    kept = [row[0] for row in rows]
+    at = [list(world.data.ids).index(row) for row in kept]
+    trained = replace(world.trained, ids=tuple(kept), probabilities=world.trained.probabilities[at])
+    ledger = account(replace(world, data=dataset(rows), trained=trained))
+    assert any("Test rows are unlike train rows" in note for note in ledger.notes)
+    assert next(c for c in ledger.components if c.name == "sample").details["own_population"]
+    ledger = account(world)
+    assert not any("Test rows are unlike train rows" in note for note in ledger.notes)
+    assert not next(c for c in ledger.components if c.name == "sample").details["own_population"]

@@ -8,6 +8,7 @@ import pytest
 from veridical.ledger.group_noise import MOST_UNDONE, Rows, _blur_of, _told_apart, _undoable, by_group
 from veridical.ledger.label_noise import LabelNoise, chosen, undone, uniform_transition
 from veridical.ledger.label_noise import NoiseParams as Params
+from veridical.ledger.noise_range import held_possible
 
 
 def drawn(rng, n, *, harder=1.0, rate=0.0, c=3):
@@ -266,3 +267,43 @@ def test_a_group_with_nearly_half_of_its_labels_wrong_is_undone_in_part_and_said
     most = max(np.ptp(labels) for pair in noise.group_extremes(test.codes) for labels in pair)
     assert most > 2 * MOST_UNDONE  # what more there may be is in the range
     assert found(0, north={"rate": 0.25}, south={})[0].held.tolist() == []
+
+
+def annotators(kind, *, n=170, c=4, k=6):
+    """(noise by annotator, test rows, the right labels) of k annotators whose train labels are right; one turns six in ten test
+    labels at random, or always answers the same."""
+    rng, parts, right = np.random.default_rng(1), {"test": [], "train": []}, []
+    for name in range(k):
+        for split, size in (("test", n), ("train", 3 * n)):
+            expected, codes = drawn(rng, size, c=c)
+            given = codes
+            if split == "test":
+                right.append(codes)
+                if name == 0:
+                    given = (
+                        codes * 0 if kind == "one label" else (codes + (rng.random(size) < 0.6) * rng.integers(1, c, size)) % c
+                    )
+            parts[split].append((expected, given, np.arange(size), np.full(size, str(name))))
+    test, train = (together(parts[split]) for split in ("test", "train"))
+    transition, shape = chosen(test, params=Params())
+    common = LabelNoise(transition, shape, 0.0, 0.05, test.expected)
+    return by_group(common, test=test, fresh=np.ones(len(test.codes), bool), train=train), test, np.concatenate(right)
+
+
+@pytest.mark.parametrize("kind", ["at random", "one label"])
+def test_of_an_annotator_whose_labels_tell_hardly_anything_the_texts_tell_and_the_range_reaches_the_truth(kind):
+    noise, test, right = annotators(kind)
+    said, inside = test.expected.argmax(axis=1), test.group == "0"
+    rows, truth = np.flatnonzero(inside), float((said == right)[inside].mean())
+
+    def scored(labels):
+        return float(labels[rows, said[rows]].mean())
+
+    assert noise.held.tolist() == ["0"]
+    assert scored(noise.inverted(test.codes)) == pytest.approx(truth, abs=0.08 if kind == "at random" else 0.2)
+    np.testing.assert_allclose(noise.inverted(test.codes)[inside], noise.truth(test.codes)[inside])
+    ends = [scored(labels) for labels in held_possible(noise, test.codes, said)]
+    assert min(ends) <= truth <= max(ends)
+    assert noise.fitted_of[0].diagonal().mean() < noise.of_group[0].diagonal().mean()
+    older = replace(noise, fitted_of=np.zeros((0, 0, 0)))  # undone as far as it can be
+    np.testing.assert_allclose(older.inverted(test.codes)[inside], undone(noise.of_group[0], test.codes)[inside])

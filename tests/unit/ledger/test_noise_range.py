@@ -97,3 +97,27 @@ def test_random_labels_of_the_hardest_third_are_in_the_range_beside_a_noisy_grou
         data = world.data.with_column("label", given)
         found = account(replace(world, data=data.with_column("group", group) if named else data)).honest
         assert found.low <= right <= found.high
+
+
+def test_classes_that_test_names_otherwise_than_train_are_said_and_the_value_goes_by_the_texts():
+    """All labels of the test rows are swapped; a tenth of them wrong says nothing of the kind."""
+    world = made(seed=1, n_train=1500, n_test=600)
+    right, rng = account(world, answers=world.right).honest.value, np.random.default_rng(0)
+    for share, swapped in ((1.0, True), (0.1, False)):
+        rows = world.data.table.to_pylist()
+        given = [
+            {"pos": "neg", "neg": "pos"}[r["label"]] if r["split"] == "test" and rng.random() < share else r["label"]
+            for r in rows
+        ]
+        ledger = account(replace(world, data=world.data.with_column("label", given)))
+        assert sum("name their labels alike" in note for note in ledger.notes) == 2 * swapped
+        assert ledger.honest.low <= right <= ledger.honest.high
+        assert ledger.honest.value == pytest.approx(right, abs=0.06)
+
+
+def test_noise_that_multiplies_rows_too_much_is_not_undone():
+    expected, codes = np.array([[0.7, 0.3], [0.2, 0.8]]), np.array([1, 0])
+    for rate, can in ((0.4, True), (0.42, False)):
+        noise = LabelNoise(uniform_transition(2, rate), "uniform", rate, rate, expected)
+        wanted = undone(noise.transition, codes) if can else noise.posterior(codes, noise.transition)
+        np.testing.assert_allclose(noise.inverted(codes), wanted)
