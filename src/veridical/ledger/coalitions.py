@@ -358,8 +358,8 @@ class Coalitions:
 
     def luck(self, coalition: Coalition) -> float:
         """Standard deviation of what leaked rows would add to the value of a coalition without leakage were each as likely right
-        as a fresh row like it, and one cluster more that is right or wrong. That all of a dozen rows are right may be luck,
-        although no residual of theirs shows it; that one row is wrong always may."""
+        as a fresh row like it; of few clusters, with one more that is right or wrong. That all of a dozen rows are right may be
+        luck, although no residual of theirs shows it; that one row is wrong always may."""
         if self.too_few_unleaked or not self.tables.people.leaked.any():
             return 0.0
         people, (own, _, slopes) = self.tables.people, self._linear(coalition)
@@ -370,7 +370,8 @@ class Coalitions:
         most = own * (moved @ slopes)
         _, member = np.unique(people.cluster, return_inverse=True)
         whole, spread = (np.bincount(member, each) ** 2 for each in (most, most * self._deviation(expected, rows.correctness)))
-        return float(np.sqrt(spread.sum() + whole.max()))
+        few = len(np.unique(people.cluster[people.leaked])) < FEW_LEAKS
+        return float(np.sqrt(spread.sum() + few * whole.max()))
 
     def pull(self, coalition: Coalition) -> FloatArray:
         """Derivative of the value with respect to the share of each class among a row's predictions, (n, 2**S, 1 + m, C): for
@@ -476,6 +477,8 @@ class Coalitions:
         return Uncertainty(people.cluster, people.target_covariance, people.basis.shape[1])
 
 
+FEW_LEAKS = 10
+"""Leaked clusters below which their sum is not taken for normal. Ours; no source."""
 NO_CONTRACT = Contract("", "clusters", (), "")
 
 

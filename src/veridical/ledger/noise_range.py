@@ -11,7 +11,7 @@ from itertools import product
 import numpy as np
 
 from veridical.dataset.rows import BoolArray, IntArray
-from veridical.ledger.label_noise import LabelNoise, NoiseParams, evenly_undone
+from veridical.ledger.label_noise import FEWEST_READ, LEAST_TOLD, LabelNoise, NoiseParams, evenly_undone
 from veridical.models.model import FloatArray
 
 TOUCH = 1e-9
@@ -43,31 +43,39 @@ def _open_ends(noise: LabelNoise, codes: IntArray, said: FloatArray) -> Iterator
 def _corners(noise: LabelNoise, codes: IntArray) -> Iterator[FloatArray]:
     """Each third of the rows by the models' sureness with as few wrong labels as is allowed or as many as its own rows do, each
     on its own; in a group no fewer than are fitted there. A rate at the limit of what is considered is not undone, which would
-    multiply what says nothing: what the texts say stands in its place. Empty of older tables."""
-    if not len(noise.hard):
+    multiply what says nothing: what the texts say stands in its place, if they say anything. Empty of older tables."""
+    if not len(noise.third):
         return
     c = noise.expected.shape[1]
     limit, least = NoiseParams().largest(c), noise.with_least(codes)
     rates = np.maximum(noise.hard, noise.fitted_rates) if noise.apart else noise.hard
     most = evenly_undone(np.minimum(rates, limit), codes, n_classes=c)
     thirds: list[BoolArray] = [noise.third == k for k in np.unique(noise.third)]
-    ends = [(least, noise.expected) if noise.hard[here].max() >= limit - TOUCH else (least, most) for here in thirds]
+    ends: list[tuple[FloatArray, ...]] = []
+    for here in thirds:
+        told = noise.expected[here].max(axis=1).mean() - 1 / c > LEAST_TOLD
+        at_limit = noise.hard[here].max() >= limit - TOUCH
+        ends.append((least, most) if not at_limit else (least, noise.expected) if told else (least,))
     for chosen in product(*ends):
         yield np.select([here[:, None] for here in thirds], chosen)
 
 
-FEWEST_RENAMED = 20.0
-"""Rows of a class by their texts from which its labels are said to be named otherwise. Ours; no source."""
+RENAMED = 0.1
+"""By how much more often rows of one class must carry the name of another than that other's own rows. Ours; no source."""
 
 
 def renamed_classes(noise: LabelNoise, codes: IntArray) -> list[tuple[int, int, float]]:
     """(class that texts speak of, label that most of these rows carry instead, their share), where labels are as wrong as is
     considered: a swap, or numbers that are off by one."""
-    found, open_ = [], noise.open_classes
-    for read in np.flatnonzero(open_.any(axis=0)):
-        weight = noise.expected[:, read]
-        shares = np.bincount(codes, weight, minlength=noise.expected.shape[1]) / max(float(weight.sum()), 1e-12)
-        given = int(shares.argmax())
-        if given != read and shares[given] > 0.5 and weight.sum() >= FEWEST_RENAMED:
-            found.append((int(read), given, float(shares[given])))
+    c = noise.expected.shape[1]
+    weight = noise.expected.sum(axis=0)
+    named = (
+        np.stack([np.bincount(codes, noise.expected[:, k], minlength=c) for k in range(c)]) / np.maximum(weight, 1e-12)[:, None]
+    )
+    found = []
+    for read in np.flatnonzero(noise.open_classes.any(axis=0)):
+        given = int(named[read].argmax())
+        most, own = float(named[read, given]), float(named[given, given])
+        if given != read and most > max(0.5, own + RENAMED) and weight[read] >= FEWEST_READ:
+            found.append((int(read), given, most))
     return found

@@ -147,13 +147,16 @@ def sample(people: Population) -> Said:
             f"so that difficulty, "
             "length and predicted class match these."
         )
+    elif people.shift_p >= people.params.shift_alpha:
+        why = f"No train rows have a vote, only the test set's own {n_clusters} distinct texts."
     else:
         why = (
             f"Train and test differ in difficulty or classes (p = {people.shift_p:.2g}), so only the test set's own {n_clusters} "
             "distinct texts have a vote."
         )
     blind = BLIND_POINTS if n_clusters < FEWEST_CLUSTERS else None
-    details = {"shift_p": people.shift_p, "own_population": not people.includes_train}
+    unlike = not people.includes_train and people.shift_p < people.params.shift_alpha
+    details = {"shift_p": people.shift_p, "own_population": unlike}
     return Said(why, "calibration weights (generalised regression)", people.n, blind, details)
 
 
@@ -190,7 +193,8 @@ def _unread(found: LabelNoise) -> str:
         return (
             f"No label was reviewed. Stated model: train labels are as right as fresh ones; test labels then show {chosen}. "
             f"The interval allows even rates up to what the easiest rows of each group contradict ({most}), and more "
-            "on hard rows. Reviewing rows narrows it: veridical review."
+            "on hard rows; of a group whose labels may tell nothing, the model right on all of it and what its texts alone say. "
+            "Reviewing rows narrows it: veridical review."
         )
     if found.beyond.any():
         return (
@@ -433,7 +437,7 @@ def notes(tables: Tables, reviewed: Reviewed | None, *, labels: tuple[str, ...])
 
 def _unlike(tables: Tables) -> tuple[str, ...]:
     """Where train rows have no vote in the population."""
-    if tables.people.includes_train or not tables.has_train:
+    if not sample(tables.people).details["own_population"]:
         return ()
     return (
         f"Test rows are unlike train rows (p = {tables.people.shift_p:.2g}): the honest score is that of texts like the test "

@@ -88,9 +88,15 @@ def _training(arm: Arm, *, better: float, worse: float, alone: float) -> tuple[s
     if worse <= ALPHA:
         return "rejected", f"Worse than untouched: {over} (p = {worse:.3f} after Holm's correction)."
     if (arm.p_untouched or 0.0) <= ALPHA:
+        lost = loss_said(arm.gain_over_untouched)
+        if arm.gain_over_placebo.high < 0:
+            return "harmless", (
+                f"{over} against untouched, which holds after Holm's correction, and {against}: as much meddling aimed at "
+                f"nothing did better. {lost}"
+            )
         return "harmless", (
             f"{over} against untouched, which holds after Holm's correction, and {against}, which does not hold with it "
-            f"(p = {better:.3f}): as much meddling aimed at nothing may do as well."
+            f"(p = {better:.3f}): as much meddling aimed at nothing may do as well. {lost}"
         )
     said = [f"{over} against untouched: not told apart from no repair; smallest visible effect {arm.mde:.1f} points."]
     if alone <= ALPHA:

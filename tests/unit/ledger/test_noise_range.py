@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from tests.unit.ledger.made_up_world import account, made
 
-from veridical.ledger.label_noise import LabelNoise, NoiseParams, undone, uniform_transition
-from veridical.ledger.noise_range import held_possible
+from veridical.ledger.label_noise import FEWEST_READ, LabelNoise, NoiseParams, undone, uniform_transition
+from veridical.ledger.noise_range import held_possible, renamed_classes
 
 ONE_CLASS = np.array([[1.0, 0.0], [0.45, 0.55]])
 """Of the second class as many labels are wrong as is considered of two."""
@@ -20,28 +20,31 @@ def beyond_the_ends(noise, codes, predicted):
 
 
 def test_of_rows_whose_labels_may_tell_nothing_the_model_may_be_right_or_the_texts_alone_may_tell():
-    expected = np.array([[0.9, 0.1], [0.3, 0.7]])
-    codes, predicted = np.array([0, 0]), np.array([1, 0])
+    expected = np.repeat([[0.9, 0.1], [0.3, 0.7]], FEWEST_READ, axis=0)
+    codes, predicted = np.zeros(len(expected), np.int64), np.repeat([1, 0], FEWEST_READ)
     noise = LabelNoise(ONE_CLASS, "one_pair", 0.2, 0.3, expected)
-    chance, inverted = np.array([[0.1], [0.7]]), noise.inverted(codes)
+    chance, inverted = expected[:, 1:], noise.inverted(codes)
     right, texts, beside = beyond_the_ends(noise, codes, predicted)
     np.testing.assert_allclose(right, (1 - chance) * inverted + chance * np.eye(2)[predicted], atol=1e-9)
-    np.testing.assert_allclose(texts, (1 - chance) * inverted + [[0.0, 0.1], [0.0, 0.7]], atol=1e-9)
-    np.testing.assert_allclose(beside - inverted, [[-0.1, 0.1], [0.7, -0.7]], atol=1e-9)
+    np.testing.assert_allclose(texts, (1 - chance) * inverted + chance * [[0.0, 1.0]], atol=1e-9)
+    np.testing.assert_allclose(beside - inverted, np.repeat([[-0.1, 0.1], [0.7, -0.7]], FEWEST_READ, axis=0), atol=1e-9)
     assert not beyond_the_ends(LabelNoise(np.eye(2), "none", 0.0, 0.3, expected), codes, predicted)
+    rare = LabelNoise(ONE_CLASS, "one_pair", 0.2, 0.3, expected[: FEWEST_READ + 1])  # one row reads like the second class
+    assert not beyond_the_ends(rare, codes[: FEWEST_READ + 1], predicted[: FEWEST_READ + 1])
 
 
 def test_in_groups_with_noise_of_their_own_only_rows_of_groups_at_the_limit_are_open():
-    expected, codes = np.full((3, 2), 0.5), np.array([0, 0, 1])
+    n = FEWEST_READ
+    expected, codes = np.tile([[0.4, 0.6]], (3 * n, 1)), np.zeros(3 * n, np.int64)
     noise = LabelNoise(
-        np.eye(2), "none", 0.0, 0.3, expected, number=np.array([0, 1, 2]), of_group=np.stack([ONE_CLASS, np.eye(2), np.eye(2)]),
-        range_of=np.zeros((3, 2)), names=np.array(["a", "b"]), apart=True,
+        np.eye(2), "none", 0.0, 0.3, expected, number=np.repeat([0, 1, 2], n), range_of=np.zeros((3, 2)),
+        of_group=np.stack([ONE_CLASS, np.eye(2), np.eye(2)]), names=np.array(["a", "b"]), apart=True,
     )  # fmt: skip
-    assert noise.beyond == pytest.approx([0.5, 0.0, 0.0])
-    right, texts = beyond_the_ends(noise, codes, np.array([0, 0, 0]))
-    np.testing.assert_allclose(right[1:], noise.inverted(codes)[1:])
-    np.testing.assert_allclose(right[0], 0.5 * noise.inverted(codes)[0] + [0.5, 0.0])
-    np.testing.assert_allclose(texts[0], 0.5 * noise.inverted(codes)[0] + [0.0, 0.5])
+    assert noise.beyond == pytest.approx(np.repeat([0.6, 0.0, 0.0], n))
+    right, texts = beyond_the_ends(noise, codes, np.zeros(3 * n, np.int64))
+    np.testing.assert_allclose(right[n:], noise.inverted(codes)[n:])
+    np.testing.assert_allclose(right[0], 0.4 * noise.inverted(codes)[0] + [0.6, 0.0])
+    np.testing.assert_allclose(texts[0], 0.4 * noise.inverted(codes)[0] + [0.0, 0.6])
 
 
 @pytest.mark.parametrize("rates", [(0.3, 0.1, 0.2), (0.2, 0.2, 0.05)])
@@ -57,13 +60,17 @@ def test_each_third_has_the_least_or_the_most_on_its_own_even_at_the_same_rate(r
     np.testing.assert_allclose(beyond_the_ends(noise, codes, codes), wanted, atol=1e-12)
 
 
-def test_of_a_third_at_the_limit_the_texts_tell():
-    expected, codes, predicted = np.array([[0.6, 0.4], [0.9, 0.1]]), np.array([0, 0]), np.array([1, 0])
+def test_of_a_third_at_the_limit_the_texts_tell_if_they_tell_anything():
+    codes, predicted = np.array([0, 0]), np.array([1, 0])
     limit = NoiseParams().largest(2)
-    noise = LabelNoise(np.eye(2), "none", 0.0, 0.1, expected, hard=np.array([limit, 0.0]), third=np.array([0, 2]))
-    found = np.array(beyond_the_ends(noise, codes, predicted))
-    assert sorted({tuple(row) for row in found[:, 0].tolist()}) == [(0.6, 0.4), (1.0, 0.0)]
-    np.testing.assert_allclose(found[:, 1], np.tile([[1.0, 0.0]], (len(found), 1)), atol=1e-12)
+    for read, ends in (([0.7, 0.3], [(0.7, 0.3), (1.0, 0.0)]), ([0.55, 0.45], [(1.0, 0.0)])):
+        expected = np.array([read, [0.9, 0.1]])
+        noise = LabelNoise(np.eye(2), "none", 0.0, 0.1, expected, hard=np.array([limit, 0.0]), third=np.array([0, 2]))
+        found = np.array(beyond_the_ends(noise, codes, predicted))
+        assert sorted({tuple(row) for row in found[:, 0].tolist()}) == ends
+        np.testing.assert_allclose(found[:, 1], np.tile([[1.0, 0.0]], (len(found), 1)), atol=1e-12)
+    older = LabelNoise(np.eye(2), "none", 0.0, 0.1, expected, hard=np.array([limit, 0.0]))
+    assert not beyond_the_ends(older, codes, predicted)
 
 
 @pytest.mark.parametrize("metric", ["accuracy", "macro_f1", "mcc"])
@@ -115,9 +122,19 @@ def test_classes_that_test_names_otherwise_than_train_are_said_and_the_value_goe
         assert ledger.honest.value == pytest.approx(right, abs=0.06)
 
 
-def test_noise_that_multiplies_rows_too_much_is_not_undone():
-    expected, codes = np.array([[0.7, 0.3], [0.2, 0.8]]), np.array([1, 0])
-    for rate, can in ((0.4, True), (0.42, False)):
+def test_labels_that_tell_nothing_are_not_undone():
+    expected = np.repeat([[0.7, 0.3], [0.2, 0.8]], FEWEST_READ, axis=0)
+    codes = np.repeat([1, 0], FEWEST_READ)
+    for rate, can in ((0.42, True), (NoiseParams().largest(2), False)):
         noise = LabelNoise(uniform_transition(2, rate), "uniform", rate, rate, expected)
         wanted = undone(noise.transition, codes) if can else noise.posterior(codes, noise.transition)
         np.testing.assert_allclose(noise.inverted(codes), wanted)
+
+
+def test_neither_coin_flips_nor_an_annotator_who_always_says_the_same_name_a_class_otherwise():
+    rng, expected = np.random.default_rng(0), np.repeat([[0.9, 0.1], [0.1, 0.9]], 200, axis=0)
+    lost = LabelNoise(uniform_transition(2, NoiseParams().largest(2)), "uniform", 0.45, 0.45, expected)
+    right = np.repeat([0, 1], 200)
+    assert [(read, given) for read, given, _ in renamed_classes(lost, 1 - right)] == [(0, 1), (1, 0)]
+    for codes in (rng.integers(2, size=400), np.zeros(400, np.int64)):
+        assert renamed_classes(lost, codes) == []

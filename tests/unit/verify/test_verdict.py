@@ -72,3 +72,19 @@ def test_a_countermeasure_that_is_harmless_says_the_same():
     outcome, why = countermeasure_verdict._verdict(tried, better=0.5, worse=0.5)
     assert outcome == "harmless"
     assert why.endswith("A loss over 1 point cannot be ruled out: by the lower end of the 95 % interval up to 3.0 may be lost.")
+
+
+@pytest.mark.parametrize(
+    ("placebo", "english", "chinese"),
+    [
+        (gain(0.4, 3.9, 7.5), "may do as well", "也可能有同样效果"),
+        (gain(-5.0, -3.0, -1.0), "did better", "效果更好"),
+    ],
+)
+def test_a_gain_that_its_placebo_may_share_is_harmless_and_says_so(placebo, english, chinese):
+    found = replace(arm("training", gain(1.3, 3.7, 6.4)), p_untouched=0.01, p_placebo=0.06, gain_over_placebo=placebo)
+    (one,) = judged([Trial(found, 0.06, 0.99)])
+    assert one.outcome == "harmless"
+    assert f"as much meddling aimed at nothing {english}. A loss over 1 point is ruled out" in one.why
+    assert chinese in translated(one.why, "zh")
+    assert "meddling" not in translated(one.why, "zh")
