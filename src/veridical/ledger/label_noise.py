@@ -141,15 +141,15 @@ class LabelNoise:
         """Label distributions (n, C) whose mean over rows is unbiased for the truth; entries may be negative. Where
         labels tell hardly anything, p(truth | text, label): what is left to go by."""
         if not self.apart:
-            lost = self.open_classes.any() and most_multiplied(self.transition) > MOST_UNDONE
+            lost = self.open_classes.any() and most_multiplied(self.transition) > LOST
             return self.posterior(codes, self.transition) if lost else undone(self.transition, codes)
-        held = self._of_held[self.number][:, None]
-        return np.where(held, self._posterior(codes, self._fitted), self._undone(self.of_group, codes))
+        lost_here = self._lost_groups[self.number][:, None]
+        return np.where(lost_here, self._posterior(codes, self._fitted), self._undone(self.of_group, codes))
 
     @property
-    def _of_held(self) -> BoolArray:
-        """Groups of which far more is wrong than can be undone, (K,); none in older tables."""
-        return np.array([most_multiplied(fitted) > MOST_UNDONE for fitted in self.fitted_of] or [False] * len(self.of_group))
+    def _lost_groups(self) -> BoolArray:
+        """Groups whose labels tell hardly anything, (K,); none in older tables."""
+        return np.array([most_multiplied(fitted) > LOST for fitted in self.fitted_of] or [False] * len(self.of_group))
 
     @property
     def _fitted(self) -> FloatArray:
@@ -444,9 +444,9 @@ def _least_and_largest(transition: FloatArray, least: float, upper: float) -> tu
     return scaled(transition, least), uniform_transition(len(transition), upper)
 
 
-MOST_UNDONE = 4.0
-"""Times that undoing noise may multiply what rows differ by before labels are held to tell hardly anything: 37.5 % even noise of
-two classes does. Ours, by tests/unit/ledger/test_group_noise.py."""
+LOST = 4.0
+"""Times that undoing noise multiplies what rows differ by from which labels tell hardly anything: 37.5 % even noise of two
+classes. Ours; no source."""
 
 
 def most_multiplied(transition: FloatArray) -> float:

@@ -28,14 +28,13 @@ def held_possible(noise: LabelNoise, codes: IntArray, predicted: IntArray) -> It
 def _open_ends(noise: LabelNoise, codes: IntArray, said: FloatArray) -> Iterator[FloatArray]:
     """Of the rows of classes whose labels may tell nothing: the model right on all of them, in place of what their labels say or
     beside it, of which little is known, and these rows of the class that their texts speak of. None where there are none."""
-    open_ = noise.open_classes
-    chance = (noise.expected * open_).sum(axis=1)
+    chance = noise.beyond
     if not chance.any():
         return
     inverted, others = noise.inverted(codes), noise.expected * (1 - said) + 1e-12 * (1 - said)
     rest = (1 - chance)[:, None] * inverted
     yield rest + chance[:, None] * said
-    yield rest + noise.expected * open_
+    yield rest + noise.expected * noise.open_classes
     if not noise.apart:
         yield inverted + chance[:, None] * (said - others / others.sum(axis=1, keepdims=True))
 
@@ -67,11 +66,8 @@ RENAMED = 0.1
 def renamed_classes(noise: LabelNoise, codes: IntArray) -> list[tuple[int, int, float]]:
     """(class that texts speak of, label that most of these rows carry instead, their share), where labels are as wrong as is
     considered: a swap, or numbers that are off by one."""
-    c = noise.expected.shape[1]
-    weight = noise.expected.sum(axis=0)
-    named = (
-        np.stack([np.bincount(codes, noise.expected[:, k], minlength=c) for k in range(c)]) / np.maximum(weight, 1e-12)[:, None]
-    )
+    c, weight = noise.expected.shape[1], np.maximum(noise.expected.sum(axis=0), 1e-12)
+    named = np.stack([np.bincount(codes, noise.expected[:, k], minlength=c) / weight[k] for k in range(c)])
     found = []
     for read in np.flatnonzero(noise.open_classes.any(axis=0)):
         given = int(named[read].argmax())

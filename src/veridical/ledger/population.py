@@ -71,6 +71,11 @@ class Population:
     def n(self) -> int:
         return len(self.rows)
 
+    @property
+    def unlike_train(self) -> bool:
+        """Whether train rows have no vote since they are of another population."""
+        return not self.includes_train and self.shift_p < self.params.shift_alpha
+
     def projection(self, among: BoolArray) -> FloatArray:
         """(n, q): column j holds the weights on the rows in `among` whose weighted score is regression coefficient j.
 

@@ -147,7 +147,7 @@ def sample(people: Population) -> Said:
             f"so that difficulty, "
             "length and predicted class match these."
         )
-    elif people.shift_p >= people.params.shift_alpha:
+    elif not people.unlike_train:
         why = f"No train rows have a vote, only the test set's own {n_clusters} distinct texts."
     else:
         why = (
@@ -155,8 +155,7 @@ def sample(people: Population) -> Said:
             "distinct texts have a vote."
         )
     blind = BLIND_POINTS if n_clusters < FEWEST_CLUSTERS else None
-    unlike = not people.includes_train and people.shift_p < people.params.shift_alpha
-    details = {"shift_p": people.shift_p, "own_population": unlike}
+    details = {"shift_p": people.shift_p, "own_population": people.unlike_train}
     return Said(why, "calibration weights (generalised regression)", people.n, blind, details)
 
 
@@ -432,15 +431,15 @@ def notes(tables: Tables, reviewed: Reviewed | None, *, labels: tuple[str, ...])
         "test name their labels alike."
         for read, given, share in renamed_classes(tables.noise, tables.codes)
     )  # fmt: skip
-    return (*few_rows(tables.people), *_unlike(tables), *unknown, *renamed, *apart, *_unknown_there(tables.transfer))
+    return (*few_rows(tables.people), *_unlike(tables.people), *unknown, *renamed, *apart, *_unknown_there(tables.transfer))
 
 
-def _unlike(tables: Tables) -> tuple[str, ...]:
+def _unlike(people: Population) -> tuple[str, ...]:
     """Where train rows have no vote in the population."""
-    if not sample(tables.people).details["own_population"]:
+    if not people.unlike_train:
         return ()
     return (
-        f"Test rows are unlike train rows (p = {tables.people.shift_p:.2g}): the honest score is that of texts like the test "
+        f"Test rows are unlike train rows (p = {people.shift_p:.2g}): the honest score is that of texts like the test "
         "rows, which may be easier or harder than those that train was drawn from.",
     )
 
