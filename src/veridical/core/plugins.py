@@ -11,7 +11,8 @@ import importlib
 import importlib.util
 import sys
 import traceback
-from importlib.metadata import entry_points
+from functools import lru_cache
+from importlib.metadata import EntryPoints, entry_points
 from pathlib import Path
 from pkgutil import iter_modules
 from types import ModuleType
@@ -29,11 +30,17 @@ def _own_folder(package: str) -> list[str]:
     return list(spec.submodule_search_locations or []) if spec else []
 
 
+@lru_cache(maxsize=4)
+def _entries(_searched: tuple[str, ...]) -> EntryPoints:
+    """What installed packages offer; read once for each state of `sys.path`, since every package's metadata is opened for it."""
+    return entry_points(group="veridical.plugins")
+
+
 def _places(package: str) -> list[tuple[str, str]]:
     """(module prefix, folder) of every place that may hold plug-ins of `package`; our own first."""
     kind = package.removeprefix("veridical.")
     places = [(package, folder) for folder in _own_folder(package)]
-    for entry in entry_points(group="veridical.plugins", name=kind):
+    for entry in _entries(tuple(sys.path)).select(name=kind):
         places += [(entry.value, folder) for folder in _own_folder(entry.value)]
     local = Path.cwd() / PROJECT_FOLDER / kind.replace(".", "/")
     if local.is_dir():

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from veridical.explain.attribution import Attributed
     from veridical.explain.models import Traceable
     from veridical.ledger.coalitions import Coalitions
+    from veridical.tasks._contract import Structure
 
 RETRAINED = "retrained"
 """Folder of a run with what models trained without some rows answered."""
@@ -226,17 +227,15 @@ def _summary(found: "Attributed") -> ExplainedComponent:
     )
 
 
-def _text(data: "Dataset", row: int) -> str:
+def _text(data: "Dataset", row: int, structure: "Structure | None") -> str:
     """Both texts of a pair; a question comes before its text."""
     if data.seconds is None:
         return data.texts[row]
-    structure = structure_of(data.task)
     parts = (data.texts[row], data.seconds[row])
     return " ||| ".join(reversed(parts) if structure is not None and structure.head == "span" else parts)
 
 
-def _label(data: "Dataset", row: int) -> str:
-    structure = structure_of(data.task)
+def _label(data: "Dataset", row: int, structure: "Structure | None") -> str:
     if structure is None:
         return data.labels[int(data.codes[row])] if data.codes[row] >= 0 else ""
     answer = data.answers[row]
@@ -249,11 +248,12 @@ def _table(found: Sequence["Attributed"], data: "Dataset") -> "pa.Table":
 
     from veridical.explain.attribution import ranked
 
+    structure = structure_of(data.task)
     lines: dict[str, list[object]] = {name: [] for name in explain_record.COLUMNS}
     for one in found:
         for rank, at in enumerate(ranked(one), start=1):
             row = int(one.rows[at])
-            text = _text(data, row)
+            text = _text(data, row, structure)
             line = (
                 one.component.name,
                 data.ids[row],
@@ -261,7 +261,7 @@ def _table(found: Sequence["Attributed"], data: "Dataset") -> "pa.Table":
                 float(one.points[at]),
                 rank,
                 one.kinds[at],
-                _label(data, row),
+                _label(data, row, structure),
             )
             for name, value in zip(explain_record.COLUMNS, (*line, text[:EXCERPT]), strict=True):
                 lines[name].append(value)

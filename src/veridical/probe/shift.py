@@ -384,7 +384,11 @@ def _summary(measures: Sequence[Measure]) -> str:
     told = [m for m in measures if m.name.startswith("told_apart")]
     lost = [m for m in measures if m.name.startswith("lost")]
     said = [f"{m.name.partition(': ')[2]} {in_percent(m.estimate)}" for m in told]
-    text = f"Texts tell the sides apart in (chance 50 %): {'; '.join(said)}." if said else "No sides could be told apart."
+    text = (
+        f"From its text alone the side of a row is told in (50 % is chance): {'; '.join(said)}."
+        if said
+        else "No sides could be told apart."
+    )
     if lost:
         worst = max(lost, key=lambda m: m.estimate.value)
         text += f" Lost most: {worst.name.partition(': ')[2]}, by {in_points(worst.estimate)}."
