@@ -4,6 +4,7 @@ Letters: L rows, K clusters, C classes, W columns of a metric's statistics (C fo
 """
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from math import sqrt
 from statistics import NormalDist
 from typing import Any, Protocol
@@ -19,6 +20,7 @@ from veridical.dataset.rows import BoolArray, IntArray
 from veridical.ledger.score_table import worst
 from veridical.models.model import FloatArray
 from veridical.tasks._class_metrics import earned
+from veridical.tasks._confusion_metrics import accuracy
 from veridical.tasks._contract import Metric
 
 REPLICATES = 2_000
@@ -219,15 +221,23 @@ def _metric(totals: FloatArray, on: Yardstick) -> float:
 def score_draws(arms: list[Scored], on: Yardstick, rng: np.random.Generator) -> FloatArray:
     """The metric of each arm in R resamples of the clusters, the same resamples for all: (R, number of arms)."""
     joined = np.concatenate([arm.table for arm in arms], axis=1)
-    ends = np.cumsum([arm.table.shape[1] for arm in arms])[:-1]  # names that one arm alone met make its table wider
+    ends = np.cumsum([0, *(arm.table.shape[1] for arm in arms)])  # names that one arm alone met make its table wider
     draws = np.empty((REPLICATES, len(arms)))
     block = max(1, 4_000_000 // max(on.n_clusters, 1))
     for start in range(0, REPLICATES, block):
         size = min(block, REPLICATES - start)
         totals = resampled_counts(on.n_clusters, size, rng) @ joined
-        for r, row in enumerate(totals):
-            draws[start + r] = [_metric(part, on) for part in np.split(row, ends)]
+        for k, (first, end) in enumerate(pairwise(ends)):
+            draws[start : start + size, k] = _metrics(totals[:, first:end], on)
     return draws
+
+
+def _metrics(totals: FloatArray, on: Yardstick) -> FloatArray:
+    """The metric of each row of totals (R, 3W), (R,)."""
+    if on.metric is accuracy:
+        width = totals.shape[1] // 3
+        return np.asarray(totals[:, :width].sum(axis=1) / totals[:, width : 2 * width].sum(axis=1))
+    return np.array([_metric(row, on) for row in totals])
 
 
 def value(arm: Scored, on: Yardstick) -> float:
