@@ -17,13 +17,13 @@ from scipy.special import log_softmax, softmax
 from scipy.stats import chi2
 
 from veridical.dataset.rows import BoolArray, IntArray
-from veridical.ledger.label_noise import (
+from veridical.ledger.label_noise import LabelNoise, contradicted
+from veridical.ledger.noise_shapes import (
+    DEFAULTS,
     MOST_SCALE,
     Labelled,
-    LabelNoise,
     NoiseParams,
     chosen,
-    contradicted,
     least_share,
     likeliest_scale,
     likely_scales,
@@ -37,7 +37,6 @@ from veridical.models.model import FloatArray
 
 FEWEST_TRAIN, FEWEST_TEST = 100, 40
 """Clusters of a group below which its labels are not told apart from those of the others. Ours; no source."""
-DEFAULTS = NoiseParams()
 TRAIN_SHARES, BESIDE = np.linspace(0.0, 0.8, 33), (0.0, 0.01, 0.03, 0.06, 0.1)
 """Shares of train labels drawn at random that are tried against a group's test labels, and even noise of these beside each."""
 MOST_UNDONE = 2.5
@@ -77,8 +76,9 @@ def by_group(
     known = replace(test, expected=calibrated)
     shared = _shared(common, known.of(fresh), params=params)
     own, raw, held = {}, {}, list[str]()
-    for name in names:
-        here = known.of(fresh & (test.group == name))
+    parts = {name: fresh & (test.group == name) for name in names} | _others(names, known, fresh=fresh, train=train)
+    for name, inside in parts.items():
+        here = known.of(inside)
         transition, gain = _own(here, shared, common.transition, params=params)
         if gain - 0.5 * np.log(here.n) > params.extra_evidence:
             own[name], raw[name] = _undoable(transition), _freely(here, transition, params=params)
@@ -87,6 +87,14 @@ def by_group(
     found = _joined(common, names, own, known=known, fresh=fresh, shared=shared, blur=blur, params=params)
     fitted = [raw.get(name, matrix) for name, matrix in zip([*found.names.tolist(), ""], found.of_group, strict=True)]
     return replace(found, held=np.array(held, dtype=np.str_), fitted_of=np.stack(fitted))
+
+
+def _others(names: list[str], known: Rows, *, fresh: BoolArray, train: Rows) -> dict[str, BoolArray]:
+    """The rows of no group that is looked at, as one more with the empty name; none where they are too few."""
+    looked_at = [*names, *_tested(known, fresh)]
+    inside = fresh & ~np.isin(known.group, looked_at)
+    enough = _clusters(known, inside) >= FEWEST_TEST and round(train.of(~np.isin(train.group, looked_at)).n) >= FEWEST_TRAIN
+    return {"": inside} if enough else {}
 
 
 def _even(n_classes: int, params: NoiseParams) -> FloatArray:
@@ -252,7 +260,8 @@ def _joined(
     number = np.full(len(known.codes), len(names), np.int64)
     for place, name in enumerate(names):
         number[known.group == name] = place
-    others = known.of(fresh & ~np.isin(known.group, [*own]))
+    alone = [place for place, name in enumerate([*names, ""]) if name in own]
+    others = known.of(fresh & ~np.isin(number, alone))
     rest = common.transition
     if own and len(others.codes):
         rest = _undoable(scaled(shared, likeliest_scale(others, shared, max_rate=params.largest(len(shared)))))

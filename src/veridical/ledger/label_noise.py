@@ -3,13 +3,13 @@ may be.
 
 Stated model: train labels are as right as fresh ones would be, and the chance of a wrong label depends on the true class only.
 Then p(label | text) learned on train, out of fold, is what test labels should follow; where they follow it less, the difference
-is noise. T is found by expectation-maximisation within four shapes and the shape by BIC: none, uniform, one rate a class, one
-class into another. Corrected statistics are linear in the inverse of T (backward correction: Natarajan et al. 2013, NeurIPS;
-Patrini et al. 2017, CVPR). Equal noise in train and test is invisible to any such comparison; `upper_rate` bounds it from the
-rows that the models find easiest, which are not known to carry fewer wrong labels than others; `hard` allows more among the rest.
+is noise, unless other class shares explain it (ledger.noise_shapes). Labels of a class that train hardly holds are taken as
+given. Corrected statistics are linear in the inverse of T (backward correction: Natarajan et al. 2013, NeurIPS; Patrini et al.
+2017, CVPR). Equal noise in train and test is invisible to any such comparison; `upper_rate` bounds it from the rows that the
+models find easiest, which are not known to carry fewer wrong labels than others; `hard` allows more among the rest.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -17,61 +17,26 @@ from scipy import stats
 
 from veridical.audit._evidence import Evidence
 from veridical.dataset.rows import BoolArray, IntArray
+from veridical.ledger.noise_shapes import (
+    DEFAULTS,
+    Explained,
+    Labelled,
+    NoiseParams,
+    at_limit,
+    chosen,
+    explanations,
+    least_share,
+    likely_scales,
+    log_likelihood,
+    most_multiplied,
+    per_cluster,
+    scaled,
+    undone,
+    uniform_transition,
+)
 from veridical.ledger.population import Population
 from veridical.models.model import FloatArray
 from veridical.models.out_of_fold import OutOfFold
-
-
-@dataclass(frozen=True)
-class NoiseParams:
-    """Settings of the noise model."""
-
-    easiest_share: float = 0.33
-    """Share of unleaked rows with the largest margins on which the upper error rate is read. Ours; no source."""
-    upper_level: float = 0.5
-    """One-sided level of that upper rate: its median, since what easy rows contradict also holds the models' own errors. Ours, by
-    benchmarks/honesty: 0.9 covers 98 % where 90 % is wanted, at half as much width again."""
-    hard_level: float = 0.7
-    """The same of the rows that the models are less sure of, their own errors taken off. Ours: with the median the range missed
-    4 of 18 test sets whose hardest rows were mislabelled, with 0.9 it is 3 points wider where nothing is wrong."""
-    max_rate: float = 0.45
-    """Largest even error rate taken from easy rows that contradict the models, where train labels are a yardstick and rates are
-    fitted beside it: models that know little are contradicted without any noise. Ours; no source."""
-    most_of_chance: float = 0.9
-    """Largest error rate that is considered, as a share of 1 - 1 / C, at which labels tell nothing: 0.45 of two classes. Ours; no
-    source."""
-    extra_evidence: float = 6.0
-    """Log-likelihood by which a shape must beat no noise beyond its BIC penalty: p(label | text) is itself only a model. Ours, by
-    benchmarks/honesty: with 0, 7 % of pristine worlds raised an alarm; planted noise gains 24 to 103, none planted up to 11."""
-    rounds: int = 60
-    """Rounds of expectation-maximisation. Ours; no source."""
-    floor: float = 0.02
-    """Probability spread over all classes before comparing with labels: models are surer than right. Ours; no source."""
-
-    def largest(self, n_classes: int) -> float:
-        """Largest error rate that is considered."""
-        return self.most_of_chance * (1 - 1 / n_classes)
-
-
-@dataclass(frozen=True, eq=False)
-class Labelled:
-    """Rows held against what their labels should be. expected: p(label | text), (n, C), out of fold. codes: labels, (n,). weight:
-    (n,), 1 / the rows of its cluster: what near-duplicates say is one piece of evidence, however often it is said."""
-
-    expected: FloatArray
-    codes: IntArray
-    weight: FloatArray
-
-    @property
-    def n(self) -> float:
-        """Clusters, where the weights are theirs."""
-        return float(self.weight.sum())
-
-
-def per_cluster(clusters: IntArray) -> FloatArray:
-    """1 / the rows of each row's cluster, (n,)."""
-    member = np.unique(clusters, return_inverse=True)[1]
-    return np.asarray(1.0 / np.bincount(member)[member])
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +65,8 @@ class LabelNoise:
     names: npt.NDArray[np.str_] = field(default_factory=lambda: np.zeros(0, np.str_))
     apart: bool = False
     held: npt.NDArray[np.str_] = field(default_factory=lambda: np.zeros(0, np.str_))
-    """Names of groups in which more labels seem wrong than their matrix says: what cannot be undone is left to the range."""
+    """Names of groups in which more labels seem wrong than their matrix says, "" for all other rows: what cannot be undone is
+    left to the range."""
     fitted_of: FloatArray = field(default_factory=lambda: np.zeros((0, 0, 0)))
     """Of each group the matrix as it was fitted, (K, C, C): in `held` groups more than is undone. Empty in older tables."""
     widest: FloatArray = field(default_factory=lambda: np.zeros((0, 0)))
@@ -109,14 +75,20 @@ class LabelNoise:
     """The largest even rate that rows as sure as this one allow, (n,): what is uneven over sureness. Empty in older tables."""
     third: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
     """Which third of the rows by sureness each is in, 0 the least sure, (n,)."""
+    unjudged: BoolArray = field(default_factory=lambda: np.zeros(0, bool))
+    """Classes that train hardly holds, whose labels are taken as given, (C,). Empty in older tables."""
 
     @property
     def open_classes(self) -> BoolArray:
         """Whether labels of each class, in each row's group, are as wrong as is considered, and may be more so, (n, C)."""
         if not self.apart:
-            return np.broadcast_to(at_limit(self.transition) & self._read(np.s_[:]), self.expected.shape)
-        found = [at_limit(fitted) & self._read(self.number == k) for k, fitted in enumerate(self._fitted)]
-        return np.array(found)[self.number]
+            return np.broadcast_to(self._open(self.transition, np.s_[:]), self.expected.shape)
+        return np.array([self._open(fitted, self.number == k) for k, fitted in enumerate(self._fitted)])[self.number]
+
+    def _open(self, transition: FloatArray, rows: BoolArray | slice) -> BoolArray:
+        """All classes, where those of no class tell anything; else such of which enough of these rows speak, (C,)."""
+        at = at_limit(transition)
+        return at if at.all() else at & self._read(rows)
 
     def _read(self, rows: BoolArray | slice) -> BoolArray:
         """Classes that some of these texts speak of, (C,): of a rare one the expectation says too much."""
@@ -217,32 +189,67 @@ class LabelNoise:
         return np.asarray(joint / joint.sum(axis=1, keepdims=True))
 
 
-def at_limit(transition: FloatArray) -> BoolArray:
-    """Classes of which as many labels are wrong as is considered, (C,)."""
-    return np.asarray((1 - np.diag(transition)) >= NoiseParams().largest(len(transition)) - 1e-9)
-
-
-def label_noise(evidence: Evidence, people: Population, *, codes: IntArray, params: NoiseParams = NoiseParams()) -> LabelNoise:
+def label_noise(evidence: Evidence, people: Population, *, codes: IntArray, params: NoiseParams = DEFAULTS) -> LabelNoise:
     """codes: labels of the test rows, (n,). Fitted on the unleaked rows."""
     folds = trusted(evidence, people, codes=codes, params=params)
     expected, fresh = expected_labels(folds, evidence, people.rows, params=params), ~people.leaked
     if fresh.sum() < 2:
-        return LabelNoise(np.eye(expected.shape[1]), "none", 0.0, params.largest(expected.shape[1]), expected)
+        fresh = np.ones(people.n, bool)  # fold models of a row have met none of its family
+    c, yardstick = expected.shape[1], _is_yardstick(evidence, people)
+    shares, unjudged = np.zeros(0), np.zeros(c, bool)
+    if yardstick:
+        shares, unjudged = _train_shares(folds, evidence, codes[fresh], params=params)
+    fresh &= ~unjudged[codes]
     rows = Labelled(expected[fresh], codes[fresh], per_cluster(people.cluster[fresh]))
-    transition, shape = np.eye(expected.shape[1]), "none"
-    if _is_yardstick(evidence, people):
-        transition, shape = chosen(rows, params=params)
+    found, doubtful = Explained(np.eye(c), "none", np.ones(c), 0.0), False
+    if yardstick:
+        found, doubtful = _explained(rows, shares, params=params)
+    expected = found.in_shares(expected)
+    rows, transition = replace(rows, expected=expected[fresh]), found.among(~unjudged)
+    shape = found.shape if (np.diag(transition) < 1).any() else "none"
     rate = float(rows.weight @ rows.expected / rows.n @ (1 - np.diag(transition)))
-    largest = params.max_rate if _is_yardstick(evidence, people) else params.largest(len(transition))
-    upper = max(min(contradicted(rows, params=params), largest), rate)
+    upper = max(min(contradicted(rows, params=params), params.max_rate if yardstick else params.largest(c)), rate)
     widest = transition
     if shape != "none":
-        widest = scaled(transition, likely_scales(rows, transition, max_rate=params.largest(len(transition)))[1])
+        widest = scaled(transition, likely_scales(rows, transition, max_rate=params.largest(c))[1])
     rates, third = rates_by_sureness(rows, expected, least=upper, params=params)
-    least = least_share(rows, transition)
-    return LabelNoise(transition, shape, rate, upper, expected, least, widest=widest, hard=rates[third], third=third)
+    least = 0.0 if doubtful else least_share(rows, transition)
+    return LabelNoise(
+        transition, shape, rate, upper, expected, least, widest=widest, hard=rates[third], third=third, unjudged=unjudged
+    )
 
 
+def _explained(rows: Labelled, shares: FloatArray, *, params: NoiseParams) -> tuple[Explained, bool]:
+    """(what explains the labels best; whether other class shares alone do nearly as well as noise does)."""
+    found = explanations(rows, shares, params=params)
+    best = min(found, key=lambda one: one.cost)
+    shifted = min(one.cost for one in found if one.moved and one.shape == "none")
+    return best, best.shape != "none" and shifted - best.cost < params.extra_evidence
+
+
+HARDLY_KNOWN = 4.0
+"""Times that a class with few train rows is commoner among test labels from which these are not judged. Ours; no source."""
+
+
+def _train_shares(folds: OutOfFold, evidence: Evidence, codes: IntArray, *, params: NoiseParams) -> tuple[FloatArray, BoolArray]:
+    """(mean expectation of train rows, (C,); classes that train hardly holds and test does, (C,): what texts say of them is no
+    yardstick for their labels). codes: of the unleaked test rows."""
+    data, c = evidence.data, len(evidence.data.labels)
+    train = evidence.data.rows("train")
+    known = folds.learnable(train, data.codes[train], n_classes=c)
+    weight = per_cluster(evidence.clusters[known])
+    counts, given = np.bincount(data.codes[known], weight, minlength=c), np.bincount(codes, minlength=c)
+    commoner = given / len(codes) > HARDLY_KNOWN * counts / max(weight.sum(), 1e-12)
+    unjudged = (counts < FEWEST_READ) & commoner & (given >= FEWEST_GIVEN)
+    if unjudged[codes].all():
+        unjudged = np.zeros(c, bool)
+    if not len(known):
+        return np.full(c, 1 / c), unjudged
+    return weight @ expected_labels(folds, evidence, known, params=params) / weight.sum(), unjudged
+
+
+FEWEST_GIVEN = 5
+"""Test labels of a class below which it does not matter whether they are judged. Ours; no source."""
 FEWEST_READ = 20
 """Test rows that read like a class below which its labels are not taken for lost. Ours; no source."""
 LEAST_TOLD = 0.1
@@ -283,7 +290,7 @@ def _is_yardstick(evidence: Evidence, people: Population) -> bool:
     return people.includes_train and len(evidence.data.rows("train")) > 0
 
 
-def trusted(evidence: Evidence, people: Population, *, codes: IntArray, params: NoiseParams = NoiseParams()) -> OutOfFold:
+def trusted(evidence: Evidence, people: Population, *, codes: IntArray, params: NoiseParams = DEFAULTS) -> OutOfFold:
     """The fold models by which labels are judged: the joined families, unless these see noise that linear models alone do not.
     An encoder that has met train rows a little foresees them better than test rows, which looks like wrong test labels; linear
     models have met none."""
@@ -301,7 +308,7 @@ def trusted(evidence: Evidence, people: Population, *, codes: IntArray, params: 
     return both if gained > 0.5 * float(np.log(linear.n)) else alone  # as the shape with one rate must gain
 
 
-def expected_labels(folds: OutOfFold, evidence: Evidence, rows: IntArray, *, params: NoiseParams = NoiseParams()) -> FloatArray:
+def expected_labels(folds: OutOfFold, evidence: Evidence, rows: IntArray, *, params: NoiseParams = DEFAULTS) -> FloatArray:
     """p(label | text) as train labels have it, out of fold, with the first family's confidence recalibrated on train rows."""
     data, train = evidence.data, evidence.data.rows("train")
     known = folds.learnable(train, data.codes[train], n_classes=len(data.labels)) if len(train) else train
@@ -329,108 +336,6 @@ def _temperature(learned: Labelled) -> float:
     return float(np.exp(minimize_scalar(loss, bounds=(-2.5, 2.5), method="bounded").x))
 
 
-def chosen(rows: Labelled, *, params: NoiseParams) -> tuple[FloatArray, str]:
-    """The transition matrix of the shape with the smallest BIC, and that shape."""
-    n, c = rows.n, rows.expected.shape[1]
-    best, shape = np.eye(c), "none"
-    lowest = -log_likelihood(rows, best) - params.extra_evidence
-    candidates: list[tuple[str, float]] = [("uniform", 1.0), ("by_class", float(c)), ("one_pair", 2.0)]
-    if c == 2:
-        candidates = [("uniform", 1.0), ("by_class", 2.0), ("one_pair", 1.5)]
-    for name, n_parameters in candidates:
-        fitted = _fit(rows, name, params=params)
-        cost = -log_likelihood(rows, fitted) + 0.5 * n_parameters * np.log(n)
-        if cost < lowest:
-            best, shape, lowest = fitted, name, cost
-    return best, shape
-
-
-def log_likelihood(rows: Labelled, transition: FloatArray) -> float:
-    """Of the labels, in nats; each row counts by its weight."""
-    said = (rows.expected @ transition)[np.arange(len(rows.codes)), rows.codes]
-    return float(rows.weight @ np.log(said))
-
-
-def _fit(rows: Labelled, shape: str, *, params: NoiseParams) -> FloatArray:
-    """Expectation-maximisation of T within one shape, started at 5 % wrong labels."""
-    codes, c = rows.codes, rows.expected.shape[1]
-    transition = np.full((c, c), 0.05 / (c - 1))
-    np.fill_diagonal(transition, 0.95)
-    for step in range(params.rounds):
-        joint = rows.expected * transition[:, codes].T
-        posterior = rows.weight[:, None] * joint / joint.sum(axis=1, keepdims=True)
-        counts = np.stack([np.bincount(codes, posterior[:, k], minlength=c) for k in range(c)]).astype(np.float64)
-        free = c * c if step < params.rounds // 2 else 0
-        transition = _shaped(counts, shape, n_free=free, max_rate=params.largest(c))
-    return transition
-
-
-def _shaped(counts: FloatArray, shape: str, *, n_free: int, max_rate: float) -> FloatArray:
-    """The maximising transition matrix of a shape from expected counts (truth, label)."""
-    c = len(counts)
-    total = np.maximum(counts.sum(axis=1), 1e-9)
-    wrong = total - np.diag(counts)
-    rates = np.full(c, wrong.sum() / total.sum()) if shape == "uniform" else wrong / total
-    spread = np.ones((c, c)) - np.eye(c)
-    if shape == "one_pair" and not n_free:
-        off = counts - np.diag(np.diag(counts))
-        source, target = np.unravel_index(int(off.argmax()), off.shape)
-        rates = np.zeros(c)
-        rates[source] = off[source, target] / (off[source, target] + counts[source, source])
-        spread = np.zeros((c, c))
-        spread[source, target] = 1.0
-    elif shape == "one_pair":
-        spread = counts - np.diag(np.diag(counts)) + 1e-9
-    spread = spread / np.maximum(spread.sum(axis=1, keepdims=True), 1e-12)
-    rates = np.minimum(rates, max_rate)
-    return np.asarray(np.diag(1 - rates) + rates[:, None] * spread)
-
-
-def least_share(rows: Labelled, transition: FloatArray) -> float:
-    """The smallest share of the fitted noise whose likelihood is not rejected at 5 % (Wilks 1938), 0..1."""
-    best = log_likelihood(rows, transition)
-    for share in np.linspace(0.0, 1.0, 41):
-        if best - log_likelihood(rows, scaled(transition, float(share))) <= 0.5 * stats.chi2.ppf(0.95, 1):
-            return float(share)
-    return 1.0
-
-
-MOST_SCALE = 4.0
-"""Times the fitted noise that a group is held to have at most. Ours; no source."""
-
-
-def likely_scales(rows: Labelled, transition: FloatArray, *, max_rate: float) -> tuple[float, float]:
-    """Factors of the fitted noise, the smallest and the largest, that these rows do not reject at 5 % (Wilks 1938); no rate goes
-    over `max_rate`."""
-    scales, likely = _tried_scales(rows, transition, max_rate=max_rate)
-    kept = scales[likely.max() - likely <= 0.5 * stats.chi2.ppf(0.95, 1)]
-    return float(kept[0]), float(kept[-1])
-
-
-def likeliest_scale(rows: Labelled, transition: FloatArray, *, max_rate: float) -> float:
-    """The factor of the fitted noise with which these labels are likeliest; 1 where there is none."""
-    if not (1 - np.diag(transition)).any():
-        return 1.0
-    scales, likely = _tried_scales(rows, transition, max_rate=max_rate)
-    return float(scales[likely.argmax()])
-
-
-def _tried_scales(rows: Labelled, transition: FloatArray, *, max_rate: float) -> tuple[FloatArray, FloatArray]:
-    """(factors, log-likelihood of each), (S,)."""
-    scales = np.linspace(0.0, min(MOST_SCALE, max_rate / float((1 - np.diag(transition)).max())), 81)
-    return scales, np.array([log_likelihood(rows, scaled(transition, float(scale))) for scale in scales])
-
-
-def scaled(transition: FloatArray, scale: float) -> FloatArray:
-    identity = np.eye(len(transition))
-    return np.asarray(identity + scale * (transition - identity))
-
-
-def undone(transition: FloatArray, codes: IntArray) -> FloatArray:
-    """Rows of the inverse transition matrix, (n, C)."""
-    return np.asarray(np.linalg.inv(transition)[codes], dtype=np.float64)
-
-
 def contradicted(rows: Labelled, *, params: NoiseParams) -> float:
     """Upper bound of the share of labels that contradict the models where these are surest."""
     order = np.argsort(-rows.expected.max(axis=1), kind="stable")
@@ -447,23 +352,3 @@ def _least_and_largest(transition: FloatArray, least: float, upper: float) -> tu
 LOST = 4.0
 """Times that undoing noise multiplies what rows differ by from which labels tell hardly anything: 37.5 % even noise of two
 classes. Ours; no source."""
-
-
-def most_multiplied(transition: FloatArray) -> float:
-    """Times that undoing this noise multiplies what rows differ by."""
-    return float(np.ptp(np.linalg.inv(transition), axis=0).max())
-
-
-def evenly_undone(rate: FloatArray, codes: IntArray, *, n_classes: int) -> FloatArray:
-    """Rows of the inverses of even matrices, one rate a row, (n, C). rate: (n,), below 1 - 1 / C."""
-    kept = 1 - rate * n_classes / (n_classes - 1)
-    found = np.repeat(((1 - 1 / kept) / n_classes)[:, None], n_classes, axis=1)
-    found[np.arange(len(codes)), codes] += 1 / kept
-    return np.asarray(found)
-
-
-def uniform_transition(n_classes: int, rate: float) -> FloatArray:
-    """T with the same error rate in every class, errors spread evenly."""
-    transition = np.full((n_classes, n_classes), rate / (n_classes - 1))
-    np.fill_diagonal(transition, 1 - rate)
-    return transition

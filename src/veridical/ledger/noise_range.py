@@ -11,7 +11,8 @@ from itertools import product
 import numpy as np
 
 from veridical.dataset.rows import BoolArray, IntArray
-from veridical.ledger.label_noise import FEWEST_READ, LEAST_TOLD, LabelNoise, NoiseParams, evenly_undone
+from veridical.ledger.label_noise import FEWEST_READ, LEAST_TOLD, LabelNoise
+from veridical.ledger.noise_shapes import NoiseParams, evenly_undone
 from veridical.models.model import FloatArray
 
 TOUCH = 1e-9

@@ -16,7 +16,8 @@ from scipy import special
 from veridical.core.randomness import stream
 from veridical.dataset.rows import BoolArray, IntArray
 from veridical.ledger.ballots import Ballots, one_each
-from veridical.ledger.label_noise import LabelNoise, NoiseParams, uniform_transition
+from veridical.ledger.label_noise import LabelNoise
+from veridical.ledger.noise_shapes import NoiseParams, uniform_transition
 from veridical.models.model import FloatArray
 from veridical.tasks import _cells
 

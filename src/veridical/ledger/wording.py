@@ -12,8 +12,9 @@ from veridical.ledger.answer_review import AnswerReview
 from veridical.ledger.borrowing import Borrowed, BorrowParams
 from veridical.ledger.contract import Contract, Perturbation, Shortcut
 from veridical.ledger.inference import POWER_FACTOR
-from veridical.ledger.label_noise import LabelNoise, NoiseParams
+from veridical.ledger.label_noise import LabelNoise
 from veridical.ledger.noise_range import renamed_classes
+from veridical.ledger.noise_shapes import NoiseParams
 from veridical.ledger.population import Population
 from veridical.ledger.reuse import Chosen
 from veridical.ledger.review import Reviewed
@@ -222,6 +223,7 @@ def _unread(found: LabelNoise) -> str:
     )
 
 
+OTHERS = "all others"
 AT_LEAST = "≥ "
 """Of a group in which so many labels seem wrong that not all of it was undone."""
 
@@ -230,7 +232,8 @@ def _chosen(found: LabelNoise) -> str:
     """What the noise model makes of the test labels."""
     if found.apart:
         each = sorted(_by_group(found)["rates"].items(), key=lambda one: -one[1])
-        rates = ", ".join(f"{name} {AT_LEAST * (name in found.held)}{100 * rate:.1f} %" for name, rate in each[:6])
+        held = {name or OTHERS for name in found.held.tolist()}
+        rates = ", ".join(f"{name} {AT_LEAST * (name in held)}{100 * rate:.1f} %" for name, rate in each[:6])
         return f"{100 * found.rate:.1f} % wrong, more in some groups than in others ({rates})"
     return "no excess" if found.shape == "none" else f"{100 * found.rate:.1f} % wrong ({found.shape.replace('_', ' ')})"
 
@@ -247,7 +250,7 @@ def _by_group(found: LabelNoise) -> dict[str, dict[str, float]]:
 
 def _named(found: LabelNoise) -> list[tuple[int, str]]:
     """Number and name of each group that has test rows; of the rows that belong to none, where the name is free."""
-    names = [*found.names.tolist(), "all others"]
+    names = [*found.names.tolist(), OTHERS]
     return [(k, name) for k, name in enumerate(names) if (found.number == k).any() and name not in names[:k]]
 
 
@@ -431,7 +434,13 @@ def notes(tables: Tables, reviewed: Reviewed | None, *, labels: tuple[str, ...])
         "test name their labels alike."
         for read, given, share in renamed_classes(tables.noise, tables.codes)
     )  # fmt: skip
-    return (*few_rows(tables.people), *_unlike(tables.people), *unknown, *renamed, *apart, *_unknown_there(tables.transfer))
+    given = () if reviewed else tuple(
+        f"Train holds hardly any row of {labels[k]}, so whether its {int((tables.codes == k).sum())} test labels are right was "
+        "not looked at: they are taken as given."
+        for k in np.flatnonzero(tables.noise.unjudged)
+    )  # fmt: skip
+    found = (*_unlike(tables.people), *unknown, *renamed, *given, *apart)
+    return (*few_rows(tables.people), *found, *_unknown_there(tables.transfer))
 
 
 def _unlike(people: Population) -> tuple[str, ...]:

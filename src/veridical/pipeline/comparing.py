@@ -17,7 +17,7 @@ from veridical.core.run_record import RunRecord
 from veridical.ledger import wording
 from veridical.ledger.accounting import Counting, counting
 from veridical.ledger.ballots import Ballots
-from veridical.ledger.label_noise import per_cluster
+from veridical.ledger.noise_shapes import per_cluster
 from veridical.ledger.review import UNSURE, ReviewParams, frame
 from veridical.ledger.structured_tables import read_people, read_transfer
 from veridical.ledger.tables import Tables, read_tables

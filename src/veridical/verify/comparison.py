@@ -23,7 +23,7 @@ from veridical.core.multiplicity import holm
 from veridical.core.power import minimum_detectable_effect
 from veridical.core.randomness import stream
 from veridical.ledger.inference import partially_identified, score_interval
-from veridical.ledger.label_noise import undone
+from veridical.ledger.noise_shapes import undone
 from veridical.ledger.score_table import worst
 from veridical.verify.label_draws import DrawParams, Truth, under_transition
 from veridical.verify.paired_terms import Paired, Rows, Terms, drawn_scores, honest_terms, reported_terms, softened

@@ -12,7 +12,7 @@ from veridical.core.bootstrap import FloatArray, IntArray
 from veridical.dataset.rows import BoolArray
 from veridical.ledger.answer_review import AnswerReview, AnswerReviewParams, changes
 from veridical.ledger.ballots import Ballots
-from veridical.ledger.label_noise import per_cluster
+from veridical.ledger.noise_shapes import per_cluster
 from veridical.ledger.review import Frame
 from veridical.tasks._contract import Measure
 

@@ -16,7 +16,8 @@ import numpy as np
 
 from veridical.core.bootstrap import FloatArray, IntArray
 from veridical.ledger.ballots import Ballots, one_each
-from veridical.ledger.label_noise import LabelNoise, undone
+from veridical.ledger.label_noise import LabelNoise
+from veridical.ledger.noise_shapes import undone
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from tests.unit.ledger.answer_world import World, f1, truth, world
 from veridical.core.estimate import Estimate
 from veridical.core.ledger_record import Component, Ledger
 from veridical.ledger.ballots import Ballots
-from veridical.ledger.label_noise import per_cluster
+from veridical.ledger.noise_shapes import per_cluster
 from veridical.ledger.review import inclusion
 
 ROWS = 120

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from veridical.ledger.group_noise import MOST_UNDONE, Rows, _blur_of, _told_apart, _undoable, by_group
-from veridical.ledger.label_noise import LabelNoise, chosen, undone, uniform_transition
-from veridical.ledger.label_noise import NoiseParams as Params
+from veridical.ledger.label_noise import LabelNoise
 from veridical.ledger.noise_range import held_possible
+from veridical.ledger.noise_shapes import NoiseParams as Params
+from veridical.ledger.noise_shapes import chosen, undone, uniform_transition
 
 
 def drawn(rng, n, *, harder=1.0, rate=0.0, c=3):

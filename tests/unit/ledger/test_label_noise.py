@@ -3,16 +3,15 @@
 import numpy as np
 import pytest
 
-from veridical.ledger.label_noise import (
+from veridical.ledger.label_noise import LabelNoise, contradicted, rates_by_sureness
+from veridical.ledger.noise_shapes import (
     Labelled,
-    LabelNoise,
     NoiseParams,
     chosen,
-    contradicted,
     evenly_undone,
+    explanations,
     least_share,
     per_cluster,
-    rates_by_sureness,
     undone,
     uniform_transition,
 )
@@ -187,3 +186,50 @@ def test_where_the_models_know_nothing_as_much_is_allowed_as_elsewhere():
     rates = by_row(each(expected, labels), expected, least=0.02, params=NoiseParams())
     assert rates[0] == rates[300] > 0.3
     assert rates[-1] == 0.02
+
+
+def shifted(transition, shares, *, n=4000, seed=0):
+    """(rows, class shares of train): test holds other shares of the classes than those that the expectation was learned with."""
+    expected, _, truth = planted(np.eye(len(transition)), n=n, seed=seed)
+    rng = np.random.default_rng(seed + 100)
+    train = expected.mean(axis=0)
+    kept = rng.random(n) < (np.asarray(shares) / train)[truth] / (np.asarray(shares) / train).max()
+    labels = np.array([rng.choice(len(transition), p=transition[k]) for k in truth[kept]])
+    return each(expected[kept], labels), train
+
+
+@pytest.mark.parametrize("shares", [(0.8, 0.2), (0.7, 0.1, 0.1, 0.1)])
+def test_other_class_shares_are_no_wrong_labels(shares):
+    rows, train = shifted(np.eye(len(shares)), shares)
+    assert chosen(rows, params=NoiseParams())[1] != "none"  # as if shares were those of train
+    best = min(explanations(rows, train, params=NoiseParams()), key=lambda one: one.cost)
+    assert (best.shape, best.moved) == ("none", True)
+    assert best.ratio * train == pytest.approx(shares, abs=0.03)
+    assert best.in_shares(rows.expected).mean(axis=0) == pytest.approx(shares, abs=0.03)
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.3])
+def test_wrong_labels_beside_other_class_shares_are_both_found(rate):
+    rows, train = shifted(uniform_transition(3, rate), (0.6, 0.2, 0.2))
+    best = min(explanations(rows, train, params=NoiseParams()), key=lambda one: one.cost)
+    assert (best.shape, best.moved) == ("uniform", True)
+    assert best.ratio * train == pytest.approx((0.6, 0.2, 0.2), abs=0.04)
+    assert 1 - np.diag(best.transition).mean() == pytest.approx(rate, abs=0.03)
+
+
+@pytest.mark.parametrize("rate", [0.2, 0.4])
+def test_labels_that_are_wrong_one_way_are_not_taken_for_other_class_shares(rate):
+    transition = np.eye(3)
+    transition[0] = [1 - rate, rate, 0.0]
+    expected, labels, _ = planted(transition)
+    best = min(explanations(each(expected, labels), expected.mean(axis=0), params=NoiseParams()), key=lambda one: one.cost)
+    assert (best.shape, best.moved) == ("one_pair", False)
+
+
+def test_right_labels_seldom_pass_for_other_class_shares():
+    moved = []
+    for seed in range(20):
+        expected, labels, _ = planted(np.eye(3), n=800, seed=seed)
+        found = explanations(each(expected, labels), np.full(3, 1 / 3), params=NoiseParams())
+        moved.append(min(found, key=lambda one: one.cost).moved)
+    assert sum(moved) <= 1

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from tests.unit.ledger.made_up_world import account, made
 
-from veridical.ledger.label_noise import FEWEST_READ, LabelNoise, NoiseParams, undone, uniform_transition
+from veridical.ledger.label_noise import FEWEST_READ, LabelNoise
 from veridical.ledger.noise_range import held_possible, renamed_classes
+from veridical.ledger.noise_shapes import NoiseParams, undone, uniform_transition
 
 ONE_CLASS = np.array([[1.0, 0.0], [0.45, 0.55]])
 """Of the second class as many labels are wrong as is considered of two."""

@@ -1,0 +1,70 @@
+"""Classes that are rarer in train than in test: none of their labels need be wrong."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from tests.unit.ledger.made_up_world import Made, account
+
+from veridical.audit._made_up import dataset
+from veridical.models.linear import train_linear
+from veridical.train.trained import Trained
+
+CLASSES = ("a", "b", "c", "d")
+
+
+def made_of_four(seed: int, *, kept: float = 1.0) -> Made:
+    """Twelve words of 400 lean towards each of four classes; train keeps a share of the rows of class c. All labels are right."""
+    rng, lean = np.random.default_rng(seed), 1.5 * np.random.default_rng(99).normal(size=(400, 4))
+    words = rng.integers(400, size=(2300, 12))
+    truth = (lean[words].sum(axis=1) + rng.gumbel(size=(2300, 4))).argmax(axis=1)
+    rows = [
+        (f"r{i}", "train" if i < 1500 else "test", " ".join(f"word{w}" for w in words[i]), CLASSES[truth[i]])
+        for i in range(len(words))
+        if i >= 1500 or truth[i] != 2 or rng.random() < kept
+    ]
+    data = dataset(rows)
+    train = data.rows("train")
+    model = train_linear(data.inputs(train), data.codes[train], labels=data.labels)
+    trained = Trained(model, "linear", tuple(data.ids), model.predict(data.inputs()), data.labels, None, 0.0, external=False)
+    return Made(data, model, trained, {row[0]: row[3] for row in rows}, 0.0)
+
+
+@pytest.mark.parametrize("kept", [0.0, 0.05, 0.3])
+@pytest.mark.parametrize("seed", [0, 3])
+def test_a_class_that_is_rarer_in_train_is_not_wrongly_labelled(kept: float, seed: int) -> None:
+    world = made_of_four(seed, kept=kept)
+    tables = world.tables()
+    right = account(world, tables=tables, answers=world.right).honest.value
+    found = account(world, tables=tables).honest
+    assert tables.noise.shape == "none"
+    assert found.low <= right <= found.high
+    assert found.value == pytest.approx(right, abs=0.02)
+
+
+def test_it_is_said_whose_labels_were_taken_as_given() -> None:
+    found = [account(world) for world in (made_of_four(3, kept=0.0), made_of_four(3))]
+    said = [[note for note in ledger.notes if "hardly any row" in note] for ledger in found]
+    assert [len(one) for one in said] == [1, 0]
+    assert said[0][0].startswith("Train holds hardly any row of c, so whether its 303 test labels are right was not looked at")
+
+
+def test_rows_without_a_group_may_have_noise_of_their_own_as_a_group_may() -> None:
+    """Labels of all rows but those of one group are drawn at random; whether these rows have a name changes nothing."""
+    world, rng = made_of_four(0), np.random.default_rng(3)
+    rows = world.data.table.to_pylist()
+    west = rng.random(len(rows)) < 0.35
+    given = [
+        str(rng.choice(CLASSES)) if row["split"] == "test" and not w else row["label"] for row, w in zip(rows, west, strict=True)
+    ]
+    found = []
+    for name in ("", "east"):
+        data = world.data.with_column("label", given).with_column("group", ["west" if w else name for w in west])
+        tables = replace(world, data=data).tables()
+        assert tables.noise.apart
+        found.append((account(world, tables=tables).honest, tables.noise.held.tolist()))
+    (blank, unnamed), (named, held) = found
+    right = account(world, answers=world.right).honest.value
+    assert (unnamed, held) == ([""], ["east"])
+    assert blank.low <= right <= blank.high
+    assert blank.value == pytest.approx(named.value, abs=0.02)
