@@ -6,11 +6,13 @@ from functools import cached_property
 
 import numpy as np
 
+from veridical.core.proportion import effective_number
 from veridical.dataset.rows import BoolArray, IntArray
 from veridical.ledger.borrowing import Borrowed
 from veridical.ledger.contract import Contract, Shortcut
 from veridical.ledger.game import Coalition, Share, Value, combine
 from veridical.ledger.inference import Uncertainty
+from veridical.ledger.rare_classes import stretch
 from veridical.ledger.review import Reviewed
 from veridical.ledger.reweighting import (
     NOT_ASKED,
@@ -122,10 +124,17 @@ class Coalitions:
             slope, cells = np.zeros(people.basis.shape[1]), np.zeros(0)
             own = np.where(self.fresh, weights, 0.0) if leakage else weights
         review = self._review(own, fit, totals, coalition) if noise else self._no_review()
-        plain = Value(reached, influence, slope, review, cells)
+        found = Value(reached, influence, slope, review, cells)
         if sample and leakage and noise and self.borrowed:
-            plain = self._with_borrowed(plain)
-        return combine([plain, self.concept], [1.0, 1.0]) if "concept" in coalition else plain
+            found = self._with_borrowed(found)
+        if "concept" in coalition:
+            found = combine([found, self.concept], [1.0, 1.0])
+        return replace(found, stretch=stretch(metric, totals, n_votes=self._votes(own)))
+
+    def _votes(self, weights: FloatArray) -> float:
+        """Even votes of clusters that these weights are worth."""
+        number = np.unique(self.tables.people.cluster, return_inverse=True)[1]
+        return effective_number(np.bincount(number, weights).astype(np.float64))
 
     def _residuals(
         self, score: FloatArray, projection: FloatArray, coalition: Coalition

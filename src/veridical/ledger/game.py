@@ -22,13 +22,15 @@ class Value:
     """score: the metric, a share. influence: of each test row, (n,), summing to about 0. slope: derivative of the score with
     respect to the population's mean basis, (q,). review: variance from reviewing a sample of labels, per stratum, as standard
     deviations with sign, (H,). cells: what means of few rows leave open beyond these rows' own scatter, as influences of rows
-    that are not there, (K,); values without any have none."""
+    that are not there, (K,); values without any have none. stretch: what the half widths below and above are over that of a
+    normal value, of a score alone (ledger.rare_classes)."""
 
     score: float
     influence: FloatArray
     slope: FloatArray
     review: FloatArray
     cells: FloatArray = field(default_factory=lambda: np.zeros(0))
+    stretch: tuple[float, float] | None = None
 
 
 def combine(values: Sequence[Value], shares: Sequence[float]) -> Value:

@@ -1,0 +1,79 @@
+"""Intervals of averages over classes of which one has few rows."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from tests.unit.ledger.made_up_world import account, made
+
+from veridical.ledger.rare_classes import NORMAL, stretch
+from veridical.tasks._confusion_metrics import accuracy, balanced_accuracy, macro_f1, mcc
+from veridical.tasks._totals import gradient, value
+
+N = 600
+CONFUSION = np.array([[0.93, 0.02], [0.03, 0.02]])
+"""Share of rows by truth and prediction: of a class of 5 % two in five are found."""
+
+
+def drawn(metric, rng, confusion=CONFUSION, n=N):
+    """(score, plain standard error, its stretch) of n rows."""
+    counts = rng.multinomial(n, confusion.ravel()).reshape(confusion.shape) / n
+    totals = np.concatenate([np.diag(counts), counts.sum(axis=1), counts.sum(axis=0)])
+    slopes = gradient(metric, totals)
+    c = len(confusion)
+    cell = np.zeros((c, c))
+    for truth in range(c):
+        for said in range(c):
+            cell[truth, said] = slopes[c + truth] + slopes[2 * c + said] + (slopes[truth] if truth == said else 0.0)
+    error = np.sqrt((counts * (cell - (counts * cell).sum()) ** 2).sum() / n)
+    return value(metric, totals), error, stretch(metric, totals, n_votes=n)
+
+
+@pytest.mark.parametrize("metric", [macro_f1, balanced_accuracy])
+def test_a_rare_class_is_covered_where_the_plain_interval_is_too_short(metric):
+    rng = np.random.default_rng(0)
+    truth = value(metric, np.concatenate([np.diag(CONFUSION), CONFUSION.sum(axis=1), CONFUSION.sum(axis=0)]))
+    plain, held, widths = [], [], []
+    for _ in range(1000):
+        found, error, halves = drawn(metric, rng)
+        below, above = halves or (1.0, 1.0)
+        plain.append(abs(found - truth) <= NORMAL * error)
+        held.append(found - NORMAL * error * below <= truth <= found + NORMAL * error * above)
+        widths.append((below + above) / 2)
+    assert np.mean(plain) < 0.93
+    assert 0.935 <= np.mean(held) <= 0.975
+    assert np.mean(widths) == pytest.approx(1.0, abs=0.1)
+
+
+def test_many_rows_of_every_class_stretch_nothing():
+    even = np.array([[0.3, 0.1], [0.1, 0.5]])
+    for metric in (macro_f1, balanced_accuracy):
+        assert drawn(metric, np.random.default_rng(1), confusion=even, n=100_000)[2] == pytest.approx((1.0, 1.0), abs=0.01)
+
+
+def test_of_a_class_of_which_none_was_found_only_the_upper_end_is_open():
+    totals = np.array([0.95, 0.0, 0.95, 0.05, 1.0, 0.0])
+    below, above = stretch(macro_f1, totals, n_votes=200)
+    assert above > 3 * below
+
+
+def test_other_metrics_are_no_average_over_classes():
+    totals = np.array([0.5, 0.3, 0.6, 0.4, 0.6, 0.4])
+    assert stretch(accuracy, totals, n_votes=200) is None
+    assert stretch(mcc, totals, n_votes=200) is None
+
+
+def test_the_account_of_a_rare_class_leans_to_where_luck_may_have_hidden_it():
+    """Few of the rarer label: the honest interval of macro-F1 is longer upwards, that of accuracy is not asked."""
+    world = made(seed=2, n_train=1500, n_test=600)
+    rows = world.data.table.to_pylist()
+    rng = np.random.default_rng(0)
+    kept = [i for i, row in enumerate(rows) if row["label"] == "neg" or rng.random() < 0.06]
+    said = np.where(world.trained.probabilities[:, 1:] > 0.9, [[0.1, 0.9]], [[0.9, 0.1]])
+    rare = replace(
+        world,
+        data=world.data.take(np.array(kept)),
+        trained=replace(world.trained, ids=tuple(world.data.ids[i] for i in kept), probabilities=said[kept]),
+    )
+    found = account(rare, answers=rare.right, metric="macro_f1").honest
+    assert found.high - found.value > 1.15 * (found.value - found.low)
