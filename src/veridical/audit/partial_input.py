@@ -25,8 +25,9 @@ from veridical.core.proportion import opened_share
 from veridical.dataset.rows import Dataset, IntArray
 from veridical.dataset.words import words
 from veridical.models.floors import FIRST_WORDS, OPENING, presence
+from veridical.models.model import FloatArray
 from veridical.models.out_of_fold import deal_clusters
-from veridical.models.word_bayes import fit_word_bayes
+from veridical.models.word_bayes import fit_per_class, per_class, present
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,8 @@ CAPITALS = (0.001, 0.03, 0.1, 0.3, 0.8)
 """Shares of capitals among letters that part texts into kinds, from none to all. Ours; no source."""
 USUAL = 0.01
 """Share of texts from which it also counts that a sign is not there. Ours; no source."""
+N_FOLDS = 5
+"""Parts of the rows, of which each is told by a model of the others. Convention."""
 
 
 def run(evidence: Evidence, params: Params, rng: np.random.Generator) -> Looked | Skipped:
@@ -57,11 +60,12 @@ def run(evidence: Evidence, params: Params, rng: np.random.Generator) -> Looked 
     codes, clusters, n_classes = data.codes[known], evidence.clusters[known], len(data.labels)
     if len(np.unique(codes)) < 2 or len(np.unique(clusters)) < 50:
         return Skipped("Probes need two labels and 50 distinct rows; add labelled rows.")
-    fold = deal_clusters(clusters, n_folds=5, rng=rng)
+    fold = deal_clusters(clusters, n_folds=N_FOLDS, rng=rng)
     names, excess, p_values, measures = [], [], [], {}
     for name, features in _parts(data, known).items():
-        right = _right(features, codes, fold, n_classes)
-        shuffled = [_right(features, rng.permutation(codes), fold, n_classes).mean() for _ in range(params.permutations)]
+        folds = _Folds.of(features, fold)
+        right = folds.right(codes, n_classes)
+        shuffled = [folds.right(rng.permutation(codes), n_classes).mean() for _ in range(params.permutations)]
         value = float(right.mean())
         prior = max(float(np.mean(shuffled)), float(np.bincount(codes).max() / len(codes)))
         replicates = cluster_bootstrap_means(right[:, None], clusters, 1000, rng)[:, 0]
@@ -120,14 +124,29 @@ def _signs(text: str) -> set[str]:
     return held
 
 
-def _right(features: sp.csr_matrix, codes: IntArray, fold: IntArray, n_classes: int) -> "np.ndarray":  # type: ignore[type-arg]
-    """1.0 where the fold model of naive Bayes is right, (N,)."""
-    right = np.zeros(len(codes))
-    for k in range(5):
-        inside, outside = np.flatnonzero(fold == k), np.flatnonzero(fold != k)
-        model = fit_word_bayes(features[outside], codes[outside], n_classes=n_classes)
-        right[inside] = model.predict_features(features[inside]).argmax(axis=1) == codes[inside]
-    return right
+@dataclass(frozen=True, eq=False)
+class _Folds:
+    """What a probe sees of each fold, sliced once for all permutations of the labels. rows: those of each fold. held: their
+    features, 0 or 1."""
+
+    n_rows: int
+    rows: list[IntArray]
+    held: list[sp.csr_matrix]
+
+    @classmethod
+    def of(cls, features: sp.csr_matrix, fold: IntArray) -> "_Folds":
+        rows = [np.flatnonzero(fold == k) for k in range(N_FOLDS)]
+        return cls(len(fold), rows, [present(features[inside]) for inside in rows])
+
+    def right(self, codes: IntArray, n_classes: int) -> FloatArray:
+        """1.0 where naive Bayes learned on the other folds is right, (N,)."""
+        parts = [per_class(held, codes[inside], n_classes=n_classes) for inside, held in zip(self.rows, self.held, strict=True)]
+        total, right = sum(parts, np.zeros_like(parts[0])), np.zeros(self.n_rows)
+        for k, (inside, held) in enumerate(zip(self.rows, self.held, strict=True)):
+            others = np.concatenate([codes[rows] for at, rows in enumerate(self.rows) if at != k])
+            model = fit_per_class(total - parts[k], others)  # whole numbers: the difference is exact
+            right[inside] = model.predict_present(held).argmax(axis=1) == codes[inside]
+        return right
 
 
 def planted() -> Planted:
