@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from veridical.dataset.rows import IntArray
+from veridical.dataset.rows import BoolArray, IntArray
 from veridical.models.model import FloatArray
 
 N_BINS = 5
@@ -30,7 +30,7 @@ def matched_rows(
     return np.sort(shuffled[taken][: len(edited)])
 
 
-def _take(shuffled: IntArray, taken: np.ndarray, key: IntArray, edited: IntArray) -> None:  # type: ignore[type-arg]
+def _take(shuffled: IntArray, taken: BoolArray, key: IntArray, edited: IntArray) -> None:
     """Mark rows of each key until it has as many marked as edited rows, as far as they go."""
     for code, needed in zip(*np.unique(key[edited], return_counts=True), strict=True):
         inside = key[shuffled] == code
