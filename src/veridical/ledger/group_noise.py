@@ -297,10 +297,15 @@ def _calibrated(expected: FloatArray, learned: Rows, *, floor: float) -> FloatAr
     known, c = np.log(learned.expected), expected.shape[1]
     rows = np.arange(len(learned.codes))
 
-    def loss(free: FloatArray) -> float:
-        scaled = np.exp(free[0]) * known + free[1:]
-        return float(-(learned.weight @ log_softmax(scaled, axis=1)[rows, learned.codes]) + 0.5 * (free @ free))
+    def loss(free: FloatArray) -> tuple[float, FloatArray]:
+        """And its gradient."""
+        said = log_softmax(np.exp(free[0]) * known + free[1:], axis=1)
+        slopes = np.exp(said)
+        slopes[rows, learned.codes] -= 1
+        slopes *= learned.weight[:, None]
+        gradient = free + np.array([np.exp(free[0]) * np.vdot(slopes, known), *slopes.sum(axis=0)])
+        return float(-(learned.weight @ said[rows, learned.codes]) + 0.5 * (free @ free)), gradient
 
-    found = minimize(loss, np.zeros(1 + c), method="L-BFGS-B").x
+    found = minimize(loss, np.zeros(1 + c), jac=True, method="L-BFGS-B").x
     scaled = softmax(np.exp(found[0]) * np.log(expected) + found[1:], axis=1)
     return np.asarray((1 - floor) * scaled + floor / c)

@@ -157,6 +157,20 @@ def test_what_is_wrong_in_a_harder_group_goes_by_its_own_calibration(seed):
     assert wrong[inside].mean() == pytest.approx(0.25, abs=0.04)
 
 
+@pytest.mark.parametrize("power", [0.6, 1.0, 1.5])
+def test_calibration_finds_the_power_to_which_a_groups_labels_follow_the_expectation(power):
+    rng = np.random.default_rng(11)
+    learned, codes = drawn(rng, 6000, harder=power)
+    train = Rows.told(learned, codes, np.arange(6000), np.full(6000, "north"))
+    expected, unread = drawn(rng, 200)
+    test = Rows.told(expected, unread, np.arange(200), np.full(200, "north"))
+    names, calibrated = _told_apart(test, fresh=np.ones(200, bool), train=train, floor=0.0)
+    right = expected**power / (expected**power).sum(axis=1, keepdims=True)
+    assert names == ["north"]
+    assert np.abs(calibrated - right).max() < 0.03
+    assert np.abs(calibrated - right).mean() < 0.01
+
+
 def test_groups_of_few_train_rows_are_not_told_apart():
     common, test, train = world(3, north={"rate": 0.3}, south={})
     few = train.of((train.group == "south") | (np.cumsum(train.group == "north") <= 60))
