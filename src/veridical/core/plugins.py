@@ -6,7 +6,6 @@ whose files are plug-ins); a project joins by a folder `veridical_plugins/audit/
 """
 
 import ast
-import dataclasses
 import importlib
 import importlib.util
 import sys
@@ -16,11 +15,9 @@ from importlib.metadata import EntryPoints, entry_points
 from pathlib import Path
 from pkgutil import iter_modules
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import Any
 
 from veridical.core.errors import InputError, UnknownName
-
-P = TypeVar("P")
 
 PROJECT_FOLDER = "veridical_plugins"
 
@@ -120,12 +117,3 @@ def summary(package: str, name: str) -> str:
     except (SyntaxError, UnicodeDecodeError) as error:
         raise _unusable(path, error) from error
     return (ast.get_docstring(tree) or "").strip().split("\n")[0]
-
-
-def configure(params: P, **changes: Any) -> P:
-    """A copy of a frozen parameter record with `changes`; unknown names are refused with the nearest one."""
-    known = [f.name for f in dataclasses.fields(params)]  # type: ignore[arg-type]
-    for name in changes:
-        if name not in known:
-            raise UnknownName("parameter", name, known, "See the docstring under each field.")
-    return dataclasses.replace(params, **changes)  # type: ignore[type-var]

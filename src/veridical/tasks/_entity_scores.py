@@ -73,22 +73,6 @@ def entity_counts(
     )
 
 
-def token_counts(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]], *, with_outside: bool) -> EntityCounts:
-    """Every word for itself, by tag: what a micro average over words counts. with_outside: O is a class too."""
-    coded = _coded(gold, predicted)
-    names = tuple(sorted(set(coded.known) - {OUTSIDE})) + (OUTSIDE,) * with_outside
-    place = {name: at for at, name in enumerate(names)}
-    kind = np.array([place.get(tag, -1) for tag in coded.known])
-    word = np.diff(coded.row, append=-1) == 0  # all places but the O after each row
-
-    def counted(kinds: IntArray, among: npt.NDArray[np.bool_]) -> FloatArray:
-        at = np.flatnonzero(among & word & (kinds >= 0))
-        return coded.counted(at, kinds[at], len(names))
-
-    true, said = kind[coded.gold], kind[coded.predicted]
-    return EntityCounts(names, counted(true, true == said), counted(true, word), counted(said, word))
-
-
 def _coded(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> _Coded:
     lengths = np.fromiter(map(len, gold), np.int64, len(gold))
     if len(gold) != len(predicted) or not np.array_equal(lengths, np.fromiter(map(len, predicted), np.int64, len(gold))):

@@ -12,7 +12,7 @@ from veridical.probe import perturbations
 from veridical.probe._runner import run_probe, run_probes
 from veridical.probe.answers import _toys as made_up
 from veridical.probe.answers._edits import edited
-from veridical.probe.answers._scores import lost, recall_of, score_of, survives
+from veridical.probe.answers._scores import lost, score_of, survives
 from veridical.probe.answers._shortcuts import Params, _gap, _memorised
 from veridical.tasks._confusion_metrics import micro_f1
 from veridical.tasks._contract import Margins
@@ -30,7 +30,6 @@ def test_scores_by_hand():
     assert score_of(micro_f1, before, clusters).value == pytest.approx(2 * 3 / 8)
     assert lost(micro_f1, before, after, clusters).value == pytest.approx(3 / 4 - 2 / 4)
     assert survives(micro_f1, before, after, clusters).value == pytest.approx(2 / 3)
-    assert recall_of(before, clusters).value == pytest.approx(3 / 4)
     # Two rows of one cluster have one vote together: (2/2 + 0 + 1/2) of 2 rows' worth.
     assert score_of(micro_f1, before, np.array([0, 1, 0])).value == pytest.approx(2 * 1.5 / (2 * (1 + 1 + 0.5)))
 

@@ -1,13 +1,10 @@
-"""Spans and entity counts against seqeval and nervaluate on 10,000 drawn rows, token counts against scikit-learn, and by hand."""
-
-from itertools import chain
+"""Spans and entity counts against seqeval and nervaluate on 10,000 drawn rows, and by hand."""
 
 import numpy as np
 import pytest
-from sklearn import metrics as token_oracle
 
 from veridical.core.errors import InputError
-from veridical.tasks._entity_scores import entity_counts, token_counts
+from veridical.tasks._entity_scores import entity_counts
 from veridical.tasks._tags import PREFIXES, SCHEMES, convert, encode, guessed_scheme, problem, spans
 
 TYPES = ("LOC", "ORG", "a-b")
@@ -148,20 +145,6 @@ def test_nothing_to_find(rows):
     counts = entity_counts(rows, rows, scheme="bioes", strict=True)
     assert counts.types == ()
     assert counts.right.shape == counts.true.shape == counts.predicted.shape == (len(rows), 0)
-    assert token_counts(rows, rows, with_outside=False).right.shape == (len(rows), 0)
-    assert token_counts(rows, rows, with_outside=True).right.sum() == sum(map(len, rows))
-
-
-@pytest.mark.parametrize("with_outside", [False, True])
-def test_token_counts_are_those_of_scikit_learn(with_outside):
-    gold, said = drawn(np.random.default_rng(7), "iob2", n_rows=500)
-    counts = token_counts(gold, said, with_outside=with_outside)
-    flat = [list(chain.from_iterable(rows)) for rows in (gold, said)]
-    micro, macro = micro_and_macro(counts)
-    assert counts.types == (*sorted(set(tags_of("iob2")) - {"O"}), *["O"] * with_outside)
-    assert counts.true.sum(axis=1).tolist() == [sum(with_outside or tag != "O" for tag in tags) for tags in gold]
-    for average, ours in (("micro", micro), ("macro", macro)):
-        assert ours == pytest.approx(token_oracle.f1_score(*flat, labels=list(counts.types), average=average), abs=1e-12)
 
 
 def test_tags_that_the_scheme_does_not_know():
@@ -177,12 +160,8 @@ def test_tags_that_the_scheme_does_not_know():
 
 @pytest.mark.parametrize("said", [[["O"]], [["O"], ["O", "O", "O"]], [["O"], ["O"]]])
 def test_rows_of_different_lengths_are_refused(said):
-    for count in (
-        lambda rows: entity_counts(rows, said, scheme="iob2"),
-        lambda rows: token_counts(rows, said, with_outside=True),
-    ):
-        with pytest.raises(InputError, match="Give one tag for every word"):
-            count([["O"], ["O", "O"]])
+    with pytest.raises(InputError, match="Give one tag for every word"):
+        entity_counts([["O"], ["O", "O"]], said, scheme="iob2")
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)

@@ -86,11 +86,6 @@ def loss_measure(
     return Measure(name, estimate, "points", about, null=tolerated, mde=mde, p=found.p(tolerated / 100))
 
 
-def recall_of(rows: Margins, clusters: IntArray) -> _clustered.Spread:
-    """Share of what was to be found that was found."""
-    return _clustered.ratio(rows.right.sum(axis=1), rows.true.sum(axis=1), clusters)
-
-
 def share_measure(
     name: str, found: _clustered.Spread, *, about: str, level: float, null: float | None = None, worse: Side = "above"
 ) -> Measure:
