@@ -32,7 +32,7 @@ from veridical.verify.judging import Judging, judging_of, known, labels_of
 from veridical.verify.locked_fold import LockedFold
 from veridical.verify.scoring import Ballot, Scored, counted, score_draws, scored, value
 from veridical.verify.train_sets import TrainSet, placebo_of, said_of, train_set
-from veridical.verify.verdict import Trial, judged
+from veridical.verify.verdict import Trial, against_both, judged
 from veridical.verify.winners import winners
 
 SEEDS = (0, 1, 2, 3, 4)
@@ -260,7 +260,7 @@ class Court:
             arm = against_placebo(arm, after, placebo, self.ruler, seed=self.seed)
         self.figures.append(Figures(arm, recall(arm.repair, after, before, self.ruler, self.data.labels, seed=self.seed)))
         if placebo is not None:
-            return Trial(arm, max(arm.p_untouched or 0.0, arm.p_placebo or 0.0), p_worse)
+            return Trial(arm, against_both(arm), p_worse)
         return self._against_gap(arm, repaired, after, said_test, p_worse=p_worse)
 
     def judged_together(

@@ -18,7 +18,7 @@ from veridical.verify.figures import Figures, against_placebo, against_untouched
 from veridical.verify.judging import judging_of
 from veridical.verify.outcome_replay import unlike, unlike_skipped
 from veridical.verify.scoring import Scored, Yardstick, counted
-from veridical.verify.verdict import Trial
+from veridical.verify.verdict import Trial, against_both
 
 TOLERANCE = 1e-9
 """Difference up to which two figures count as equal: sums in another order round otherwise. Ours; no source."""
@@ -73,7 +73,7 @@ def _trial(
     found, p_worse = against_untouched(empty, after, before, ruler, seed=seed, one_model=said["model"] in NOT_TRAINED)
     if arm["kind"] == "training":
         found = against_placebo(found, after, scores[needed[2]], ruler, seed=seed)
-    p_better = max(found.p_untouched or 0.0, found.p_placebo or 0.0)
+    p_better = against_both(found) if arm["kind"] == "training" else 1.0  # that of a gap is not known: see outcome_replay
     figures = Figures(found, recall(name, after, before, ruler, said["labels"], seed=seed))
     return Trial(found, p_better, p_worse), figures
 

@@ -34,6 +34,13 @@ class Trial:
     grows: float = 1.0
 
 
+def against_both(arm: Arm) -> float:
+    """p of a training repair before any correction: the larger of those against untouched and placebo, both measured."""
+    assert arm.p_untouched is not None
+    assert arm.p_placebo is not None
+    return max(arm.p_untouched, arm.p_placebo)
+
+
 def judged(trials: Sequence[Trial]) -> tuple[Arm, ...]:
     """The arms with outcomes. Every family of p values is corrected by Holm over all repairs tried."""
     better, worse = holm([t.p_better for t in trials]), holm([t.p_worse for t in trials])
@@ -43,8 +50,8 @@ def judged(trials: Sequence[Trial]) -> tuple[Arm, ...]:
     for i, trial in enumerate(trials):
         arm = replace(trial.arm, p_untouched=untouched[i], p_placebo=placebo[i])
         if arm.kind == "training":
-            alone = 1.0 if trial.arm.p_untouched is None else trial.arm.p_untouched
-            outcome, why = _training(arm, better=float(better[i]), worse=float(worse[i]), alone=alone)
+            assert trial.arm.p_untouched is not None
+            outcome, why = _training(arm, better=float(better[i]), worse=float(worse[i]), alone=trial.arm.p_untouched)
             why = f"{why} {NOT_REVIEWED}"
         else:
             outcome, why = _measurement(arm, shrinks=float(better[i]), grows=float(grows[i]), worse=float(worse[i]))
@@ -82,12 +89,13 @@ def _training(arm: Arm, *, better: float, worse: float, alone: float) -> tuple[s
     """alone: p of the gain over untouched, before any correction."""
     assert arm.gain_over_untouched is not None
     assert arm.gain_over_placebo is not None
+    assert arm.p_untouched is not None  # every repair stood against untouched; what was not measured must not hold
     over, against = f"{arm.gain_over_untouched.value:+.1f} points", f"{arm.gain_over_placebo.value:+.1f} against its placebo"
     if better <= ALPHA:
         return "accepted", f"{over} against untouched and {against}; both hold after Holm's correction (p = {better:.3f})."
     if worse <= ALPHA:
         return "rejected", f"Worse than untouched: {over} (p = {worse:.3f} after Holm's correction)."
-    if (arm.p_untouched or 0.0) <= ALPHA:
+    if arm.p_untouched <= ALPHA:
         lost = loss_said(arm.gain_over_untouched)
         if arm.gain_over_placebo.high < 0:
             return "harmless", (

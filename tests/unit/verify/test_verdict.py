@@ -8,7 +8,7 @@ from veridical.core.estimate import Estimate
 from veridical.core.run_record import Arm, RoutedArm
 from veridical.report.sentences import translated
 from veridical.verify import countermeasure_verdict
-from veridical.verify.verdict import Trial, judged
+from veridical.verify.verdict import Trial, against_both, judged
 
 
 def gain(low: float, value: float, high: float) -> Estimate:
@@ -49,6 +49,19 @@ def test_a_gain_that_only_the_correction_hides_is_said():
     for one in judged([Trial(hidden, 0.4, 0.6)] * 3):
         assert one.outcome == "harmless"
         assert "Alone it would be; the outcome is corrected for the number of repairs, the interval is not." in one.why
+
+
+@pytest.mark.parametrize("unknown", ["p_untouched", "p_placebo"])
+def test_a_p_value_that_is_not_known_never_holds(unknown):
+    lacking = replace(arm("training", gain(0.1, 2.7, 5.1)), **{"p_untouched": 0.001, "p_placebo": 0.001, unknown: None})
+    with pytest.raises(AssertionError):
+        judged([Trial(lacking, against_both(lacking), 0.99)])
+
+
+def test_a_gain_over_untouched_that_is_not_known_never_holds():
+    lacking = replace(arm("training", gain(0.1, 2.7, 5.1)), p_untouched=None)
+    with pytest.raises(AssertionError):
+        judged([Trial(lacking, 0.06, 0.99)])
 
 
 def test_an_interval_that_the_test_does_not_follow_is_said():
