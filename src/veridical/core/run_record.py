@@ -18,8 +18,9 @@ FORMAT = 1
 class Arm:
     """One tested repair on the locked fold: scores and paired differences (points, repaired minus other).
 
-    outcome: accepted (better than untouched and than placebo), harmless (not told apart from untouched), rejected, or skipped
-    (the repair had nothing to change or could not be tested; `why` says which). log_loss_gain: the second endpoint, declared
+    outcome: accepted (better than untouched and than placebo; of a repair of the test set: its gap to the locked score shrinks at
+    no more than 1 point), rejected (worse than untouched, or the gap grows), harmless (neither was shown) or skipped (the repair
+    had nothing to change or could not be tested; `why` says which). log_loss_gain: the second endpoint, declared
     beforehand and never a reason to accept: untouched minus repaired, nats per vote.
     """
 

@@ -15,6 +15,7 @@ from veridical.report.safe_text import one_line, visible
 
 EN, ZH = wording.words("en"), wording.words("zh")
 COMPONENTS = ("protocol", "leakage", "sample", "noise", "reuse", "shortcut", "groups", "fragility", "shift")
+OUTCOMES = ("accepted", "harmless", "rejected", "skipped")
 
 
 def placeholders(text: str) -> set[str]:
@@ -36,7 +37,8 @@ def test_same_placeholders(key: str) -> None:
 def test_every_status_and_component_has_a_word(said: wording.Words) -> None:
     keys = {f"status.{s}" for s in (*get_args(ComponentStatus), "exact")} | {f"check_status.{s}" for s in get_args(Status)}
     keys |= {f"component.{name}" for name in COMPONENTS} | {f"meaning.other.{s}" for s in (*get_args(ComponentStatus), "exact")}
-    keys |= {f"kind.{k}" for k in get_args(Kind)} | {f"outcome.{o}" for o in ("accepted", "harmless", "rejected")}
+    keys |= {f"kind.{k}" for k in get_args(Kind)} | {f"outcome.{o}" for o in OUTCOMES}
+    keys |= {f"outcome_means.{kind}.{outcome}" for kind in ("training", "measurement") for outcome in OUTCOMES}
     assert keys <= set(said.table), sorted(keys - set(said.table))
 
 
