@@ -49,7 +49,7 @@ def app() -> Any:
 
 
 def _options(cli: typer.Typer, verb: str) -> list[str]:
-    command = typer.main.get_command(cli).commands.get(verb)  # type: ignore[attr-defined]
+    command = getattr(typer.main.get_command(cli), "commands", {}).get(verb)
     return sorted(name for parameter in getattr(command, "params", []) for name in parameter.opts if name.startswith("--"))
 
 

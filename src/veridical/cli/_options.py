@@ -39,9 +39,10 @@ def options_of(*records: type, only: Iterable[str] | None = None) -> Callable[[C
             given = {field.name: values.pop(field.name) for field in chosen}
             return verb(**values, given={name: value for name, value in given.items() if value is not None})
 
-        called.__signature__ = inspect.Signature([*kept, *derived])  # type: ignore[attr-defined]
-        called.__annotations__ = {}
-        del called.__wrapped__  # type: ignore[attr-defined]
+        seen: Any = called  # as typer sees it: by its signature
+        seen.__signature__ = inspect.Signature([*kept, *derived])
+        seen.__annotations__ = {}
+        del seen.__wrapped__
         return called
 
     return decorate

@@ -14,9 +14,9 @@ def field_docs(record: type) -> dict[str, str]:
     assert isinstance(cls, ast.ClassDef)
     docs = {field.name: "" for field in dataclasses.fields(record)}
     for statement, following in zip(cls.body, cls.body[1:], strict=False):
-        named = isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name)
-        if named and isinstance(following, ast.Expr) and isinstance(following.value, ast.Constant):
-            docs[statement.target.id] = " ".join(str(following.value.value).split())  # type: ignore[attr-defined]
+        match statement, following:
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=said)):
+                docs[name] = " ".join(str(said).split())
     return docs
 
 

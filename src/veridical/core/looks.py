@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 FILE = "looks.jsonl"
 FORMAT = 1
@@ -100,10 +101,10 @@ def _look(line: bytes) -> Look | None:
         return None
     if not isinstance(record, dict) or record.get("format") != FORMAT:
         return None
-    given = {field.name: record.get(field.name) for field in fields(Look)}
+    given: dict[str, Any] = {field.name: record.get(field.name) for field in fields(Look)}
     reported = given.pop("reported")
     if not all(isinstance(value, str) for value in given.values()):
         return None
     if isinstance(reported, bool) or not isinstance(reported, int | float) or not math.isfinite(reported):
         return None
-    return Look(**given, reported=float(reported))  # type: ignore[arg-type]
+    return Look(**given, reported=float(reported))

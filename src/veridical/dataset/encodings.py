@@ -60,7 +60,7 @@ def opened(path: Path) -> Iterator[IO[bytes]]:
     """The file's bytes, unpacked where it is gzip. Raises InputError when it cannot be read or unpacked."""
     try:
         with gzip.open(path, "rb") if is_gzip(path) else path.open("rb") as file:
-            yield file  # type: ignore[misc]
+            yield file  # type: ignore[misc]  # a GzipFile reads as IO[bytes] does, but is not declared so
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise InputError(f"{path} cannot be unpacked ({error}); it must be a whole gzip file. Compress it again.") from error
     except PermissionError as error:

@@ -30,7 +30,7 @@ def problem(text: str) -> str:
     first, second = entities(text)
     if not first.strip() or not second.strip():
         return "a relation row without both entities"
-    (a, b), (c, d) = (ENTITY[place].search(text).span() for place in (0, 1))  # type: ignore[union-attr]
+    (a, b), (c, d) = _spans(text)
     return "" if b <= c or d <= a else "a relation row whose entities overlap"
 
 
@@ -38,6 +38,11 @@ def entities(text: str) -> tuple[str, str]:
     """The two entities, empty where one is not marked."""
     first, second = (pattern.search(text) for pattern in ENTITY)
     return (first.group(1) if first else "", second.group(1) if second else "")
+
+
+def _spans(text: str) -> list[tuple[int, int]]:
+    """Where each entity that is marked stands, with its marks."""
+    return [found.span() for found in (pattern.search(text) for pattern in ENTITY) if found]
 
 
 def marked(text: str, first: str, second: str) -> str:
@@ -72,7 +77,7 @@ def around(text: str) -> list[tuple[str, bool]]:
     if not holds_marks(text):
         return [(text, False)]
     found, at = [], 0
-    for start, end in sorted(pattern.search(text).span() for pattern in ENTITY):  # type: ignore[union-attr]
+    for start, end in sorted(_spans(text)):
         found += [(text[at:start], False), (text[start:end], True)]
         at = end
     return [*found, (text[at:], False)]

@@ -16,7 +16,7 @@ def decoded(column: pa.ChunkedArray) -> tuple[pa.ChunkedArray, pa.Array]:
     """The column as text, and which cells could not be decoded or hold a NUL byte (those with replacement characters)."""
     chunks, damaged = [], []
     for chunk in column.chunks:
-        held = pc.fill_null(pc.match_substring(chunk, "\0"), False)  # noqa: FBT003
+        held = pc.fill_null(pc.match_substring(chunk, "\0"), fill_value=False)
         try:
             chunks.append(chunk.cast(pa.string()))
             damaged.append(held)

@@ -142,7 +142,7 @@ class _Kept:
             if found["asked"] == asked:
                 return cls(run / KEPT, asked, dict(found["done"]), list(found["turned"]))
         except (OSError, ValueError, KeyError, TypeError):
-            pass
+            pass  # no such file, none of JSON, or none of ours: the search starts over, and writes it anew
         return cls(run / KEPT, asked)
 
     def write(self) -> None:

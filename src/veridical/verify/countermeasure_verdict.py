@@ -168,5 +168,6 @@ def _verdict(routed: RoutedArm, *, better: float, worse: float) -> tuple[str, st
 
 def best(routed: Sequence[RoutedArm]) -> str | None:
     """The accepted countermeasure with the largest gain; they were not tried together, so one is taken."""
-    accepted = [r.arm for r in routed if r.arm.outcome == "accepted" and r.arm.gain_over_untouched]
-    return max(accepted, key=lambda arm: arm.gain_over_untouched.value).repair if accepted else None  # type: ignore[union-attr]
+    accepted = [r.arm for r in routed if r.arm.outcome == "accepted"]
+    gains = [(arm.gain_over_untouched.value, arm.repair) for arm in accepted if arm.gain_over_untouched]
+    return max(gains, key=lambda one: one[0])[1] if gains else None
