@@ -59,6 +59,8 @@ class Population:
     params: PopulationParams
     tied: int = 0
     """Leaked rows of which train holds no such text, only rows of their group."""
+    crowded: int = 0
+    """Rows in families of near-equal texts that hold `CROWD` of the test rows and more each."""
 
     @property
     def fresh(self) -> BoolArray:
@@ -119,7 +121,19 @@ def population(
         rows=test, cluster=cluster, leaked=leaked, basis=basis[test], vote=vote / vote.sum(), target=target,
         target_covariance=off.T @ off, includes_train=includes_train, n_clusters=int(chosen.sum()), shift_p=shift_p,
         params=params, tied=int((leaked & ~np.isin(evidence.text_clusters[test], evidence.text_clusters[train])).sum()),
+        crowded=_crowded(evidence.text_clusters[test]),
     )  # fmt: skip
+
+
+CROWD = (0.02, 20)
+"""Share and number of the test rows from which a family of near-equal texts is a crowd: seldom copies of one text, often
+different ones under one passage. Ours; no source."""
+
+
+def _crowded(families: IntArray) -> int:
+    """families: of the test rows, (n,)."""
+    size = np.bincount(np.unique(families, return_inverse=True)[1])
+    return int(size[(size >= CROWD[1]) & (size >= CROWD[0] * len(families))].sum())
 
 
 def _columns(evidence: Evidence, *, unleaked: IntArray, params: PopulationParams) -> FloatArray:

@@ -498,14 +498,26 @@ def lends_nothing(n: int) -> str:
 
 
 def few_rows(people: Population) -> tuple[str, ...]:
-    """What a small test set can see."""
-    if people.n >= FEW_ROWS:
-        return ()
-    few = "Only 1 test row" if people.n == 1 else f"Only {people.n} test rows"
-    seen = 100 * POWER_FACTOR * 0.5 / np.sqrt(len(np.unique(people.cluster)))
-    return (f"{few}: a difference under {seen:.1f} points cannot be seen (80 % power).",)
+    """What a small test set, or one of few distinct texts, can see."""
+    distinct = len(np.unique(people.cluster))
+    found = []
+    if people.n < FEW_ROWS:
+        few = "Only 1 test row" if people.n == 1 else f"Only {people.n} test rows"
+        seen = 100 * POWER_FACTOR * 0.5 / np.sqrt(distinct)
+        found.append(f"{few}: a difference under {seen:.1f} points cannot be seen (80 % power).")
+    if distinct < FEWEST_CLUSTERS <= people.n:
+        found.append(f"The {people.n} test rows count as {distinct}, so the honest score may be anything: see what ties them.")
+    if people.crowded >= CROWDED * people.n:
+        found.append(
+            f"{people.crowded} of {people.n} test rows stand in large families of near-equal texts. Where different texts share "
+            "a long passage (a signature, a quotation, a form), they are taken for copies and leaks by that passage: take it out "
+            "and run again."
+        )
+    return tuple(found)
 
 
+CROWDED = 0.1
+"""Share of the test rows in large families of near-equal texts from which that is said. Ours; no source."""
 ALL_LEAKED = (
     "Too few test rows are left that have no equal or near-equal text in train, so the honest score may be anything. "
     "Give other test rows."

@@ -1,0 +1,35 @@
+"""Different texts under one long passage look like copies of one text; that is said, and not of what is no such thing."""
+
+from dataclasses import replace
+
+import numpy as np
+from tests.unit.ledger.made_up_world import account, made
+
+from veridical.audit._made_up import dataset, nonsense
+
+
+def _under(share: float, *, passages: int):
+    """A made-up world in which a share of all rows ends with one of a few passages of 120 words."""
+    world, rng = made(seed=0, n_train=600, n_test=400), np.random.default_rng(0)
+    added = [nonsense(rng, 120) for _ in range(passages)]
+    rows = [
+        (r["id"], r["split"], f"{r['text']} {added[rng.integers(passages)]}" if rng.random() < share else r["text"], r["label"])
+        for r in world.data.table.to_pylist()
+    ]
+    return replace(world, data=dataset(rows))
+
+
+def _said(world) -> list[str]:
+    return [note for note in account(world).notes if "share a long passage" in note or "count as" in note]
+
+
+def test_texts_under_one_passage_are_named():
+    (one,) = _said(_under(0.5, passages=4))
+    assert " of 400 test rows stand in large families of near-equal texts" in one
+    assert 150 < int(one.split()[0]) < 250
+    assert "count as 1, so the honest score may be anything" in _said(_under(1.0, passages=1))[0]
+
+
+def test_texts_without_one_are_not():
+    assert _said(_under(0.0, passages=1)) == []
+    assert _said(_under(0.04, passages=1)) == []  # a family of 4 % is no crowd that moves a score
