@@ -86,6 +86,46 @@ def test_interrupted_it_says_how_to_go_on(english: tuple[Path, Path], tmp_path: 
     assert "Traceback" not in err
 
 
+LOST = """
+import os
+import signal
+
+GOOD = {"great", "lovely", "wonderful", "tasty", "friendly", "excellent", "charming", "superb", "delightful", "perfect"}
+sent = []
+
+
+class Interrupts:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+        for _ in range(100):  # here Python calls the handler, and drops what it raises
+            pass
+
+
+def score(texts):
+    if not sent and os.environ.get("INTERRUPT"):
+        sent.append(1)
+        Interrupts()
+    good = [0.3 + 0.5 * bool(GOOD & set(text.split())) for text in texts]
+    return [{"pos": p, "neg": 1 - p} for p in good]
+"""
+
+
+def test_an_interruption_that_a_destructor_swallows_ends_the_run(english: tuple[Path, Path], tmp_path: Path) -> None:
+    (tmp_path / "lost.py").write_text(LOST, encoding="utf-8")
+    judged = ("--model", "lost:score", "--no-repair")
+    command = [*_command(english, tmp_path / "run"), *judged]
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=200, check=False, cwd=tmp_path, env={**os.environ, "INTERRUPT": "1"}
+    )
+    assert "Exception ignored in" in done.stderr  # it was swallowed
+    assert done.returncode == 130, done.stderr
+    assert "goes on where it stopped" in done.stderr
+    assert not (tmp_path / "run" / "stages" / "finished.json").exists()
+    for again in (command, [*_command(english, tmp_path / "whole"), *judged]):
+        subprocess.run(again, check=True, timeout=200, cwd=tmp_path)
+    assert contents(tmp_path / "run") == contents(tmp_path / "whole")
+
+
 def test_a_second_process_is_refused(english: tuple[Path, Path], tmp_path: Path) -> None:
     with subprocess.Popen(_command(english, tmp_path / "run")) as first:
         while not (tmp_path / "run" / "stages" / "identity.json").exists() and first.poll() is None:

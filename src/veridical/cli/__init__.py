@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 
+from veridical.core import interruption
 from veridical.core.errors import SurroundingsError, VeridicalError, is_full_disk
 from veridical.core.surroundings import opt_out_of_telemetry
 
@@ -36,27 +37,35 @@ def main(arguments: list[str] | None = None) -> None:
     except ReaderGone:
         code = NO_READER
     except Exception as error:  # noqa: BLE001 - the one place where every error becomes a sentence and an exit code
-        code = _explained(error, lang=_language(given))
+        # A library that swallowed an interruption may be half loaded, and fails of that.
+        code = INTERRUPTED if interruption.remembered() else _explained(error, lang=_language(given))
     if code == INTERRUPTED:
         print(_said("Interrupted. The same command goes on where it stopped.", _language(given)), file=sys.stderr)  # noqa: T201
+    interruption.forget()
     sys.exit(code or 0)
 
 
 @contextmanager
 def _ended_as_interrupted() -> Iterator[None]:
-    """A machine that ends a job (SIGTERM) is answered as a person who interrupts it: locks are left and state is kept."""
+    """A machine that ends a job (SIGTERM) is answered as a person who interrupts it (SIGINT): locks are left and state is kept.
+    What interrupts is remembered as well, since a library may swallow it. A SIGINT that is ignored stays so (`nohup`, `&`)."""
+    interruption.forget()
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def interrupt(*_: object) -> None:
+        interruption.remember()
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    heard = [signal.SIGTERM, *([] if signal.getsignal(signal.SIGINT) == signal.SIG_IGN else [signal.SIGINT])]
+    before = {sent: signal.signal(sent, interrupt) for sent in heard}
     try:
         yield
+        interruption.raise_again()
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for sent, handler in before.items():
+            signal.signal(sent, handler)
 
 
 def _language(arguments: list[str]) -> str:

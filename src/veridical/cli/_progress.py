@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from veridical.core.interruption import raise_again
 from veridical.core.progress import Progress, silent
 
 SECONDS_BETWEEN_LINES = 5.0
@@ -14,12 +15,22 @@ SECONDS_BETWEEN_LINES = 5.0
 def shown(*, quiet: bool, lang: str = "en") -> Iterator[Progress]:
     """A progress callback for the time of the block; stages are named in the language."""
     if quiet:
-        yield silent
+        yield _interruptible(silent)
     elif sys.stderr.isatty():
         with _bars() as progress:
-            yield _spoken(progress, lang)
+            yield _interruptible(_spoken(progress, lang))
     else:
-        yield _spoken(_Lines(), lang)
+        yield _interruptible(_spoken(_Lines(), lang))
+
+
+def _interruptible(progress: Progress) -> Progress:
+    """The same, and work that goes on after an interruption that went astray ends here."""
+
+    def heard(stage: str, done: int, total: int) -> None:
+        raise_again()
+        progress(stage, done, total)
+
+    return heard
 
 
 def _spoken(progress: Progress, lang: str) -> Progress:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from veridical.core.finding import AuditRecord
+from veridical.core.interruption import raise_again
 from veridical.core.probe_record import ProbeRecord
 from veridical.core.progress import Progress
 from veridical.core.surroundings import peak_rss_mb
@@ -52,6 +53,7 @@ class Job:
 
     def stage(self, name: str, compute: Callable[[], T], stored: Callable[[], T]) -> T:
         """Compute a stage and mark it done, or read it back where an earlier process marked it."""
+        raise_again()
         if self.folder.done(name):
             return stored()
         began = time.monotonic()
