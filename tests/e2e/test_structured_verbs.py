@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from tests.tiny_encoder import write_tiny_bert
 from tests.unit.answers.made_up import ner_rows, qa_rows, set_rows, write
 
 Said = Any
@@ -162,3 +163,52 @@ def test_probes_look_or_say_why_not(veridical: Verb, made: Path) -> None:
 
 def _too_small(outcomes: dict[str, Any]) -> set[str]:
     return {name for name, p in outcomes.items() if "Give more test rows" in p["why"]}
+
+
+def _calibration(run: Path) -> Any:
+    probes = json.loads((run / "probes.json").read_text(encoding="utf-8"))["probes"]
+    return next(probe for probe in probes if probe["probe"] == "calibration")
+
+
+@pytest.mark.parametrize("task", ["ner", "qa"])
+def test_the_confidence_that_predict_writes_is_that_of_the_model(veridical: Verb, tmp_path: Path, task: str) -> None:
+    rows = {"ner": ner_rows, "qa": qa_rows}[task]
+    train, test = write(tmp_path / "train.jsonl", rows(60, seed=1)), write(tmp_path / "test.jsonl", rows(90, seed=2))
+    model = ("--model", write_tiny_bert(tmp_path / "bert"), "--epochs", 1, "--max-length", 64) if task == "qa" else ()
+    given = (train, "--test", test, "--task", task, "--id", "id", "--no-repair", "--probes", "none", "--quiet")
+    whole, said, silent = tmp_path / "whole", tmp_path / "said.jsonl", tmp_path / "silent.jsonl"
+    assert veridical("run", *given, *model, "--out", whole).code == 0
+    assert veridical("predict", whole / "model", test, "--out", said, "--quiet").code == 0
+    lines = [json.loads(line) for line in said.read_text(encoding="utf-8").splitlines()]
+    write(silent, [{"id": line["id"], "label": line["label"]} for line in lines])
+    for out, file in (("file", said), ("without", silent)):
+        assert veridical("run", *given, "--predictions", file, "--out", tmp_path / out).code == 0
+    for run in (whole, tmp_path / "file", tmp_path / "without"):
+        assert veridical("probe", run, "--only", "calibration", "--quiet").code == 0
+    asked, read = _calibration(whole), _calibration(tmp_path / "file")
+    assert asked["status"] == read["status"] == "found"
+    assert len(asked["measures"]) == len(read["measures"])
+    for one, other in zip(asked["measures"], read["measures"], strict=True):
+        assert one["estimate"] == pytest.approx(other["estimate"], abs=1e-6)
+    assert "hold no confidence" in _calibration(tmp_path / "without")["why"]
+
+
+@pytest.mark.parametrize(
+    ("confidence", "sentence"),
+    [(1.2, "the confidence is 1.2"), ("high", "the confidence is 'high'"), (True, "the confidence is True")],
+)
+def test_a_confidence_is_a_number_from_0_to_1(
+    veridical: Verb, made: Path, tmp_path: Path, confidence: object, sentence: str
+) -> None:
+    rows = ner_rows(80, seed=2)
+    lines = [{"id": row["id"], "label": row["ner_tags"], "confidence": 0.5} for row in rows]
+    lines[3]["confidence"] = confidence
+    given = (made / "ner.jsonl", "--test", write(tmp_path / "test.jsonl", rows), "--task", "ner", "--id", "id", "--no-repair")
+    file = write(tmp_path / "said.jsonl", lines)
+    said = veridical("run", *given, "--predictions", file, "--out", tmp_path / "run", "--quiet")
+    assert said.code == 2
+    assert f"{file}, line 4: {sentence}; it must be a number from 0 to 1." in " ".join(said.err.split())
+    write(file, [*lines[:3], {key: value for key, value in lines[3].items() if key != "confidence"}, *lines[4:]])
+    said = veridical("run", *given, "--predictions", file, "--out", tmp_path / "run", "--quiet")
+    assert said.code == 2
+    assert f"lacks the confidence of 1 of the test rows, first '{rows[3]['id']}'" in " ".join(said.err.split())

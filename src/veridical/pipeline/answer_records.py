@@ -1,6 +1,7 @@
 """Answers of tasks with more than one label a row: predictions.parquet, a file of predictions, floors."""
 
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -19,11 +20,14 @@ from veridical.pipeline.records import write_table
 
 if TYPE_CHECKING:
     from veridical.dataset.rows import Dataset
+    from veridical.models.model import FloatArray
     from veridical.tasks._contract import Margins, Measure, Structure
     from veridical.train.answered import Answered
 
 REPLICATES = 1000
 """Bootstrap replicates of a floor. Convention."""
+SHOWN = 40
+"""Characters of a wrong value that a refusal shows. Ours; no source."""
 
 
 def write_answered(folder: Path, trained: "Answered", data: "Dataset") -> None:
@@ -89,10 +93,12 @@ def read_answers(folder: Path, *, ids: list[str]) -> tuple[list[str], list[str]]
     return [str(told[row][0]) for row in ids], [str(told[row][1] or "") for row in ids]
 
 
-def read_said(path: Path, *, data: "Dataset", structure: "Structure") -> list[str | None]:
-    """Answers of a file of JSON lines of id and label, for the rows of `data`; None for rows that are not in it. A label is what
-    the label column may hold. Raises InputError for what cannot be read, and where a test row is missing."""
+def read_said(path: Path, *, data: "Dataset", structure: "Structure") -> tuple[list[str | None], "FloatArray"]:
+    """(answers, confidences) of a file of JSON lines of id, label and perhaps confidence, for the rows of `data`; None and NaN
+    for what is not in it. A label is what the label column may hold. Raises InputError for what cannot be read, and where a test
+    row is missing."""
     told: dict[str, str] = {}
+    sure: dict[str, float] = {}
     read = structure.shape.cells["label"]
     for place, row in _lines(path):
         if not isinstance(row, dict) or "id" not in row or "label" not in row:
@@ -102,6 +108,7 @@ def read_said(path: Path, *, data: "Dataset", structure: "Structure") -> list[st
             told[str(row["id"])] = read(cell)
         except BadCell as bad:
             raise InputError(f"{place}: {bad}. Write lines like those of: veridical predict.") from bad
+        sure[str(row["id"])] = _confidence(row.get("confidence"), place=place)
     notation = structure.shape.notation(list(told.values()), data.notation or None)[0]
     told = dict(zip(told, notation, strict=True))
     missing = [data.ids[row] for row in data.rows("test") if data.ids[row] not in told]
@@ -111,7 +118,25 @@ def read_said(path: Path, *, data: "Dataset", structure: "Structure") -> list[st
         wrong = structure.shape.agree(data.texts[row], None, told[data.ids[row]]) if structure.head == "words" else ""
         if wrong:
             raise InputError(f"{path}, row {data.ids[row]!r}: {wrong}. Give one tag for every token.")
-    return [told.get(row) for row in data.ids]
+    unsure = [data.ids[row] for row in data.rows("test") if math.isnan(sure[data.ids[row]])]
+    if 0 < len(unsure) < len(data.rows("test")):
+        raise InputError(
+            f"{path} lacks the confidence of {len(unsure)} of the test rows, first {unsure[0]!r}. Give it for every test row, or "
+            "for none."
+        )
+    return [told.get(row) for row in data.ids], np.array([sure.get(row, math.nan) for row in data.ids], np.float64)
+
+
+def _confidence(given: object, *, place: str) -> float:
+    """NaN where none is given."""
+    if given is None:
+        return math.nan
+    if isinstance(given, bool) or not isinstance(given, int | float) or not 0 <= given <= 1:
+        shown = repr(given)[:SHOWN]
+        raise InputError(
+            f"{place}: the confidence is {shown}; it must be a number from 0 to 1. Leave it out where it is not known."
+        )
+    return float(given)
 
 
 def _lines(path: Path) -> Iterator[tuple[str, object]]:

@@ -105,7 +105,7 @@ def _answers(
                 found = opened.answer(data.inputs(rows))
                 for at, said, sure in zip(rows, found.said, found.confidence, strict=True):
                     label = structure.written(said, notation or "")
-                    record = {"id": data.ids[at], "label": label, "confidence": round(float(sure), 6)}
+                    record = {"id": data.ids[at], "label": label, "confidence": float(sure)}
                     lines.write(json.dumps(record, ensure_ascii=False) + "\n")
 
     write_with(out, write)

@@ -63,8 +63,7 @@ def _fitted(job: Job, evidence: "Evidence") -> "Answered":
 
     data, config = evidence.data, job.chosen
     if config.predictions:
-        said = read_said(Path(config.predictions), data=data, structure=needed_structure(data.task))
-        sure = np.full(len(data), np.nan)
+        said, sure = read_said(Path(config.predictions), data=data, structure=needed_structure(data.task))
         return Answered(None, "predictions", tuple(data.ids), tuple(said), sure, data.labels, None, 0.0, external=True)
     with watched(job.path, config) as watcher:
         return train_answers(

@@ -209,7 +209,9 @@ def _as_read(look: _Look, predicted: IntArray, labels: ReadLabels, rng: np.rando
 def run_answers(subject: AnswerSubject, params: Params, rng: np.random.Generator) -> Measured | Skipped:
     """The confidence of an answer as a whole against whether it is wholly right."""
     if not np.isfinite(subject.confidence).all():
-        return Skipped("The predictions hold no confidence, and it is its meaning that is looked at. Give the model itself.")
+        return Skipped(
+            "The predictions hold no confidence, and it is its meaning that is looked at. Give it on each line, or the model."
+        )
     look = _look(subject, subject.confidence, subject.exact(subject.gold, subject.said), params, rng)
     if isinstance(look, Skipped):
         return look
