@@ -295,7 +295,7 @@ def test_verify_speaks_chinese(veridical: Callable[..., Any], folder: Path) -> N
     assert "成立：自身哈希。证书与写入时一致。" in said.out
     *lines, last = said.out.splitlines()
     assert not [line for line in lines if not line.startswith("成立：")]
-    assert last == "无法核对：其余。此处没有其他文件记载以下各项，无从对照：versions。"
+    assert last == "无法核对：其余。此处没有其他文件记载以下各项，无从对照：versions, figures in probes.json。"
 
 
 Change = Callable[[dict[str, Any]], object]
@@ -434,7 +434,79 @@ def test_answers_that_the_account_was_not_made_of_are_said(
     changed[test] = "neg" if changed[test] == "pos" else "pos"
     at = table.column_names.index(column)
     pq.write_table(table.set_column(at, column, pa.array(changed, pa.string())), folder / "predictions.parquet")
-    assert _failed(folder) == ["answers in predictions.parquet"]
+    assert _failed(folder) == ["answers in predictions.parquet", "stored predictions"]
+
+
+def _probabilities_turned(folder: Path, *, split: str) -> None:
+    table = pq.read_table(folder / "predictions.parquet")
+    row = table.column("split").to_pylist().index(split)
+    turned = table.column("probabilities").to_pylist()
+    turned[row] = turned[row][::-1]
+    at = table.column_names.index("probabilities")
+    column = pa.array(turned, table.schema.field("probabilities").type)
+    pq.write_table(table.set_column(at, table.schema.field("probabilities"), column), folder / "predictions.parquet")
+
+
+@pytest.mark.parametrize("split", ["test", "train"])
+def test_probabilities_that_are_not_those_of_the_run_are_said(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, drawn_once: Callable[..., Any], split: str
+) -> None:
+    monkeypatch.setattr(verifying._Kept, "of", drawn_once)
+    assert "stored predictions" in [claim.name for claim in verifying.verify(folder) if claim.holds]
+    _probabilities_turned(folder, split=split)
+    wrong = {claim.name: claim.why for claim in verifying.verify(folder) if claim.holds is False}
+    assert wrong.keys() == {"answers in predictions.parquet", "stored predictions"}
+    assert "highest for another answer" in wrong["answers in predictions.parquet"]
+    assert translated_error(wrong["answers in predictions.parquet"], "zh").startswith("其中 1 行的概率")
+    _edited(folder / "certificate.json", lambda c: c["data"].pop("predictions"))  # as an older one, whose hash is right
+    claims = verifying.verify(folder)
+    assert [claim.name for claim in claims if claim.holds is False] == ["answers in predictions.parquet"]
+    assert "probabilities in predictions.parquet" in claims[-1].why
+
+
+def _other_probes(folder: Path, **other: object) -> None:
+    path = folder / "probes.json"
+    record = json.loads(path.read_text(encoding="utf-8"))
+    record["fingerprints"] |= {name: value for name, value in other.items() if name in ("data", "predictions")}
+    record |= {name: value for name, value in other.items() if name in ("seed", "metric")}
+    path.write_text(json.dumps(record), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("other", "named"), [({"predictions": "0" * 64}, "predictions"), ({"data": "0" * 64, "seed": 9}, "rows, seed")]
+)
+def test_probes_of_another_run_are_said(
+    veridical: Callable[..., Any],
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    drawn_once: Callable[..., Any],
+    other: dict[str, object],
+    named: str,
+) -> None:
+    assert veridical("probe", folder, "--only", "calibration", "--quiet").code == 0
+    monkeypatch.setattr(verifying._Kept, "of", drawn_once)
+    claims = verifying.verify(folder)
+    assert not [claim for claim in claims if claim.holds is False]
+    assert "the run of probes.json" in [claim.name for claim in claims if claim.holds]
+    assert "figures in probes.json" in claims[-1].why
+    _other_probes(folder, **other)
+    (wrong,) = [claim for claim in verifying.verify(folder) if claim.holds is False]
+    assert (wrong.name, wrong.why) == (
+        "the run of probes.json",
+        f"probes.json is of another run: {named} differ from the certificate.",
+    )
+
+
+def test_probes_that_name_no_run_are_held_by_nothing(
+    veridical: Callable[..., Any], folder: Path, monkeypatch: pytest.MonkeyPatch, drawn_once: Callable[..., Any]
+) -> None:
+    assert veridical("probe", folder, "--only", "calibration", "--quiet").code == 0
+    monkeypatch.setattr(verifying._Kept, "of", drawn_once)
+    _other_probes(folder, predictions=None)
+    claims = verifying.verify(folder)
+    assert not [claim for claim in claims if claim.holds is False]
+    assert "the run of probes.json" not in [claim.name for claim in claims]
+    assert ", probes.json" in claims[-1].why
 
 
 def test_what_no_file_holds_once_more_is_named(
@@ -443,7 +515,7 @@ def test_what_no_file_holds_once_more_is_named(
     monkeypatch.setattr(verifying._Kept, "of", drawn_once)
     _edited(folder / "certificate.json", lambda c: c["versions"].update(numpy="1.0"))
     (last,) = [claim for claim in verifying.verify(folder) if claim.holds is not True]
-    assert last.why == "Nothing that is here holds these once more: versions."
+    assert last.why == "Nothing that is here holds these once more: versions, figures in probes.json."
     (folder / "run.json").unlink()
     shutil.rmtree(folder / "stages")
     claims = verifying.verify(folder)

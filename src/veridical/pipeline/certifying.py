@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from veridical.verify.countermeasure_arms import Routing
     from veridical.verify.locked_fold import LockedFold
 
+PREDICTIONS = "predictions.parquet"
+"""What the scored model said of every row, and how sure it was."""
+
 
 def certify(
     folder: Path,
@@ -43,6 +46,8 @@ def certify(
     hashes = fingerprints(data, locked)
     source = (stored_identity(folder) or {"data": {}})["data"].get("TRAIN")
     hashes |= {"input_file": source} if source else {}
+    if (folder / PREDICTIONS).is_file():
+        hashes["predictions"] = content_hash(folder / PREDICTIONS)
     court = found.court
     if court is not None and court.ballots:
         ids = [data.ids[row] for row in court.ruler.rows]

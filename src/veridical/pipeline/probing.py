@@ -14,8 +14,9 @@ from veridical.core.progress import Progress, silent
 from veridical.core.run_record import RunRecord
 from veridical.core.surroundings import threads, use_threads
 from veridical.pipeline import records
+from veridical.pipeline.certifying import PREDICTIONS
 from veridical.pipeline.config import RunConfig, calls_of, configured
-from veridical.pipeline.run_folder import held, stored_identity
+from veridical.pipeline.run_folder import content_hash, held, stored_identity
 from veridical.pipeline.searching import with_chosen
 
 if TYPE_CHECKING:
@@ -119,7 +120,10 @@ def probed(
 ) -> ProbeRecord:
     from veridical.probe._runner import run_probes
 
+    asked = {"predictions": content_hash(folder / PREDICTIONS)}
+
     def shown(found: ProbeRecord) -> ProbeRecord:
+        found = replace(found, fingerprints=found.fingerprints | asked)
         return replace(found, probes=tuple(replace(one, examples=()) for one in found.probes)) if no_text else found
 
     found = run_probes(

@@ -101,6 +101,19 @@ def write_trained(folder: Path, trained: "Trained", data: "Dataset") -> None:
     write_table(pa.table(columns).replace_schema_metadata(about), folder / "predictions.parquet")
 
 
+def unlike_probabilities(folder: Path) -> list[str]:
+    """Ids of rows whose likeliest label by predictions.parquet is another than the answer that stands beside it."""
+    import numpy as np
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(folder / "predictions.parquet", columns=["id", "predicted", "probabilities"])
+    labels = json.loads(table.schema.metadata[b"labels"])
+    flat = table.column("probabilities").combine_chunks().flatten().to_numpy(zero_copy_only=False)
+    best = np.nan_to_num(np.asarray(flat, np.float64).reshape(-1, len(labels))).argmax(axis=1)
+    rows = zip(*(table.column(name).to_pylist() for name in ("id", "predicted")), best, strict=True)
+    return [str(row) for row, said, code in rows if said is not None and said != labels[code]]
+
+
 def read_trained(
     folder: Path, *, model: str, seconds: float, calls: Calls | None = None, progress: Progress = silent
 ) -> "Trained":

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from veridical.core.errors import InputError
 from veridical.core.progress import Progress, silent
+from veridical.pipeline.certifying import PREDICTIONS
 from veridical.pipeline.config import RunConfig, calls_of, configured
 from veridical.pipeline.run_folder import content_hash
 from veridical.tasks._structures import structure_of
@@ -59,11 +60,12 @@ def verify(path: Path, *, data: Path | None = None, rerun: bool = False, progres
     claims += [*_answers(certificate, folder, kept), *settled, *unfinished]
     if record is not None:
         claims += [*_recounted(folder), *_predictions(folder)]
+    claims += [*_stored_predictions(certificate, folder), *_probes(certificate, folder)]
     rerun = rerun and not certificate["skipped"]
     if rerun:
         assert kept is not None
         claims += _retrained(certificate, folder, kept, progress=progress)
-    left = ", ".join(settings.unchecked(input_checked=data is not None, rerun=rerun))
+    left = ", ".join([*settings.unchecked(input_checked=data is not None, rerun=rerun), *_held_by_nothing(claims, folder)])
     return [*claims, Claim("the rest", holds=None, why=f"Nothing that is here holds these once more: {left}.")]
 
 
@@ -132,6 +134,7 @@ def _predictions(folder: Path) -> "list[Claim]":
     from veridical.core.run_record import as_stored
     from veridical.ledger.tables import read_tables
     from veridical.pipeline.answer_records import read_answers
+    from veridical.pipeline.records import unlike_probabilities
     from veridical.verify.replay import Claim
 
     if not (folder / "tables.npz").is_file():
@@ -149,6 +152,10 @@ def _predictions(folder: Path) -> "list[Claim]":
         return [Claim("answers in predictions.parquet", holds=False, why=why)]
     known = [[labels.get(code) for code in codes.tolist()] for codes in (kept.codes, kept.predicted)]
     apart = [row for row, *both in zip(ids, *stored, *known, strict=True) if both[:2] != both[2:]]
+    unlike = [] if apart else unlike_probabilities(folder)
+    if unlike:
+        why = f"Of {len(unlike)} rows the probabilities there are highest for another answer, first {unlike[0]!r}."
+        return [Claim("answers in predictions.parquet", holds=False, why=why)]
     if apart:
         why = f"{len(apart)} of {len(ids)} test rows have another label or answer there than in the account, first {apart[0]!r}."
         return [Claim("answers in predictions.parquet", holds=False, why=why)]
@@ -157,6 +164,45 @@ def _predictions(folder: Path) -> "list[Claim]":
         return [Claim("answers in predictions.parquet", holds=False, why=why)]
     held = f"It holds the labels and answers of the {len(ids)} test rows of the account."
     return [Claim("answers in predictions.parquet", holds=True, why=held)]
+
+
+def _stored_predictions(certificate: Mapping[str, Any], folder: Path) -> "list[Claim]":
+    """Nothing where the certificate is older than their hash."""
+    named = "predictions" in certificate["data"]
+    return _unchanged(certificate, folder / PREDICTIONS, name="stored predictions", key="predictions") if named else []
+
+
+def _probes(certificate: Mapping[str, Any], folder: Path) -> "list[Claim]":
+    """Whether probes.json is of the certified run; nothing where it is not there. Nothing holds what it says of the model."""
+    from veridical.core.probe_record import FILE, read
+    from veridical.verify.replay import Claim
+
+    try:
+        found = read(folder)
+    except (InputError, KeyError, TypeError, ValueError):
+        return [Claim("the run of probes.json", holds=False, why=f"{FILE} cannot be read.")]
+    if found is None:
+        return []
+    said = {name: certificate["data"][name] for name in ("rows", "predictions") if name in certificate["data"]}
+    said |= {"seed": certificate["seed"], "metric": certificate["config"].get("metric")}
+    now: dict[str, Any] = {"rows": found.fingerprints.get("data"), "predictions": found.fingerprints.get("predictions")}
+    now |= {"seed": found.seed, "metric": found.metric}
+    apart = [name for name, value in said.items() if now[name] is not None and now[name] != value]
+    if apart:
+        return [
+            Claim(
+                "the run of probes.json",
+                holds=False,
+                why=f"{FILE} is of another run: {', '.join(apart)} differ from the certificate.",
+            )
+        ]
+    if any(now[name] is None for name in ("rows", "predictions")) or "predictions" not in said:
+        return []
+    return [
+        Claim(
+            "the run of probes.json", holds=True, why=f"{FILE} names the rows, predictions, seed and metric that are certified."
+        )
+    ]
 
 
 def _answers(certificate: Mapping[str, Any], folder: Path, kept: "_Kept | None") -> "list[Claim]":
@@ -184,6 +230,17 @@ def _answers(certificate: Mapping[str, Any], folder: Path, kept: "_Kept | None")
         wrong = unlike_skipped(certificate["arms"])
         claims += [Claim("repairs", holds=not wrong, why=wrong or NOTHING), constants(certificate, NOTHING_TRIED)]
     return [*claims, *_countermeasures(certificate, folder, kept)]
+
+
+def _held_by_nothing(claims: "list[Claim]", folder: Path) -> list[str]:
+    """What other files of the run hold that no claim is about."""
+    from veridical.core.probe_record import FILE
+
+    named = {claim.name for claim in claims}
+    found = [f"probabilities in {PREDICTIONS}"] if (folder / PREDICTIONS).is_file() and "stored predictions" not in named else []
+    if (folder / FILE).is_file():
+        found += [f"figures in {FILE}"] if "the run of probes.json" in named else [FILE]
+    return found
 
 
 def exit_code(claims: "list[Claim]") -> int:
