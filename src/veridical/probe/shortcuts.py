@@ -1,4 +1,4 @@
-"""What is left of the score when the model gets only a part of its input, and which words alone turn its answers?
+"""What is left of the score when the model gets only a part of its input, and which words that go with a label turn its answers?
 
 What it measures: accuracy on one text of a pair, on the length alone (every word replaced by one that leans to no label), on
 the first words, and with the order of words shuffled; for the words of train that go with a label, how many rows of other
@@ -9,7 +9,8 @@ sentence taken out.
 Why it inflates a score: a model that answers from a part or from one word is right on test rows made by the same people, and
 nowhere else.
 How it errs: length and first words may be honest evidence; a rightful word ("horrible" in a review) put in may change what a
-short text says, so a person must judge the words; words that say something only together, and absence, are not seen.
+short text says, so a person must judge the words; only words that go with a label in train are tried, so that one which forces
+an answer and goes with no label is missed; words that say something only together, and absence, are not seen.
 Source: Gururangan et al. 2018, arXiv:1803.02324 (one text of a pair); Pham et al. 2021, arXiv:2012.15180 (word order); Gardner et
 al. 2021, arXiv:2104.08646 (words that go with a label); the placebo word is ours.
 """
