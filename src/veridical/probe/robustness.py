@@ -266,10 +266,10 @@ def _examples(sample: Sample, made: list[Edits], most: int) -> Iterator[Example]
 
 
 def _summary(losses: list[Measure]) -> str:
-    """The loss of which the interval leaves most; where all hold 0, the largest."""
+    """The loss whose interval lies farthest above 0; where all hold 0, the largest."""
     surest, largest = max(losses, key=lambda m: m.estimate.low), max(losses, key=lambda m: m.estimate.value)
     if surest.estimate.low > 0:
-        return f"{len(losses)} edits tried; most is surely lost to {surest.name}: {in_points(surest.estimate)}."
+        return f"{len(losses)} edits tried; taken alone the clearest is {surest.name}: {in_points(surest.estimate)}."
     return f"{len(losses)} edits tried; the largest is {largest.name}: {in_points(largest.estimate)}."
 
 

@@ -10,7 +10,9 @@ import pytest
 
 from veridical.audit._made_up import dataset, nonsense
 from veridical.core.errors import SurroundingsError
+from veridical.core.estimate import Estimate
 from veridical.core.finding import Skipped
+from veridical.core.probe_record import Measure
 from veridical.probe import _back_translation, perturbations, robustness
 from veridical.probe._clustered import mean
 from veridical.probe._edit_review import drawn, tallied
@@ -21,6 +23,7 @@ from veridical.probe._subject import subject_of
 from veridical.probe._toys import ToyModel
 from veridical.probe.attack import RECIPES
 from veridical.probe.robustness import Params, probe
+from veridical.report.sentences import translated
 
 
 @pytest.fixture(scope="module")
@@ -236,3 +239,13 @@ def test_every_kind_of_edit_stands_in_the_guide():
     guide = (Path(__file__).parents[3] / "docs" / "guide" / "changed-texts.md").read_text(encoding="utf-8")
     assert not [name for name in (*perturbations.NAMES, robustness.BACK) if f"`{name}`" not in guide]
     assert not [name for name in RECIPES if f"`{name}`" not in guide]
+
+
+@pytest.mark.parametrize(("low", "said"), [(0.5, "taken alone the clearest is"), (-0.5, "the largest is")])
+def test_what_is_said_of_the_losses_promises_nothing_of_them_together(low: float, said: str) -> None:
+    estimate = Estimate(3.0, low, 5.5, 0.95, 100, 100, "made up")
+    losses = [Measure(f"loss ({kind}, 30 %)", estimate, "points", "Made up.") for kind in ("ocr", "homoglyphs")]
+    summary = robustness._summary(losses)
+    assert summary.startswith(f"2 edits tried; {said} ")
+    assert "surely" not in summary
+    assert translated(summary, "zh").startswith("试了 2 种改动；")
