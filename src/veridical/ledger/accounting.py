@@ -276,11 +276,11 @@ def _noise_bounds(game: Coalitions, coalition: Coalition, value: Callable[[Coali
 def _group_noise_bounds(game: Coalitions, of: Callable[[Coalitions], float]) -> tuple[float, float]:
     """The same of any figure where there is noise: how far it can move down and up when each group has as little or as much of it
     as its own rows allow. Labels that seem right, or were reviewed, leave none."""
-    pairs = [] if game.reviewed is not None else game.tables.noise.group_extremes(game.tables.codes)
-    if not pairs:
+    noise = game.tables.noise
+    if game.reviewed is not None or not len(noise.reach_of):
         return 0.0, 0.0
     now, low, high = of(game), 0.0, 0.0
-    for pair in pairs:
+    for pair in noise.group_extremes(game.tables.codes):
         moved = [of(replace(game, labels=labels)) - now for labels in pair]
         low, high = low + min(0.0, *moved), high + max(0.0, *moved)
     return low, high

@@ -9,6 +9,7 @@ given. Corrected statistics are linear in the inverse of T (backward correction:
 models find easiest, which are not known to carry fewer wrong labels than others; `hard` allows more among the rest.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -147,14 +148,13 @@ class LabelNoise:
         """Label distributions (n, C) under the least noise the data allow."""
         return self.extremes(codes)[0]
 
-    def group_extremes(self, codes: IntArray) -> list[list[FloatArray]]:
+    def group_extremes(self, codes: IntArray) -> Iterator[list[FloatArray]]:
         """The same of one group at a time, as far as its own rows allow, all others as they are fitted; empty without groups or
         noise."""
-        found, fitted = [], self.inverted(codes)
+        fitted = self.inverted(codes)
         for place, ends in enumerate(self.reach_of):
             here = (self.number == place)[:, None]
-            found.append([np.where(here, undone(matrix, codes), fitted) for matrix in ends])
-        return found
+            yield [np.where(here, undone(matrix, codes), fitted) for matrix in ends]
 
     def _undone(self, stack: FloatArray, codes: IntArray) -> FloatArray:
         return np.asarray(np.linalg.inv(stack)[self.number, codes])
@@ -350,5 +350,5 @@ def _least_and_largest(transition: FloatArray, least: float, upper: float) -> tu
 
 
 LOST = 4.0
-"""Times that undoing noise multiplies what rows differ by from which labels tell hardly anything: 37.5 % even noise of two
-classes. Ours; no source."""
+"""Times that undoing noise multiplies what rows differ by from which the labels of a group tell hardly anything, 37.5 % even noise
+of two classes; of all rows, whose noise is better known, only at the largest rate that is considered. Ours; no source."""

@@ -67,7 +67,7 @@ def test_noise_in_one_group_is_found_there():
 def test_each_group_moves_within_its_own_range():
     noise, test = found(1, north={"rate": 0.25}, south={})
     k = len(noise.names)
-    assert len(noise.group_extremes(test.codes)) == k + 1
+    assert len(list(noise.group_extremes(test.codes))) == k + 1
     for place, pair in enumerate(noise.group_extremes(test.codes)):
         for labels in pair:
             same = np.isclose(labels, noise.inverted(test.codes)).all(axis=1)
