@@ -350,5 +350,5 @@ def _least_and_largest(transition: FloatArray, least: float, upper: float) -> tu
 
 
 LOST = 4.0
-"""Times that undoing noise multiplies what rows differ by from which the labels of a group tell hardly anything, 37.5 % even noise
-of two classes; of all rows, whose noise is better known, only at the largest rate that is considered. Ours; no source."""
+"""Times that undoing noise multiplies what rows differ by from which the labels of a group tell hardly anything: 37.5 % even
+noise of two classes. Of all rows, whose noise is better known, only at the largest rate considered. Ours; no source."""

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from veridical.ledger.label_noise import LabelNoise, contradicted, rates_by_sureness
 from veridical.ledger.noise_shapes import (
@@ -233,3 +234,23 @@ def test_right_labels_seldom_pass_for_other_class_shares():
         found = explanations(each(expected, labels), np.full(3, 1 / 3), params=NoiseParams())
         moved.append(min(found, key=lambda one: one.cost).moved)
     assert sum(moved) <= 1
+
+
+def test_the_rate_of_a_third_is_what_seven_in_ten_of_its_beta_lies_under_less_the_models_own_errors():
+    sure = np.repeat([0.6, 0.8, 0.95], 60)
+    labels = np.zeros(180, np.int64)
+    labels[60:84] = 1  # 24 of the middle 60 contradict
+    expected = np.stack([sure, 1 - sure], axis=1)
+    found = by_row(each(expected, labels), expected, least=0.0, params=NoiseParams())[60]
+    most, own = stats.beta.ppf(0.7, 24 + 1, 60 - 24), 0.2
+    assert found == pytest.approx((most - own) / ((1 - own) - own))
+    assert found < (stats.beta.ppf(0.8, 25, 36) - own) / 0.6
+
+
+def test_where_no_class_tells_anything_all_are_open_however_few_rows_read_like_each():
+    expected = np.full((12, 4), 0.02) + 0.92 * np.eye(4)[np.arange(12) % 4]
+    limit = NoiseParams().largest(4)
+    every, one = uniform_transition(4, limit), np.eye(4)
+    one[2] = uniform_transition(4, limit)[2]
+    assert LabelNoise(every, "uniform", limit, limit, expected).beyond == pytest.approx(np.ones(12))
+    assert LabelNoise(one, "by_class", limit, limit, expected).beyond == pytest.approx(np.zeros(12))

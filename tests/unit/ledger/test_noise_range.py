@@ -139,3 +139,28 @@ def test_neither_coin_flips_nor_an_annotator_who_always_says_the_same_name_a_cla
     assert [(read, given) for read, given, _ in renamed_classes(lost, 1 - right)] == [(0, 1), (1, 0)]
     for codes in (rng.integers(2, size=400), np.zeros(400, np.int64)):
         assert renamed_classes(lost, codes) == []
+
+
+def test_a_third_of_a_noisy_group_has_no_less_than_is_fitted_there():
+    """Two groups with 30 % and no noise; the sureness of their rows allows 5 %."""
+    codes = np.array([0, 0])
+    noise = LabelNoise(
+        np.eye(2), "none", 0.15, 0.1, np.array([[0.8, 0.2], [0.8, 0.2]]), number=np.array([0, 1]), range_of=np.zeros((2, 2)),
+        of_group=np.stack([uniform_transition(2, 0.3), np.eye(2)]), names=np.array(["a"]), apart=True,
+        hard=np.array([0.05, 0.05]), third=np.array([0, 0]),
+    )  # fmt: skip
+    most = beyond_the_ends(noise, codes, codes)[-1]
+    wanted = [undone(uniform_transition(2, rate), codes)[0] for rate in (0.3, 0.05)]
+    np.testing.assert_allclose(most, wanted, atol=1e-12)
+
+
+@pytest.mark.parametrize("n", [FEWEST_READ - 2, FEWEST_READ + 2])
+def test_a_class_that_few_rows_read_like_is_not_said_to_be_named_otherwise(n):
+    """All labels are as wrong as is considered; the rows that read like the third class are called the first."""
+    limit = NoiseParams().largest(3)
+    read = np.concatenate([np.repeat([0, 1], 200), np.full(n, 2)])
+    expected, codes = np.eye(3)[read], np.where(read == 2, 0, read)
+    noise = LabelNoise(uniform_transition(3, limit), "uniform", limit, limit, expected)
+    # Of a hundred rows that read like the first, eighty carry its name.
+    codes = np.where((read == 0) & (np.arange(len(read)) % 5 == 0), 1, codes)
+    assert [found[:2] for found in renamed_classes(noise, codes)] == ([(2, 0)] if n >= FEWEST_READ else [])
