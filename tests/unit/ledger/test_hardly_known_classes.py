@@ -68,3 +68,21 @@ def test_rows_without_a_group_may_have_noise_of_their_own_as_a_group_may() -> No
     assert (unnamed, held) == ([""], ["east"])
     assert blank.low <= right <= blank.high
     assert blank.value == pytest.approx(named.value, abs=0.02)
+
+
+def test_where_other_shares_explain_labels_nearly_as_well_no_noise_is_needed() -> None:
+    """Texts tell nothing of labels. That two classes of four stand 40 to 10 in test, even in train, may be either."""
+    rng = np.random.default_rng(0)
+    words, truth = rng.integers(400, size=(2300, 12)), rng.integers(4, size=2300)
+    truth[1500:] = rng.choice(4, size=800, p=[0.4, 0.1, 0.25, 0.25])
+    rows = [
+        (f"r{i}", "train" if i < 1500 else "test", " ".join(f"word{w}" for w in words[i]), CLASSES[truth[i]]) for i in range(2300)
+    ]
+    data = dataset(rows)
+    train = data.rows("train")
+    model = train_linear(data.inputs(train), data.codes[train], labels=data.labels)
+    trained = Trained(model, "linear", tuple(data.ids), model.predict(data.inputs()), data.labels, None, 0.0, external=False)
+    noise = Made(data, model, trained, {}, 0.0).tables().noise
+    assert noise.shape == "one_pair"
+    assert noise.rate > 0.1
+    assert noise.least == 0.0
