@@ -497,6 +497,35 @@ def test_probes_of_another_run_are_said(
     )
 
 
+def test_probes_of_another_run_are_not_added_to(veridical: Callable[..., Any], folder: Path) -> None:
+    assert veridical("probe", folder, "--only", "calibration", "--quiet").code == 0
+    _other_probes(folder, predictions="0" * 64)
+    assert veridical("probe", folder, "--only", "fairness", "--quiet").code == 0
+    record = json.loads((folder / "probes.json").read_text(encoding="utf-8"))
+    assert [probe["probe"] for probe in record["probes"]] == ["fairness"]
+
+
+def _damaged(folder: Path, part: str) -> str:
+    """The claim that cannot hold then."""
+    path = folder / "predictions.parquet"
+    table = pq.read_table(path)
+    if part == "fingerprints":
+        made = {"format": 1, "probes": [], "seed": 0, "metric": "accuracy", "budget": "quick", "fingerprints": None}
+        (folder / "probes.json").write_text(json.dumps(made), encoding="utf-8")
+        return "the run of probes.json"
+    pq.write_table(table.drop_columns([part]) if part in table.column_names else table.replace_schema_metadata(None), path)
+    return "answers in predictions.parquet"
+
+
+@pytest.mark.parametrize("part", ["fingerprints", "probabilities", "metadata"])
+def test_damaged_files_are_no_bug(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, drawn_once: Callable[..., Any], part: str
+) -> None:
+    monkeypatch.setattr(verifying._Kept, "of", drawn_once)
+    name = _damaged(folder, part)
+    assert name in [claim.name for claim in verifying.verify(folder) if claim.holds is False]
+
+
 def test_probes_that_name_no_run_are_held_by_nothing(
     veridical: Callable[..., Any], folder: Path, monkeypatch: pytest.MonkeyPatch, drawn_once: Callable[..., Any]
 ) -> None:

@@ -65,7 +65,8 @@ def _ended_as_interrupted() -> Iterator[None]:
         interruption.raise_again()
     finally:
         for sent, handler in before.items():
-            signal.signal(sent, handler)
+            if handler is not None:  # one that was not installed from Python cannot be put back
+                signal.signal(sent, handler)
 
 
 def _language(arguments: list[str]) -> str:

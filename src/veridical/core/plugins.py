@@ -29,7 +29,8 @@ def _own_folder(package: str) -> list[str]:
 
 @lru_cache(maxsize=4)
 def _entries(_searched: tuple[str, ...]) -> EntryPoints:
-    """What installed packages offer; read once for each state of `sys.path`, since every package's metadata is opened for it."""
+    """What installed packages offer; read once for each state of `sys.path`, since every package's metadata is opened for it.
+    What is installed later into a folder on that path is found by the next process."""
     return entry_points(group="veridical.plugins")
 
 

@@ -165,4 +165,9 @@ def read(folder: Path) -> ProbeRecord | None:
     if not isinstance(record, dict) or record.get("format") != FORMAT:
         got = record.get("format") if isinstance(record, dict) else type(record).__name__
         raise InputError(f"{path} has format {got!r}; this veridical reads format {FORMAT}. Probe again with --fresh.")
-    return ProbeRecord.from_json(record)
+    try:
+        found = ProbeRecord.from_json(record)
+        dict(found.fingerprints)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(f"{path} is damaged ({error}). Make it again with: veridical probe {folder} --fresh") from error
+    return found

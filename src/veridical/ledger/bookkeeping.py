@@ -45,15 +45,15 @@ class Books:
         wide = partially_identified(score + bounds[0], score + bounds[1], standard_error=error) if bounds != (0.0, 0.0) else None
         critical = self.uncertainty.critical() if wide is None else wide * self.uncertainty.critical() / 1.96
         worst = self.worst
-        if value.stretch is not None and error > 0:
-            below, above = (critical * error * half for half in value.stretch)
-            low, high = max(score + bounds[0] - below, worst), min(score + bounds[1] + above, 1.0)
-            return Estimate(score, min(low, score), max(high, score), LEVEL, self.n, n_clusters, method)
         low, _ = score_interval(score + bounds[0], error, worst=worst, critical=critical, n=n_clusters)
         _, high = score_interval(score + bounds[1], error, worst=worst, critical=critical, n=n_clusters)
         third = beyond_even_votes(self.uncertainty.third_moment(value), score, error, worst=worst)
         moved = leaning(third, error, critical=critical)
-        low, high = max(low + moved, worst), min(high + moved, 1.0)
+        low, high = low + moved, high + moved
+        if value.stretch is not None:  # in either case no shorter than that of even votes
+            below, above = (critical * error * half for half in value.stretch)
+            low, high = min(low, score + bounds[0] - below), max(high, score + bounds[1] + above)
+        low, high = max(low, worst), min(high, 1.0)
         return Estimate(score, min(low, score), max(high, score), LEVEL, self.n, n_clusters, method)
 
     @staticmethod

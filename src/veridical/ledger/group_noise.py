@@ -76,7 +76,10 @@ def by_group(
     known = replace(test, expected=calibrated)
     shared = _shared(common, known.of(fresh), params=params)
     own, raw, held = {}, {}, list[str]()
-    parts = {name: fresh & (test.group == name) for name in names} | _others(names, known, fresh=fresh, train=train)
+    parts = {name: fresh & (test.group == name) for name in names}
+    others = _others(names, test, fresh=fresh, train=train)
+    if others.any():
+        parts[""] = fresh & others
     for name, inside in parts.items():
         here = known.of(inside)
         transition, gain = _own(here, shared, common.transition, params=params)
@@ -89,12 +92,12 @@ def by_group(
     return replace(found, held=np.array(held, dtype=np.str_), fitted_of=np.stack(fitted))
 
 
-def _others(names: list[str], known: Rows, *, fresh: BoolArray, train: Rows) -> dict[str, BoolArray]:
-    """The rows of no group that is looked at, as one more with the empty name; none where they are too few."""
-    looked_at = [*names, *_tested(known, fresh)]
-    inside = fresh & ~np.isin(known.group, looked_at)
-    enough = _clusters(known, inside) >= FEWEST_TEST and round(train.of(~np.isin(train.group, looked_at)).n) >= FEWEST_TRAIN
-    return {"": inside} if enough else {}
+def _others(names: list[str], test: Rows, *, fresh: BoolArray, train: Rows) -> BoolArray:
+    """The rows of no group that is looked at, (n,): one more group. None where they are too few, in test or in train."""
+    looked_at = [*names, *_tested(test, fresh)]
+    inside, learned = ~np.isin(test.group, looked_at), train.of(~np.isin(train.group, looked_at))
+    enough = _clusters(test, fresh & inside) >= FEWEST_TEST and round(learned.n) >= FEWEST_TRAIN
+    return inside & bool(enough and len(np.unique(learned.codes)) > 1)
 
 
 def _even(n_classes: int, params: NoiseParams) -> FloatArray:
@@ -232,7 +235,8 @@ def _freely(here: Rows, transition: FloatArray, *, params: NoiseParams) -> Float
 
 
 def _told_apart(test: Rows, *, fresh: BoolArray, train: Rows, floor: float) -> tuple[list[str], FloatArray]:
-    """(groups of enough rows, the expectation of all test rows, in these groups calibrated on the group's train rows)."""
+    """(groups of enough rows, the expectation of all test rows, in these groups, and among all others, calibrated on the train
+    rows of the same)."""
     found, expected = [], test.expected.copy()
     for name in _largest(test.group):
         inside, learned = test.group == name, train.of(train.group == name)
@@ -240,6 +244,10 @@ def _told_apart(test: Rows, *, fresh: BoolArray, train: Rows, floor: float) -> t
         if enough and len(np.unique(learned.codes)) > 1:
             found.append(name)
             expected[inside] = _calibrated(expected[inside], learned, floor=floor)
+    others = _others(found, test, fresh=fresh, train=train)
+    if found and others.any():
+        learned = train.of(~np.isin(train.group, [*found, *_tested(test, fresh)]))
+        expected[others] = _calibrated(expected[others], learned, floor=floor)
     return found, expected
 
 

@@ -199,6 +199,7 @@ def label_noise(evidence: Evidence, people: Population, *, codes: IntArray, para
     shares, unjudged = np.zeros(0), np.zeros(c, bool)
     if yardstick:
         shares, unjudged = _train_shares(folds, evidence, codes[fresh], params=params)
+    every = Labelled(expected[fresh], codes[fresh], per_cluster(people.cluster[fresh]))
     fresh &= ~unjudged[codes]
     rows = Labelled(expected[fresh], codes[fresh], per_cluster(people.cluster[fresh]))
     found, doubtful = Explained(np.eye(c), "none", np.ones(c), 0.0), False
@@ -209,14 +210,21 @@ def label_noise(evidence: Evidence, people: Population, *, codes: IntArray, para
     shape = found.shape if (np.diag(transition) < 1).any() else "none"
     rate = float(rows.weight @ rows.expected / rows.n @ (1 - np.diag(transition)))
     upper = max(min(contradicted(rows, params=params), params.max_rate if yardstick else params.largest(c)), rate)
-    widest = transition
-    if shape != "none":
-        widest = scaled(transition, likely_scales(rows, transition, max_rate=params.largest(c))[1])
+    # What is taken as given may be wrong too: as much as all labels together show.
+    widest = _most(every, params=params) if unjudged.any() else _most(rows, transition, params=params)
     rates, third = rates_by_sureness(rows, expected, least=upper, params=params)
     least = 0.0 if doubtful else least_share(rows, transition)
     return LabelNoise(
         transition, shape, rate, upper, expected, least, widest=widest, hard=rates[third], third=third, unjudged=unjudged
     )
+
+
+def _most(rows: Labelled, transition: FloatArray | None = None, *, params: NoiseParams) -> FloatArray:
+    """The most of the noise, of that which explains these labels best where none is given, that they do not reject, (C, C)."""
+    found = chosen(rows, params=params)[0] if transition is None else transition
+    if not (np.diag(found) < 1).any():
+        return found
+    return scaled(found, likely_scales(rows, found, max_rate=params.largest(len(found)))[1])
 
 
 def _explained(rows: Labelled, shares: FloatArray, *, params: NoiseParams) -> tuple[Explained, bool]:

@@ -1,6 +1,6 @@
 """Everything the account needs, as plain arrays over the test rows: built once, stored, and enough to recompute it later."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -111,7 +111,13 @@ def _label_noise(evidence: Evidence, people: Population, *, codes: IntArray) -> 
         train = folds.learnable(train, data.codes[train], n_classes=len(data.labels))
         expected = expected_labels(folds, evidence, train)
         known = Rows.told(expected, data.codes[train], evidence.clusters[train], group[train])
-    return by_group(common, test=test, fresh=~people.leaked, train=known)
+    unjudged = common.unjudged if len(common.unjudged) else np.zeros(len(data.labels), bool)
+    found = by_group(common, test=test, fresh=~people.leaked & ~unjudged[codes], train=known)
+    if not len(found.of_group) or not unjudged.any():
+        return found
+    of_group = found.of_group.copy()
+    of_group[:, unjudged] = np.eye(len(unjudged))[unjudged]
+    return replace(found, of_group=of_group)
 
 
 def _train_rows(evidence: Evidence, people: Population) -> TrainRows:

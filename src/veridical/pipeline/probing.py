@@ -60,7 +60,7 @@ def probe_run(
         before = None if fresh else probe_record.read(run)
         chosen = budget or (before.budget if before else BUDGET)
         subject = with_review(subject_of_run(run, record, budget=chosen, progress=progress), run, record)
-        done = [outcome for outcome in _kept(before, subject) if not (again and outcome.probe in wanted)]
+        done = [outcome for outcome in _kept(before, subject, run) if not (again and outcome.probe in wanted)]
         no_text = bool(record.config.get("no_text"))
         found = probed(run, subject, wanted=wanted, done=done, no_text=no_text, progress=progress)
         with_candidates(run, record)
@@ -93,16 +93,19 @@ def probe_stage(
         subject = subject_of(trained, evidence, config=config, budget=config.budget, wanted=wanted, progress=progress)
     else:
         subject = answer_subject_of(trained, evidence, config=config, budget=config.budget, wanted=wanted, progress=progress)
-    done = _kept(probe_record.read(folder), subject)
+    done = _kept(probe_record.read(folder), subject, folder)
     return probed(folder, subject, wanted=wanted, done=done, no_text=config.no_text, progress=progress)
 
 
-def _kept(before: ProbeRecord | None, subject: "Subject | AnswerSubject") -> list[ProbeOutcome]:
-    """Outcomes that stand: of the same seed, budget and metric, and those on a user's own files, which no budget limits. Where
-    the model failed it is asked again."""
+def _kept(before: ProbeRecord | None, subject: "Subject | AnswerSubject", folder: Path) -> list[ProbeOutcome]:
+    """Outcomes that stand: of these answers, seed, budget and metric, and those on a user's own files, which no budget limits.
+    Where the model failed it is asked again."""
     from veridical.probe._runner import FAILED
 
     if before is None:
+        return []
+    answers = content_hash(folder / PREDICTIONS)
+    if before.fingerprints.get("predictions", answers) != answers:  # of another run
         return []
     same = (before.seed, before.budget, before.metric) == (subject.seed, subject.budget, subject.metric)
     stand = [outcome for outcome in before.probes if not outcome.why.startswith(FAILED)]

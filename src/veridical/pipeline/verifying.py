@@ -146,14 +146,13 @@ def _predictions(folder: Path) -> "list[Claim]":
         return []
     ids, labels = [str(row) for row in kept.ids], dict(enumerate(record["labels"]))
     try:
-        stored = read_answers(folder, ids=ids)
-    except (InputError, ArrowException, OSError, KeyError):
+        stored, unlike = read_answers(folder, ids=ids), unlike_probabilities(folder)
+    except (InputError, ArrowException, OSError, KeyError, TypeError, ValueError):
         why = "It is missing, cannot be read, or lacks test rows of the account."
         return [Claim("answers in predictions.parquet", holds=False, why=why)]
     known = [[labels.get(code) for code in codes.tolist()] for codes in (kept.codes, kept.predicted)]
     apart = [row for row, *both in zip(ids, *stored, *known, strict=True) if both[:2] != both[2:]]
-    unlike = [] if apart else unlike_probabilities(folder)
-    if unlike:
+    if unlike and not apart:
         why = f"Of {len(unlike)} rows the probabilities there are highest for another answer, first {unlike[0]!r}."
         return [Claim("answers in predictions.parquet", holds=False, why=why)]
     if apart:

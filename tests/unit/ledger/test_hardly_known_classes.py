@@ -13,13 +13,15 @@ from veridical.train.trained import Trained
 CLASSES = ("a", "b", "c", "d")
 
 
-def made_of_four(seed: int, *, kept: float = 1.0) -> Made:
-    """Twelve words of 400 lean towards each of four classes; train keeps a share of the rows of class c. All labels are right."""
+def made_of_four(seed: int, *, kept: float = 1.0, turned: float = 0.0) -> Made:
+    """Twelve words of 400 lean towards each of four classes; train keeps a share of the rows of class c. turned: share of the
+    test rows of class a that are labelled c; all other labels are right."""
     rng, lean = np.random.default_rng(seed), 1.5 * np.random.default_rng(99).normal(size=(400, 4))
     words = rng.integers(400, size=(2300, 12))
     truth = (lean[words].sum(axis=1) + rng.gumbel(size=(2300, 4))).argmax(axis=1)
+    given = np.where((np.arange(2300) >= 1500) & (truth == 0) & (np.random.default_rng(seed + 9).random(2300) < turned), 2, truth)
     rows = [
-        (f"r{i}", "train" if i < 1500 else "test", " ".join(f"word{w}" for w in words[i]), CLASSES[truth[i]])
+        (f"r{i}", "train" if i < 1500 else "test", " ".join(f"word{w}" for w in words[i]), CLASSES[given[i]])
         for i in range(len(words))
         if i >= 1500 or truth[i] != 2 or rng.random() < kept
     ]
@@ -27,7 +29,7 @@ def made_of_four(seed: int, *, kept: float = 1.0) -> Made:
     train = data.rows("train")
     model = train_linear(data.inputs(train), data.codes[train], labels=data.labels)
     trained = Trained(model, "linear", tuple(data.ids), model.predict(data.inputs()), data.labels, None, 0.0, external=False)
-    return Made(data, model, trained, {row[0]: row[3] for row in rows}, 0.0)
+    return Made(data, model, trained, {f"r{i}": CLASSES[truth[i]] for i in range(len(words))}, 0.0)
 
 
 @pytest.mark.parametrize("kept", [0.0, 0.05, 0.3])
@@ -86,3 +88,36 @@ def test_where_other_shares_explain_labels_nearly_as_well_no_noise_is_needed() -
     assert noise.shape == "one_pair"
     assert noise.rate > 0.1
     assert noise.least == 0.0
+
+
+@pytest.mark.parametrize("turned", [0.5, 0.7])
+def test_labels_that_are_taken_as_given_may_be_wrong(turned: float) -> None:
+    """Train holds some 15 rows of class c; in test the name stands on rows of class a."""
+    world = made_of_four(0, kept=0.02, turned=turned)
+    tables = world.tables()
+    right = account(world, tables=tables, answers=world.right).honest.value
+    found = account(world, tables=tables).honest
+    assert tables.noise.unjudged.tolist() == [False, False, True, False]
+    assert found.value < right - 0.03
+    assert found.low <= right <= found.high
+
+
+def test_groups_take_them_as_given_too() -> None:
+    world, rng = made_of_four(3, kept=0.0), np.random.default_rng(3)
+    west = [rng.random() < (0.9 if row["label"] == "c" else 0.35) for row in world.data.table.to_pylist()]
+    data = world.data.with_column("group", ["west" if w else "east" for w in west])
+    right = account(world, answers=world.right).honest.value
+    found = account(replace(world, data=data)).honest
+    assert found.low <= right <= found.high
+    assert found.value == pytest.approx(right, abs=0.02)
+
+
+@pytest.mark.parametrize("seed", [2, 4])
+def test_harder_rows_without_a_group_are_no_noisier(seed: int) -> None:
+    """Half of the labels of all rows but one group's follow nothing that is seen, alike in train and test."""
+    world, rng = made_of_four(seed), np.random.default_rng(seed + 50)
+    rows = world.data.table.to_pylist()
+    west = rng.random(len(rows)) < 0.6
+    given = [row["label"] if w or rng.random() > 0.5 else str(rng.choice(CLASSES)) for row, w in zip(rows, west, strict=True)]
+    data = world.data.with_column("label", given).with_column("group", ["west" if w else "" for w in west])
+    assert not replace(world, data=data).tables().noise.apart
