@@ -20,14 +20,18 @@ class GroupParams:
     """Rows of the middle one of the groups from which they are strata too, however even: were they units, every test row would
     share one with train. Ours; no source."""
     covered_share: float = 0.5
-    """Share of rows that must have a group for these to be strata. Ours; no source."""
+    """Share of rows that must have a group for these to be strata, unless the largest has `largest_share` of all rows and the
+    middle one half of that. Ours; no source."""
 
 
 def are_strata(group: pa.ChunkedArray, *, params: GroupParams = GroupParams()) -> bool:
     """Whether the values of a group column (null: none) divide the rows into a few large parts."""
     n, named = len(group), len(group) - group.null_count
-    if n < params.fewest_rows or named < params.covered_share * n:
+    if n < params.fewest_rows or not named:
         return False
     counts = sorted(pc.value_counts(group.drop_null()).field("counts").to_pylist())
+    few_and_large = counts[-1] >= params.largest_share * n and counts[len(counts) // 2] >= params.largest_share / 2 * n
+    if named < params.covered_share * n and not few_and_large:
+        return False
     large = counts[-1] > params.largest_share * n or counts[len(counts) // 2] >= params.median_rows
     return len(counts) <= params.most_strata and large

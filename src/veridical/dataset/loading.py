@@ -291,7 +291,16 @@ def _without_unseen(data: Dataset) -> Dataset:
     label_names.class_names(_labels(data, "train"), column=data.roles["label"])
     unseen = pc.invert(pc.is_in(data.table.column("label"), value_set=known))
     kept, aside = setting_aside.apart(data.table, pc.if_else(unseen, setting_aside.UNSEEN, pa.scalar(None, pa.string())))
-    return _with_test(replace(data, table=kept, set_aside=pa.concat_tables([data.set_aside, aside])))
+    found = replace(data, table=kept, set_aside=pa.concat_tables([data.set_aside, aside]))
+    lost, left = (table.column("split").to_pylist().count("test") for table in (aside, kept))
+    if lost:
+        said = (
+            f"{lost} of {lost + left} test rows have a label that train lacks. No score here counts them; a model that learned "
+            f"from this train set is wrong on all of them, so that of all test rows at most {100 * left / (lost + left):.1f} % "
+            "can be right."
+        )
+        found = replace(found, warnings=(*found.warnings, said))
+    return _with_test(found)
 
 
 def _with_test(data: Dataset) -> Dataset:

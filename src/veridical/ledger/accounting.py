@@ -25,6 +25,7 @@ from veridical.ledger.coalitions import Coalitions
 from veridical.ledger.contract import Contract, Shortcut, refuse_absent
 from veridical.ledger.game import Coalition, Share, Value, coefficients, off_the_count, shapley
 from veridical.ledger.noise_range import held_possible
+from veridical.ledger.rare_classes import MEANS
 from veridical.ledger.reuse import Chosen, chosen_among
 from veridical.ledger.review import UNSURE, Review, Reviewed, ReviewParams, apply_answers, frame
 from veridical.ledger.reweighting import supported, with_concept
@@ -166,7 +167,8 @@ def _notes(game: Coalitions, review: Review | None, labels: tuple[str, ...]) -> 
     tables, answers = game.tables, review.answers if review else {}
     asked = sum(str(row) in answers for row in tables.ids)
     decided_nothing = (wording.undecided(asked),) if asked and game.reviewed is None else ()
-    return (*wording.notes(tables, game.reviewed, labels=labels), *wording.chosen_leaks(game), *decided_nothing)
+    thin = wording.thin_classes(tables) if (game.declared or game.metric) in MEANS else ()
+    return (*wording.notes(tables, game.reviewed, labels=labels), *thin, *wording.chosen_leaks(game), *decided_nothing)
 
 
 def game_of(

@@ -39,6 +39,11 @@ class Books:
     worst: float
     seed: int
 
+    @property
+    def as_few(self) -> bool:
+        """Whether rows enough to tell something hang together until they count as so few that they tell nothing."""
+        return self.uncertainty.n_clusters < FEWEST_CLUSTERS <= self.n
+
     def score(self, value: Value, score: float, bounds: tuple[float, float], method: str) -> Estimate:
         error = self.uncertainty.standard_error(value)
         n_clusters = self.uncertainty.n_clusters
@@ -54,6 +59,8 @@ class Books:
             below, above = (critical * error * half for half in value.stretch)
             low, high = min(low, score + bounds[0] - below), max(high, score + bounds[1] + above)
         low, high = max(low, worst), min(high, 1.0)
+        if self.as_few:
+            low, high = worst, 1.0
         return Estimate(score, min(low, score), max(high, score), LEVEL, self.n, n_clusters, method)
 
     @staticmethod
@@ -134,6 +141,9 @@ class Books:
             low, high = min(low, value - slack), max(high, value + slack)
         points = Estimate(value, low, high, LEVEL, self.n, self.uncertainty.n_clusters, said.method)
         status: ComponentStatus = "measured" if low > 0 or high < 0 else "not_detected"
+        if self.as_few and status == "measured":
+            low, high, status = min(low, value - BLIND_POINTS), max(high, value + BLIND_POINTS), "bounded"
+            points = Estimate(value, low, high, LEVEL, self.n, self.uncertainty.n_clusters, said.method)
         if bounds != (0.0, 0.0) and not (beside and bounds[1] - bounds[0] <= 2 * critical * error):
             status = "bounded"
         mde = slack if unseen else 100 * POWER_FACTOR * error

@@ -101,7 +101,7 @@ class Coalitions:
         projection = self._projection[leakage]
         if sample:
             weights = self._reweighted(projection @ people.target, coalition)
-            totals = weights @ rows.stacked()
+            totals = self._settled(weights @ rows.stacked())
             score = rows.stacked() @ gradient(metric, totals)
             reached = value(metric, totals)
             influence, slope, cells = self._residuals(score, projection, coalition)
@@ -112,7 +112,7 @@ class Coalitions:
             moved = np.zeros_like(rows.stacked())
             if leakage:
                 rows, moved = self._imputed(rows, labels, projection, coalition)
-            totals = weights @ rows.stacked()
+            totals = self._settled(weights @ rows.stacked())
             # One vote a row: counts, not shares, so that the reported score comes out bit for bit.
             even = bool((weights == 1.0 / n).all())
             reached = value(metric, rows.stacked().sum(axis=0) if even else totals)
@@ -130,6 +130,13 @@ class Coalitions:
         if "concept" in coalition:
             found = combine([found, self.concept], [1.0, 1.0])
         return replace(found, stretch=stretch(metric, totals, n_votes=self._votes(own)))
+
+    def _settled(self, totals: FloatArray) -> FloatArray:
+        """Without classes of which there is less than half a row, as of one all of whose rows are leaked and that is only
+        foreseen as another's mistake: of so little no share is one."""
+        _, true, predicted = totals.reshape(3, -1)
+        kept = (true + predicted) * self.tables.people.n >= FEWEST_OF_CLASS
+        return totals if kept.all() else np.where(np.tile(kept, 3), totals, 0.0)
 
     def _votes(self, weights: FloatArray) -> float:
         """Even votes of clusters that these weights are worth."""
@@ -486,6 +493,8 @@ class Coalitions:
         return Uncertainty(people.cluster, people.target_covariance, people.basis.shape[1])
 
 
+FEWEST_OF_CLASS = 0.5
+"""Rows labelled or predicted a class, together, below which it is not there. Ours; no source."""
 FEW_LEAKS = 10
 """Leaked clusters below which their sum is not taken for normal. Ours; no source."""
 NO_CONTRACT = Contract("", "clusters", (), "")

@@ -15,12 +15,14 @@ from veridical.tasks._confusion_metrics import balanced_accuracy, macro_f1
 from veridical.tasks._contract import Metric
 
 NORMAL = 1.959964
+MEANS: tuple[Metric, ...] = (macro_f1, balanced_accuracy)
+"""Metrics that are means over classes."""
 
 
 def stretch(metric: Metric, totals: FloatArray, *, n_votes: float) -> tuple[float, float] | None:
     """(half width below, half width above) over the plain half width; None of a metric that is no average over classes, or where
     the plain one is 0. totals: weighted margins (3W,) that sum to 1 each. n_votes: even votes that these weights are worth."""
-    if metric not in (macro_f1, balanced_accuracy):
+    if metric not in MEANS:
         return None
     right, true, predicted = np.maximum(totals, 0.0).reshape(3, -1)
     size = (true + predicted) / 2 if metric is macro_f1 else true

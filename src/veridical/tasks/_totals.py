@@ -14,13 +14,19 @@ def value(metric: Metric, totals: FloatArray) -> float:
 
 
 def gradient(metric: Metric, totals: FloatArray) -> FloatArray:
-    """Derivative of the metric with respect to the totals, (3W,), by central differences."""
+    """Derivative of the metric with respect to the totals, (3W,), by central differences; 0 where a class would enter a mean over
+    classes in which it is not, which is a jump and no slope."""
     slope = np.zeros_like(totals)
     step = 1e-5 * max(float(np.abs(totals).max()), 1e-9)
-    moved = np.array(totals)
+    moved, now = np.array(totals), value(metric, totals)
     for position, here in enumerate(totals):
         moved[position] = high = here + step
         above = value(metric, moved)
+        if here < step:
+            moved[position] = max(here, 0.0) + step / 100
+            if abs(value(metric, moved) - now) > 0.5 * abs(above - now):
+                moved[position] = here
+                continue
         moved[position] = low = max(here - step, 0.0)
         slope[position] = (above - value(metric, moved)) / (high - low)
         moved[position] = here

@@ -20,7 +20,10 @@ def column(values):
         (["en"] * 190 + ["zh"] * 10, True),
         ([f"author {i // 4}" for i in range(200)], False),
         (["en", "zh"] * 40, False),  # too few rows to say
-        ([None] * 150 + ["en"] * 50, False),  # most rows have no group
+        ([None] * 190 + ["en"] * 10, False),  # most rows have no group
+        ([None] * 860 + ["a"] * 60 + ["b"] * 50 + ["c"] * 30, False),
+        ([None] * 150 + ["en"] * 50, True),  # no author writes a quarter
+        ([None] * 700 + ["a", "b", "c"] * 100, True),
         ([f"author {i % 60}" for i in range(600)], False),
         ([f"shop {i % 25}" for i in range(1500)], True),  # however even: as units they would leave no unleaked row
         ([f"author {i % 25}" for i in range(1000)], False),

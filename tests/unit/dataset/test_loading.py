@@ -80,6 +80,9 @@ def test_what_is_set_aside_and_why(tmp_path: Path) -> None:
     }
     assert data.ids == ["1", "2", "7"]
     assert any("6 rows were set aside" in w for w in data.warnings)
+    (unseen,) = [w for w in data.warnings if "label that train lacks" in w]
+    assert unseen.startswith("1 of 2 test rows have a label that train lacks")
+    assert "at most 50.0 % can be right" in unseen
 
 
 def test_a_lone_surrogate_cannot_be_decoded(tmp_path: Path) -> None:

@@ -4,12 +4,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.unit.ledger.made_up_world import account, made
+from tests.unit.ledger.made_up_world import Made, account, made
 
+from veridical.audit._made_up import dataset
 from veridical.ledger import coalitions
 from veridical.ledger.rare_classes import NORMAL, stretch
+from veridical.models.linear import train_linear
 from veridical.tasks._confusion_metrics import accuracy, balanced_accuracy, macro_f1, mcc
 from veridical.tasks._totals import gradient, value
+from veridical.train.trained import Trained
 
 N = 600
 CONFUSION = np.array([[0.93, 0.02], [0.03, 0.02]])
@@ -98,3 +101,36 @@ def test_many_easy_classes_are_no_less_covered_than_by_the_plain_interval(metric
         held.append(found - NORMAL * error * max(below, 1) <= right <= found + NORMAL * error * max(above, 1))
         assert max(below, above) < 1.3
     assert np.mean(held) > 0.91
+
+
+def test_a_class_of_which_less_than_half_a_row_is_left_is_none_of_those_averaged():
+    """All test rows of one of three classes are copies of train rows; what is read leaves a trace of it as others' mistakes."""
+    rng = np.random.default_rng(4)
+    words = {"a": "apple", "b": "brick", "c": "cloud"}
+    rows = []
+    for i in range(900):
+        label = "abc"[i % 3]
+        text = " ".join(
+            [words[label] if rng.random() < 0.9 else words["abc"[rng.integers(3)]], *(f"w{rng.integers(900)}" for _ in range(9))]
+        )
+        rows.append((f"r{i}", "train" if i < 600 else "test", text, label))
+    for i in range(600, 900):
+        if rows[i][3] == "c":
+            rows[i] = (rows[i][0], "test", rows[i - 600][2], "c")
+    data = dataset(rows)
+    train = data.rows("train")
+    model = train_linear(data.inputs(train), data.codes[train], labels=data.labels)
+    trained = Trained(model, "linear", tuple(data.ids), model.predict(data.inputs()), data.labels, None, 0.0, external=False)
+    world = Made(data, model, trained, {row[0]: row[3] for row in rows}, 0.0)
+    read = {row[0]: row[3] for row in rows[600::2] if row[1] == "test"}
+    found = account(world, answers=read, metric="macro_f1")
+    assert found.honest.width < 0.25
+    assert all(abs(component.points.low) <= 100 for component in found.components if component.points)
+
+
+def test_thin_classes_are_said_of_means_over_classes_alone():
+    world = made(seed=0, n_train=200, n_test=14)
+    few = {m: [n for n in account(world, metric=m).notes if "fewer than 10 test rows" in n] for m in ("macro_f1", "accuracy")}
+    assert [len(few[m]) for m in ("macro_f1", "accuracy")] == [1, 0]
+    assert few["macro_f1"][0].startswith(("1 of 2 classes", "2 of 2 classes"))
+    assert not [n for n in account(made(seed=0, n_test=100), metric="macro_f1").notes if "fewer than 10" in n]

@@ -33,3 +33,14 @@ def test_texts_under_one_passage_are_named():
 def test_texts_without_one_are_not():
     assert _said(_under(0.0, passages=1)) == []
     assert _said(_under(0.04, passages=1)) == []  # a family of 4 % is no crowd that moves a score
+
+
+def test_rows_that_count_as_few_tell_nothing_with_all_their_labels_read():
+    """One passage under all: whatever is read, the score may be anything, and no part of the gap is found."""
+    world = _under(1.0, passages=1)
+    found = account(world, answers=world.right)
+    assert (found.honest.low, found.honest.high) == (0.0, 1.0)
+    parts = {component.name: component.status for component in found.components}
+    assert {parts["leakage"], parts["sample"]} <= {"bounded", "skipped"}
+    apart = account(_under(0.0, passages=1), answers=world.right)
+    assert apart.honest.width < 0.2

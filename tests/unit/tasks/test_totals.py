@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from veridical.tasks._confusion_metrics import METRICS, accuracy, macro_f1
+from veridical.tasks._confusion_metrics import METRICS, accuracy, balanced_accuracy, macro_f1
 from veridical.tasks._totals import gradient, value
 
 
@@ -42,3 +42,14 @@ def test_the_slope_of_accuracy_is_one_over_all_rows():
 def test_a_class_that_never_occurs_does_not_count_in_macro_f1():
     right, true, predicted = np.array([3.0, 0.0, 1.0]), np.array([4.0, 0.0, 2.0]), np.array([4.0, 0.0, 2.0])
     assert macro_f1(right, true, predicted) == pytest.approx((0.75 + 0.5) / 2)
+
+
+@pytest.mark.parametrize("metric", [macro_f1, balanced_accuracy])
+def test_a_class_that_is_not_there_has_no_slope(metric):
+    """It would enter the mean at once: of 1 of 3 classes found, 1 of 4."""
+    totals = np.array([0.3, 0.2, 0.0, 0.6, 0.4, 0.0, 0.5, 0.5, 0.0])
+    plain = gradient(metric, totals[[0, 1, 3, 4, 6, 7]])
+    found = gradient(metric, totals)
+    assert found[[0, 1, 3, 4, 6, 7]] == pytest.approx(plain)
+    assert found[[5, 8]].tolist() == [0.0, 0.0]
+    assert np.abs(plainly(metric, totals)).max() > 1000  # what it was
