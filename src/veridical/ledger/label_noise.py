@@ -195,6 +195,8 @@ def label_noise(evidence: Evidence, people: Population, *, codes: IntArray, para
     expected, fresh = expected_labels(folds, evidence, people.rows, params=params), ~people.leaked
     if fresh.sum() < 2:
         fresh = np.ones(people.n, bool)  # fold models of a row have met none of its family
+    if fresh.sum() < 2:
+        return LabelNoise(np.eye(expected.shape[1]), "none", 0.0, params.largest(expected.shape[1]), expected)
     c, yardstick = expected.shape[1], _is_yardstick(evidence, people)
     shares, unjudged = np.zeros(0), np.zeros(c, bool)
     if yardstick:
@@ -231,8 +233,8 @@ def _explained(rows: Labelled, shares: FloatArray, *, params: NoiseParams) -> tu
     """(what explains the labels best; whether other class shares alone do nearly as well as noise does)."""
     found = explanations(rows, shares, params=params)
     best = min(found, key=lambda one: one.cost)
-    shifted = min(one.cost for one in found if one.moved and one.shape == "none")
-    return best, best.shape != "none" and shifted - best.cost < params.extra_evidence
+    shifted = min((one.cost for one in found if one.moved and one.shape == "none"), default=np.inf)
+    return best, bool(best.shape != "none" and shifted - best.cost < params.extra_evidence)
 
 
 HARDLY_KNOWN = 4.0

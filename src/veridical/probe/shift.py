@@ -385,7 +385,7 @@ def _summary(measures: Sequence[Measure]) -> str:
     lost = [m for m in measures if m.name.startswith("lost")]
     said = [f"{m.name.partition(': ')[2]} {in_percent(m.estimate)}" for m in told]
     text = (
-        f"From its text alone the side of a row is told in (50 % is chance): {'; '.join(said)}."
+        f"From its text alone the side of a row is told in (chance 50 %): {'; '.join(said)}."
         if said
         else "No sides could be told apart."
     )

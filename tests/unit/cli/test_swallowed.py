@@ -15,7 +15,10 @@ from veridical.core import interruption
 
 @pytest.fixture(autouse=True)
 def nothing_remembered() -> Iterator[None]:
+    """SIGINT is heard, whatever started these tests (a shell has it ignored in its background), and nothing is remembered."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
+    signal.signal(signal.SIGINT, before)
     interruption.forget()
 
 

@@ -222,7 +222,7 @@ def test_a_sentence_without_chinese_is_missed(tmp_path: Path) -> None:
         ("labelled number, both models say name", "标为 number，两个模型都认为是 name"),
         ("turned (somebody's own)", "答案被翻转（somebody's own）"),
         (
-            "From its text alone the side of a row is told in (50 % is chance): train to test 57.0 % [50.1, 63.9] (n = 90); "
+            "From its text alone the side of a row is told in (chance 50 %): train to test 57.0 % [50.1, 63.9] (n = 90); "
             "other sources to a, b 60.0 % [55.0, 65.0] (n = 90). Lost most: train to test, by 1.1 points [-5.0, 7.2] (n = 90).",
             "仅凭文本判断一行属于哪一侧的正确程度（随机为 50%）：train to test 57.0 % [50.1, 63.9] (n = 90); "
             "other sources to a, b 60.0 % [55.0, 65.0] (n = 90)。损失最多：训练集→测试集，1.1 分 [-5.0, 7.2]（n = 90）。",

@@ -148,7 +148,7 @@ def _summary(measures: Sequence[Measure]) -> str:
     gone = [m for m in measures if m.name.startswith("left_out")]
     said = [f"{m.name.partition(': ')[2]} {in_percent(m.estimate)}" for m in told]
     text = (
-        f"From its text alone the side of a row is told in (50 % is chance): {'; '.join(said)}."
+        f"From its text alone the side of a row is told in (chance 50 %): {'; '.join(said)}."
         if said
         else "No sides could be told apart."
     )
