@@ -20,8 +20,10 @@ class GroupParams:
     """Rows of the middle one of the groups from which they are strata too, however even: were they units, every test row would
     share one with train. Ours; no source."""
     covered_share: float = 0.5
-    """Share of rows that must have a group for these to be strata, unless the largest has `largest_share` of all rows and the
-    middle one half of that. Ours; no source."""
+    """Share of rows that must have a group for these to be strata. Ours; no source."""
+    half_covered: float = 0.25
+    """The same where the largest has `largest_share` of all rows, and half of them, two at least, half of that. Ours; no
+    source."""
 
 
 def are_strata(group: pa.ChunkedArray, *, params: GroupParams = GroupParams()) -> bool:
@@ -30,8 +32,9 @@ def are_strata(group: pa.ChunkedArray, *, params: GroupParams = GroupParams()) -
     if n < params.fewest_rows or not named:
         return False
     counts = sorted(pc.value_counts(group.drop_null()).field("counts").to_pylist())
-    few_and_large = counts[-1] >= params.largest_share * n and counts[len(counts) // 2] >= params.largest_share / 2 * n
-    if named < params.covered_share * n and not few_and_large:
+    middle = counts[(len(counts) - 1) // 2] if len(counts) > 1 else 0
+    few_and_large = counts[-1] >= params.largest_share * n and middle >= params.largest_share / 2 * n
+    if named < (params.half_covered if few_and_large else params.covered_share) * n:
         return False
     large = counts[-1] > params.largest_share * n or counts[len(counts) // 2] >= params.median_rows
     return len(counts) <= params.most_strata and large

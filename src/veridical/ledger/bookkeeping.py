@@ -22,7 +22,7 @@ from veridical.ledger.inference import (
     score_interval,
 )
 from veridical.ledger.reweighting import NOT_ASKED, Direct
-from veridical.ledger.wording import BLIND_POINTS, FEWEST_CLUSTERS
+from veridical.ledger.wording import BLIND_POINTS, FEWEST_CLUSTERS, FEWEST_UNITS
 
 RULE_OF_THREE = 3.0
 """None among n rows means at most 3 / n of them at 95 %. Jovanovic and Levy 1997."""
@@ -42,7 +42,7 @@ class Books:
     @property
     def as_few(self) -> bool:
         """Whether rows enough to tell something hang together until they count as so few that they tell nothing."""
-        return self.uncertainty.n_clusters < FEWEST_CLUSTERS <= self.n
+        return self.uncertainty.n_clusters < FEWEST_UNITS <= self.n
 
     def score(self, value: Value, score: float, bounds: tuple[float, float], method: str) -> Estimate:
         error = self.uncertainty.standard_error(value)

@@ -101,7 +101,9 @@ class Coalitions:
         projection = self._projection[leakage]
         if sample:
             weights = self._reweighted(projection @ people.target, coalition)
-            totals = self._settled(weights @ rows.stacked())
+            totals = np.where(
+                np.tile(self._there[leakage, noise and self.reviewed is not None], 3), weights @ rows.stacked(), 0.0
+            )
             score = rows.stacked() @ gradient(metric, totals)
             reached = value(metric, totals)
             influence, slope, cells = self._residuals(score, projection, coalition)
@@ -112,7 +114,7 @@ class Coalitions:
             moved = np.zeros_like(rows.stacked())
             if leakage:
                 rows, moved = self._imputed(rows, labels, projection, coalition)
-            totals = self._settled(weights @ rows.stacked())
+            totals = weights @ rows.stacked()
             # One vote a row: counts, not shares, so that the reported score comes out bit for bit.
             even = bool((weights == 1.0 / n).all())
             reached = value(metric, rows.stacked().sum(axis=0) if even else totals)
@@ -131,12 +133,19 @@ class Coalitions:
             found = combine([found, self.concept], [1.0, 1.0])
         return replace(found, stretch=stretch(metric, totals, n_votes=self._votes(own)))
 
-    def _settled(self, totals: FloatArray) -> FloatArray:
-        """Without classes of which there is less than half a row, as of one all of whose rows are leaked and that is only
-        foreseen as another's mistake: of so little no share is one."""
-        _, true, predicted = totals.reshape(3, -1)
-        kept = (true + predicted) * self.tables.people.n >= FEWEST_OF_CLASS
-        return totals if kept.all() else np.where(np.tile(kept, 3), totals, 0.0)
+    @cached_property
+    def _there(self) -> dict[tuple[bool, bool], BoolArray]:
+        """Columns of the statistics of which rows are left, as labelled or as predicted, when rows count as the population's do:
+        without leaked ones or with them, as reviewed or as given. Of a class all of whose rows are leaked, or were read to be of
+        others, only a trace is left, as what others are wrongly given for, and a trace has no share that is right."""
+        found = {}
+        for reviewed, labels in ((False, self.observed), (True, self.labels if self.reviewed else self.observed)):
+            _, true, predicted = _parts(self._statistics(labels, frozenset()))
+            for leakage, projection in self._projection.items():
+                weights = projection @ self.tables.people.target
+                rows = np.maximum(weights @ true, 0.0) + np.maximum(weights @ predicted, 0.0)
+                found[leakage, reviewed] = np.asarray(rows * self.tables.people.n >= FEWEST_OF_CLASS)
+        return found
 
     def _votes(self, weights: FloatArray) -> float:
         """Even votes of clusters that these weights are worth."""

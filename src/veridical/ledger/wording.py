@@ -43,6 +43,8 @@ NOTHING = "none"
 """Method of what could not be looked at."""
 FEWEST_CLUSTERS = 10
 """Test clusters below which no variance can be read off. Ours; no source."""
+FEWEST_UNITS = 4
+"""Clusters below which a score of many rows may be anything: a spread of three says nothing. Ours; no source."""
 FEW_ROWS = 300
 """Test rows under which a note says what they can see. Ours; no source."""
 FEW_OF_GROUP, HEAVY = 30, 3.0
@@ -505,7 +507,7 @@ def few_rows(people: Population) -> tuple[str, ...]:
         few = "Only 1 test row" if people.n == 1 else f"Only {people.n} test rows"
         seen = 100 * POWER_FACTOR * 0.5 / np.sqrt(distinct)
         found.append(f"{few}: a difference under {seen:.1f} points cannot be seen (80 % power).")
-    if distinct < FEWEST_CLUSTERS <= people.n:
+    if distinct < FEWEST_UNITS <= people.n:
         found.append(f"The {people.n} test rows count as {distinct}, so the honest score may be anything: see what ties them.")
     if people.crowded >= CROWDED * people.n:
         found.append(

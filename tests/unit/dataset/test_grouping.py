@@ -22,7 +22,9 @@ def column(values):
         (["en", "zh"] * 40, False),  # too few rows to say
         ([None] * 190 + ["en"] * 10, False),  # most rows have no group
         ([None] * 860 + ["a"] * 60 + ["b"] * 50 + ["c"] * 30, False),
-        ([None] * 150 + ["en"] * 50, True),  # no author writes a quarter
+        ([None] * 150 + ["en"] * 50, False),  # one group beside none
+        ([None] * 810 + ["a"] * 120 + ["b"] * 70, False),  # two authors of a fifth
+        ([None] * 600 + ["a", "b"] * 200, True),
         ([None] * 700 + ["a", "b", "c"] * 100, True),
         ([f"author {i % 60}" for i in range(600)], False),
         ([f"shop {i % 25}" for i in range(1500)], True),  # however even: as units they would leave no unleaked row
