@@ -30,7 +30,7 @@ from veridical.ledger.reuse import Chosen, chosen_among
 from veridical.ledger.review import UNSURE, Review, Reviewed, ReviewParams, apply_answers, frame
 from veridical.ledger.reweighting import supported, with_concept
 from veridical.ledger.tables import Tables, build_tables
-from veridical.tasks._class_metrics import credit_of
+from veridical.tasks._class_metrics import collapses, credit_of
 from veridical.tasks._confusion_metrics import accuracy
 from veridical.tasks._contract import Bound, Metric, Task
 from veridical.train.trained import Trained
@@ -266,6 +266,8 @@ def _noise_bounds(game: Coalitions, coalition: Coalition, value: Callable[[Coali
         return 0.0, 0.0
     noise, codes = game.tables.noise, game.tables.codes
     scores = [now := min(value(coalition).score, 1.0)]
+    if not collapses(game.metric) and (game.labels.sum(axis=0) < 0).any():  # a class cannot have fewer rows than none
+        return game.worst - now, 1.0 - now
     for labels in held_possible(noise, codes, game.answers(coalition)):
         scores.append(min(replace(game, labels=labels)(coalition).score, 1.0))
     low, high = min(scores) - now, max(scores) - now

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.unit.ledger.made_up_world import Made, account, made
+from tests.unit.ledger.made_up_world import Made, account, made, texts
 
 from veridical.audit._made_up import dataset
 from veridical.ledger import coalitions
@@ -134,3 +134,26 @@ def test_thin_classes_are_said_of_means_over_classes_alone():
     assert [len(few[m]) for m in ("macro_f1", "accuracy")] == [1, 0]
     assert few["macro_f1"][0].startswith(("1 of 2 classes", "2 of 2 classes"))
     assert not [n for n in account(made(seed=0, n_test=100), metric="macro_f1").notes if "fewer than 10" in n]
+
+
+def test_noise_that_would_leave_a_class_fewer_rows_than_none_leaves_a_mean_over_classes_open():
+    """A fifth of two large classes' labels change places; of the third there are three rows, and no even noise made these."""
+    rng = np.random.default_rng(0)
+    every, codes = texts(1200, rng)
+    truth = np.where(rng.random(1200) < 0.02, 2, codes)
+    swapped = (np.arange(1200) >= 900) & (truth < 2) & (rng.random(1200) < 0.2)
+    given = np.where(swapped, 1 - truth, truth)
+    shown = [f"{text} unheard" if k == 2 else text for text, k in zip(every, truth, strict=True)]
+    names = ("neg", "pos", "rare")
+    rows = [(f"r{i}", "train" if i < 900 else "test", shown[i], names[given[i]]) for i in range(1200)]
+    data = dataset(rows)
+    train = data.rows("train")
+    model = train_linear(data.inputs(train), data.codes[train], labels=data.labels)
+    trained = Trained(model, "linear", tuple(data.ids), model.predict(data.inputs()), data.labels, None, 0.0, external=False)
+    world = Made(data, model, trained, {f"r{i}": names[truth[i]] for i in range(1200)}, 0.0)
+    tables = world.tables()
+    assert tables.noise.inverted(tables.codes)[:, 2].sum() < 0
+    found = account(world, tables=tables, metric="macro_f1").honest
+    assert (found.low, found.high) == (0.0, 1.0)
+    assert account(world, tables=tables).honest.width < 0.3  # of accuracy nothing is open
+    assert account(world, tables=tables, answers=world.right, metric="macro_f1").honest.width < 0.3
