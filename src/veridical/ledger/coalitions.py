@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import product
 
 import numpy as np
 
@@ -102,7 +103,9 @@ class Coalitions:
         if sample:
             weights = self._reweighted(projection @ people.target, coalition)
             totals = np.where(
-                np.tile(self._there[leakage, noise and self.reviewed is not None], 3), weights @ rows.stacked(), 0.0
+                np.tile(self._there["protocol" in coalition, leakage, noise and self.reviewed is not None], 3),
+                weights @ rows.stacked(),
+                0.0,
             )
             score = rows.stacked() @ gradient(metric, totals)
             reached = value(metric, totals)
@@ -134,17 +137,19 @@ class Coalitions:
         return replace(found, stretch=stretch(metric, totals, n_votes=self._votes(own)))
 
     @cached_property
-    def _there(self) -> dict[tuple[bool, bool], BoolArray]:
+    def _there(self) -> dict[tuple[bool, bool, bool], BoolArray]:
         """Columns of the statistics of which rows are left, as labelled or as predicted, when rows count as the population's do:
-        without leaked ones or with them, as reviewed or as given. Of a class all of whose rows are leaked, or were read to be of
-        others, only a trace is left, as what others are wrongly given for, and a trace has no share that is right."""
+        by the declared metric or that reported, without leaked ones or with them, as reviewed or as given. Of a class all of
+        whose rows are leaked, or were read to be of others, only a trace is left, as what others are wrongly given for, and a
+        trace has no share that is right."""
         found = {}
-        for reviewed, labels in ((False, self.observed), (True, self.labels if self.reviewed else self.observed)):
-            _, true, predicted = _parts(self._statistics(labels, frozenset()))
+        read = self.labels if self.reviewed else self.observed
+        for protocol, (reviewed, labels) in product((False, True), ((False, self.observed), (True, read))):
+            _, true, predicted = _parts(self._statistics(labels, frozenset({"protocol"} if protocol else ())))
             for leakage, projection in self._projection.items():
                 weights = projection @ self.tables.people.target
                 rows = np.maximum(weights @ true, 0.0) + np.maximum(weights @ predicted, 0.0)
-                found[leakage, reviewed] = np.asarray(rows * self.tables.people.n >= FEWEST_OF_CLASS)
+                found[protocol, leakage, reviewed] = np.asarray(rows * self.tables.people.n >= FEWEST_OF_CLASS)
         return found
 
     def _votes(self, weights: FloatArray) -> float:
