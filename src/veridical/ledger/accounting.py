@@ -25,13 +25,12 @@ from veridical.ledger.coalitions import Coalitions
 from veridical.ledger.contract import Contract, Shortcut, refuse_absent
 from veridical.ledger.game import Coalition, Share, Value, coefficients, off_the_count, shapley
 from veridical.ledger.noise_range import held_possible
-from veridical.ledger.rare_classes import MEANS
 from veridical.ledger.reuse import Chosen, chosen_among
 from veridical.ledger.review import UNSURE, Review, Reviewed, ReviewParams, apply_answers, frame
 from veridical.ledger.reweighting import supported, with_concept
 from veridical.ledger.tables import Tables, build_tables
 from veridical.tasks._class_metrics import collapses, credit_of
-from veridical.tasks._confusion_metrics import accuracy
+from veridical.tasks._confusion_metrics import accuracy, macro_f1
 from veridical.tasks._contract import Bound, Metric, Task
 from veridical.train.trained import Trained
 
@@ -167,7 +166,7 @@ def _notes(game: Coalitions, review: Review | None, labels: tuple[str, ...]) -> 
     tables, answers = game.tables, review.answers if review else {}
     asked = sum(str(row) in answers for row in tables.ids)
     decided_nothing = (wording.undecided(asked),) if asked and game.reviewed is None else ()
-    thin = wording.thin_classes(tables) if (game.declared or game.metric) in MEANS else ()
+    thin = wording.thin_classes(tables) if (game.declared or game.metric) is macro_f1 else ()  # recalls do not lean
     return (*wording.notes(tables, game.reviewed, labels=labels), *thin, *wording.chosen_leaks(game), *decided_nothing)
 
 
@@ -266,7 +265,8 @@ def _noise_bounds(game: Coalitions, coalition: Coalition, value: Callable[[Coali
         return 0.0, 0.0
     noise, codes = game.tables.noise, game.tables.codes
     scores = [now := min(value(coalition).score, 1.0)]
-    if not collapses(game.metric) and (game.labels.sum(axis=0) < 0).any():  # a class cannot have fewer rows than none
+    fewer_than_none = bool((game.labels.sum(axis=0) < 0).any())  # no noise made these labels so
+    if fewer_than_none and not collapses(game.metric_in(coalition)):
         return game.worst - now, 1.0 - now
     for labels in held_possible(noise, codes, game.answers(coalition)):
         scores.append(min(replace(game, labels=labels)(coalition).score, 1.0))

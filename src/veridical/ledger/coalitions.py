@@ -13,7 +13,7 @@ from veridical.ledger.borrowing import Borrowed
 from veridical.ledger.contract import Contract, Shortcut
 from veridical.ledger.game import Coalition, Share, Value, combine
 from veridical.ledger.inference import Uncertainty
-from veridical.ledger.rare_classes import stretch
+from veridical.ledger.rare_classes import MEANS, stretch
 from veridical.ledger.review import Reviewed
 from veridical.ledger.reweighting import (
     NOT_ASKED,
@@ -134,7 +134,7 @@ class Coalitions:
             found = self._with_borrowed(found)
         if "concept" in coalition:
             found = combine([found, self.concept], [1.0, 1.0])
-        return replace(found, stretch=stretch(metric, totals, n_votes=self._votes(own)))
+        return replace(found, stretch=stretch(metric, totals, n_votes=self._votes(own))) if metric in MEANS else found
 
     @cached_property
     def _there(self) -> dict[tuple[bool, bool, bool], BoolArray]:
