@@ -13,7 +13,7 @@ from veridical.ledger.borrowing import Borrowed
 from veridical.ledger.contract import Contract, Shortcut
 from veridical.ledger.game import Coalition, Share, Value, combine
 from veridical.ledger.inference import Uncertainty
-from veridical.ledger.rare_classes import MEANS, stretch
+from veridical.ledger.rare_classes import lopsided
 from veridical.ledger.review import Reviewed
 from veridical.ledger.reweighting import (
     NOT_ASKED,
@@ -134,7 +134,7 @@ class Coalitions:
             found = self._with_borrowed(found)
         if "concept" in coalition:
             found = combine([found, self.concept], [1.0, 1.0])
-        return replace(found, stretch=stretch(metric, totals, n_votes=self._votes(own))) if metric in MEANS else found
+        return replace(found, lopsided=lopsided(metric, totals, n_votes=self._votes(own)))
 
     @cached_property
     def _there(self) -> dict[tuple[bool, bool, bool], BoolArray]:
@@ -154,8 +154,12 @@ class Coalitions:
 
     def _votes(self, weights: FloatArray) -> float:
         """Even votes of clusters that these weights are worth."""
-        number = np.unique(self.tables.people.cluster, return_inverse=True)[1]
-        return effective_number(np.bincount(number, weights).astype(np.float64))
+        return effective_number(np.bincount(self._member, weights).astype(np.float64))
+
+    @cached_property
+    def _member(self) -> IntArray:
+        """Each row's cluster, counted from 0, (n,)."""
+        return np.asarray(np.unique(self.tables.people.cluster, return_inverse=True)[1])
 
     def _residuals(
         self, score: FloatArray, projection: FloatArray, coalition: Coalition
@@ -398,8 +402,9 @@ class Coalitions:
         _, moved = self._imputed(rows, labels, self._projection[True], coalition)
         expected = np.clip(people.basis @ (self._projection[True].T @ rows.correctness), 0.0, 1.0)
         most = own * (moved @ slopes)
-        _, member = np.unique(people.cluster, return_inverse=True)
-        whole, spread = (np.bincount(member, each) ** 2 for each in (most, most * self._deviation(expected, rows.correctness)))
+        whole, spread = (
+            np.bincount(self._member, each) ** 2 for each in (most, most * self._deviation(expected, rows.correctness))
+        )
         few = len(np.unique(people.cluster[people.leaked])) < FEW_LEAKS
         return float(np.sqrt(spread.sum() + few * whole.max()))
 

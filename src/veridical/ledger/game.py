@@ -17,20 +17,29 @@ from veridical.models.model import FloatArray
 Coalition = frozenset[str]
 
 
+@dataclass(frozen=True)
+class Lopsided:
+    """How the interval of a score differs from a normal value's. below, above: half widths over that of a normal value. lean: how
+    much lower it lies on so few rows than on many, a share; the interval reaches that much further (ledger.rare_classes)."""
+
+    below: float
+    above: float
+    lean: float
+
+
 @dataclass(frozen=True, eq=False)
 class Value:
     """score: the metric, a share. influence: of each test row, (n,), summing to about 0. slope: derivative of the score with
     respect to the population's mean basis, (q,). review: variance from reviewing a sample of labels, per stratum, as standard
     deviations with sign, (H,). cells: what means of few rows leave open beyond these rows' own scatter, as influences of rows
-    that are not there, (K,); values without any have none. stretch: what the half widths below and above are over that of a
-    normal value, of a score alone (ledger.rare_classes)."""
+    that are not there, (K,); values without any have none. lopsided: of a score alone."""
 
     score: float
     influence: FloatArray
     slope: FloatArray
     review: FloatArray
     cells: FloatArray = field(default_factory=lambda: np.zeros(0))
-    stretch: tuple[float, float] | None = None
+    lopsided: Lopsided | None = None
 
 
 def combine(values: Sequence[Value], shares: Sequence[float]) -> Value:

@@ -8,9 +8,10 @@ from tests.unit.ledger.made_up_world import Made, account, made, texts
 
 from veridical.audit._made_up import dataset
 from veridical.ledger import coalitions
-from veridical.ledger.rare_classes import NORMAL, stretch
+from veridical.ledger.game import Lopsided
+from veridical.ledger.rare_classes import NORMAL, expected_f1, lean_of_f1, lopsided
 from veridical.models.linear import train_linear
-from veridical.tasks._confusion_metrics import accuracy, balanced_accuracy, macro_f1, mcc
+from veridical.tasks._confusion_metrics import accuracy, balanced_accuracy, macro_f1, mcc, weighted_f1
 from veridical.tasks._totals import gradient, value
 from veridical.train.trained import Trained
 
@@ -20,7 +21,7 @@ CONFUSION = np.array([[0.93, 0.02], [0.03, 0.02]])
 
 
 def drawn(metric, rng, confusion=CONFUSION, n=N):
-    """(score, plain standard error, its stretch) of n rows."""
+    """(score, plain standard error, how its interval differs) of n rows."""
     counts = rng.multinomial(n, confusion.ravel()).reshape(confusion.shape) / n
     totals = np.concatenate([np.diag(counts), counts.sum(axis=1), counts.sum(axis=0)])
     slopes = gradient(metric, totals)
@@ -30,41 +31,88 @@ def drawn(metric, rng, confusion=CONFUSION, n=N):
         for said in range(c):
             cell[truth, said] = slopes[c + truth] + slopes[2 * c + said] + (slopes[truth] if truth == said else 0.0)
     error = np.sqrt((counts * (cell - (counts * cell).sum()) ** 2).sum() / n)
-    return value(metric, totals), error, stretch(metric, totals, n_votes=n)
+    return value(metric, totals), error, lopsided(metric, totals, n_votes=n)
 
 
-@pytest.mark.parametrize("metric", [macro_f1, balanced_accuracy])
-def test_a_rare_class_is_covered_where_the_plain_interval_is_too_short(metric):
-    rng = np.random.default_rng(0)
-    truth = value(metric, np.concatenate([np.diag(CONFUSION), CONFUSION.sum(axis=1), CONFUSION.sum(axis=0)]))
-    plain, held, widths = [], [], []
-    for _ in range(1000):
-        found, error, halves = drawn(metric, rng)
-        below, above = halves or (1.0, 1.0)
+def covered(metric, confusion, n, draws=1000):
+    """Shares of draws whose plain and whose lopsided interval hold the score of endless rows, and the mean width ratio."""
+    rng, confusion = np.random.default_rng(0), np.asarray(confusion)
+    truth = value(metric, np.concatenate([np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)]))
+    plain, held, wider = [], [], []
+    for _ in range(draws):
+        found, error, one = drawn(metric, rng, confusion=confusion, n=n)
+        one = one or Lopsided(1.0, 1.0, 0.0)
+        low, high = found - NORMAL * error * one.below + min(one.lean, 0), found + NORMAL * error * one.above + max(one.lean, 0)
         plain.append(abs(found - truth) <= NORMAL * error)
-        held.append(found - NORMAL * error * below <= truth <= found + NORMAL * error * above)
-        widths.append((below + above) / 2)
-    assert np.mean(plain) < 0.93
-    assert 0.935 <= np.mean(held) <= 0.975
-    assert np.mean(widths) == pytest.approx(1.0, abs=0.1)
+        held.append(low <= truth <= high)
+        wider.append((high - low) / (2 * NORMAL * error))
+    return np.mean(plain), np.mean(held), np.mean(wider)
+
+
+@pytest.mark.parametrize("metric", [macro_f1, balanced_accuracy, mcc])
+def test_a_rare_class_is_covered_where_the_plain_interval_is_too_short(metric):
+    plain, held, wider = covered(metric, CONFUSION, N)
+    assert plain < 0.935
+    assert 0.935 <= held <= 0.975
+    assert wider == pytest.approx(1.0, abs=0.1)
+
+
+@pytest.mark.parametrize("metric", [macro_f1, balanced_accuracy, mcc])
+def test_a_rare_class_that_is_found_well_is_covered(metric):
+    plain, held, _ = covered(metric, [[0.965, 0.005], [0.006, 0.024]], 400)
+    assert plain < 0.92
+    assert 0.935 <= held <= 0.985
+
+
+@pytest.mark.parametrize(("metric", "at_most"), [(macro_f1, 0.8), (balanced_accuracy, 0.9)])
+def test_many_classes_of_four_rows_are_covered_where_the_plain_interval_lies_low_or_is_too_short(metric, at_most):
+    rng, c = np.random.default_rng(3), 30
+    right = rng.uniform(0.6, 0.95, c)
+    confusion = rng.dirichlet(np.full(c, 0.1), c) * (1 - np.eye(c))
+    confusion = confusion / confusion.sum(axis=1, keepdims=True) * (1 - right)[:, None] + np.diag(right)
+    plain, held, wider = covered(metric, confusion / c, 4 * c, draws=400)
+    assert plain < at_most
+    assert 0.93 <= held <= 0.98
+    assert wider < 1.6
+
+
+def test_the_mean_f1_of_poisson_counts_is_that_of_draws():
+    rng = np.random.default_rng(0)
+    for right, wrong in ((0.5, 0.0), (3.0, 1.5), (4.0, 6.0), (40.0, 9.0), (900.0, 300.0)):
+        x, y = rng.poisson(right, 200_000), rng.poisson(wrong, 200_000)
+        made_up = np.where(x + y > 0, 2 * x / np.maximum(2 * x + y, 1), 0.0)
+        found = expected_f1(np.array([right]), np.array([wrong]))[0]
+        assert found == pytest.approx(made_up.mean(), abs=5 * made_up.std() / np.sqrt(200_000) + 1e-6)
+    assert expected_f1(np.zeros(2), np.array([0.0, 3.0])).tolist() == [0.0, 0.0]
+
+
+def test_macro_f1_of_few_rows_lies_low_and_of_many_does_not():
+    right, wrong = np.full(77, 3.2), np.full(77, 1.6)
+    second_order = 0.8 * 0.2 / 8  # F1 (1 - F1) over the rows as labelled and as predicted
+    assert lean_of_f1(20 * right, 20 * wrong) == pytest.approx(second_order / 20, rel=0.05)
+    assert second_order < lean_of_f1(right, wrong) < 2 * second_order  # now and then none is right
+    assert lean_of_f1(1000 * right, 1000 * wrong) == pytest.approx(0.0, abs=1e-4)
+    assert lean_of_f1(right, 0 * wrong) == pytest.approx(0.0, abs=1e-9)
 
 
 def test_many_rows_of_every_class_stretch_nothing():
     even = np.array([[0.3, 0.1], [0.1, 0.5]])
-    for metric in (macro_f1, balanced_accuracy):
-        assert drawn(metric, np.random.default_rng(1), confusion=even, n=100_000)[2] == pytest.approx((1.0, 1.0), abs=0.01)
+    for metric in (macro_f1, balanced_accuracy, mcc):
+        found = drawn(metric, np.random.default_rng(1), confusion=even, n=100_000)[2]
+        assert (found.below, found.above) == pytest.approx((1.0, 1.0), abs=0.01)
+        assert found.lean == pytest.approx(0.0, abs=1e-4)
 
 
-def test_of_a_class_of_which_none_was_found_only_the_upper_end_is_open():
+def test_of_a_class_of_which_none_was_found_the_upper_end_is_open():
     totals = np.array([0.95, 0.0, 0.95, 0.05, 1.0, 0.0])
-    below, above = stretch(macro_f1, totals, n_votes=200)
-    assert above > 3 * below
+    found = lopsided(macro_f1, totals, n_votes=200)
+    assert found.above > 3 * found.below
 
 
-def test_other_metrics_are_no_average_over_classes():
+def test_other_metrics_do_not_hang_on_each_class():
     totals = np.array([0.5, 0.3, 0.6, 0.4, 0.6, 0.4])
-    assert stretch(accuracy, totals, n_votes=200) is None
-    assert stretch(mcc, totals, n_votes=200) is None
+    assert lopsided(accuracy, totals, n_votes=200) is None
+    assert lopsided(weighted_f1, totals, n_votes=200) is None
 
 
 def test_the_account_of_a_rare_class_leans_to_where_luck_may_have_hidden_it(monkeypatch):
@@ -82,7 +130,7 @@ def test_the_account_of_a_rare_class_leans_to_where_luck_may_have_hidden_it(monk
     )
     tables = rare.tables()
     found, share = (account(rare, tables=tables, answers=rare.right, metric=m).honest for m in ("macro_f1", "accuracy"))
-    monkeypatch.setattr(coalitions, "stretch", lambda *_, **__: None)
+    monkeypatch.setattr(coalitions, "lopsided", lambda *_, **__: None)
     plain, same = (account(rare, tables=tables, answers=rare.right, metric=m).honest for m in ("macro_f1", "accuracy"))
     assert (share.low, share.high) == (same.low, same.high)
     assert found.low <= plain.low
@@ -96,10 +144,9 @@ def test_many_easy_classes_are_no_less_covered_than_by_the_plain_interval(metric
     confusion = (np.full((c, c), (1 - right) / (c - 1)) + (right - (1 - right) / (c - 1)) * np.eye(c)) / c
     held = []
     for _ in range(200):
-        found, error, halves = drawn(metric, rng, confusion=confusion, n=20 * c)
-        below, above = halves
-        held.append(found - NORMAL * error * max(below, 1) <= right <= found + NORMAL * error * max(above, 1))
-        assert max(below, above) < 1.3
+        found, error, one = drawn(metric, rng, confusion=confusion, n=20 * c)
+        held.append(found - NORMAL * error * one.below <= right <= found + NORMAL * error * one.above)
+        assert max(one.below, one.above) < 1.3
     assert np.mean(held) > 0.91
 
 
