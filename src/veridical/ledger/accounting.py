@@ -30,7 +30,7 @@ from veridical.ledger.review import UNSURE, Review, Reviewed, ReviewParams, appl
 from veridical.ledger.reweighting import supported, with_concept
 from veridical.ledger.tables import Tables, build_tables
 from veridical.tasks._class_metrics import collapses, credit_of
-from veridical.tasks._confusion_metrics import accuracy, macro_f1
+from veridical.tasks._confusion_metrics import accuracy
 from veridical.tasks._contract import Bound, Metric, Task
 from veridical.train.trained import Trained
 
@@ -139,7 +139,7 @@ def account_tables(
         contract=scored,
         components=(*components, *transfer),
         floors=floors,
-        notes=_notes(game, review, labels) + helped.notes,
+        notes=_notes(game, full, review, labels) + helped.notes,
         interactions=tuple(found),
         variance=books.variance(full),
         unreviewed=books.unreviewed(scored_honest, bounds),
@@ -161,12 +161,12 @@ def _variance_of_draws(game: Coalitions, players: Sequence[str]) -> float:
     return float(np.var(alone, axis=0, ddof=1).sum() / m)
 
 
-def _notes(game: Coalitions, review: Review | None, labels: tuple[str, ...]) -> tuple[str, ...]:
+def _notes(game: Coalitions, honest: Value, review: Review | None, labels: tuple[str, ...]) -> tuple[str, ...]:
     """What a reader must know beside the figures; a review of test rows that decided nothing is said too."""
     tables, answers = game.tables, review.answers if review else {}
     asked = sum(str(row) in answers for row in tables.ids)
     decided_nothing = (wording.undecided(asked),) if asked and game.reviewed is None else ()
-    thin = wording.thin_classes(tables) if (game.declared or game.metric) is macro_f1 else ()  # recalls do not lean
+    thin = wording.leaning(honest)
     return (*wording.notes(tables, game.reviewed, labels=labels), *thin, *wording.chosen_leaks(game), *decided_nothing)
 
 

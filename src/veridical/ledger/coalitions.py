@@ -7,7 +7,6 @@ from itertools import product
 
 import numpy as np
 
-from veridical.core.proportion import effective_number
 from veridical.dataset.rows import BoolArray, IntArray
 from veridical.ledger.borrowing import Borrowed
 from veridical.ledger.contract import Contract, Shortcut
@@ -134,7 +133,7 @@ class Coalitions:
             found = self._with_borrowed(found)
         if "concept" in coalition:
             found = combine([found, self.concept], [1.0, 1.0])
-        return replace(found, lopsided=lopsided(metric, totals, n_votes=self._votes(own)))
+        return replace(found, lopsided=lopsided(metric, totals, n_votes=people.votes(own)))
 
     @cached_property
     def _there(self) -> dict[tuple[bool, bool, bool], BoolArray]:
@@ -151,15 +150,6 @@ class Coalitions:
                 rows = np.maximum(weights @ true, 0.0) + np.maximum(weights @ predicted, 0.0)
                 found[protocol, leakage, reviewed] = np.asarray(rows * self.tables.people.n >= FEWEST_OF_CLASS)
         return found
-
-    def _votes(self, weights: FloatArray) -> float:
-        """Even votes of clusters that these weights are worth."""
-        return effective_number(np.bincount(self._member, weights).astype(np.float64))
-
-    @cached_property
-    def _member(self) -> IntArray:
-        """Each row's cluster, counted from 0, (n,)."""
-        return np.asarray(np.unique(self.tables.people.cluster, return_inverse=True)[1])
 
     def _residuals(
         self, score: FloatArray, projection: FloatArray, coalition: Coalition
@@ -403,7 +393,7 @@ class Coalitions:
         expected = np.clip(people.basis @ (self._projection[True].T @ rows.correctness), 0.0, 1.0)
         most = own * (moved @ slopes)
         whole, spread = (
-            np.bincount(self._member, each) ** 2 for each in (most, most * self._deviation(expected, rows.correctness))
+            np.bincount(people.member, each) ** 2 for each in (most, most * self._deviation(expected, rows.correctness))
         )
         few = len(np.unique(people.cluster[people.leaked])) < FEW_LEAKS
         return float(np.sqrt(spread.sum() + few * whole.max()))

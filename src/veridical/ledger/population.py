@@ -7,11 +7,13 @@ estimator, Deville and Saerndal 1992, JASA 87:376), and it is what imputes the s
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy import stats
 
 from veridical.audit._evidence import Evidence
+from veridical.core.proportion import effective_number
 from veridical.dataset.rows import BoolArray, IntArray
 from veridical.models.model import FloatArray
 
@@ -72,6 +74,15 @@ class Population:
     @property
     def n(self) -> int:
         return len(self.rows)
+
+    @cached_property
+    def member(self) -> IntArray:
+        """Each row's cluster, counted from 0, (n,)."""
+        return np.asarray(np.unique(self.cluster, return_inverse=True)[1])
+
+    def votes(self, weights: FloatArray) -> float:
+        """Even votes of clusters that weights of rows, (n,), are worth."""
+        return effective_number(np.bincount(self.member, weights).astype(np.float64))
 
     @property
     def unlike_train(self) -> bool:

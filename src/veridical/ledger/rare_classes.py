@@ -7,9 +7,9 @@ together: squared distances of independent parts add up, on each side by itself 
 sides count by as much as one class makes most of the variance. Matthews' coefficient, which hangs on a rare class as its F1 does,
 has the same ones.
 
-*It is too short.* Four rows that are all right, or all wrong, show no scatter, though classes alike have some. Where no class makes
-most of the variance, each class's share is drawn towards the rate of all by two rows (a half of what Agresti and Coull 1998 add),
-and the interval is as much longer as these scatter more.
+*It is too short.* Four rows that are all right, or all wrong, show no scatter, though classes alike have some. Where no class
+makes most of the variance, each class's share is drawn towards the rate of all by two rows (a half of what Agresti and Coull 1998
+add), and the interval is as much longer as these scatter more.
 
 *Macro-F1 lies low.* F1 is a ratio, and the mean of ratios of few rows is under the ratio of many (Cochran 1977, section 6.8): for
 counts that are Poisson's its mean is an integral in closed form. The end on that side reaches as much further.
@@ -20,13 +20,14 @@ import numpy as np
 from veridical.ledger.game import Lopsided
 from veridical.ledger.inference import share_interval
 from veridical.models.model import FloatArray
-from veridical.tasks._confusion_metrics import balanced_accuracy, macro_f1, mcc
+from veridical.tasks._class_metrics import Pooled
+from veridical.tasks._confusion_metrics import balanced_accuracy, macro_f1, mcc, mean_f1
 from veridical.tasks._contract import Metric
 
 NORMAL = 1.959964
 PRIOR_ROWS = 2.0
 """Rows of the rate of all classes that are added to each. Ours; one and four cover as well within two points (docs/log.md)."""
-MEANS: tuple[Metric, ...] = (macro_f1, balanced_accuracy)
+MEANS: tuple[Metric, ...] = (macro_f1, mean_f1, balanced_accuracy)
 """Metrics that are means over classes."""
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(64)
 FAR = 50.0
@@ -34,13 +35,15 @@ FAR = 50.0
 
 
 def lopsided(metric: Metric, totals: FloatArray, *, n_votes: float) -> Lopsided | None:
-    """None of a metric that does not hang on each class, or where no class has any scatter. totals: weighted margins (3W,) that
-    sum to 1 each. n_votes: even votes that these weights are worth."""
+    """None of a metric that does not hang on each class, or where no class has any scatter. totals: weighted margins of a row,
+    (3W,). n_votes: even votes that these weights are worth."""
+    if isinstance(metric, Pooled):
+        return lopsided(metric.rule, (totals.reshape(3, -1) @ metric.pools.T).ravel(), n_votes=n_votes)
     if metric not in (*MEANS, mcc):
         return None
     right, true, predicted = np.maximum(totals, 0.0).reshape(3, -1)
     size = true if metric is balanced_accuracy else (true + predicted) / 2
-    present = size > 0
+    present = true > 0 if metric is mean_f1 else size > 0
     share, rows = np.minimum(right[present] / size[present], 1.0), n_votes * size[present]
     scatter = _scatter(metric, share) / rows
     if not (scatter > 0).any():
@@ -53,7 +56,7 @@ def lopsided(metric: Metric, totals: FloatArray, *, n_votes: float) -> Lopsided 
     if metric in MEANS:
         drawn = _scatter(metric, (share * rows + PRIOR_ROWS * (share @ rows / rows.sum())) / (rows + PRIOR_ROWS)) / rows
         longer = max(1.0, float(np.sqrt(drawn.sum() / scatter.sum())))
-    if metric is macro_f1:
+    if metric in MEANS and metric is not balanced_accuracy:
         lean = lean_of_f1(share * rows, 2 * (1 - share) * rows)
     return Lopsided(most * below + (1 - most) * longer, most * above + (1 - most) * longer, lean)
 

@@ -23,6 +23,7 @@ from veridical.ledger.bookkeeping import Books
 from veridical.ledger.game import Coalition, Share, Value, coefficients, combine, shapley
 from veridical.ledger.inference import Uncertainty
 from veridical.ledger.population import Population
+from veridical.ledger.rare_classes import lopsided
 from veridical.ledger.reuse import best_of
 from veridical.ledger.reweighting import (
     NOT_ASKED,
@@ -107,8 +108,10 @@ class StructuredGame:
                 rows @ slopes, weights, start, basis=people.basis, projection=projection, margins=margins,
                 shifted="shift" in coalition,
             )  # fmt: skip
-            plain = Value(value(metric, totals), influence, slope, self._read(coalition, slopes), cells)
-            return combine([plain, self.concept], [1.0, 1.0]) if "concept" in coalition else plain
+            found = Value(value(metric, totals), influence, slope, self._read(coalition, slopes), cells)
+            if "concept" in coalition:
+                found = combine([found, self.concept], [1.0, 1.0])
+            return replace(found, lopsided=lopsided(metric, totals, n_votes=people.votes(weights)))
         weights, moved = np.full(people.n, 1.0 / people.n), np.zeros(people.n)
         filled = _Filled(people, given) if self._fills(coalition) else None
         rows = given.stacked() if filled is None else filled.rows
@@ -118,7 +121,11 @@ class StructuredGame:
             moved = filled.influence(weights, slopes)
         score = rows @ slopes
         influence = weights * (score - weights @ score) + moved
-        return Value(reached, influence, np.zeros(people.basis.shape[1]), self._read(coalition, slopes))
+        own = weights if filled is None else np.where(people.fresh, weights, 0.0)
+        return Value(
+            reached, influence, np.zeros(people.basis.shape[1]), self._read(coalition, slopes),
+            lopsided=lopsided(metric, weights @ rows, n_votes=people.votes(own)),
+        )  # fmt: skip
 
     def _scored(self, coalition: Coalition) -> Scored:
         return self.declared if "protocol" in coalition else self.reported
@@ -422,15 +429,16 @@ def account_structured(
         contract=under.score,
         components=(*components, *under.components),
         floors=floors,
-        notes=_notes(game),
+        notes=_notes(game, full),
         interactions=(*books.interactions(players, value), *under.interactions),
         variance=books.variance(full),
     )
 
 
-def _notes(game: StructuredGame) -> tuple[str, ...]:
+def _notes(game: StructuredGame, honest: Value) -> tuple[str, ...]:
     all_leaked = (wording.ALL_LEAKED,) if game.too_few_unleaked else ()
-    return (*all_leaked, *wording.few_rows(game.people), *((wording.LABELS_AS_GIVEN,) if game.review is None else ()))
+    thin = wording.leaning(honest)
+    return (*all_leaked, *wording.few_rows(game.people), *thin, *((wording.LABELS_AS_GIVEN,) if game.review is None else ()))
 
 
 def honest_width(game: StructuredGame, *, seed: int) -> float:

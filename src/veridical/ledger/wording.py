@@ -11,6 +11,7 @@ from veridical.dataset.rows import BoolArray, IntArray
 from veridical.ledger.answer_review import AnswerReview
 from veridical.ledger.borrowing import Borrowed, BorrowParams
 from veridical.ledger.contract import Contract, Perturbation, Shortcut
+from veridical.ledger.game import Value
 from veridical.ledger.inference import POWER_FACTOR
 from veridical.ledger.label_noise import LabelNoise
 from veridical.ledger.noise_range import renamed_classes
@@ -520,21 +521,18 @@ def few_rows(people: Population) -> tuple[str, ...]:
 
 CROWDED = 0.1
 """Share of the test rows in large families of near-equal texts from which that is said. Ours; no source."""
-FEW_OF_CLASS = 10
-"""Test rows of a class below which it is said that a mean over classes leans, if the middle class has fewer. Ours: macro-F1 of 77
-classes of banking77 is 2 points lower on 300 rows than on 3,000."""
+LEAN_SAID = 0.005
+"""Share by which a mean over classes lies low from which that is said. Ours; no source."""
 
 
-def thin_classes(tables: Tables) -> tuple[str, ...]:
-    """Of a metric that is a mean over classes."""
-    counts = np.bincount(tables.codes)
-    counts = counts[counts > 0]
-    if np.median(counts) >= FEW_OF_CLASS:
+def leaning(honest: Value) -> tuple[str, ...]:
+    """Of a mean over classes of few rows each."""
+    lean = honest.lopsided.lean if honest.lopsided else 0.0
+    if lean < LEAN_SAID:
         return ()
-    few = int((counts < FEW_OF_CLASS).sum())
     return (
-        f"{few} of {len(counts)} classes have fewer than {FEW_OF_CLASS} test rows: a mean over classes lies lower on so few rows "
-        "than on many, for which the honest interval reaches further up.",
+        "Classes have few test rows each, and a mean over classes lies lower on few than on many: the honest interval reaches "
+        f"{100 * lean:.1f} points further up for it.",
     )
 
 

@@ -15,7 +15,7 @@ from veridical.dataset import entity_marks
 from veridical.dataset.row_shape import RowShape
 from veridical.dataset.rows import Text
 from veridical.tasks._class_metrics import Pooled
-from veridical.tasks._confusion_metrics import accuracy, macro_f1, micro_f1
+from veridical.tasks._confusion_metrics import accuracy, macro_f1, mean_f1, micro_f1
 from veridical.tasks._contract import Bound, FloatArray, Metric, Task
 
 NO_RELATION = ("other", "no_relation", "no relation", "none", "na", "n/a", "无关系", "無關係", "无", "其他")
@@ -34,14 +34,6 @@ def pools(labels: Sequence[str], *, name: Callable[[str], str]) -> FloatArray:
     if not distinct:
         raise InputError(f"All labels ({', '.join(labels)}) say that there is no relation; one that names a relation is needed.")
     return np.array([[float(found == one) for found in names] for one in distinct])
-
-
-def mean_f1(right: FloatArray, true: FloatArray, predicted: FloatArray) -> float:
-    """Mean F1 of the relations that the right answers hold: the scorer averages over those of the key."""
-    there = true > 0
-    if not there.any():
-        return 0.0
-    return float((2 * right[there] / (true[there] + predicted[there])).mean())
 
 
 def _pooled(rule: Metric, name: Callable[[str], str]) -> Callable[[tuple[str, ...]], Metric]:

@@ -7,7 +7,7 @@ import pytest
 from tests.unit.ledger.made_up_world import Made, account, made, texts
 
 from veridical.audit._made_up import dataset
-from veridical.ledger import coalitions
+from veridical.ledger import coalitions, rare_classes
 from veridical.ledger.game import Lopsided
 from veridical.ledger.rare_classes import NORMAL, expected_f1, lean_of_f1, lopsided
 from veridical.models.linear import train_linear
@@ -175,12 +175,16 @@ def test_a_class_of_which_less_than_half_a_row_is_left_is_none_of_those_averaged
     assert all(abs(component.points.low) <= 100 for component in found.components if component.points)
 
 
-def test_thin_classes_are_said_of_means_over_classes_alone():
+def test_a_mean_that_lies_low_is_said_and_the_interval_reaches_up_as_far(monkeypatch):
     world = made(seed=0, n_train=200, n_test=14)
-    few = {m: [n for n in account(world, metric=m).notes if "fewer than 10 test rows" in n] for m in ("macro_f1", "accuracy")}
-    assert [len(few[m]) for m in ("macro_f1", "accuracy")] == [1, 0]
-    assert few["macro_f1"][0].startswith(("1 of 2 classes", "2 of 2 classes"))
-    assert not [n for n in account(made(seed=0, n_test=100), metric="macro_f1").notes if "fewer than 10" in n]
+    said = {m: [n for n in account(world, metric=m).notes if "few test rows each" in n] for m in ("macro_f1", "accuracy")}
+    assert [len(said[m]) for m in ("macro_f1", "accuracy")] == [1, 0]
+    assert not [n for n in account(made(seed=0, n_test=100), metric="macro_f1").notes if "few test rows each" in n]
+    found = account(world, answers=world.right, metric="macro_f1").honest
+    monkeypatch.setattr(rare_classes, "lean_of_f1", lambda *_: 0.0)
+    without = account(world, answers=world.right, metric="macro_f1").honest
+    assert (found.low, found.value) == (without.low, without.value)
+    assert 0.0 < found.high - without.high < 0.05
 
 
 def test_noise_that_would_leave_a_class_fewer_rows_than_none_leaves_a_mean_over_classes_open():
