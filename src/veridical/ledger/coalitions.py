@@ -9,6 +9,7 @@ import numpy as np
 
 from veridical.dataset.rows import BoolArray, IntArray
 from veridical.ledger.borrowing import Borrowed
+from veridical.ledger.by_label import Entries
 from veridical.ledger.contract import Contract, Shortcut
 from veridical.ledger.game import Coalition, Share, Value, combine
 from veridical.ledger.inference import Uncertainty
@@ -39,6 +40,9 @@ from veridical.tasks._totals import gradient, value
 ACTIVE = ("leakage", "sample", "noise")
 """Players that change the score of every classifier. Protocol joins them where the metric reported counts what is no
 achievement; reuse needs a log."""
+
+
+LABELS_UNREAD = "its weights hang on the labels of the test rows, some of which seem wrong: enter a review of them"
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,15 +104,15 @@ class Coalitions:
         people, n = self.tables.people, self.tables.people.n
         projection = self._projection[leakage]
         if sample:
-            weights = self._reweighted(projection @ people.target, coalition)
+            weights, labels = self._weighted(projection @ people.target, labels, coalition)
+            rows = self._statistics(labels, coalition)
             totals = np.where(
                 np.tile(self._there["protocol" in coalition, leakage, noise and self.reviewed is not None], 3),
                 weights @ rows.stacked(),
                 0.0,
             )
-            score = rows.stacked() @ gradient(metric, totals)
             reached = value(metric, totals)
-            influence, slope, cells = self._residuals(score, projection, coalition)
+            influence, slope, cells, review = self._residuals(metric, totals, projection, coalition)
             own, fit = weights, np.zeros(n)
         else:
             weights = self._reweighted(np.full(n, 1.0 / n), coalition)
@@ -126,8 +130,9 @@ class Coalitions:
             fit = projection @ ((weights * (moved @ slopes)) @ people.basis)
             influence = weights * (score - weights @ score) + fit * (right - people.basis @ (projection.T @ right))
             slope, cells = np.zeros(people.basis.shape[1]), np.zeros(0)
-            own = np.where(self.fresh, weights, 0.0) if leakage else weights
-        review = self._review(own, fit, totals, coalition) if noise else self._no_review()
+            own, review = np.where(self.fresh, weights, 0.0) if leakage else weights, None
+        if review is None:
+            review = self._review(own, fit, totals, coalition) if noise else self._no_review()
         found = Value(reached, influence, slope, review, cells)
         if sample and leakage and noise and self.borrowed:
             found = self._with_borrowed(found)
@@ -152,15 +157,28 @@ class Coalitions:
         return found
 
     def _residuals(
-        self, score: FloatArray, projection: FloatArray, coalition: Coalition
-    ) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """`reweighting.residuals` of a calibrated mean."""
-        people = self.tables.people
-        start, margins = self._before_raking(projection @ people.target, coalition)
-        return residuals(
-            score, raked(start, margins), start, basis=people.basis, projection=projection, margins=margins,
-            shifted="shift" in coalition,
+        self, metric: Metric, totals: FloatArray, projection: FloatArray, coalition: Coalition
+    ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray | None]:
+        """`reweighting.residuals` of a calibrated mean, then `Value.review` where weights move with the labels, else None."""
+        people, slopes = self.tables.people, gradient(metric, totals)
+        start = self._start(projection @ people.target, coalition)
+        among, shifted = self._among(coalition), "shift" in coalition
+        margins = self._margins(start, coalition, among)
+        if not self._by_label(coalition):
+            rows = self._statistics(self.labels if "noise" in coalition else self.observed, coalition)
+            found = residuals(
+                rows.stacked() @ slopes, raked(start, margins), start, basis=people.basis, projection=projection, margins=margins,
+                shifted=shifted,
+            )  # fmt: skip
+            return *found, None
+        assert self.reviewed is not None
+        said, whole = among.predictions(self._predictions(coalition)), self._whole(coalition)
+        stacked = self._of_reported_classes(statistics(np.eye(self.labels.shape[1])[among.code], said, metric=whole)).stacked()
+        influence, slope, cells, each = among.residuals(
+            stacked @ slopes, start, margins, basis=people.basis, projection=projection, shifted=shifted
         )  # fmt: skip
+        moved = among.by_row(self.reviewed.change[among.row, among.code] * each, people.n)
+        return influence, slope, cells, self._unread(moved * ~self.reviewed.seen, self.reviewed)
 
     @cached_property
     def concept(self) -> Value:
@@ -273,26 +291,47 @@ class Coalitions:
     def _reweighted(self, weights: FloatArray, coalition: Coalition) -> FloatArray:
         """The weights under the coalition's weight toggles, summing to 1: the target's density first, then all margins raked
         jointly (Deming and Stephan 1940): groups to the contract's shares, every reweighted cue independent of the label."""
-        return raked(*self._before_raking(weights, coalition))
+        return self._weighted(weights, self.labels, coalition)[0]
 
-    def _before_raking(self, weights: FloatArray, coalition: Coalition) -> tuple[FloatArray, list[Margin]]:
-        """(weights like the target's where the coalition asks for that, what they are then to be raked to)."""
-        if "shift" in coalition:
-            weights = like_target(weights, self.tables.transfer.ratio)
+    def _weighted(self, weights: FloatArray, labels: FloatArray, coalition: Coalition) -> tuple[FloatArray, FloatArray]:
+        """(the weights under the coalition's weight toggles, the label distributions that count with them)."""
+        start, among = self._start(weights, coalition), self._among(coalition)
+        margins = self._margins(start, coalition, among)
+        if self._by_label(coalition):
+            return among.weigh(start, margins, n_classes=labels.shape[1])
+        return raked(start, margins), labels
+
+    def _start(self, weights: FloatArray, coalition: Coalition) -> FloatArray:
+        """The weights, like the target's where the coalition asks for that."""
+        return like_target(weights, self.tables.transfer.ratio) if "shift" in coalition else weights
+
+    def _by_label(self, coalition: Coalition) -> bool:
+        """Whether weights hang on labels that a review knows as shares."""
+        return self.reviewed is not None and any(name in coalition and s.op == "reweight" for name, s in self.shortcuts)
+
+    def _among(self, coalition: Coalition) -> Entries:
+        return self._entries[self._by_label(coalition)]
+
+    @cached_property
+    def _entries(self) -> tuple[Entries, Entries]:
+        """Rows with their labels as given, and with those that the review leaves them."""
+        given = Entries.as_given(self.tables.codes)
+        return given, Entries.of(self.reviewed.labels, self.reviewed.change) if self.reviewed else given
+
+    def _margins(self, start: FloatArray, coalition: Coalition, among: Entries) -> list[Margin]:
+        """What the entries are to be raked to. start: weights of the rows before, (n,)."""
         margins = [
             independent_margin(
-                self.tables.cue_present[:, position].astype(np.int64), self.tables.codes, weights,
+                self.tables.cue_present[among.row, position].astype(np.int64), among.code, start[among.row] * among.share,
                 n_classes=self.tables.elsewhere.shape[1], rate=shortcut.rate,
             )
             for position, (name, shortcut) in enumerate(self.shortcuts)
             if name in coalition and shortcut.op == "reweight"
         ]  # fmt: skip
-        return weights, [*margins, *([self._groups] if "groups" in coalition else [])]
-
-    @cached_property
-    def _groups(self) -> Margin:
-        """Group of each row, and the contract's share of each."""
-        return group_margin(self.tables.transfer.group, [share for _, share in (self.contract or NO_CONTRACT).groups])
+        if "groups" in coalition:
+            shares = [share for _, share in (self.contract or NO_CONTRACT).groups]
+            margins.append(group_margin(self.tables.transfer.group[among.row], shares))
+        return margins
 
     def unsupported(self, player: str, beside: Sequence[str] = ()) -> str:
         """Why a toggle cannot be played: no model to ask, a combination that never occurs, or too few rows left, alone or with
@@ -302,10 +341,11 @@ class Coalitions:
             return NOT_ASKED
         shortcut = next((k for k, (name, s) in enumerate(self.shortcuts) if name == player and s.op == "reweight"), None)
         if shortcut is not None:
-            cue, codes = self.tables.cue_present[:, shortcut].astype(np.int64), self.tables.codes
-            seen = np.zeros((2, self.tables.elsewhere.shape[1]))
-            np.add.at(seen, (cue[self.fresh], codes[self.fresh]), 1.0)
-            if (seen[:, seen.sum(axis=0) > 0] == 0).any():
+            if self.reviewed is None and self.tables.noise.seen:
+                return LABELS_UNREAD
+            labels, cue = self.labels if self.reviewed else self.observed, self.tables.cue_present[:, shortcut]
+            seen = np.array([labels[self.fresh & (cue == held)].sum(axis=0) for held in (False, True)])
+            if (seen[:, seen.sum(axis=0) >= FEWEST_OF_CLASS] < FEWEST_OF_CLASS).any():
                 return "some label occurs only with, or only without, the cue, so no weights can make them independent"
         elif player == "groups":
             named = (self.contract or NO_CONTRACT).groups
@@ -330,8 +370,8 @@ class Coalitions:
         edits = self.contract.perturbation if self.contract else None
         if "fragility" not in coalition or edits is None or edits.valid == 1.0:
             return 0.0, 0.0
-        weights = self._reweighted(self._projection[True] @ self.tables.people.target, coalition)
-        totals = weights @ self._statistics(self.labels, coalition).stacked()
+        weights, labels = self._weighted(self._projection[True] @ self.tables.people.target, self.labels, coalition)
+        totals = weights @ self._statistics(labels, coalition).stacked()
         return if_edits_break(edits, totals, metric=self.metric_in(coalition))
 
     def _imputed(
@@ -386,8 +426,7 @@ class Coalitions:
         luck, although no residual of theirs shows it; that one row is wrong always may."""
         if self.too_few_unleaked or not self.tables.people.leaked.any():
             return 0.0
-        people, (own, _, slopes) = self.tables.people, self._linear(coalition)
-        labels = self.labels if "noise" in coalition else self.observed
+        people, (labels, own, _, slopes) = self.tables.people, self._linear(coalition)
         rows = self._statistics(labels, coalition)
         _, moved = self._imputed(rows, labels, self._projection[True], coalition)
         expected = np.clip(people.basis @ (self._projection[True].T @ rows.correctness), 0.0, 1.0)
@@ -406,7 +445,7 @@ class Coalitions:
         found = np.zeros((n, 2 ** len(self.shortcuts), 1 + tables.transfer.edited.shape[2], c))
         if self.too_few_unleaked and "leakage" in coalition:
             return found  # fold models stand in for this one
-        labels, (own, fit, slopes) = self.labels if "noise" in coalition else self.observed, self._linear(coalition)
+        labels, own, fit, slopes = self._linear(coalition)
         right, _, predicted = (self._of_all_classes(part) for part in np.split(slopes, 3))
         credit = credit_of(self._whole(coalition))
         if credit is None:
@@ -423,7 +462,7 @@ class Coalitions:
 
     def bought(self, coalition: Coalition) -> FloatArray:
         """What each leaked row adds to the value of a coalition without leakage beyond what a fresh row like it would, (n,)."""
-        labels, (own, _, slopes) = self.labels if "noise" in coalition else self.observed, self._linear(coalition)
+        labels, own, _, slopes = self._linear(coalition)
         rows = self._statistics(labels, coalition)
         if self.too_few_unleaked:
             fresh = self._statistics(labels, coalition | {"leakage"})
@@ -433,27 +472,25 @@ class Coalitions:
 
     def relabelled(self, coalition: Coalition, labels: FloatArray) -> FloatArray:
         """What each row's label as given adds to a coalition without noise beyond label distributions (n, C), (n,)."""
-        own, fit, slopes = self._linear(coalition)
+        _, own, fit, slopes = self._linear(coalition)
         given, other = self._statistics(self.observed, coalition), self._statistics(labels, coalition)
         moved = (given.stacked() - other.stacked()) @ slopes
         return np.asarray(own * moved + fit * (given.correctness - other.correctness))
 
-    def _linear(self, coalition: Coalition) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """(weight of each row's own statistics (n,), weight of its correctness through rows filled in from it (n,), slope of the
-        metric in the totals): the value as a linear function of the rows."""
+    def _linear(self, coalition: Coalition) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+        """(label distributions that count (n, C), weight of each row's own statistics (n,), weight of its correctness through
+        rows filled in from it (n,), slope of the metric in the totals): the value as a linear function of the rows."""
         labels, people = self.labels if "noise" in coalition else self.observed, self.tables.people
-        rows, projection = self._statistics(labels, coalition), self._projection["leakage" in coalition]
-        metric = self.metric_in(coalition)
-        if "sample" in coalition:
-            own = self._reweighted(projection @ people.target, coalition)
-            return own, np.zeros(people.n), gradient(metric, own @ rows.stacked())
-        own = self._reweighted(np.full(people.n, 1.0 / people.n), coalition)
-        if "leakage" not in coalition:
-            return own, np.zeros(people.n), gradient(metric, own @ rows.stacked())
+        projection, sample = self._projection["leakage" in coalition], "sample" in coalition
+        metric, even = self.metric_in(coalition), np.full(people.n, 1.0 / people.n)
+        own, labels = self._weighted(projection @ people.target if sample else even, labels, coalition)
+        rows = self._statistics(labels, coalition)
+        if sample or "leakage" not in coalition:
+            return labels, own, np.zeros(people.n), gradient(metric, own @ rows.stacked())
         rows, moved = self._imputed(rows, labels, projection, coalition)
         slopes = gradient(metric, own @ rows.stacked())
         fit = projection @ ((own * (moved @ slopes)) @ people.basis)
-        return np.where(self.fresh, own, 0.0), fit, slopes
+        return labels, np.where(self.fresh, own, 0.0), fit, slopes
 
     def _of_all_classes(self, part: FloatArray) -> FloatArray:
         """A slope per class of the metric as one per class of the task, (C,)."""

@@ -1,0 +1,93 @@
+"""Weights that hang on labels, where some labels are wrong: what a review says of the labels is what the weights go by."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from tests.unit.ledger.made_up_world import account, made, points
+
+from veridical.ledger.by_label import Entries
+from veridical.ledger.contract import Contract, Shortcut
+from veridical.ledger.reweighting import independent_margin, raked, residuals
+
+INDEPENDENT = Contract("w", "clusters", (Shortcut("zorblat", "reweight", None),), "4" * 64)
+
+
+def _noisy(seed: int, *, n_test: int = 1000, cue: float = 0.85):
+    """(a world whose cue goes with a label, the same with wrong test labels, five times as many where the cue is)."""
+    world, rng = made(seed=seed, cue=cue, n_train=800, n_test=n_test), np.random.default_rng(seed)
+    given = []
+    for row in world.data.table.to_pylist():
+        wrong = row["split"] == "test" and rng.random() < (0.25 if "zorblat" in row["text"] else 0.05)
+        given.append(row["label"] if not wrong else {"neg": "pos", "pos": "neg"}[row["label"]])
+    return world, replace(world, data=world.data.with_column("label", given))
+
+
+def _shortcut(ledger):
+    return next(one for one in ledger.components if one.name == "shortcut")
+
+
+def test_a_review_of_all_labels_gives_the_account_of_right_labels():
+    world, noisy = _noisy(0)
+    right, read = account(world, contract=INDEPENDENT), account(noisy, contract=INDEPENDENT, answers=world.right)
+    assert read.contract.honest.value == pytest.approx(right.contract.honest.value, abs=0.01)
+    assert points(read)["shortcut"].value == pytest.approx(points(right)["shortcut"].value, abs=0.5)
+    assert read.contract.honest.width == pytest.approx(right.contract.honest.width, abs=0.015)
+
+
+def test_a_review_of_some_labels_holds_it_and_is_less_sure():
+    for seed in range(3):
+        world, noisy = _noisy(seed)
+        tests = [row["id"] for row in world.data.table.to_pylist() if row["split"] == "test"]
+        chosen = np.random.default_rng(seed).choice(tests, 200, replace=False)
+        some = account(noisy, contract=INDEPENDENT, answers={row: world.right[row] for row in chosen}).contract.honest
+        whole = account(noisy, contract=INDEPENDENT, answers=world.right).contract.honest
+        assert some.low <= whole.value <= some.high
+        assert some.width > whole.width
+
+
+def test_without_a_review_of_labels_that_seem_wrong_nothing_is_reweighted():
+    world, noisy = _noisy(1)
+    found = _shortcut(account(noisy, contract=INDEPENDENT))
+    assert found.status == "skipped"
+    assert "enter a review" in found.why
+    assert _shortcut(account(world, contract=INDEPENDENT)).status == "measured"
+
+
+def test_a_cue_that_goes_with_one_label_alone_once_they_are_read_is_not_reweighted():
+    world, noisy = _noisy(2, cue=1.0)
+    found = _shortcut(account(noisy, contract=INDEPENDENT, answers=world.right))
+    assert found.status == "skipped"
+    assert "occurs only with" in found.why
+
+
+def test_entries_of_sure_labels_are_rows():
+    rng, n = np.random.default_rng(0), 300
+    cue, codes, score = rng.integers(2, size=n), rng.integers(3, size=n), rng.random(n)
+    basis = np.column_stack([np.ones(n), rng.normal(size=(n, 2))])
+    start = rng.dirichlet(np.full(n, 20.0))
+    projection = basis * (start[:, None]) @ np.linalg.inv((basis * start[:, None]).T @ basis)
+    labels = np.eye(3)[codes]
+    among = Entries.of(labels, np.zeros_like(labels))
+    margins = [independent_margin(cue[among.row], among.code, start[among.row] * among.share, n_classes=3, rate=None)]
+    weights, held = among.weigh(start, margins, n_classes=3)
+    plain = [independent_margin(cue, codes, start, n_classes=3, rate=None)]
+    np.testing.assert_allclose(weights, raked(start, plain), atol=1e-14)
+    np.testing.assert_array_equal(held, labels)
+    expected = residuals(score, raked(start, plain), start, basis=basis, projection=projection, margins=plain, shifted=False)
+    found = among.residuals(score[among.row], start, margins, basis=basis, projection=projection, shifted=False)
+    for one, other in zip(found[:3], expected, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-12)
+
+
+def test_half_a_label_counts_as_half_a_row_of_each():
+    """Of four rows one may be either: cue and label are independent of the halves too."""
+    labels = np.array([[1.0, 0.0], [0.0, 1.0], [0.5, 0.5], [0.0, 1.0]])
+    cue, start = np.array([1, 1, 0, 0]), np.full(4, 0.25)
+    among = Entries.of(labels, np.zeros_like(labels))
+    margins = [independent_margin(cue[among.row], among.code, start[among.row] * among.share, n_classes=2, rate=None)]
+    weights, held = among.weigh(start, margins, n_classes=2)
+    joint = np.array([[(weights[cue == z, None] * held[cue == z])[:, k].sum() for k in range(2)] for z in range(2)])
+    np.testing.assert_allclose(joint, np.outer([0.5, 0.5], [0.375, 0.625]), atol=1e-12)
+    assert weights.sum() == pytest.approx(1.0)
+    np.testing.assert_allclose(held.sum(axis=1), 1.0)
