@@ -209,7 +209,7 @@ def apply_answers(
     read, right = (np.maximum(box.total(of, stratum, n_strata), 1e-300) for of in (seen, hit))
     alike = box.alike(hit - (right / read)[stratum], seen, stratum)
     vote = box.evidence(seen, alike=alike)
-    posterior, blind, modelled = _foreseen(
+    prior_of, posterior, blind, modelled = _foreseen(
         noise, stratum, truth=truth, codes=codes, predicted=predicted, hit=hit, vote=vote, graded=graded, params=params
     )
     asked = box.answers(seen, stratum, n_strata, alike=alike)
@@ -230,7 +230,7 @@ def apply_answers(
     if graded:
         labels, change = _any_change(blind, scaled, codes=codes)
     else:
-        labels, change = _label_distributions(noise, posterior, scaled, codes=codes, predicted=predicted)
+        labels, change = _label_distributions(prior_of, posterior, scaled, codes=codes, predicted=predicted)
     change *= per_share[:, None]
     labels[seen] = 0.0
     labels[seen, truth[seen]] = 1.0
@@ -250,12 +250,13 @@ def _foreseen(
     vote: FloatArray,
     graded: bool,
     params: ReviewParams,
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """(p(truth | text, label) of all rows (n, C), the same as if no row had been reviewed and with what the model said, chance of
-    a change that moves the score as it is foreseen from all answers (n,)). hit: reviewed rows with such a change, (n,)."""
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    """(p(truth | text) of all rows (n, C), p(truth | text, label), the same as if no row had been reviewed and with what the
+    model said, chance of a change that moves the score as it is foreseen from all answers (n,)). hit: reviewed rows with such a
+    change, (n,)."""
     seen = truth >= 0
     less = np.where(stratum % len(STRATA) >= FIRST_LEAKED, params.of_leaked, 1.0)
-    posterior, blind = _fitted(noise, truth=truth, codes=codes, seen=seen, vote=vote, params=params)
+    prior, posterior, blind = _fitted(noise, truth=truth, codes=codes, seen=seen, vote=vote, params=params)
     if graded:
         blind = _leaning(blind, truth=truth, predicted=predicted, seen=seen)
     else:
@@ -264,7 +265,7 @@ def _foreseen(
     modelled = changed(blind, codes=codes, predicted=np.where((predicted == codes) | graded, codes, predicted))
     kinds = np.minimum(np.abs(predicted - codes), FAR if graded else 1) + (FAR + 1) * (less < 1)
     modelled = np.clip(modelled, 1e-6, 1 - 1e-6)
-    return posterior, blind, _scaled(modelled, hit, seen, kinds=kinds, vote=vote, rows=params.foreseen_rows * less)
+    return prior, posterior, blind, _scaled(modelled, hit, seen, kinds=kinds, vote=vote, rows=params.foreseen_rows * less)
 
 
 def _scaled(
@@ -315,26 +316,33 @@ def _fitted(
     seen: BoolArray,
     vote: FloatArray,
     params: ReviewParams,
-) -> tuple[FloatArray, FloatArray]:
-    """(p(truth | text, label) of all rows (n, C), the same as if no row had been reviewed), by maximum likelihood over all rows.
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """(p(truth | text) of all rows (n, C), p(truth | text, label), the same as if no row had been reviewed), by maximum
+    likelihood over all rows.
 
     Reviewed rows bring their truth, the others their label; which rows were reviewed depends only on text and label, so that the
-    likelihood is right (missing at random, Rubin 1976). Nothing is assumed of train labels but that they order the classes.
+    likelihood is right (missing at random, Rubin 1976). Of train labels nothing is assumed but that they order the classes; class
+    shares are others than train's where the labels are likelier so by more than the penalty of BIC.
     """
     best: tuple[float, FloatArray, FloatArray] | None = None
+    c = noise.expected.shape[1]
+    penalty = 0.5 * (c - 1) * float(np.log(max(vote.sum(), 1.0)))
     for sharpness in SHARPNESS:
         prior = noise.expected**sharpness
         prior = prior / prior.sum(axis=1, keepdims=True)
-        transition, fit = _semi_supervised(prior, truth=truth, codes=codes, seen=seen, vote=vote, params=params)
-        if best is None or fit > best[0]:
-            best = (fit, transition, prior)
+        for shares in (False, True):
+            moved, transition, fit = _semi_supervised(
+                prior, truth=truth, codes=codes, seen=seen, vote=vote, shares=shares, params=params
+            )
+            if best is None or fit - shares * penalty > best[0]:
+                best = (fit - shares * penalty, transition, moved)
     assert best is not None
     _, transition, prior = best
     joint = prior * transition[:, codes].T
     posterior = joint / joint.sum(axis=1, keepdims=True)
     blind = posterior.copy()
     posterior[seen] = np.eye(len(transition))[truth[seen]]
-    return posterior, blind
+    return prior, posterior, blind
 
 
 def _semi_supervised(
@@ -344,15 +352,18 @@ def _semi_supervised(
     codes: IntArray,
     seen: BoolArray,
     vote: FloatArray,
+    shares: bool,
     params: ReviewParams,
-) -> tuple[FloatArray, float]:
-    """Expectation-maximisation of the transition matrix; each of its rows is pulled towards the even one of the pooled rate."""
+) -> tuple[FloatArray, FloatArray, float]:
+    """(p(truth | text) (n, C), transition matrix, log-likelihood) by expectation-maximisation; each row of the matrix is pulled
+    towards the even one of the pooled rate. shares: whether the classes' shares are to be those of the truths as well, by a
+    factor a class, found by iterative scaling (Darroch and Ratcliff 1972)."""
     n, c = prior.shape
     rows = np.arange(n)
-    transition = uniform_transition(c, params.prior_rate)
+    transition, ratio, moved = uniform_transition(c, params.prior_rate), np.ones(c), prior
     posterior = np.zeros((n, c))
     for _ in range(params.rounds):
-        joint = prior * transition[:, codes].T
+        joint = moved * transition[:, codes].T
         posterior = joint / joint.sum(axis=1, keepdims=True)
         posterior[seen] = 0.0
         posterior[seen, truth[seen]] = 1.0
@@ -360,9 +371,17 @@ def _semi_supervised(
         pooled = float(np.clip(1 - np.trace(counts) / counts.sum(), 1e-5, NoiseParams().largest(c)))
         pull = counts + params.transition_rows * uniform_transition(c, pooled)
         transition = pull / pull.sum(axis=1, keepdims=True)
-    joint = prior * transition[:, codes].T
+        if shares:
+            ratio = ratio * (counts.sum(axis=1) + SHARE_ROWS) / (vote @ moved + SHARE_ROWS)
+            moved = prior * ratio
+            moved = moved / moved.sum(axis=1, keepdims=True)
+    joint = moved * transition[:, codes].T
     fit = np.where(seen, joint[rows, np.maximum(truth, 0)], joint.sum(axis=1))
-    return transition, float(vote @ np.log(np.maximum(fit, 1e-12)))
+    return moved, transition, float(vote @ np.log(np.maximum(fit, 1e-12)))
+
+
+SHARE_ROWS = 1.0
+"""Rows that keep a class's share from 0. Ours; no source."""
 
 
 LEANINGS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
@@ -425,16 +444,17 @@ def _any_change(blind: FloatArray, share: FloatArray, *, codes: IntArray) -> tup
 
 
 def _label_distributions(
-    noise: LabelNoise, posterior: FloatArray, share: FloatArray, *, codes: IntArray, predicted: IntArray
+    prior: FloatArray, posterior: FloatArray, share: FloatArray, *, codes: IntArray, predicted: IntArray
 ) -> tuple[FloatArray, FloatArray]:
-    """(distribution over the true label given each row's chance of a change, its derivative), both (n, C)."""
-    n, c = noise.expected.shape
+    """(distribution over the true label given each row's chance of a change, its derivative), both (n, C). prior: p(truth |
+    text) of each, (n, C)."""
+    n, c = prior.shape
     rows = np.arange(n)
     agree = predicted == codes
     given, model = np.zeros((n, c)), np.zeros((n, c))
     given[rows, codes] = 1.0
     model[rows, predicted] = 1.0
-    other = noise.expected.copy()
+    other = prior.copy()
     other[rows, codes] = 0.0
     other[rows, np.where(agree, codes, predicted)] = 0.0
     other = other / np.maximum(other.sum(axis=1, keepdims=True), 1e-12)

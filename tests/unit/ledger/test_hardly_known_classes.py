@@ -121,3 +121,41 @@ def test_harder_rows_without_a_group_are_no_noisier(seed: int) -> None:
     given = [row["label"] if w or rng.random() > 0.5 else str(rng.choice(CLASSES)) for row, w in zip(rows, west, strict=True)]
     data = world.data.with_column("label", given).with_column("group", ["west" if w else "" for w in west])
     assert not replace(world, data=data).tables().noise.apart
+
+
+def of_other_shares(seed: int, *, turned: float = 0.0) -> Made:
+    """Train holds four classes alike, test one in ten of three of them. turned: share of test labels moved on to the next."""
+    world, rng = made_of_four(seed), np.random.default_rng(seed + 20)
+    rows = world.data.table.to_pylist()
+    kept = [i for i, r in enumerate(rows) if r["split"] == "train" or world.right[r["id"]] == "a" or rng.random() < 0.1]
+    wrong = [rows[i]["split"] == "test" and rng.random() < turned for i in kept]
+    given = [
+        CLASSES[(CLASSES.index(rows[i]["label"]) + 1) % 4] if w else rows[i]["label"] for i, w in zip(kept, wrong, strict=True)
+    ]
+    trained = replace(world.trained, ids=tuple(rows[i]["id"] for i in kept), probabilities=world.trained.probabilities[kept])
+    return replace(world, data=world.data.take(np.array(kept)).with_column("label", given), trained=trained)
+
+
+def _read(world: Made, seed: int) -> dict[str, str]:
+    """Right labels of 120 test rows at random."""
+    tests = [row["id"] for row in world.data.table.to_pylist() if row["split"] == "test"]
+    return {row: world.right[row] for row in np.random.default_rng(seed).choice(tests, 120, replace=False)}
+
+
+@pytest.mark.parametrize("metric", ["balanced_accuracy", "macro_f1"])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_labels_that_a_review_finds_right_take_nothing_from_rare_classes(seed: int, metric: str) -> None:
+    """What train says of classes that are rarer in test would make a few of the common one theirs, a third of all of these."""
+    world = of_other_shares(seed)
+    found = account(world, answers=_read(world, seed), metric=metric)
+    whole = account(world, answers=world.right, metric=metric).honest.value
+    assert found.honest.value == pytest.approx(whole, abs=0.02)
+    assert found.honest.low <= whole <= found.honest.high
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_labels_that_a_review_finds_wrong_are_counted_under_other_shares(seed: int) -> None:
+    world = of_other_shares(seed, turned=0.15)
+    found, whole = (account(world, answers=a, metric="balanced_accuracy").honest for a in (_read(world, seed), world.right))
+    assert found.low <= whole.value <= found.high
+    assert found.value > account(world, metric="balanced_accuracy").reported.value + 0.03

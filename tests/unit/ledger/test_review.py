@@ -312,7 +312,7 @@ def test_no_hit_at_all_does_not_mean_none_anywhere():
         return _foreseen(
             noise, strata.stratum, truth=truth, codes=codes, predicted=predicted, hit=hit, vote=np.ones(600), graded=False,
             params=replace(ReviewParams(), foreseen_rows=rows),
-        )[2]  # fmt: skip
+        )[3]  # fmt: skip
 
     modelled = foreseen(1e12)  # nothing that was read scales it
     for of, share in ((agree & ~leaked, 1.0), (agree & leaked, ReviewParams().of_leaked)):
