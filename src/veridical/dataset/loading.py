@@ -366,14 +366,25 @@ def _doubts(data: Dataset, roles: dict[str, str]) -> list[str]:
     elif _one_text(table.filter(pc.equal(table.column("split"), "train"))):
         n_train = len(data.rows("train"))
         said.append(f"All {n_train} train rows have the same text; a model can only learn how often each label stands there.")
-    if "group" in roles:
-        counts = pc.value_counts(table.column("group").drop_null()).field("counts")
-        n_single = pc.sum(pc.equal(counts, 1)).as_py() or 0
-        if n_single:
-            said.append(f"{n_single} of the {len(counts)} groups in the column {roles['group']!r} have a single row.")
-        if are_strata(table.column("group")):
-            said.append(
-                f"The {len(counts)} groups in the column {roles['group']!r} are few, the largest with "
-                f"{pc.max(counts).as_py()} rows: they are compared with one another, and their rows are not kept together."
-            )
+    return said + (_doubts_of_groups(table, roles["group"]) if "group" in roles else [])
+
+
+def _doubts_of_groups(table: pa.Table, column: str) -> list[str]:
+    said, group = [], table.column("group")
+    counts = pc.value_counts(group.drop_null()).field("counts")
+    n_single = pc.sum(pc.equal(counts, 1)).as_py() or 0
+    if n_single:
+        said.append(f"{n_single} of the {len(counts)} groups in the column {column!r} have a single row.")
+    if are_strata(group):
+        said.append(
+            f"The {len(counts)} groups in the column {column!r} are few, the largest with "
+            f"{pc.max(counts).as_py()} rows: they are compared with one another, and their rows are not kept together."
+        )
+        return said
+    of_test = table.filter(pc.equal(table.column("split"), "test")).column("group")
+    if of_test.null_count:
+        said.append(
+            f"{of_test.null_count} of {len(of_test)} test rows have no group in the column {column!r}: which rows belong "
+            "together with these is seen only where texts are alike, and train may hold some."
+        )
     return said

@@ -147,16 +147,16 @@ def sample(people: Population) -> Said:
     n_clusters = len(np.unique(people.cluster))
     if people.includes_train:
         why = (
-            f"{people.n} rows stand for {people.n_clusters} distinct texts of train and test; they were weighted "
+            f"{people.n} rows stand for {people.n_clusters} distinct texts or groups of train and test; they were weighted "
             f"so that difficulty, "
             "length and predicted class match these."
         )
     elif not people.unlike_train:
-        why = f"No train rows have a vote, only the test set's own {n_clusters} distinct texts."
+        why = f"No train rows have a vote, only the test set's own {n_clusters} distinct texts or groups."
     else:
         why = (
             f"Train and test differ in difficulty or classes (p = {people.shift_p:.2g}), so only the test set's own {n_clusters} "
-            "distinct texts have a vote."
+            "distinct texts or groups have a vote."
         )
     blind = BLIND_POINTS if n_clusters < FEWEST_CLUSTERS else None
     details = {"shift_p": people.shift_p, "own_population": people.unlike_train}
