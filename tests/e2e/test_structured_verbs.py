@@ -101,6 +101,7 @@ def test_explain_names_the_train_rows_that_leaked(veridical: Verb, made: Path) -
     [
         (("restore", "{}", "--out", "{}/again.csv"), "there is nothing to restore"),
         (("probe", "{}", "--contrast", "{}/data.parquet"), "Probe it without --contrast"),
+        (("probe", "{}", "--kinds", "beam"), "Probe it without --kinds"),
         (("verify", "{}/certificate.json"), "a run that tried repairs"),
     ],
 )

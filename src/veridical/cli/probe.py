@@ -38,7 +38,7 @@ Rows = Annotated[
 Kinds = Annotated[
     str,
     typer.Option(
-        help="Kinds of edit on a label sheet, or recipes of attack, separated by commas; those of the probe when not given."
+        help="Recipes of attack, or kinds of edit on a label sheet, separated by commas; those of the probe when not given."
     ),
 ]
 Budget = Annotated[
@@ -84,6 +84,7 @@ def verb(
     n = rows if rows is not None else 150 if label_sheet else 1000
     sheets = {"--label-sheet": label_sheet, "--label-answers": label_answers, "--attack-examples": attack_examples}
     _one_of({"--contrast": contrast, "--suite": suite, **sheets})
+    _no_kinds({"--contrast": contrast, "--suite": suite, "--label-answers": label_answers}, kinds)
     if label_sheet is not None:
         with shown(quiet=quiet, lang=chosen) as progress:
             n = write_sheet(run, rows=n, out=label_sheet, only=names, kinds=_names(kinds), budget=budget, progress=progress)
@@ -103,7 +104,7 @@ def verb(
         elif label_answers is not None:
             record = take_answers(run, answers=label_answers, progress=progress)
         else:
-            record = probe_run(run, only=names, budget=budget, fresh=fresh, progress=progress)
+            record = probe_run(run, only=names, kinds=_names(kinds), budget=budget, fresh=fresh, progress=progress)
     report_again(run)
     probed(record, folder=run, lang=chosen, json=json, quiet=quiet)
 
@@ -117,6 +118,13 @@ def _one_of(given: dict[str, Path | None]) -> None:
     both = [name for name, value in given.items() if value is not None]
     if len(both) > 1:
         raise InputError(f"{' and '.join(both)} exclude each other; give one of them.")
+
+
+def _no_kinds(given: dict[str, Path | None], kinds: str) -> None:
+    """Raise InputError where kinds were named beside one of these, which has none."""
+    for name, value in given.items():
+        if value is not None and kinds:
+            raise InputError(f"--kinds names recipes of attack or kinds of edit, and {name} takes none. Leave --kinds out.")
 
 
 def _told(lines: list[str], *, quiet: bool) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from veridical.core.allowed import refuse_below
 from veridical.core.atomic_write import refuse_other, write_json, write_with
-from veridical.core.errors import InputError, UnknownName
+from veridical.core.errors import InputError
 from veridical.core.plugins import get
 from veridical.core.progress import Progress, silent
 from veridical.pipeline.one_label import need_one_label
@@ -56,11 +56,12 @@ def write_attack_examples(run: Path, *, rows: int, out: Path, recipes: Sequence[
     from veridical.core.randomness import stream
     from veridical.probe._runner import FOLDER
     from veridical.probe._subject import Subject
+    from veridical.probe.attack import recipes_named
 
     if out.suffix.lower() != ".csv":
         raise InputError(f"--attack-examples {out} must end in .csv, so that it can be read again.")
     refuse_other(out, made="attack examples", ours=_is_ours)
-    _refuse_unknown(recipes)
+    recipes_named(recipes)
     refuse_below("--rows", rows, low=1, example=1000)
     record = finished_run(run)
     need_one_label(
@@ -102,14 +103,6 @@ def write_attack_examples(run: Path, *, rows: int, out: Path, recipes: Sequence[
     _write(lines, out, columns=COLUMNS_OF_PAIRS if pairs else COLUMNS)
     (run / KEPT).unlink(missing_ok=True)
     return found
-
-
-def _refuse_unknown(recipes: Sequence[str]) -> None:
-    from veridical.probe.attack import RECIPES
-
-    for name in recipes:
-        if name not in RECIPES:
-            raise UnknownName("recipe of attack", name, sorted(RECIPES), "See docs/guide/changed-texts.md")
 
 
 def _lacking(subject: "Subject", name: str, texts: "list[Text]") -> str:

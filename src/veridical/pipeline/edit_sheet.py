@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from veridical.probe._subject import Subject
 
 COLUMNS = ("id", "before", "after", "label", ANSWER)
+ATTACKS = "adversarial"
+"""The probe whose kinds are recipes."""
 SPOKEN = {"yes": "yes", "no": "no", "unsure": "unsure", "是": "yes", "否": "no", "不确定": "unsure"}
 """What may stand in the column answer."""
 
@@ -55,7 +57,7 @@ def write_sheet(
             raise InputError(
                 f"The run in {run} judged a file of predictions; edits must be put to a model. Give it with --model."
             )
-        of = {edit.id: (name, edit) for name in names for edit in _edits(name, subject) if edit.id not in stored.answers}
+        of = {edit.id: (name, edit) for name in names for edit in _edits(name, subject, kinds) if edit.id not in stored.answers}
         edits = _of_kinds([edit for _, edit in of.values()], kinds)
         chosen = drawn(edits, n=rows, rng=stream(record.seed, f"label sheet/{len(stored.answers)}"))
         if not chosen:
@@ -77,7 +79,21 @@ def take_answers(run: Path, *, answers: Path, progress: Progress = silent) -> Pr
         review = EditReview(stored.drawn, {**stored.answers, **read})
         write_review(run, review)
     names = sorted({review.drawn[name].probe for name in review.answers})
-    return probe_run(run, only=names, again=True, progress=progress)
+    return probe_run(run, only=names, kinds=_recipes_again(run, review), again=True, progress=progress)
+
+
+def _recipes_again(run: Path, review: EditReview) -> tuple[str, ...]:
+    """The recipes the attack was last made with, and those whose texts were read; none where no text of an attack was."""
+    from veridical.probe._runner import FOLDER
+    from veridical.probe.attack import RECIPES, recipes_named
+
+    read = {review.drawn[name].kind for name in review.answers if review.drawn[name].probe == ATTACKS}
+    if not read:
+        return ()
+    before = probe_record.read(run)
+    outcome = before.probe(ATTACKS) if before else None
+    last = outcome.params["recipes"] if outcome else get(FOLDER, "probe", ATTACKS).params.recipes
+    return recipes_named([*last, *(read & set(RECIPES))])
 
 
 def read_sheet(path: Path, *, drawn: Mapping[str, Drawn]) -> dict[str, str]:
@@ -109,14 +125,15 @@ def _with_edits(only: Sequence[str]) -> list[str]:
     return able
 
 
-def _edits(name: str, subject: "Subject") -> "list[EditedText]":
-    """As the probe itself draws them."""
+def _edits(name: str, subject: "Subject", kinds: Sequence[str]) -> "list[EditedText]":
+    """As the probe itself draws them; an attack by the recipes among `kinds`, where there are some."""
     from veridical.core.randomness import stream
-    from veridical.probe._runner import FOLDER
+    from veridical.probe._runner import probe_of
+    from veridical.probe.attack import RECIPES
 
-    probe = get(FOLDER, "probe", name)
-    found: list[EditedText] = probe.edits(subject, probe.params, stream(subject.seed, f"probe/{name}"))
-    return found
+    probe = probe_of(name, kinds=[kind for kind in kinds if kind in RECIPES])
+    assert probe.edits is not None
+    return probe.edits(subject, probe.params, stream(subject.seed, f"probe/{name}"))
 
 
 def _of_kinds(edits: "list[EditedText]", kinds: Sequence[str]) -> "list[EditedText]":

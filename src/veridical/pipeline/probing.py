@@ -16,6 +16,7 @@ from veridical.core.surroundings import threads, use_threads
 from veridical.pipeline import records
 from veridical.pipeline.certifying import PREDICTIONS
 from veridical.pipeline.config import RunConfig, calls_of, configured
+from veridical.pipeline.one_label import need_one_label
 from veridical.pipeline.run_folder import content_hash, held, stored_identity
 from veridical.pipeline.searching import with_chosen
 
@@ -37,6 +38,7 @@ def probe_run(
     run: Path,
     *,
     only: Sequence[str] = (),
+    kinds: Sequence[str] = (),
     budget: str | None = None,
     fresh: bool = False,
     again: bool = False,
@@ -44,9 +46,9 @@ def probe_run(
 ) -> ProbeRecord:
     """All probes (or `only` those named) on the model and data of the run folder; probes.json there holds what is finished.
 
-    budget: that of the earlier outcomes when not given. An earlier outcome with the same seed and budget is kept; `fresh` starts
-    over, `again` does those of `only` again and keeps the others. Raises InputError when the folder holds no finished run or not
-    its texts.
+    kinds: recipes of attack; those of the probe when not given. budget: that of the earlier outcomes when not given. An earlier
+    outcome with the same seed, budget and kinds is kept; `fresh` starts over, `again` does those of `only` again and keeps the
+    others. Raises InputError when the folder holds no finished run or not its texts, or where nothing wanted takes kinds.
     """
     from veridical.probe._runner import chosen_probes
     from veridical.probe._subject import BUDGETS
@@ -55,16 +57,40 @@ def probe_run(
         raise UnknownName("value for --budget", budget, BUDGETS)
     wanted = chosen_probes(only or ("all",))
     record = finished_run(run)
+    if kinds:
+        _refuse_kinds(run, record, wanted, kinds)
     with held(run):
         use_stored_threads(run)
         before = None if fresh else probe_record.read(run)
         chosen = budget or (before.budget if before else BUDGET)
         subject = with_review(subject_of_run(run, record, budget=chosen, progress=progress), run, record)
-        done = [outcome for outcome in _kept(before, subject, run) if not (again and outcome.probe in wanted)]
+        stand = [one for one in _kept(before, subject, run) if one.probe not in wanted or _of_kinds(one, kinds)]
+        done = [outcome for outcome in stand if not (again and outcome.probe in wanted)]
         no_text = bool(record.config.get("no_text"))
-        found = probed(run, subject, wanted=wanted, done=done, no_text=no_text, progress=progress)
+        found = probed(run, subject, wanted=wanted, kinds=kinds, done=done, no_text=no_text, progress=progress)
         with_candidates(run, record)
     return found
+
+
+def _refuse_kinds(run: Path, record: RunRecord, wanted: Sequence[str], kinds: Sequence[str]) -> None:
+    """Raises InputError where no wanted probe takes kinds, UnknownName for a kind that is not known."""
+    from veridical.probe._runner import probe_of
+
+    if all(probe_of(name, kinds=kinds).with_kinds is None for name in wanted):
+        raise InputError(
+            f"--kinds names recipes of attack, and --only {','.join(wanted)} attacks nothing. "
+            "Add adversarial to --only, or leave --kinds out."
+        )
+    why = "--kinds names searches for a text that turns the answer."
+    need_one_label(run, record, why=why, instead="Probe it without --kinds.")
+
+
+def _of_kinds(outcome: ProbeOutcome, kinds: Sequence[str]) -> bool:
+    """Whether an earlier outcome is of these kinds (its probe's own, where none are named); true where its probe takes none."""
+    from veridical.probe._runner import params_told, probe_of
+
+    probe = probe_of(outcome.probe, kinds=kinds)
+    return probe.with_kinds is None or outcome.params == params_told(probe.params)
 
 
 def with_review(subject: "Subject | AnswerSubject", run: Path, record: RunRecord) -> "Subject | AnswerSubject":
@@ -117,6 +143,7 @@ def probed(
     subject: "Subject | AnswerSubject",
     *,
     wanted: Sequence[str],
+    kinds: Sequence[str] = (),
     done: Sequence[ProbeOutcome],
     no_text: bool,
     progress: Progress,
@@ -130,7 +157,12 @@ def probed(
         return replace(found, probes=tuple(replace(one, examples=()) for one in found.probes)) if no_text else found
 
     found = run_probes(
-        subject, only=wanted, done=done, keep=lambda so_far: probe_record.save(shown(so_far), folder), progress=progress
+        subject,
+        only=wanted,
+        kinds=kinds,
+        done=done,
+        keep=lambda so_far: probe_record.save(shown(so_far), folder),
+        progress=progress,
     )
     probe_record.save(shown(found), folder)
     return shown(found)

@@ -1,6 +1,6 @@
 """What a probe is: a function from a subject to estimates, its parameters, and an honest and a cheating toy to tell apart."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -67,7 +67,8 @@ class AnswerPart:
 class Probe:
     """The record a probe file ends with. cost: decides in which sets of `veridical run --probes` it is. edits: the edited texts
     that `run` judges with the same stream of random numbers, where a person can say whether their labels hold. answers: None
-    where it looks at tasks with one label a row only; others says why."""
+    where it looks at tasks with one label a row only; others says why. with_kinds: its params with what `--kinds` names, raising
+    UnknownName; None where nothing can be named."""
 
     run: Callable[[Subject, Any, np.random.Generator], Measured | Skipped]
     params: Any
@@ -75,4 +76,5 @@ class Probe:
     cost: Cost = "much"
     edits: Callable[[Subject, Any, np.random.Generator], list[EditedText]] | None = None
     answers: AnswerPart | None = None
+    with_kinds: Callable[[Any, Sequence[str]], Any] | None = None
     others: str = ONE_LABEL

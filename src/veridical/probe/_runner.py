@@ -36,12 +36,13 @@ def run_probes(
     subject: Subject | AnswerSubject,
     *,
     only: Sequence[str] | None = None,
+    kinds: Sequence[str] = (),
     done: Sequence[ProbeOutcome] = (),
     keep: Callable[[ProbeRecord], object] = lambda _: None,
     progress: Progress = silent,
 ) -> ProbeRecord:
-    """All probes, or `only` those named. `done`: outcomes of an earlier call, kept as they are. `keep` gets the record so far
-    after every probe, so that an interruption loses one probe at most."""
+    """All probes, or `only` those named. kinds: as in `probe_of`. `done`: outcomes of an earlier call, kept as they are. `keep`
+    gets the record so far after every probe, so that an interruption loses one probe at most."""
     chosen = chosen_probes(("all",) if only is None else only)
     outcomes = {outcome.probe: outcome for outcome in done}
 
@@ -52,7 +53,7 @@ def run_probes(
     for number, name in enumerate(chosen):
         progress("probes", number, len(chosen))
         if name not in outcomes:
-            outcomes[name] = run_probe(name, get(FOLDER, "probe", name), subject=subject)
+            outcomes[name] = run_probe(name, probe_of(name, kinds=kinds), subject=subject)
             keep(record())
     progress("probes", len(chosen), len(chosen))
     return record()
@@ -68,6 +69,18 @@ def chosen_probes(wanted: Sequence[str]) -> list[str]:
     return [name for name in known if name in wanted or (costs and get(FOLDER, "probe", name).cost in costs)]
 
 
+def probe_of(name: str, *, kinds: Sequence[str] = ()) -> Probe:
+    """The probe of this name; kinds: what it tries (recipes of attack), where such can be named, or its own."""
+    probe: Probe = get(FOLDER, "probe", name)
+    return replace(probe, params=probe.with_kinds(probe.params, kinds)) if kinds and probe.with_kinds else probe
+
+
+def params_told(params: Any) -> dict[str, Any]:
+    """The params of a probe as they will be read back."""
+    told: dict[str, Any] = json.loads(json.dumps(asdict(params)))
+    return told
+
+
 def run_probe(name: str, probe: Probe, *, subject: Subject | AnswerSubject) -> ProbeOutcome:
     """One probe with a random stream of its own and its own count of questions. Where the model fails on its inputs it is
     skipped; other probes ask other things."""
@@ -78,7 +91,7 @@ def run_probe(name: str, probe: Probe, *, subject: Subject | AnswerSubject) -> P
         found = Skipped(f"{FAILED}{error}")
     after = subject.queries.counts if subject.queries else Counts()
     part = probe.answers if isinstance(subject, AnswerSubject) and probe.answers else probe
-    params = json.loads(json.dumps(asdict(part.params)))  # as it will be read back
+    params = params_told(part.params)
     seconds, counts = round(perf_counter() - start, 3), _spent(before, after)
     if isinstance(found, Skipped):
         return ProbeOutcome(name, "skipped", 0, "", found.why, (), (), (), params, counts, seconds)

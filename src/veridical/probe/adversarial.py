@@ -11,8 +11,8 @@ Source: Gao et al. 2018, arXiv:1801.04354 (deepwordbug); Ren et al. 2019, ACL P1
 arXiv:1712.06751 (hotflip); Morris et al. 2020, arXiv:2004.14174 (labels lost by attacks). Paper against code: probe/attack.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -29,7 +29,7 @@ from veridical.probe._said import in_percent
 from veridical.probe._share import share_estimate
 from veridical.probe._subject import Subject
 from veridical.probe._toys import one_spelling
-from veridical.probe.attack import RECIPES, Attempt, Outcome, attack, attempts_of
+from veridical.probe.attack import RECIPES, Attempt, Outcome, attack, attempts_of, recipes_named
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Params:
     """Settings of adversarial."""
 
     recipes: tuple[str, ...] = ("deepwordbug", "pwws", "characters_zh", "hotflip")
-    """Recipes tried, where they fit the texts and the model. Known: see probe/attack."""
+    """Recipes tried, where they fit the texts and the model; `--kinds` names others. Known: see probe/attack."""
     budgets: tuple[int, ...] = (10, 30, 100, 300)
     """Different inputs asked about one row, ascending, the original among them: points of the curve. Ours; no source."""
     quick_budget: int = 100
@@ -237,4 +237,9 @@ def toys() -> Toys:
     return Toys(honest, cheat, "turned (deepwordbug)")
 
 
-probe = Probe(run, Params(), toys, edits=edits)
+def with_kinds(params: Params, kinds: Sequence[str]) -> Params:
+    """The params with these recipes."""
+    return replace(params, recipes=recipes_named(kinds))
+
+
+probe = Probe(run, Params(), toys, edits=edits, with_kinds=with_kinds)

@@ -10,12 +10,13 @@ from dataclasses import replace
 from veridical.core.randomness import stream
 from veridical.dataset.rows import Text
 from veridical.models.queries import Queries
-from veridical.probe.attack._recipes import RECIPES
+from veridical.probe.attack._recipes import RECIPES, recipes_named
 from veridical.probe.attack._record import Attempt, Constraint, Goal, Outcome, Recipe, Transformation, attempt_of
 from veridical.probe.attack._searches import beam, greedy
 
 __all__ = [
     "RECIPES", "Attempt", "Constraint", "Goal", "Outcome", "Recipe", "Transformation", "attack", "attempts_of", "beam", "greedy",
+    "recipes_named",
 ]  # fmt: skip
 
 

@@ -14,13 +14,14 @@ thesaurus (WordNet or MyThes) or of our Chinese list, without a tagger for parts
 `pwws_asking_again` ranks and keeps as TextAttack does; benchmarks/speed/attack_side_by_side.py compares the two.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cache
 
 import numpy as np
 from rapidfuzz.distance import Levenshtein
 
+from veridical.core.errors import UnknownName
 from veridical.dataset.rows import Text
 from veridical.probe import perturbations
 from veridical.probe.attack._record import Constraint, Goal, Recipe, Transformation, parts_of
@@ -128,3 +129,12 @@ RECIPES: dict[str, Recipe] = {
     ),
 }
 """Recipes by name."""
+
+
+def recipes_named(names: Iterable[str]) -> tuple[str, ...]:
+    """These names, each once, in the order of RECIPES. Raises UnknownName."""
+    wanted = list(names)
+    for name in wanted:
+        if name not in RECIPES:
+            raise UnknownName("recipe of attack", name, sorted(RECIPES), "See docs/guide/changed-texts.md")
+    return tuple(name for name in RECIPES if name in wanted)
