@@ -2,8 +2,9 @@
 
 What it measures: tasks with known answers made from the data itself (is the text long, does it hold a number, a name, a given
 word, which topic, are two neighbouring words swapped), each by a linear reader on the features before and after tuning, fitted on
-train rows and asked on unleaked test rows; the difference of the areas under the ROC. Where the weights hold a masked-language
-head, how much worse they predict each word of plain sentences; how alike the two feature spaces are (CKA).
+train rows and asked on unleaked test rows; the difference of the areas under the ROC. Where the weights hold a language head, how
+much worse they predict each token of plain sentences: a masked head from all the others, a causal head from those before it; how
+alike the two feature spaces are (CKA).
 Why it inflates a score: tuning is scored on its own task alone; what it gave up is paid elsewhere, or when the input changes.
 How it errs: what a linear reader no longer sees may still be there; nothing lost on these tasks says nothing of others; the
 head of the base weights was made for the untuned encoder and may misread a tuned one that knows as much.
@@ -48,6 +49,10 @@ class Params:
     """Train rows and test rows needed. Count. Ours; no source."""
     level: float = 0.95
     """Confidence level of the intervals, 0..1."""
+
+
+FROM = {"masked": "all the others", "causal": "those before it"}
+"""Kind of language head -> what it foretells a token from."""
 
 
 def run(subject: Subject, params: Params, rng: np.random.Generator) -> Measured | Skipped:
@@ -112,25 +117,23 @@ def cka(first: FloatArray, second: FloatArray) -> float:
 def _language(
     inside: Inside, subject: Subject, params: Params, rng: np.random.Generator
 ) -> tuple[tuple[Measure, ...], tuple[str, ...]]:
-    """Loss of the masked-language head on plain sentences, after tuning minus before."""
+    """Loss of the language head on plain sentences, after tuning minus before."""
     if not isinstance(inside, EncoderInside):
         return (), ()
-    from veridical.models.masked_language import masked_losses
+    from veridical.models.language_losses import language_losses
 
-    texts = _plain_sentences(subject)
-    folder, longest = inside.base.folder, inside.model.max_length
-    losses = [
-        masked_losses(folder, texts, encoder=encoder, max_length=longest) for encoder in (None, inside.model.network.encoder)
-    ]
-    if losses[0] is None or losses[1] is None:
-        return (), ("The base weights hold no masked-language head; how well words are predicted was not asked.",)
-    known = np.isfinite(losses[0]) & np.isfinite(losses[1])
+    texts, encoder = _plain_sentences(subject), inside.model.network.encoder
+    found = language_losses(inside.base.folder, texts, encoder=encoder, max_length=inside.model.max_length)
+    if isinstance(found, Skipped):
+        return (), (found.why,)
+    kind, before, after = found
+    known = np.isfinite(before) & np.isfinite(after)
     if known.sum() < 10:
         return (), ("The tokenizer knows too few of the plain sentences; how well words are predicted was not asked.",)
-    level = float(losses[0][known].mean())
-    about = f"Loss a token of {int(known.sum())} plain sentences after tuning minus before ({level:.2f})."
+    level, given = float(before[known].mean()), FROM[kind]
+    about = f"Loss a token, foretold from {given}, of {int(known.sum())} plain sentences after tuning minus before ({level:.2f})."
     rise = _clustered.paired_measure(
-        "language_loss_rise", losses[1][known] - losses[0][known], np.arange(int(known.sum())), rng, unit="nats", about=about,
+        "language_loss_rise", after[known] - before[known], np.arange(int(known.sum())), rng, unit="nats", about=about,
         level=params.level,
     )  # fmt: skip
     return (rise,), ()

@@ -119,15 +119,16 @@ def test_transformers_and_fine_tuning_open_the_folder(whole):
     from transformers import AutoModelForMaskedLM, AutoTokenizer
 
     from tiny_encoder import TINY, make_toy
-    from veridical.models.masked_language import masked_losses
+    from veridical.models.language_losses import LanguageHead, language_head
     from veridical.train.training import train
 
     folder, _ = whole
     model, tokenizer = AutoModelForMaskedLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
     assert model.config.vocab_size == len(tokenizer)
-    losses = masked_losses(folder, ["the king saw the old tree"], encoder=None, max_length=32)
-    assert losses is not None
-    assert np.isfinite(losses).all()
+    head = language_head(folder)
+    assert isinstance(head, LanguageHead)
+    assert head.kind == "masked"
+    assert np.isfinite(head.losses(["the king saw the old tree"], max_length=32)).all()
     trained = train(make_toy(), model=str(folder), config=TINY, seed=0)
     assert np.isfinite(trained.probabilities).all()
 

@@ -5,12 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tiny_encoder import TINY, WORDS, write_tiny_bert
+from tiny_encoder import TINY
 from veridical.audit._evidence import Evidence
 from veridical.audit._made_up import dataset
 from veridical.core.finding import Skipped
 from veridical.models._encoder_network import EncoderClassifier, open_encoder
-from veridical.models.masked_language import masked_losses
 from veridical.models.queries import Queries
 from veridical.models.weights import resolve
 from veridical.probe._representation import inside_of
@@ -93,7 +92,7 @@ def test_an_unchanged_encoder_forgets_exactly_nothing(tuned, tiny_bert):
     kept = found.measure("features_kept")
     assert kept is not None
     assert kept.estimate.value == 1.0
-    assert any("no masked-language head" in note for note in found.notes)
+    assert any("no masked or causal language head" in note for note in found.notes)
 
 
 def test_a_tuned_encoder_is_measured(tuned):
@@ -101,62 +100,6 @@ def test_a_tuned_encoder_is_measured(tuned):
     kept = found.measure("features_kept")
     assert kept is not None
     assert kept.estimate.value < 1.0
-
-
-@pytest.fixture(scope="module")
-def with_head(tmp_path_factory):
-    """The tiny encoder with a masked-language head."""
-    import torch
-    from transformers import AutoTokenizer, BertConfig, BertForMaskedLM
-
-    folder = write_tiny_bert(tmp_path_factory.mktemp("tiny_mlm"))
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    tokenizer.add_special_tokens({"mask_token": "[MASK]"})
-    tokenizer.save_pretrained(folder)
-    config = BertConfig.from_pretrained(folder)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(1)
-        BertForMaskedLM(config).save_pretrained(folder)
-    return folder
-
-
-def _loss_by_transformers(folder, text):
-    """The mean of the library's own masked-language loss over masks of one token."""
-    import torch
-    from transformers import AutoModelForMaskedLM, AutoTokenizer
-
-    tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModelForMaskedLM.from_pretrained(folder).eval()
-    ids = torch.tensor([tokenizer(text)["input_ids"]])
-    losses = []
-    for at in range(1, ids.shape[1] - 1):
-        masked, labels = ids.clone(), torch.full_like(ids, -100)
-        masked[0, at], labels[0, at] = tokenizer.mask_token_id, ids[0, at]
-        with torch.inference_mode():
-            losses.append(float(model(input_ids=masked, labels=labels).loss))
-    return np.mean(losses)
-
-
-def test_language_loss_is_that_of_the_head_and_unchanged_weights_lose_nothing(with_head, tiny_bert):
-    import torch
-
-    texts = ["w1 w2 good film", "bad the plain w3 w4", "unknown words only"]
-    base = masked_losses(with_head, texts, encoder=None, max_length=32)
-    assert base is not None
-    assert np.isnan(base[2])  # every token is unknown
-    # A head drawn at random spreads its guesses over the whole vocabulary.
-    assert base[:2].mean() == pytest.approx(np.log(len(WORDS) + 5), abs=0.5)
-    assert base[0] == pytest.approx(_loss_by_transformers(with_head, texts[0]), abs=1e-5)
-    encoder = open_encoder(with_head, dropout=0.0, attention="eager")
-    same = masked_losses(with_head, texts, encoder=encoder, max_length=32)
-    assert same is not None
-    assert np.array_equal(base[:2], same[:2])
-    with torch.no_grad():
-        for parameter in encoder.parameters():
-            parameter.mul_(3.0)
-    other = masked_losses(with_head, texts, encoder=encoder, max_length=32)
-    assert other is not None
-    assert not np.allclose(base[:2], other[:2])
-    assert masked_losses(resolve(tiny_bert).folder, texts, encoder=None, max_length=32) is None
 
 
 def _by_length(n, *, exceptions):
