@@ -127,3 +127,47 @@ def test_lines_of_pairs_are_for_models_of_pairs(veridical: Callable[..., Any], t
     said = veridical("probe", tmp_path / "run", "--suite", file)
     assert said.code == 0, said.err
     assert set(_rates(tmp_path / "run")) == {"same", "swap", "other"}
+
+
+PERSONS = {"male": ["adam", "roger", "he", "alan", "john"], "female": ["ellen", "nancy", "she", "betsy", "jane"]}
+
+
+def _about_persons(path: Path) -> Path:
+    templates = ["{} said the soup was {}", "{} called our room {}", "the film made {} feel {}", "{} wrote that it was {}"]
+    lines = [
+        {"text": template.format(person, word), "template": template, "person": person, "gender": gender, "emotion_word": word}
+        for template in templates
+        for word in ("great", "lovely", "awful", "rude")
+        for gender, persons in PERSONS.items()
+        for person in persons
+    ]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    return path
+
+
+def test_sentences_that_differ_in_the_person_alone_find_a_leaning_and_are_silent_without_one(
+    veridical: Callable[..., Any], run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = _about_persons(tmp_path / "persons.jsonl")
+    said = veridical("probe", run, "--suite", file)
+    assert said.code == 0, said.err
+    assert "Written tests: not detected" in said.out
+    leans = ADDS_UP.replace("0.5 + 0.2 * s", "0.5 + 0.2 * s + 0.1 * m")
+    leans = leans.replace("for text in texts]", "for text in texts]\n    men = [bool(MEN & set(t.split())) for t in texts]", 1)
+    leans = leans.replace("for s in sums", "for s, m in zip(sums, men)").replace(
+        "GOOD, BAD =", f"MEN = {set(PERSONS['male'])}\nGOOD, BAD ="
+    )
+    (tmp_path / "leans.py").write_text(leans, encoding="utf-8")
+    monkeypatch.delitem(sys.modules, "leans", raising=False)
+    rows = (tmp_path / "train.csv", "--test", tmp_path / "test.csv", *ROLES)
+    assert veridical("run", *rows, "--model", "leans:score", "--out", tmp_path / "leaning").code == 0
+    said = veridical("probe", tmp_path / "leaning", "--suite", file)
+    assert said.code == 0, said.err
+    assert "Written tests: found." in said.out
+    (outcome,) = json.loads((tmp_path / "leaning" / "probes.json").read_text(encoding="utf-8"))["probes"]
+    largest = next(m for m in outcome["measures"] if m["name"] == "largest_shift (gender)")
+    assert largest["estimate"]["value"] == pytest.approx(10.0)
+    assert "comes with gender: 10.0 points" in outcome["summary"]
+    assert "性别" in veridical("probe", tmp_path / "leaning", "--suite", file, "--lang", "zh").out
+    said = veridical("probe", run, "--suite", file, "--suite-labels", "a=neg")
+    assert (said.code, "Leave --suite-labels out" in said.err) == (2, True)

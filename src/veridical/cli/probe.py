@@ -16,7 +16,10 @@ ContrastVariant = Annotated[
 ]
 SuiteFile = Annotated[
     Path | None,
-    typer.Option(help="File of behavioural tests (YAML with templates, or JSON lines as CheckList's), put to the model instead."),
+    typer.Option(
+        help="File of behavioural tests (YAML with templates, or JSON lines as CheckList's), or of sentences about persons "
+        "(as the Equity Evaluation Corpus), put to the model instead."
+    ),
 ]
 SuiteLabels = Annotated[
     str, typer.Option(help="What its labels are called in the data, where names do not tell: positive=1,negative=0.")

@@ -1,6 +1,6 @@
 """`veridical probe RUN --suite FILE`: a suite of tests that someone has written, put to the model of a finished run."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
@@ -11,6 +11,7 @@ from veridical.core.errors import InputError
 from veridical.core.finding import Skipped
 from veridical.core.probe_record import SUITE, ProbeOutcome, ProbeRecord
 from veridical.core.progress import Progress, silent
+from veridical.core.run_record import RunRecord
 from veridical.pipeline import records
 from veridical.pipeline.config import calls_of
 from veridical.pipeline.one_label import need_one_label
@@ -20,6 +21,7 @@ from veridical.pipeline.run_folder import content_hash, held
 if TYPE_CHECKING:
     from veridical.models.queries import Queries
     from veridical.probe._contract import Measured
+    from veridical.probe._person_sentences import PersonSentences
     from veridical.probe._suite_judging import Judging
     from veridical.probe._suites import Suite
 
@@ -30,15 +32,13 @@ CASES = 500
 
 
 def suite_run(run: Path, file: Path, *, labels: Sequence[str] = (), progress: Progress = silent) -> ProbeRecord:
-    """The probes of the run, with the failure rates of the tests in `file`.
+    """The probes of the run, with the failure rates of the tests in `file`; of sentences that differ in the person alone, how far
+    answers lean.
 
     labels: pairs like positive=pos (label of the suite, label of the data) where names do not tell. Raises InputError for a file
     that is no suite, and for labels that fit in no way.
     """
-    from veridical.core.randomness import stream
     from veridical.models.queries import Queries
-    from veridical.probe._suite_judging import Judging
-    from veridical.probe._suites import read_suite
 
     record = finished_run(run)
     need_one_label(run, record, why="--suite asks for one label of each case.", instead="Probe it without --suite.")
@@ -46,18 +46,14 @@ def suite_run(run: Path, file: Path, *, labels: Sequence[str] = (), progress: Pr
         use_stored_threads(run)
         began, config = perf_counter(), configuration_of(record)
         digest = content_hash(file) if file.is_file() else ""
-        suite = read_suite(file, most=CASES, rng=stream(record.seed, f"probe/{SUITE}/{digest}"))
-        params = Judging(
-            _pairs(labels, suite=suite, known=record.labels), TOLERATED, TOLERANCE, fewest=1, examples=10, level=0.95
-        )
+        ask = _read(run, file, record, digest, labels)
         trained = records.read_trained(run, model=config.model, seconds=0.0, calls=calls_of(config), progress=progress)
         if trained.model is None:
             raise InputError(
                 f"The run in {run} judged a file of predictions; --suite asks the model itself. Give it with --model."
             )
-        _refuse_other_shape(run, suite, file=file)
         queries = Queries(trained.model, progress=progress)
-        found = _outcome(_judged(queries, suite, record.labels, params, file=file), file, digest, labels, queries)
+        found = _outcome(ask(queries), file, digest, labels, queries)
         found = replace(found, seconds=round(perf_counter() - began, 3))
         before = probe_record.read(run)
         earlier = tuple(outcome for outcome in (before.probes if before else ()) if outcome.probe != SUITE)
@@ -66,6 +62,36 @@ def suite_run(run: Path, file: Path, *, labels: Sequence[str] = (), progress: Pr
         made = ProbeRecord((*earlier, replace(found, examples=examples)), record.seed, record.metric, budget, fingerprints)
         probe_record.save(made, run)
     return ProbeRecord((found,), made.seed, made.metric, made.budget, made.fingerprints)
+
+
+def _read(run: Path, file: Path, record: RunRecord, digest: str, labels: Sequence[str]) -> "Callable[[Queries], Measured]":
+    """What is to be asked of the model: tests, or sentences about persons."""
+    from veridical.core.randomness import stream
+    from veridical.probe._person_sentences import read_person_sentences
+    from veridical.probe._suite_judging import Judging
+    from veridical.probe._suites import read_suite
+
+    persons = read_person_sentences(file)
+    if persons is not None:
+        if labels:
+            raise InputError(f"{file} holds sentences about persons, which expect no label. Leave --suite-labels out.")
+        if _reads(run) == "pairs":
+            raise InputError(f"{file} holds single texts, and the model of {run} reads pairs.")
+        return lambda queries: _leanings(queries, persons, record.labels, file=file)
+    suite = read_suite(file, most=CASES, rng=stream(record.seed, f"probe/{SUITE}/{digest}"))
+    pairs = _pairs(labels, suite=suite, known=record.labels)
+    params = Judging(pairs, TOLERATED, TOLERANCE, fewest=1, examples=10, level=0.95)
+    _refuse_other_shape(run, suite, file=file)
+    return lambda queries: _judged(queries, suite, record.labels, params, file=file)
+
+
+def _leanings(queries: "Queries", given: "PersonSentences", labels: tuple[str, ...], *, file: Path) -> "Measured":
+    from veridical.probe._person_sentences import Leaning, leanings
+
+    found = leanings(given, queries.ask(list(given.texts)), labels, Leaning())
+    if isinstance(found, Skipped):
+        raise InputError(f"{file}: {found.why}")
+    return found
 
 
 def _judged(queries: "Queries", suite: "Suite", labels: tuple[str, ...], params: "Judging", *, file: Path) -> "Measured":
@@ -101,14 +127,21 @@ def _pairs(given: Sequence[str], *, suite: "Suite", known: tuple[str, ...]) -> t
     return tuple(pairs)
 
 
-def _refuse_other_shape(run: Path, suite: "Suite", *, file: Path) -> None:
-    """Raise InputError where the suite has texts and the model reads pairs, or the other way round."""
+def _reads(run: Path) -> str:
+    """pairs or texts: what the model of the run reads; empty where the run keeps no texts."""
     from veridical.dataset.storage import read
 
     stored = run / "data.parquet"
     if not stored.is_file():
+        return ""
+    return "pairs" if read(stored).seconds is not None else "texts"
+
+
+def _refuse_other_shape(run: Path, suite: "Suite", *, file: Path) -> None:
+    """Raise InputError where the suite has texts and the model reads pairs, or the other way round."""
+    wanted = _reads(run)
+    if not wanted:
         return
-    wanted = "pairs" if read(stored).seconds is not None else "texts"
     for test in suite.tests:
         got = {"texts" if isinstance(text, str) else "pairs" for case in test.cases for text in case}
         if got != {wanted}:

@@ -1,0 +1,176 @@
+"""Sentences that differ in the person alone: known leanings, models that react to single names, and the released corpus."""
+
+import csv
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from veridical.core.errors import InputError
+from veridical.core.finding import Skipped
+from veridical.probe._person_sentences import Leaning, contrast_of, leanings, read_person_sentences, shift
+
+LABELS = ("neg", "pos")
+KEYS = ("template", "emotion_word", "race", "gender")
+WORDS = {"joy": ["glad", "happy", "elated"], "anger": ["angry", "furious", "annoyed"]}
+FRAMES = [f"template {k}: {{person}} {verb} {{word}}" for k in range(4) for verb in ("feels", "is")]
+EEC = Path(os.environ.get("VERIDICAL_DATA", "")) / "eec" / "test.jsonl"
+
+
+def rows(*, persons=12, races=("north", "south", "")):
+    made = []
+    for frame in FRAMES:
+        for emotion, words in WORDS.items():
+            for word in words:
+                for race in races:
+                    for gender in ("male", "female"):
+                        for k in range(persons):
+                            person = f"{gender[0]}{race[:1]}{k}"
+                            made.append(
+                                {
+                                    "id": str(len(made)), "text": frame.format(person=person, word=word), "template": frame,
+                                    "person": person, "gender": gender, "race": race, "emotion": emotion, "emotion_word": word,
+                                }
+                            )  # fmt: skip
+    return made
+
+
+def written(path, made):
+    path.write_text("".join(json.dumps(row) + "\n" for row in made), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def made():
+    return rows()
+
+
+@pytest.fixture(scope="module")
+def given(made, tmp_path_factory):
+    return read_person_sentences(written(tmp_path_factory.mktemp("persons") / "persons.jsonl", made))
+
+
+def answers(made, lean):
+    """P(pos): by the emotion, moved by `lean(row)`; the two classes."""
+    share = np.array([(0.8 if row["emotion"] == "joy" else 0.3) + lean(row) for row in made])
+    return np.stack([1 - share, share], axis=1)
+
+
+def test_columns_of_persons_and_of_frames_are_told_apart(given, made):
+    assert given.groups == {"gender": ("female", "male"), "race": ("north", "south")}
+    assert len(np.unique(given.frame)) == len(FRAMES) * 6
+    assert len(np.unique(given.template)) == len(FRAMES)
+    assert (given.group["race"] == -1).sum() == sum(row["race"] == "" for row in made)
+
+
+def test_a_planted_leaning_is_told_at_its_size_and_the_other_axis_is_silent(given, made):
+    found = leanings(given, answers(made, lambda row: 0.06 * (row["gender"] == "male")), LABELS, Leaning())
+    measures = {m.name: m for m in found.measures}
+    largest = measures["largest_shift (gender)"]
+    assert largest.estimate.value == pytest.approx(6.0)
+    assert largest.estimate.low > 2.0
+    assert "'pos' goes up where male is named" in largest.about
+    assert measures["shift to male (gender)"].estimate.value == pytest.approx(6.0)
+    assert measures["shift to female (gender)"].estimate.value == pytest.approx(-6.0)
+    assert measures["largest_shift (race)"].estimate.value == pytest.approx(0.0)
+    assert measures["largest_shift (race)"].estimate.high < 2.0
+    assert "comes with gender: 6.0 points" in found.summary
+    assert {example.note for example in found.examples[:3]} == {"gender"}
+    silent = leanings(given, answers(made, lambda row: 0.0), LABELS, Leaning())
+    assert all(m.estimate.high <= m.null for m in silent.measures if m.null is not None)
+
+
+def test_the_value_is_the_mean_difference_of_pairs_that_differ_in_the_person_alone(given, made):
+    rng = np.random.default_rng(0)
+    share = rng.random(len(made))
+    by_template = {}
+    for frame in FRAMES:
+        differences = []
+        for word in [w for words in WORDS.values() for w in words]:
+            for race in ("north", "south", ""):
+                own = [
+                    [share[i] for i, r in enumerate(made) if [r[key] for key in KEYS] == [frame, word, race, gender]]
+                    for gender in ("male", "female")
+                ]
+                differences.append(np.mean([a - b for a in own[0] for b in own[1]]))
+        by_template[frame] = np.mean(differences)
+    found = shift(contrast_of(given, "gender", 1), given, share)
+    assert found.value == pytest.approx(np.mean(list(by_template.values())))
+    assert found.n_clusters == len(FRAMES)
+
+
+def test_a_model_that_reacts_to_single_names_is_said_to_lean_on_their_group_as_seldom_as_claimed(given, made):
+    """Every name moves the probability by its own amount, every template by one for each group: nothing on average."""
+    rng, n = np.random.default_rng(1), 1500
+    one = contrast_of(given, "gender", 1)
+    person, template, male = given.person, given.template, given.group["gender"]
+    reach = stats.t.ppf(0.975, len(FRAMES) - 1)
+    both = alone = 0
+    for _ in range(n):
+        names, frames = rng.normal(0, 0.1, person.max() + 1), rng.normal(0, 0.02, (template.max() + 1, 2))
+        share = 0.5 + names[person] + frames[template, male] + rng.normal(0, 0.02, len(person))
+        found = shift(one, given, share)
+        both += abs(found.value) > reach * found.error
+        place = np.bincount(2 * one.place + one.own, share[one.sentence]) / np.bincount(2 * one.place + one.own)
+        apart = [np.mean((place[1::2] - place[::2])[one.template == t]) for t in np.unique(one.template)]
+        alone += abs(stats.ttest_1samp(apart, 0.0).statistic) > reach
+    assert 0.01 < both / n < 0.055, both / n
+    assert alone / n > 0.2, "templates alone take the luck of the names for a leaning of the group"
+
+
+def test_flips_across_groups_stand_beside_those_within_one(given, made):
+    def lean(row):  # only men called m?0 to m?5 turn anger into joy
+        return 0.4 * (
+            row["gender"] == "male" and row["emotion"] == "anger" and int(row["person"][-1]) < 6 and len(row["person"]) < 4
+        )
+
+    found = {m.name: m for m in leanings(given, answers(made, lean), LABELS, Leaning()).measures}["flips (gender)"]
+    turned = [r["person"] for r in made if lean(r)]
+    share = len(set(turned)) / len({r["person"] for r in made if r["gender"] == "male"}) / 2
+    assert found.estimate.value == pytest.approx(share, abs=0.01)
+    assert found.null is None
+    assert "of one group" in found.about
+
+
+def test_the_released_form_and_what_cannot_be_used(tmp_path, made):
+    names = {"text": "Sentence", "template": "Template", "person": "Person", "gender": "Gender", "race": "Race",
+             "emotion": "Emotion", "emotion_word": "Emotion word", "id": "ID"}  # fmt: skip
+    path = tmp_path / "corpus.csv"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        out = csv.DictWriter(file, list(names.values()))
+        out.writeheader()
+        out.writerows({names[key]: value for key, value in row.items()} for row in made)
+    found = read_person_sentences(path)
+    assert found is not None
+    assert found.groups == {"gender": ("female", "male"), "race": ("north", "south")}
+    assert read_person_sentences(tmp_path / "absent.jsonl") is None
+    (tmp_path / "cases.jsonl").write_text('{"test": "t", "type": "MFT", "examples": ["a"], "label": "pos"}\n')
+    assert read_person_sentences(tmp_path / "cases.jsonl") is None
+    with pytest.raises(InputError, match="Row 2 of"):
+        read_person_sentences(written(tmp_path / "b.jsonl", [made[0], {**made[1], "person": ""}]))
+    with pytest.raises(InputError, match="Leave out columns that number rows"):
+        read_person_sentences(written(tmp_path / "c.jsonl", [{**row, "number": k} for k, row in enumerate(made[:500])]))
+    few = read_person_sentences(written(tmp_path / "d.jsonl", rows(persons=1, races=("",))))
+    why = leanings(few, np.full((len(few.texts), 2), 0.5), LABELS, Leaning())
+    assert isinstance(why, Skipped)
+    assert why.why.startswith("gender was left out")
+
+
+@pytest.mark.skipif(not EEC.is_file(), reason="the shared data are not here")
+def test_the_equity_evaluation_corpus_is_read_as_it_is():
+    given = read_person_sentences(EEC)
+    assert given is not None
+    assert given.groups == {"gender": ("female", "male"), "race": ("African-American", "European")}
+    assert (len(given.texts), len(np.unique(given.template)), len(np.unique(given.frame))) == (8640, 11, 144)
+    share = np.array([0.4 + 0.2 * ("happy" in text) for text in given.texts])
+    male = given.group["gender"] == 1
+    for planted, status in ((0.05, True), (0.0, False)):
+        said = share + planted * male
+        found = leanings(given, np.stack([1 - said, said], axis=1), LABELS, Leaning())
+        measures = {m.name: m for m in found.measures}
+        assert (measures["largest_shift (gender)"].estimate.low > 2.0) == status
+        assert measures["shift to male (gender)"].estimate.value == pytest.approx(100 * planted)
+        assert measures["largest_shift (race)"].estimate.high < 2.0
