@@ -34,13 +34,15 @@ from veridical.models.model import FloatArray
 from veridical.models.queries import Queries
 from veridical.probe import _clustered
 from veridical.probe._contract import Measured, Probe, Toys
-from veridical.probe._identity import Axis, axes, sentences, template_groups
+from veridical.probe._identity import Axis, Sentence, axes, sentences, template_groups
 from veridical.probe._said import in_percent, in_points
 from veridical.probe._subject import Subject, subject_of
 from veridical.probe._toys import ToyModel
 from veridical.probe.answers._identity_swaps import part as answers
 
 CONTROL = "control"
+CHINESE = 1_000_000
+"""Added to the numbers of Chinese frames: frames of two languages are different units."""
 NO_QUESTIONS = "Only predictions are known, and swapped texts must be asked about. Give the model itself."
 
 
@@ -56,8 +58,10 @@ class Params:
     """Clusters with a listed word below which an axis is not looked at in rows. Ours; no source."""
     rows: tuple[int, int, int] = (300, 1500, 10000)
     """Test rows looked through in a quick, standard and thorough look. Ours; no source."""
-    frames: tuple[int, int, int] = (20, 60, 1000)
-    """Template frames asked in each language in a quick, standard and thorough look. Ours; no source."""
+    frames: tuple[int, int, int] = (60, 120, 1000)
+    """Template frames asked in each language in a quick, standard and thorough look; the units of resampling. Ours; no source."""
+    persons: tuple[int, int, int] = (2, 2, 1000)
+    """Kinds of person asked about in each frame on each axis, drawn for each frame. Ours; no source."""
     language_share: float = 0.1
     """Share of the rows looked through that must be in a language for its templates to be asked, 0..1. Ours; no source."""
     replicates: int = 1000
@@ -111,6 +115,7 @@ def run(subject: Subject, params: Params, rng: np.random.Generator) -> Measured 
         measures += [replace(m, null=None, mde=None) for m in of_any_word if not m.name.startswith("shift")]
     if control is not None:
         neutral = _measures(control, subject, params, rng, n_tests=n_tests)
+        notes += _seen_in_templates(control, params, n_tests=n_tests)
         for one in templates:
             measures += _against(
                 _measures(one, subject, params, rng, n_tests=n_tests), one, control, neutral, params, n_tests=n_tests
@@ -182,12 +187,9 @@ def _templates(
     for language, share in shares.items():
         if share < params.language_share:
             continue
-        known = sentences(language)
-        frames = np.unique([sentence.frame for sentence in known])
-        asked = rng.permutation(frames)[: subject.limit(*params.frames)]
-        # Frames of two languages are different units.
-        offset = 0 if language == "en" else 1_000_000
-        chosen += [(sentence, sentence.frame + offset) for sentence in known if sentence.frame in asked]
+        offset = 0 if language == "en" else CHINESE
+        drawn = _drawn(sentences(language), subject.limit(*params.frames), subject.limit(*params.persons), rng)
+        chosen += [(sentence, sentence.frame + offset) for sentence in drawn]
     answers = iter(queries.ask([text for sentence, _ in chosen for text in sentence.texts]))
     units: dict[str, list[tuple[int, FloatArray]]] = {}
     for sentence, frame in chosen:
@@ -200,6 +202,16 @@ def _templates(
         clusters = np.array([frame for frame, _ in found], np.int64)
         made.append(Asked(f"{axis}, templates", template_groups()[axis], changed, probabilities, clusters))
     return made
+
+
+def _drawn(known: Sequence[Sentence], n_frames: int, n_persons: int, rng: np.random.Generator) -> list[Sentence]:
+    """Sentences of up to n_frames frames, in each of them up to n_persons kinds of person of every axis."""
+    frames = rng.permutation(np.unique([sentence.frame for sentence in known]))[:n_frames].tolist()
+    kinds: dict[tuple[str, int], list[Sentence]] = {}
+    for sentence in known:
+        kinds.setdefault((sentence.axis, sentence.frame), []).append(sentence)
+    asked = set(frames)
+    return [found[i] for (_, frame), found in kinds.items() if frame in asked for i in rng.permutation(len(found))[:n_persons]]
 
 
 def _measures(asked: Asked, subject: Subject, params: Params, rng: np.random.Generator, *, n_tests: int) -> list[Measure]:
@@ -259,6 +271,20 @@ def _against(
         else:
             made.append(measure)
     return made
+
+
+def _seen_in_templates(control: Asked, params: Params, *, n_tests: int) -> list[str]:
+    """How small a share of changed answers the frames can show, and how small all of them could."""
+    frames = np.unique(control.clusters)
+    languages = [language for language, there in (("en", frames < CHINESE), ("zh", frames >= CHINESE)) if there.any()]
+    every = sum(len({sentence.frame for sentence in sentences(language)}) for language in languages)
+    z = minimum_detectable_effect(1.0, level=1 - (1 - params.level) / n_tests)
+    fewest, at_best = (100 * z * z / (n + z * z) for n in (len(frames), every))  # as Spread.mde has it where nothing differs
+    said = [
+        f"In {len(frames)} template frames fewer than {fewest:.0f} points of changed answers beyond those of neutral people are "
+        "not seen."
+    ]
+    return said + ([f"All {every} (--budget standard) show {at_best:.0f}."] if every > len(frames) else [])
 
 
 def _flips(asked: Asked, params: Params, level: float) -> Measure:

@@ -1,5 +1,7 @@
 """Swapped words, articles and pronouns by example; effects of a model whose leaning is known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -142,8 +144,6 @@ def test_pairs_are_swapped_and_templates_left():
 
 
 def test_predictions_alone_are_skipped():
-    from dataclasses import replace
-
     found = identity_swaps.run(replace(_subject(0.0), queries=None), Params(), np.random.default_rng(0))
     assert isinstance(found, Skipped)
     assert "Give the model" in found.why
@@ -189,3 +189,41 @@ def test_words_that_name_no_one_are_shown_beside_the_axes():
     control = found.measure("flips (control)")
     assert control.status == "described"
     assert control.estimate.value == 0.0
+
+
+def test_a_quick_look_sees_a_share_of_changed_answers_that_is_worth_seeing_and_says_how_small_a_one():
+    """Planted: in most sentences a gay person is answered otherwise."""
+    plain = _subject(0.0)
+
+    def answer(text):
+        told = any(
+            word in str(text) for word in ("says", "feels", "was", "looks", "seemed", "is a", "did", "told", "gave", "made")
+        )
+        return 0.0, (1.0 if "good" in str(text) else 0.5) - 2.0 * (told and "gay" in str(text).casefold())
+
+    leaning = subject_of(plain.data, ToyModel(plain.labels, answer), budget="quick")
+    found = run_probe("identity_swaps", probe, subject=leaning)
+    extra = found.measure("extra_flips (orientation, templates)")
+    assert extra.status == "found"
+    assert extra.estimate.n_clusters == 60
+    others = [m for m in found.measures if m.name.startswith("extra_flips") and m is not extra]
+    assert len(others) >= 7
+    assert all(m.status == "not_detected" and m.mde < 21 for m in others)
+    assert f"fewer than {others[0].mde:.0f} points of changed answers" in " ".join(found.notes)
+    assert "All 116 (--budget standard) show 11." in found.notes
+    standard = run_probe("identity_swaps", probe, subject=replace(leaning, budget="standard"))
+    assert standard.measure("extra_flips (religion, templates)").mde == pytest.approx(11.2, abs=0.5)
+    assert not any("--budget standard" in note for note in standard.notes)
+
+
+def test_the_persons_of_a_frame_are_drawn_and_every_axis_keeps_its_frames():
+    drawn = identity_swaps._drawn(sentences("en"), 30, 2, np.random.default_rng(0))
+    frames = {sentence.frame for sentence in drawn}
+    assert len(frames) == 30
+    for axis in {sentence.axis for sentence in drawn}:
+        own = [sentence.frame for sentence in drawn if sentence.axis == axis]
+        assert set(own) == frames
+        assert max(own.count(frame) for frame in frames) <= 2
+    assert len({sentence.texts for sentence in drawn if sentence.axis == "gender"}) == 60
+    every = identity_swaps._drawn(sentences("en"), 1000, 1000, np.random.default_rng(0))
+    assert sorted(s.texts for s in every) == sorted(s.texts for s in sentences("en"))
