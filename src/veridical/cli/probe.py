@@ -86,8 +86,7 @@ def verb(
     chosen, names = language_of(read(run), lang), _names(only)
     n = rows if rows is not None else 150 if label_sheet else 1000
     sheets = {"--label-sheet": label_sheet, "--label-answers": label_answers, "--attack-examples": attack_examples}
-    _one_of({"--contrast": contrast, "--suite": suite, **sheets})
-    _no_kinds({"--contrast": contrast, "--suite": suite, "--label-answers": label_answers}, kinds)
+    _one_of({"--contrast": contrast, "--suite": suite, **sheets}, kinds)
     if label_sheet is not None:
         with shown(quiet=quiet, lang=chosen) as progress:
             n = write_sheet(run, rows=n, out=label_sheet, only=names, kinds=_names(kinds), budget=budget, progress=progress)
@@ -116,18 +115,17 @@ def _names(given: str) -> list[str]:
     return [name.strip() for name in given.split(",") if name.strip()]
 
 
-def _one_of(given: dict[str, Path | None]) -> None:
-    """Raise InputError where more than one of these was given."""
+WITH_KINDS = ("--label-sheet", "--attack-examples")
+"""Options beside which --kinds names something."""
+
+
+def _one_of(given: dict[str, Path | None], kinds: str) -> None:
+    """Raise InputError where more than one of these was given, or one without kinds beside --kinds."""
     both = [name for name, value in given.items() if value is not None]
     if len(both) > 1:
         raise InputError(f"{' and '.join(both)} exclude each other; give one of them.")
-
-
-def _no_kinds(given: dict[str, Path | None], kinds: str) -> None:
-    """Raise InputError where kinds were named beside one of these, which has none."""
-    for name, value in given.items():
-        if value is not None and kinds:
-            raise InputError(f"--kinds names recipes of attack or kinds of edit, and {name} takes none. Leave --kinds out.")
+    if kinds and both and both[0] not in WITH_KINDS:
+        raise InputError(f"--kinds names recipes of attack or kinds of edit, and {both[0]} takes none. Leave --kinds out.")
 
 
 def _told(lines: list[str], *, quiet: bool) -> None:
