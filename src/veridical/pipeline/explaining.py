@@ -17,7 +17,7 @@ from veridical.core.surroundings import threads, use_threads
 from veridical.pipeline import records
 from veridical.pipeline.config import calls_of
 from veridical.pipeline.explaining_answers import LEAKED, NONE_LEAKED, attributed_answers
-from veridical.pipeline.run_folder import held, stored_identity
+from veridical.pipeline.run_folder import RETRAINED, held, stored_identity
 from veridical.tasks._structures import structure_of
 
 if TYPE_CHECKING:
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from veridical.ledger.coalitions import Coalitions
     from veridical.tasks._contract import Structure
 
-RETRAINED = "retrained"
-"""Folder of a run with what models trained without some rows answered."""
 FEWEST_RETRAININGS = 8
 """Trainings under which even a rank correlation of 0.72 has an interval that reaches 0. From Fisher's z."""
 EXCERPT = 300

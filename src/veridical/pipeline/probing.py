@@ -1,6 +1,7 @@
 """Probes of a scored model: a stage of `veridical run`, and `veridical probe` for a finished run. Each outcome is kept as soon as
 it is there."""
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from veridical.pipeline import records
 from veridical.pipeline.certifying import PREDICTIONS
 from veridical.pipeline.config import RunConfig, calls_of, configured
 from veridical.pipeline.one_label import need_one_label
-from veridical.pipeline.run_folder import content_hash, held, stored_identity
+from veridical.pipeline.run_folder import RETRAINED, content_hash, held, stored_identity
 from veridical.pipeline.searching import with_chosen
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 BUDGET = "standard"
 """Of `veridical probe` where no earlier probe of the run had another."""
+SEEDS = "seeds"
+"""Folder in RETRAINED with what encoders trained with other seeds answered."""
 
 
 def probe_run(
@@ -60,6 +63,8 @@ def probe_run(
     if kinds:
         _refuse_kinds(run, record, wanted, kinds)
     with held(run):
+        if fresh:
+            shutil.rmtree(run / RETRAINED / SEEDS, ignore_errors=True)
         use_stored_threads(run)
         before = None if fresh else probe_record.read(run)
         chosen = budget or (before.budget if before else BUDGET)
@@ -148,8 +153,12 @@ def probed(
     no_text: bool,
     progress: Progress,
 ) -> ProbeRecord:
+    from veridical.models.trained_answers import TrainedAnswers
     from veridical.probe._runner import run_probes
+    from veridical.probe._subject import Subject
 
+    if isinstance(subject, Subject):
+        subject = replace(subject, kept=TrainedAnswers(folder / RETRAINED / SEEDS))
     asked = {"predictions": content_hash(folder / PREDICTIONS)}
 
     def shown(found: ProbeRecord) -> ProbeRecord:

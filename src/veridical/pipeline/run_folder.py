@@ -28,12 +28,14 @@ BEFORE = ".before"
 """Where --fresh keeps what it replaces until the new run has a stage done. While it is there, the rest is the new run's."""
 MOVING = ".before.moving"
 """The same on its way there or back. While it is there, all of the folder is what was there before --fresh."""
+RETRAINED = "retrained"
+"""Folder of a run with what models trained again answered: without some rows (`explain`), or with another seed (`probe`)."""
 OURS = (
     *("run.json", "audit.json", "report.html", "report.md", "traceback.txt", STAGES, "model", "model_repaired", "checkpoint"),
     *("findings.parquet", "rows.parquet", "edits.parquet", "predictions.parquet", "dynamics.parquet", "data.parquet"),
     *("repaired.parquet", "tables.npz", "review.json", "contract.yaml", "probes.json", "explain.json", "explain.parquet"),
     *("certificate.json", "arms.parquet", "countermeasures.parquet", "tuning.json", "methods", "edits_review.json"),
-    *("training.jsonl", "tracking", "search", "population.npz", "transfer.npz", "retrained"),
+    *("training.jsonl", "tracking", "search", "population.npz", "transfer.npz", RETRAINED),
 )
 """What --fresh removes; anything else in the folder stays."""
 PRETRAINED = (

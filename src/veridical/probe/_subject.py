@@ -11,6 +11,7 @@ from veridical.core.progress import Progress, silent
 from veridical.dataset.rows import Dataset, IntArray
 from veridical.models.model import FloatArray, Model
 from veridical.models.queries import Queries
+from veridical.models.trained_answers import TrainedAnswers
 from veridical.probe._edit_review import Reviewed
 from veridical.probe._read_labels import ReadLabels, as_given
 from veridical.probe._test_rows import BUDGETS, TestRows
@@ -34,7 +35,8 @@ class Recipe:
 class Subject(TestRows):
     """trained: the scored model with its probabilities for every row. queries: None where only predictions are known. recipe:
     None for a model that veridical did not train. budget: quick, standard or thorough; a probe scales its sample by it. reviewed:
-    what people said of edited texts, by kind of edit. read: what they said of test labels, None where nobody has read any."""
+    what people said of edited texts, by kind of edit. read: what they said of test labels, None where nobody has read any. kept:
+    where answers of encoders trained again are kept, so that a kill costs no finished training; None: nowhere."""
 
     trained: Trained
     evidence: Evidence
@@ -46,6 +48,7 @@ class Subject(TestRows):
     reviewed: tuple[Reviewed, ...] = ()
     read: ReadLabels | None = None
     progress: Progress = field(default=silent)
+    kept: TrainedAnswers | None = None
 
     @property
     def model(self) -> Model | None:

@@ -3,16 +3,18 @@
 What it measures: models trained again by the scored model's recipe with other seeds, another order of rows and resampled
 train clusters: the share of answers on which two of them differ (churn), the spread of their scores, and that spread against
 the sampling error of the test set; the score over nested parts of train, continued to twice the rows by a power law, and by
-how much such a continuation missed the last point that it had not seen. Of tags and label sets: the same for whole answers,
-and what the last doubling of train rows bought.
+how much such a continuation missed the last point that it had not seen. A tuned encoder is trained again with other seeds, which
+deal the order too; for the rest heads on its frozen features stand in. Of tags and label sets: the same for whole answers, and
+what the last doubling of train rows bought.
 Why it inflates a score: one lucky run reported as the method's score; and a score said to be the model's that is the sample's.
-How it errs: a linear model hardly depends on its seed; of an encoder only a head on frozen features is trained again, which moves
-less than the whole does; a power law need not go on, so the interval is widened by what it missed, and still is a guess.
+How it errs: a linear model hardly depends on its seed; few trainings of an encoder tell a spread badly, and its interval says
+so; a head on frozen features moves less than the whole encoder, so its figures describe and find nothing; a power law need not go
+on, so the interval is widened by what it missed, and still is a guess.
 Source: D'Amour et al. 2020, arXiv:2011.03395 (underspecification); Milani Fard et al. 2016 (churn); Hestness et al. 2017,
 arXiv:1712.00409 (power laws).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.sparse as sp
@@ -30,7 +32,7 @@ from veridical.models.model import FloatArray
 from veridical.probe import _clustered
 from veridical.probe._contract import Measured, Probe, Toys
 from veridical.probe._learning_curve import continued
-from veridical.probe._retraining import Again, retraining
+from veridical.probe._retraining import Again, EncoderAgain, HeadAgain, retraining
 from veridical.probe._said import in_percent, in_points
 from veridical.probe._subject import Recipe, Subject, subject_of
 from veridical.probe.answers._stability import part as answers
@@ -42,6 +44,7 @@ KINDS = {
     "order": "with the train rows in another order",
     "resampled": "on resampled clusters of train",
 }
+HEADS = "heads on frozen features"
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,8 @@ class Params:
 
     models: tuple[int, int, int] = (4, 10, 30)
     """Models of each kind in a quick, standard and thorough look, >= 2. Ours; no source."""
+    encoders: int = 3
+    """Trainings of a tuned encoder with other seeds, in budget thorough, >= 2. Ours: each takes as long as that of the run."""
     shares: tuple[float, ...] = (0.1, 0.18, 0.32, 0.56, 1.0)
     """Shares of the train clusters at which the learning curve is taken, ascending, the last 1; at least 4. Ours; no source."""
     repeats: tuple[int, int, int] = (4, 8, 20)
@@ -98,7 +103,25 @@ class Scale:
         return self.metric(totals[:classes], totals[classes : 2 * classes], totals[2 * classes :])
 
 
+@dataclass(frozen=True, eq=False)
+class Retrained:
+    """Models that differ in one thing (`kind`): their predicted labels (S, n). who: what they are. decides: whether they are of
+    the scored model's recipe, so that something may be found on them. level: of the intervals."""
+
+    kind: str
+    who: str
+    answers: IntArray
+    decides: bool
+    level: float
+
+
 def run(subject: Subject, params: Params, rng: np.random.Generator) -> Measured | Skipped:
+    recipe = subject.recipe
+    if recipe is not None and recipe.model != "linear" and subject.budget != "thorough":
+        return Skipped(
+            f"Training {recipe.model} again takes too long for this budget. Use --budget thorough: it takes {params.encoders} "
+            "trainings with other seeds, each as long as that of the run, and fits heads on frozen features."
+        )
     again = retraining(subject)
     if isinstance(again, str):
         return Skipped(again)
@@ -113,20 +136,60 @@ def run(subject: Subject, params: Params, rng: np.random.Generator) -> Measured 
     member = np.unique(subject.clusters, return_inverse=True)[1].astype(np.int64)
     drawn = resampled_counts(test_families, params.replicates, rng)
     scale = Scale(subject, subject.metric_function, member, _clustered.votes_of(subject.clusters), drawn)
-    measures: list[Measure] = []
-    spread_most: IntArray | None = None
-    for number, (kind, said) in enumerate(KINDS.items()):
-        subject.progress("retrain", number, len(KINDS))
-        if kind == "seeds" and not again.moved_by_seed:
-            continue
-        answers = _retrained(kind, again, subject, train, subject.limit(*params.models), rng)
-        measures += _of_kind(kind, said, answers, scale, params)
-        spread_most = answers
+    trained, notes = _trained_again(again, subject, train, params, rng)
+    measures = [measure for one in trained for measure in _of_kind(one, scale)]
     curve, more = _learning(again, subject, train, scale, params, rng)
-    notes = (f"Trained again was {again.what}.",)
-    examples = _examples(subject, spread_most, params) if spread_most is not None else ()
-    summary = _summary([*measures, *more])
+    if again.stands_in:
+        more = [replace(measure, null=None, mde=None) for measure in more]
+    summary = _summary([*measures, *more], stands_in=again.stands_in)
+    examples = _examples(subject, next(one for one in (*reversed(trained), *trained) if one.decides).answers, params)
     return Measured(len(subject.rows), summary, (*more, *measures), (curve,), examples, notes)
+
+
+def _trained_again(
+    again: Again, subject: Subject, train: IntArray, params: Params, rng: np.random.Generator
+) -> tuple[list[Retrained], tuple[str, ...]]:
+    """What was trained again, and what is to be said of it. What neither seed nor order can move is not looked at for them."""
+    if isinstance(again, HeadAgain):
+        return _encoder_again(again, subject, train, params, rng)
+    level = 1 - (1 - params.level) / len(KINDS)  # one of several is more easily out by luck
+    trained = []
+    for number, kind in enumerate(KINDS):
+        subject.progress("retrain", number, len(KINDS))
+        answers = _retrained(kind, again, subject, train, subject.limit(*params.models), rng)
+        trained.append(Retrained(kind, "models", answers, decides=True, level=level))
+    return trained, (f"Trained again was {again.what}.",)
+
+
+def _encoder_again(
+    again: HeadAgain, subject: Subject, train: IntArray, params: Params, rng: np.random.Generator
+) -> tuple[list[Retrained], tuple[str, ...]]:
+    """The whole encoder with other seeds, the scored one among them, and heads on resamples of train."""
+    assert subject.recipe is not None
+    whole, n = EncoderAgain(subject, subject.recipe), params.encoders
+    trained, notes, decides = [], [], not again.stands_in
+    level = 1 - (1 - params.level) / 2 if decides and whole.moved_by_seed else params.level
+    if whole.moved_by_seed:
+        answers = [subject.predicted]
+        for number in range(n):
+            subject.progress("retrain", number, n)
+            answers.append(whole.predict(subject.rows, seed=subject.seed + 1 + number).argmax(axis=1))
+        trained.append(Retrained("seeds", "encoders", np.array(answers, np.int64), decides=True, level=level))
+        notes.append(
+            f"The encoder was trained {n} times more, as its run did but with other seeds; these deal the order of rows too, so "
+            "order alone was not looked at."
+        )
+    else:
+        notes.append("Neither seed nor order moves this encoder: its head alone was tuned, and is solved for.")
+    notes.append(
+        "Resamples and parts of train were learned by heads on the frozen features of the encoder: their figures describe, and "
+        "what is found rests on the tuned encoder."
+        if again.stands_in
+        else f"Trained again was {again.what}."
+    )
+    answers = _retrained("resampled", again, subject, train, subject.limit(*params.models), rng)
+    trained.append(Retrained("resampled", HEADS, answers, decides=decides, level=level))
+    return trained, tuple(notes)
 
 
 def _retrained(kind: str, again: Again, subject: Subject, train: IntArray, n_models: int, rng: np.random.Generator) -> IntArray:
@@ -153,12 +216,11 @@ def disagreement(answers: IntArray, n_classes: int) -> FloatArray:
     return np.asarray(1 - (counts * (counts - 1)).sum(axis=0) / (n_models * (n_models - 1)))
 
 
-def _of_kind(kind: str, said: str, answers: IntArray, scale: Scale, params: Params) -> list[Measure]:
-    subject, n_models = scale.subject, len(answers)
-    churn = _churn(answers, scale)
+def _of_kind(trained: Retrained, scale: Scale) -> list[Measure]:
+    subject, answers, level, n_models = scale.subject, trained.answers, trained.level, len(trained.answers)
+    kind, said = trained.kind, f"{trained.who} trained {KINDS[trained.kind]}"
     scores = [scale.score(one) for one in answers]
     spread = float(np.std([value for value, _ in scores], ddof=1))
-    level = 1 - (1 - params.level) / len(KINDS)  # one of several is more easily out by luck
     low, high = sd_interval(spread, n_models, level)
     n, clusters = len(subject.rows), scale.drawn.shape[1]
     method = f"chi-square over {n_models} models"
@@ -167,14 +229,15 @@ def _of_kind(kind: str, said: str, answers: IntArray, scale: Scale, params: Para
     ratio = Estimate(spread / sampling, low / sampling, high / sampling, level, n, clusters, method)
     metric = subject.metric.replace("_", " ")
     points = Estimate(100 * spread, 100 * low, 100 * high, level, n, clusters, method)
-    about = f"Standard deviation of the {metric} of {n_models} models trained {said}, over the sampling error of the test set."
+    about = f"Standard deviation of the {metric} of {n_models} {said}, over the sampling error of the test set."
+    null, mde = (1.0, sd_mde(n_models, level)) if trained.decides else (None, None)
     return [
         _clustered.measure(
-            f"churn: {kind}", churn, unit="share", about=f"Share of answers on which two models trained {said} differ.",
-            level=params.level, method="clusters, and models left out in turn", bounded=True,
+            f"churn: {kind}", _churn(answers, scale), unit="share", about=f"Share of answers on which two {said} differ.",
+            level=level, method="clusters, and models left out in turn", bounded=True,
         ),
-        Measure(f"spread: {kind}", points, "points", f"Standard deviation of the {metric} of models trained {said}."),
-        Measure(f"spread_to_sampling: {kind}", ratio, "ratio", about, null=1.0, mde=sd_mde(n_models, level)),
+        Measure(f"spread: {kind}", points, "points", f"Standard deviation of the {metric} of {said}."),
+        Measure(f"spread_to_sampling: {kind}", ratio, "ratio", about, null=null, mde=mde),
     ]  # fmt: skip
 
 
@@ -255,7 +318,8 @@ def _learning(
         ends = percentile_interval(drawn[:, place], value, params.level)
         ends = opened_share(ends, value, n=clusters, level=params.level)
         points.append(Estimate(value, *ends, params.level, n, clusters, method))
-    about = f"{subject.metric.replace('_', ' ')} of models trained on parts of train."
+    who = HEADS if isinstance(again, HeadAgain) else "models"
+    about = f"{subject.metric.replace('_', ' ')} of {who} trained on parts of train."
     curve = Curve("learning_curve", "train rows", tuple(float(round(size)) for size in sizes), tuple(points), about)
     return curve, _continued(sizes, mean, drawn, n=n, clusters=clusters, params=params)
 
@@ -297,13 +361,26 @@ def _examples(subject: Subject, answers: IntArray, params: Params) -> tuple[Exam
     return tuple(made)
 
 
-def _summary(measures: list[Measure]) -> str:
+def _summary(measures: list[Measure], *, stands_in: bool) -> str:
     by_name = {measure.name: measure.estimate for measure in measures}
     churn, spread, gain = by_name["churn: resampled"], by_name["spread: resampled"], by_name["gain_from_more_rows"]
-    return (
-        f"Trained on a resample of train, answers that change: {in_percent(churn)}; the score spreads by {in_points(spread)}; "
-        f"twice the rows would buy {in_points(gain)}."
+    if not stands_in:
+        return (
+            f"Trained on a resample of train, answers that change: {in_percent(churn)}; the score spreads by "
+            f"{in_points(spread)}; twice the rows would buy {in_points(gain)}."
+        )
+    said = (
+        f"Heads on frozen features, trained on a resample of train: answers that change: {in_percent(churn)}; the score spreads "
+        f"by {in_points(spread)}; twice the rows would buy {in_points(gain)}."
     )
+    changed, scores = (by_name.get(f"{name}: seeds") for name in ("churn", "spread"))
+    if changed is None or scores is None:
+        return said
+    whole = (
+        f"The encoder, trained with other seeds: answers that change: {in_percent(changed)}; the score spreads by "
+        f"{in_points(scores)}."
+    )
+    return f"{whole} {said}"
 
 
 def toys() -> Toys:
