@@ -3,7 +3,8 @@
 What it measures: whether a classifier on the texts alone tells train rows from test rows, one source from the others and
 early from late rows (area under the ROC curve against sides dealt at random); how label shares moved, as given and as
 estimated from predictions alone; how many points are lost to other inputs and how many to other labels for like inputs; what
-a source scores when no row of it was trained on. Of answers of more than one label: train against test, and each source with
+a source scores when no row of it was trained on (of an encoder, with --budget thorough, a head on its frozen features in its
+place, whose figures describe and find nothing). Of answers of more than one label: train against test, and each source with
 and without its own train rows.
 Why it inflates a score: a test set drawn from the same pot as train says nothing about the next pot.
 How it errs: a classifier on words sees shifts in words; a difference that it finds need not cost anything, which is why points
@@ -34,7 +35,7 @@ from veridical.models.model import FloatArray
 from veridical.probe import _clustered
 from veridical.probe._contract import Measured, Probe, Toys
 from veridical.probe._domains import Told, parts, told_apart
-from veridical.probe._retraining import retraining
+from veridical.probe._retraining import Again, retraining
 from veridical.probe._said import in_percent, in_points
 from veridical.probe._subject import Subject, subject_of
 from veridical.probe._toys import ToyModel
@@ -279,9 +280,11 @@ def _sources(
     if len(names) < 2:
         return []
     names = sorted(names, key=lambda name: (-int((own == name).sum()), name))[: params.most_sources]
-    again = retraining(subject, linear_only=True)
+    again = retraining(subject)
     if isinstance(again, str):
         notes.append(f"No source was left out of training: {again}")
+    elif again.stands_in:
+        notes.append(f"Sources were left out of training of {again.what}, which stands in for the tuned one and describes only.")
     measures: list[Measure] = []
     for name in names:
         sides = [_units(subject, subject.rows[part], subject.limit(*params.units), rng) for part in (own != name, own == name)]
@@ -298,9 +301,16 @@ def _sources(
 
 
 def _left_out(
-    subject: Subject, again: Any, name: str, sources: npt.NDArray[Any], params: Params, rng: np.random.Generator, notes: list[str]
+    subject: Subject,
+    again: Again,
+    name: str,
+    sources: npt.NDArray[Any],
+    params: Params,
+    rng: np.random.Generator,
+    notes: list[str],
 ) -> list[Measure]:
-    """Points lost on the source when it is left out of training, against leaving out as many random rows."""
+    """Points lost on the source when it is left out of training, against leaving out as many random rows. Of what stands in for
+    the scored model they describe only."""
     codes = subject.data.codes
     train = subject.data.rows("train")
     train = train[codes[train] >= 0]
@@ -322,13 +332,13 @@ def _left_out(
     spread = _clustered.mean(lost, clusters)
     spread = replace(spread, error=float(np.hypot(spread.error, between)))
     about = (
-        f"Accuracy on it lost when its {int(inside.sum())} train rows are left out, against as many random rows left out "
-        f"({len(placebos)} times; their spread is in the interval)."
+        f"Accuracy of {again.what} on it lost when its {int(inside.sum())} train rows are left out, against as many random rows "
+        f"left out ({len(placebos)} times; their spread is in the interval)."
     )
     method = "paired; clusters and placebos"
-    name = f"left_out: {name}"
+    name, null = f"left_out: {name}", None if again.stands_in else 0.0
     return [
-        _clustered.measure(name, spread, unit="points", about=about, null=0.0, level=params.level, method=method, changes=False)
+        _clustered.measure(name, spread, unit="points", about=about, null=null, level=params.level, method=method, changes=False)
     ]
 
 

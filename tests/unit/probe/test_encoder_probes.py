@@ -18,6 +18,7 @@ from veridical.probe._subject import Recipe, Subject
 from veridical.probe.forgetting import probe as forgetting
 from veridical.probe.memory import probe as memory
 from veridical.probe.pretrained_features import probe as pretrained_features
+from veridical.probe.shift import probe as shift
 from veridical.train.training import train
 
 
@@ -159,3 +160,18 @@ def test_rows_against_what_their_label_mostly_has_are_looked_at_apart():
     assert "differ from most of their label in number" in measured["cheat"][1]
     assert measured["honest"][0].status == "not_detected"
     assert "answered worse" not in measured["honest"][1]
+
+
+def test_a_source_is_left_out_of_the_head_of_an_encoder_which_describes_only(rows, tuned):
+    sources = rows.with_column("source", [("a", "b")[at % 2] for at in range(len(rows))])
+    subject = replace(tuned, evidence=Evidence(sources, seed=0))
+    quick = run_probe("shift", shift, subject=subject)
+    assert any("With --budget thorough a head on its frozen features is trained in its place" in note for note in quick.notes)
+    assert quick.measure("left_out: a") is None
+    found = run_probe("shift", shift, subject=replace(subject, budget="thorough"))
+    assert not any("No source was left out" in note for note in found.notes)
+    assert any("stands in for the tuned one" in note for note in found.notes)
+    left = found.measure("left_out: a")
+    assert left is not None
+    assert left.status == "described"
+    assert "a head on the frozen features of the encoder" in left.about
