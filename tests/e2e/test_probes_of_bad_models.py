@@ -13,6 +13,8 @@ import pytest
 from tests.e2e.conftest import BAD, GOOD, sentences, write_csv
 from tests.endpoint_server import Reply, serving
 
+from veridical.report.sentences import translated
+
 ROLES = ("--text", "text", "--label", "label", "--id", "id", "--no-repair")
 MODEL = f"""
 import random
@@ -85,22 +87,22 @@ def test_answers_that_cannot_be_used_are_refused_before_anything_is_probed(
     assert not Path("run/probes.json").exists()
 
 
-def test_a_model_that_fails_on_some_inputs_loses_only_the_probes_that_ask_them(
+def test_a_model_that_fails_on_some_inputs_loses_only_the_parts_that_ask_them(
     veridical: Callable[..., Any], files: tuple[Path, Path]
 ) -> None:
     assert _run(veridical, files, "--model", "bad_models:raises_on_nothing", "--probes", "quick").code == 0
     outcomes = _outcomes()
-    assert outcomes["unseen_input"]["status"] == "skipped"
-    assert outcomes["unseen_input"]["why"].startswith("The model failed on an input of this probe: bad_models:raises_on_nothing")
-    assert "ValueError: empty text" in outcomes["unseen_input"]["why"]
-    assert {outcomes[name]["status"] for name in ("calibration", "robustness", "shortcuts")} <= {"found", "not_detected"}
-    assert "模型在该探测的某个输入上失败" in veridical("probe", "run", "--only", "unseen_input", "--lang", "zh").out
+    names = ("calibration", "robustness", "shortcuts", "unseen_input")
+    assert {outcomes[name]["status"] for name in names} <= {"found", "not_detected"}
+    (note,) = [said for said in outcomes["unseen_input"]["notes"] if said.startswith("The model failed on a part of this probe")]
+    assert "the empty input. bad_models:raises_on_nothing raised ValueError: empty text" in note
+    assert "模型在该探测的一部分输入上失败，这一部分已略去：空输入" in translated(note, "zh")
     # Once it answers, it is asked again.
     text = Path("bad_models.py").read_text(encoding="utf-8").replace("not text.strip()", "False")
     Path("bad_models.py").write_text(text, encoding="utf-8")
     sys.modules.pop("bad_models")
     assert veridical("probe", "run", "--only", "unseen_input", "--quiet").code == 0
-    assert _outcomes()["unseen_input"]["status"] in ("found", "not_detected")
+    assert "confidence_empty" in [measure["name"] for measure in _outcomes()["unseen_input"]["measures"]]
 
 
 def test_nan_on_changed_texts_is_said_by_each_probe_that_meets_it(

@@ -40,6 +40,13 @@ class Queries(Asking[FloatArray]):
         """Class probabilities (len(inputs), C); each different input is computed once. Raises ModelFailed."""
         return self._ask(inputs, lambda done, total: self.progress("ask", done, total))
 
+    def tried(self, inputs: Sequence[Text]) -> FloatArray | str:
+        """The same, or why the model cannot answer these inputs: for a part that whoever asks can do without."""
+        try:
+            return self.ask(inputs)
+        except ModelFailed as error:
+            return str(error)
+
     def _ask(self, inputs: Sequence[Text], asking: Callable[[int, int], None]) -> FloatArray:
         """`asking` is told how many of the new inputs are answered, before each part of them is given to the model."""
         found = self.answers(inputs, asking)

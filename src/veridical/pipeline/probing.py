@@ -132,6 +132,7 @@ def _kept(before: ProbeRecord | None, subject: "Subject | AnswerSubject", folder
     """Outcomes that stand: of these answers, seed, budget and metric, and those on a user's own files, which no budget limits.
     Where the model failed it is asked again."""
     from veridical.probe._runner import FAILED
+    from veridical.probe._said import PART_FAILED
 
     if before is None:
         return []
@@ -139,7 +140,7 @@ def _kept(before: ProbeRecord | None, subject: "Subject | AnswerSubject", folder
     if before.fingerprints.get("predictions", answers) != answers:  # of another run
         return []
     same = (before.seed, before.budget, before.metric) == (subject.seed, subject.budget, subject.metric)
-    stand = [outcome for outcome in before.probes if not outcome.why.startswith(FAILED)]
+    stand = [o for o in before.probes if not any(said.startswith((FAILED, PART_FAILED)) for said in (o.why, *o.notes))]
     return [outcome for outcome in stand if same or outcome.probe in GIVEN]
 
 

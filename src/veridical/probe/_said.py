@@ -2,6 +2,9 @@
 
 from veridical.core.estimate import Estimate
 
+PART_FAILED = "The model failed on a part of this probe, which was left out: "
+"""How the note begins that says so; the probe is asked again another time."""
+
 
 def in_percent(share: Estimate) -> str:
     """61.2 % [58.0, 64.4] (n = 900)"""

@@ -309,8 +309,8 @@ def _left_out(
     rng: np.random.Generator,
     notes: list[str],
 ) -> list[Measure]:
-    """Points lost on the source when it is left out of training, against leaving out as many random rows. Of what stands in for
-    the scored model they describe only."""
+    """Points lost on the source when it is left out of training, against leaving out as many random rows. They describe only
+    where a model stands in for the scored one."""
     codes = subject.data.codes
     train = subject.data.rows("train")
     train = train[codes[train] >= 0]

@@ -21,6 +21,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from veridical.core.bootstrap import percentile_interval, resampled_counts
+from veridical.core.errors import ModelFailed
 from veridical.core.estimate import Estimate
 from veridical.core.finding import Skipped
 from veridical.core.probe_record import Curve, Example, Measure
@@ -33,7 +34,7 @@ from veridical.probe import _clustered, _no_evidence
 from veridical.probe._contract import Measured, Probe, Toys
 from veridical.probe._neighbours import nearest, unit_vectors
 from veridical.probe._roc import area
-from veridical.probe._said import gap_in_points, in_percent
+from veridical.probe._said import PART_FAILED, gap_in_points, in_percent
 from veridical.probe._share import share_estimate
 from veridical.probe._subject import Subject, subject_of
 from veridical.probe._toys import ToyModel
@@ -110,10 +111,9 @@ def run(subject: Subject, params: Params, rng: np.random.Generator) -> Measured 
         f"{in_percent(usual)}; the largest excess over what the answer can be worth "
         f"({worst.name.removeprefix('excess_').replace('_', ' ')}): {gap_in_points(worst.estimate)}."
     )
-    empty = _empty_measure(subject, params)
-    return Measured(
-        len(subject.rows), summary, (*measures, empty, *pulled), (curve,), _examples(subject, asked), (*notes, *more, *why)
-    )
+    empty, failed = _empty_measure(subject, params)
+    notes = (*notes, *more, *why, *failed)
+    return Measured(len(subject.rows), summary, (*measures, *empty, *pulled), (curve,), _examples(subject, asked), notes)
 
 
 def _prior(subject: Subject) -> tuple[FloatArray, tuple[str, ...]]:
@@ -125,6 +125,7 @@ def _prior(subject: Subject) -> tuple[FloatArray, tuple[str, ...]]:
 
 
 def _ask(subject: Subject, params: Params, rng: np.random.Generator) -> tuple[list[_Asked], tuple[str, ...]]:
+    """A kind on which the model fails is left out and named. Raises ModelFailed where it fails on all."""
     data, notes = subject.data, []
     train = data.rows("train")
     train = train[data.codes[train] >= 0]
@@ -145,12 +146,23 @@ def _ask(subject: Subject, params: Params, rng: np.random.Generator) -> tuple[li
         lengths = [min(len(words(_joined(subject.inputs[at]))), params.longest) for at in rows]
         kinds.insert(0, _no_evidence.random_words(source, lengths, rng, cjk=known.cjk))
     assert subject.queries is not None
-    asked = []
+    asked, why = [], ""
     for kind in kinds:
         if kind.inputs:
             inputs = _no_evidence.as_inputs(kind, pair=data.seconds is not None)
-            asked.append(_Asked(kind, inputs, subject.queries.ask(inputs)))
+            found = subject.queries.tried(inputs)
+            if isinstance(found, str):
+                why = found
+                notes.append(_left_out(kind.name, why))
+            else:
+                asked.append(_Asked(kind, inputs, found))
+    if not asked:
+        raise ModelFailed(why)
     return asked, tuple(notes)
+
+
+def _left_out(kind: str, why: str) -> str:
+    return f"{PART_FAILED}{kind.replace('_', ' ')}. {why}"
 
 
 def _joined(text: Text) -> str:
@@ -167,12 +179,16 @@ def _excess(asked: _Asked, prior: FloatArray, params: Params) -> Measure:
     return _clustered.measure(name, spread, unit="share", about=about, null=params.tolerated, level=params.level)
 
 
-def _empty_measure(subject: Subject, params: Params) -> Measure:
+def _empty_measure(subject: Subject, params: Params) -> tuple[tuple[Measure, ...], tuple[str, ...]]:
+    """Many models fail on nothing: then there is a note in its place."""
     assert subject.queries is not None
     nothing: Text = "" if subject.data.seconds is None else ("", "")
-    value = float(subject.queries.ask([nothing]).max())
+    found = subject.queries.tried([nothing])
+    if isinstance(found, str):
+        return (), (_left_out("the empty input", found),)
+    value = float(found.max())
     estimate = Estimate(value, value, value, params.level, 1, 1, "one input; nothing is drawn")
-    return Measure("confidence_empty", estimate, "share", "Confidence on the empty input.")
+    return (Measure("confidence_empty", estimate, "share", "Confidence on the empty input."),), ()
 
 
 def _pooled_confidence(asked: list[_Asked], params: Params) -> Estimate:

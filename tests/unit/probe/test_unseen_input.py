@@ -9,9 +9,11 @@ from veridical.audit._made_up import dataset, nonsense
 from veridical.core.finding import Skipped
 from veridical.dataset.rows import SCHEMA, Dataset
 from veridical.probe import _no_evidence
+from veridical.probe._runner import FAILED, run_probe
+from veridical.probe._said import PART_FAILED
 from veridical.probe._subject import subject_of
 from veridical.probe._toys import ToyModel
-from veridical.probe.unseen_input import Params, run
+from veridical.probe.unseen_input import Params, probe, run
 
 
 def _measured(subject):
@@ -60,6 +62,41 @@ def test_predictions_alone_are_skipped():
     data = _noisy_rows(100, 120)
     subject = replace(subject_of(data, ToyModel(data.labels, lambda text: (0.0, 0.0))), queries=None)
     assert isinstance(run(subject, Params(), np.random.default_rng(0)), Skipped)
+
+
+def _failing(data, fails):
+    """Surest of the first label; NaN where `fails` says so."""
+
+    class Failing(ToyModel):
+        def predict(self, inputs):
+            said = super().predict(inputs)
+            said[[fails(text) for text in inputs]] = np.nan
+            return said
+
+    return subject_of(data, Failing(data.labels, lambda text: (2.0, 0.0)))
+
+
+def test_an_input_that_the_model_cannot_answer_costs_its_part_only():
+    data = _noisy_rows(100, 120)
+    questions = set(_no_evidence.written()["questions"]["en"])
+    whole = run(_failing(data, lambda text: False), Params(), np.random.default_rng(0))
+    empty = run(_failing(data, lambda text: not text), Params(), np.random.default_rng(0))
+    some = run(_failing(data, lambda text: text in questions), Params(), np.random.default_rng(0))
+    assert [m for m in whole.measures if m.name != "confidence_empty"] == list(empty.measures)
+    (note,) = [note for note in empty.notes if note not in whole.notes]
+    assert note.startswith(f"{PART_FAILED}the empty input. The model gave NaN or infinity for 1 of 1 inputs.")
+    names = {measure.name for measure in some.measures}
+    assert "excess_out_of_scope_question" not in names
+    assert {"excess_random_words", "confidence_empty"} <= names
+    assert any(note.startswith(f"{PART_FAILED}out of scope question. ") for note in some.notes)
+
+
+def test_a_model_that_answers_no_such_input_could_not_be_looked_at():
+    data = _noisy_rows(100, 120)
+    known = set(data.texts)
+    found = run_probe("unseen_input", probe, subject=_failing(data, lambda text: text not in known))
+    assert found.status == "skipped"
+    assert found.why.startswith(FAILED)
 
 
 def test_pairs_are_asked_as_pairs_and_chinese_in_chinese():
