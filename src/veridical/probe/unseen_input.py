@@ -3,7 +3,8 @@
 What it measures: confidence and answers on inputs that hold no evidence for any label (nothing, random words of train that
 lean to no label, other languages, other trades, questions out of scope) beside what such an answer can be worth (the share of
 the named label in train); how well confidence tells known inputs from those (AUROC), and what share of them is still answered
-when a threshold keeps a given share of test rows; on unleaked test rows, how much more often the model gives the label of the
+when a threshold keeps a given share of test rows; what labels that train holds more of get without evidence, beyond their share
+of it; on unleaked test rows, how much more often the model gives the label of the
 nearest train row than that of an equally near row it never saw, where that label is not the row's own. Of answers of more
 than one label: entities claimed in 100 words, or inputs answered, where nothing is to be found.
 Why it inflates a score: on input it has not seen, such a model answers from what it was trained on and sounds as sure as ever;
@@ -50,7 +51,11 @@ class Params:
     """Settings of unseen_input."""
 
     tolerated: float = 0.1
-    """Confidence beyond what the answer can be worth that is still called well behaved: share, 0..1. Ours; no source."""
+    """Confidence beyond what the answer can be worth that is still called well behaved: share, 0..1; of the pull to the mix of
+    train, the part of what is left above it. Ours; no source."""
+    lopsided: float = 0.05
+    """Excess of the larger labels' share of train over an even one from which the pull to the mix of train is measured: share,
+    0..1. Ours; no source."""
     lean: float = 0.3
     """A word of train is neutral where chance alone gives larger |z| of its label shares with this chance. Ours; no source."""
     least: int = 5
@@ -101,7 +106,8 @@ def run(subject: Subject, params: Params, rng: np.random.Generator) -> Measured 
     looked = subject.sample(subject.limit(500, 2000, 20000), rng)
     known = subject.probabilities[looked].max(axis=1)
     measures += _auroc(known, asked, params)
-    measures += _leanings(asked, prior, subject.labels, params)
+    leanings, even = _leanings(asked, prior, subject.labels, params)
+    measures += leanings
     pulled, why = _neighbour_pull(subject, params, rng)
     curve = _answered(known, asked, params, rng)
     worst = max(measures[: len(asked)], key=lambda measure: measure.estimate.value)
@@ -112,7 +118,7 @@ def run(subject: Subject, params: Params, rng: np.random.Generator) -> Measured 
         f"({worst.name.removeprefix('excess_').replace('_', ' ')}): {gap_in_points(worst.estimate)}."
     )
     empty, failed = _empty_measure(subject, params)
-    notes = (*notes, *more, *why, *failed)
+    notes = (*notes, *more, *even, *why, *failed)
     return Measured(len(subject.rows), summary, (*measures, *empty, *pulled), (curve,), _examples(subject, asked), notes)
 
 
@@ -213,7 +219,9 @@ def _auroc(known: FloatArray, asked: list[_Asked], params: Params) -> list[Measu
     return measures
 
 
-def _leanings(asked: list[_Asked], prior: FloatArray, labels: tuple[str, ...], params: Params) -> list[Measure]:
+def _leanings(
+    asked: list[_Asked], prior: FloatArray, labels: tuple[str, ...], params: Params
+) -> tuple[list[Measure], tuple[str, ...]]:
     """Where the answers without evidence go: kinds have equal weight, units are resampled by their variance."""
     probabilities = np.concatenate([part.probabilities for part in asked])
     votes = np.concatenate([np.full(len(part.inputs), 1 / len(part.inputs)) for part in asked])
@@ -228,14 +236,33 @@ def _leanings(asked: list[_Asked], prior: FloatArray, labels: tuple[str, ...], p
             "largest_answer", skew, unit="share", about=f"{about}{prior[top]:.2f}.", level=params.level, bounded=True
         )
     ]
-    uniform = np.full(len(prior), 1 / len(prior))
-    towards = prior - uniform
-    length = float(towards @ towards)
-    if length > 1e-4:
-        pull = _clustered.mean((probabilities - uniform) @ towards / length, units, votes=votes)
-        about = "Where the mean probabilities without evidence lie on the line from uniform (0) to the mix of train (1)."
-        found.append(_clustered.measure("pull_to_train_mix", pull, unit="ratio", about=about, level=params.level))
-    return found
+    pull, notes = _pull_to_mix(probabilities, prior, units, votes, params)
+    return [*found, *pull], notes
+
+
+def _pull_to_mix(
+    probabilities: FloatArray, prior: FloatArray, units: IntArray, votes: FloatArray, params: Params
+) -> tuple[list[Measure], tuple[str, ...]]:
+    """What labels that train holds more of get without evidence, beyond their share of train: that share is the best guess where
+    nothing else is known, and no pull. Where train is even there is no direction to be pulled in."""
+    common = prior > 1 / len(prior) + 1e-9
+    even, mix = float(common.mean()), float(prior[common].sum())
+    if mix - even < params.lopsided:
+        return [], (
+            f"The pull to the mix of train was not measured: the labels are nearly even in train (its larger ones hold {mix:.2f} "
+            f"of the rows where an even share is {even:.2f}), so it points nowhere.",
+        )
+    spread = _clustered.mean(probabilities[:, common].sum(axis=1), units, votes=votes)
+    about = (
+        f"Mean probability without evidence of the labels that have more than an even share of train: {even:.2f} for a model that "
+        f"favours none, {mix:.2f} at the mix of train, which is worth as much."
+    )
+    null = mix + params.tolerated * (1 - mix)
+    return [
+        _clustered.measure(
+            "pull_to_train_mix", spread, unit="share", about=about, null=null, level=params.level, bounded=True, changes=False
+        )
+    ], ()
 
 
 def _answered(known: FloatArray, asked: list[_Asked], params: Params, rng: np.random.Generator) -> Curve:

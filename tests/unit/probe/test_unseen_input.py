@@ -4,12 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
+import pytest
 
 from veridical.audit._made_up import dataset, nonsense
 from veridical.core.finding import Skipped
 from veridical.dataset.rows import SCHEMA, Dataset
 from veridical.probe import _no_evidence
-from veridical.probe._runner import FAILED, run_probe
+from veridical.probe._runner import FAILED, decided, run_probe
 from veridical.probe._said import PART_FAILED
 from veridical.probe._subject import subject_of
 from veridical.probe._toys import ToyModel
@@ -17,7 +18,7 @@ from veridical.probe.unseen_input import Params, probe, run
 
 
 def _measured(subject):
-    return {m.name: m for m in run(subject, Params(), np.random.default_rng(0)).measures}
+    return {m.name: m for m in decided(run(subject, Params(), np.random.default_rng(0)).measures)}
 
 
 def _noisy_rows(n_train=500, n_test=500):
@@ -41,8 +42,44 @@ def test_a_model_of_priors_claims_nothing_and_lies_at_the_mix_of_train():
             assert abs(measure.estimate.value) < 1e-9
         if name.startswith("auroc_"):
             assert measure.estimate.value == 0.5
-    assert abs(found["pull_to_train_mix"].estimate.value - 1) < 1e-9
+    pull = found["pull_to_train_mix"]
+    assert abs(pull.estimate.value - 0.7) < 1e-9
+    assert pull.status == "not_detected"
     assert found["largest_answer"].estimate.value == 1.0
+
+
+def _without_cue(share, says, *, n=600):
+    """`good` or `bad` decides; a text that holds neither gets the logits `says`. A `share` of the labels is pos."""
+    rng, rows = np.random.default_rng(4), []
+    for i in range(n):
+        positive = i % 100 < 100 * share
+        text = f"{nonsense(rng, 7)} {'good' if positive else 'bad'}"
+        rows.append((str(i), "train" if i % 2 else "test", text, "pos" if positive else "neg"))
+    data = dataset(rows)
+
+    def answer(text):
+        held = str(text).split()
+        return says if not {"good", "bad"} & set(held) else (0.0, 4.0 if "good" in held else -4.0)
+
+    return subject_of(data, ToyModel(data.labels, answer))
+
+
+@pytest.mark.parametrize("share", [0.6, 0.9])
+def test_a_pull_to_the_mix_of_train_is_found_and_none_is_not(share):
+    pulled, even, minority = (_measured(_without_cue(share, (0.0, z)))["pull_to_train_mix"] for z in (5.0, 0.0, -5.0))
+    assert pulled.status == "found"
+    assert {even.status, minority.status} == {"not_detected"}
+    assert even.estimate.value == pytest.approx(0.5, abs=0.01)
+    assert 0 < even.mde < 0.2
+    for measure in (pulled, even, minority):
+        assert 0 <= measure.estimate.low <= measure.estimate.high <= 1
+
+
+def test_near_balance_the_pull_is_not_measured_and_said():
+    subject = _without_cue(0.52, (0.0, 5.0))
+    assert "pull_to_train_mix" not in _measured(subject)
+    notes = run(subject, Params(), np.random.default_rng(0)).notes
+    assert any("its larger ones hold 0.52 of the rows where an even share is 0.50" in note for note in notes)
 
 
 def test_a_model_of_train_rows_is_pulled_and_a_rule_is_not():
