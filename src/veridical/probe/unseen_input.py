@@ -3,14 +3,16 @@
 What it measures: confidence and answers on inputs that hold no evidence for any label (nothing, random words of train that
 lean to no label, other languages, other trades, questions out of scope) beside what such an answer can be worth (the share of
 the named label in train); how well confidence tells known inputs from those (AUROC), and what share of them is still answered
-when a threshold keeps a given share of test rows; what labels that train holds more of get without evidence, beyond their share
+when a threshold keeps a given share of test rows; how sure it stays on test rows with their words in random order, and whether
+its confidence then runs ahead of being right; what labels that train holds more of get without evidence, beyond their share
 of it; on unleaked test rows, how much more often the model gives the label of the
 nearest train row than that of an equally near row it never saw, where that label is not the row's own. Of answers of more
 than one label: entities claimed in 100 words, or inputs answered, where nothing is to be found.
 Why it inflates a score: on input it has not seen, such a model answers from what it was trained on and sounds as sure as ever;
 a test set of the same source never asks.
 How it errs: a data set about one of the trades or languages asked makes these inputs evidence; words that lean to no label in
-train may lean to one outside; nothing here says how often such inputs come; where train and test were collected apart, nearness
+train may lean to one outside; shuffled words are evidence to a model that counts them, so they are held against it only where
+answers get wrong and confidence stays; nothing here says how often such inputs come; where train and test were collected apart, nearness
 to train means something else than nearness to test.
 Source: Hendrycks and Gimpel 2017, arXiv:1610.02136 (confidence on unknown inputs); Feng et al. 2018, arXiv:1804.07781 (certainty
 on inputs made meaningless); the comparison of seen with unseen neighbours is ours.
@@ -31,7 +33,7 @@ from veridical.core.randomness import stream
 from veridical.dataset.rows import IntArray, Text
 from veridical.dataset.words import words
 from veridical.models.model import FloatArray
-from veridical.probe import _clustered, _no_evidence
+from veridical.probe import _clustered, _no_evidence, _word_order
 from veridical.probe._contract import Measured, Probe, Toys
 from veridical.probe._neighbours import nearest, unit_vectors
 from veridical.probe._roc import area
@@ -73,7 +75,8 @@ class Params:
     parts: int = 4
     """Disjoint parts of train, each as large as the unseen pool, whose nearest rows are averaged. Ours; no source."""
     fewest: int = 50
-    """Test rows with a neighbour of another label below which the pull of neighbours is not measured. Ours; no source."""
+    """Test rows with a neighbour of another label, or with words to shuffle, below which these are not looked at. Ours; no
+    source."""
     replicates: int = 500
     """Resamples for AUROC and curve. Ours; no source."""
     level: float = 0.95
@@ -118,8 +121,10 @@ def run(subject: Subject, params: Params, rng: np.random.Generator) -> Measured 
         f"({worst.name.removeprefix('excess_').replace('_', ' ')}): {gap_in_points(worst.estimate)}."
     )
     empty, failed = _empty_measure(subject, params)
-    notes = (*notes, *more, *even, *why, *failed)
-    return Measured(len(subject.rows), summary, (*measures, *empty, *pulled), (curve,), _examples(subject, asked), notes)
+    shuffled, few = _word_shuffled(subject, params, rng)
+    notes = (*notes, *more, *even, *why, *failed, *few)
+    found = (*measures, *empty, *shuffled, *pulled)
+    return Measured(len(subject.rows), summary, found, (curve,), _examples(subject, asked), notes)
 
 
 def _prior(subject: Subject) -> tuple[FloatArray, tuple[str, ...]]:
@@ -197,6 +202,18 @@ def _empty_measure(subject: Subject, params: Params) -> tuple[tuple[Measure, ...
     return (Measure("confidence_empty", estimate, "share", "Confidence on the empty input."),), ()
 
 
+def _word_shuffled(subject: Subject, params: Params, rng: np.random.Generator) -> tuple[tuple[Measure, ...], tuple[str, ...]]:
+    """Beside the inputs without evidence and never among them: shuffled words are evidence to whoever counts words."""
+    assert subject.queries is not None
+    places, texts = _word_order.reordered(subject, subject.limit(100, 300, 1000), rng)
+    if len(np.unique(subject.clusters[places])) < params.fewest:
+        return (), (f"Word-shuffled rows were not asked: fewer than {params.fewest} test rows have words to move.",)
+    answers = subject.queries.tried(texts)
+    if isinstance(answers, str):
+        return (), (_left_out(_word_order.KIND, answers),)
+    return tuple(_word_order.measures(subject, places, answers, tolerated=params.tolerated, level=params.level)), ()
+
+
 def _pooled_confidence(asked: list[_Asked], params: Params) -> Estimate:
     """The mean over the kinds of input, each with the same vote."""
     parts = [_clustered.mean(part.confidence, part.units) for part in asked]
@@ -254,8 +271,8 @@ def _pull_to_mix(
         )
     spread = _clustered.mean(probabilities[:, common].sum(axis=1), units, votes=votes)
     about = (
-        f"Mean probability without evidence of the labels that have more than an even share of train: {even:.2f} for a model that "
-        f"favours none, {mix:.2f} at the mix of train, which is worth as much."
+        f"Mean probability without evidence of the labels that have more than an even share of train: {even:.2f} for a model "
+        f"that favours none, {mix:.2f} at the mix of train, which is worth as much."
     )
     null = mix + params.tolerated * (1 - mix)
     return [

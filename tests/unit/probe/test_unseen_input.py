@@ -101,6 +101,58 @@ def test_predictions_alone_are_skipped():
     assert isinstance(run(subject, Params(), np.random.default_rng(0)), Skipped)
 
 
+def _ordered(*, n=700, cues=("good", "bad")):
+    """Every row holds both cue words; which of them comes first is the label."""
+    rng, rows = np.random.default_rng(5), []
+    for i in range(n):
+        first, second = cues if i % 2 else cues[::-1]
+        text = f"{first} {nonsense(rng, 3)} {second} {nonsense(rng, 3)}"
+        rows.append((str(i), "train" if i < 300 else "test", text, "pos" if i % 2 else "neg"))
+    return dataset(rows)
+
+
+def _first(text):
+    held = [word for word in str(text).split() if word in ("good", "bad")]
+    return held[0] if held else ""
+
+
+def test_sure_of_words_in_any_order_is_found_only_where_the_answers_get_wrong():
+    data = _ordered()
+    logits = {"good": 4.0, "bad": -4.0, "": 0.0}
+    careless = _measured(subject_of(data, ToyModel(data.labels, lambda text: (0.0, logits[_first(text)]))))
+    # It knows that a row begins with its cue, and is not sure of one that does not.
+    careful = ToyModel(data.labels, lambda text: (0.0, logits[_first(text)] if str(text).startswith(("good", "bad")) else 0.0))
+    careful = _measured(subject_of(data, careful))
+    assert careless["excess_word_shuffled"].status == "found"
+    assert careless["excess_word_shuffled"].estimate.value == pytest.approx(0.48, abs=0.1)
+    assert careful["excess_word_shuffled"].status == "not_detected"
+    assert 0 < careful["excess_word_shuffled"].mde < 0.2
+    assert careful["confidence_word_shuffled"].estimate.high < careless["confidence_word_shuffled"].estimate.low
+    assert careless["answer_stays_word_shuffled"].estimate.value < 0.7
+
+
+def test_to_a_model_that_counts_words_shuffled_ones_are_evidence():
+    data = _noisy_rows()
+    counting = ToyModel(data.labels, lambda text: (0.0, 9.0 if len(str(text)) % 2 else -9.0))
+    subject = subject_of(data, counting)
+    found = run(subject, Params(), np.random.default_rng(0))
+    measures = {measure.name: measure for measure in decided(found.measures)}
+    assert measures["excess_word_shuffled"].estimate.value == 0.0
+    assert measures["excess_word_shuffled"].status == "not_detected"
+    assert measures["answer_stays_word_shuffled"].estimate.value == 1.0
+    assert measures["confidence_word_shuffled"].estimate.value > 0.99  # beside the others, not among them
+    assert measures["confidence_word_shuffled"].status == "described"
+    assert "word shuffled" not in found.summary
+    assert "auroc_word_shuffled" not in measures
+
+
+def test_rows_of_one_word_cannot_be_shuffled_and_this_is_said():
+    rows = [(str(i), "train" if i < 100 else "test", f"word{i}", "ab"[i % 2]) for i in range(250)]
+    data = dataset(rows)
+    found = run(subject_of(data, ToyModel(data.labels, lambda text: (0.0, 1.0))), Params(), np.random.default_rng(0))
+    assert any("Word-shuffled rows were not asked" in note for note in found.notes)
+
+
 def _failing(data, fails):
     """Surest of the first label; NaN where `fails` says so."""
 
