@@ -43,6 +43,7 @@ def _found(probes: ProbeRecord | None, name: str, chosen: Callable[[Measure], bo
     """What a probe found of this kind, the largest first."""
     outcome: ProbeOutcome | None = probes.probe(name) if probes else None
     measures = [m for m in outcome.measures if m.status == "found" and chosen(m)] if outcome else []
+    measures = [m for m in measures if not _alike(m, outcome)]
     return sorted(measures, key=lambda measure: -measure.estimate.value)
 
 
@@ -60,6 +61,13 @@ def _losing(measure: Measure) -> bool:
 
 def _lost(measure: Measure) -> bool:
     return measure.name.startswith(("lost: ", "left_out: ")) and measure.estimate.value > 0
+
+
+def _alike(measure: Measure, outcome: ProbeOutcome | None) -> bool:
+    """Points lost between sides whose texts are not told apart: wrong labels look like this, and no target would mend them."""
+    kind, _, pair = measure.name.partition(": ")
+    told = outcome.measure(f"told_apart: {pair}") if outcome and kind == "lost" else None
+    return told is not None and told.null is not None and told.estimate.low <= told.null
 
 
 def _short(measure: Measure) -> str:

@@ -10,7 +10,8 @@ Why it inflates a score: a test set drawn from the same pot as train says nothin
 How it errs: a classifier on words sees shifts in words; a difference that it finds need not cost anything, which is why points
 stand beside it; between train and test, points are those of out-of-fold linear models, since the model has seen its train rows;
 points of inputs and of labels rest on rows that both sides have, and are not given where these are fewer than 50; what words and
-the model's own answers do not show of the inputs is booked to the labels.
+the model's own answers do not show of the inputs is booked to the labels; wrong labels on one side cost points there too, which
+is said where the texts of the sides are not told apart, and such points are no candidate for the account.
 Source: Lopez-Paz and Oquab 2017, arXiv:1610.06545 (classifier two-sample test); Lipton et al. 2018, arXiv:1802.03916 (label
 shift from predictions); Cai, Namkoong and Yadlowsky 2023, arXiv:2303.02011 (inputs, and labels given inputs).
 """
@@ -93,8 +94,9 @@ def run(subject: Subject, params: Params, rng: np.random.Generator) -> Measured 
     measures += _time(subject, params, rng, notes)
     if not measures:
         return Skipped(f"{notes[0]} There is no source or time column with enough rows either (--source, --time).")
-    n = len(subject.rows)
-    return Measured(n, _summary(measures), tuple(measures), notes=tuple(notes))
+    n, alike = len(subject.rows), _alike(measures)
+    notes += [_unlike_labels(subject, pair) for pair in alike]
+    return Measured(n, _summary(measures, alike=alike), tuple(measures), notes=tuple(notes))
 
 
 def _column(subject: Subject, role: str) -> npt.NDArray[Any]:
@@ -390,7 +392,24 @@ def _time(subject: Subject, params: Params, rng: np.random.Generator, notes: lis
     ]
 
 
-def _summary(measures: Sequence[Measure]) -> str:
+def _alike(measures: Sequence[Measure]) -> list[str]:
+    """Pairs that lose points although their texts are not told apart."""
+    same = {m.name.partition(": ")[2] for m in measures if m.name.startswith("told_apart") and m.estimate.low <= 0.5}
+    lost = [m.name.partition(": ")[2] for m in measures if m.name.startswith("lost") and m.estimate.low > 0]
+    return [pair for pair in lost if pair in same]
+
+
+def _unlike_labels(subject: Subject, pair: str) -> str:
+    said = (
+        f"{pair}: points are lost although the texts of the two sides are not told apart, so this is no shift of texts; wrong "
+        "labels, or labels given otherwise, on one side look like this."
+    )
+    if subject.read is None:
+        return f"{said} Reading test labels tells: veridical review."
+    return f"{said} Of {subject.label_read.n_read} test labels that were read, {subject.label_read.n_changed} were changed."
+
+
+def _summary(measures: Sequence[Measure], *, alike: Sequence[str] = ()) -> str:
     told = [m for m in measures if m.name.startswith("told_apart")]
     lost = [m for m in measures if m.name.startswith("lost")]
     said = [f"{m.name.partition(': ')[2]} {in_percent(m.estimate)}" for m in told]
@@ -401,7 +420,9 @@ def _summary(measures: Sequence[Measure]) -> str:
     )
     if lost:
         worst = max(lost, key=lambda m: m.estimate.value)
-        text += f" Lost most: {worst.name.partition(': ')[2]}, by {in_points(worst.estimate)}."
+        pair = worst.name.partition(": ")[2]
+        text += f" Lost most: {pair}, by {in_points(worst.estimate)}."
+        text += " Its texts are not told apart, so labels that differ may be all there is to it." if pair in alike else ""
     return text
 
 

@@ -12,8 +12,8 @@ Why it inflates a score: on input it has not seen, such a model answers from wha
 a test set of the same source never asks.
 How it errs: a data set about one of the trades or languages asked makes these inputs evidence; words that lean to no label in
 train may lean to one outside; shuffled words are evidence to a model that counts them, so they are held against it only where
-answers get wrong and confidence stays; nothing here says how often such inputs come; where train and test were collected apart, nearness
-to train means something else than nearness to test.
+answers get wrong and confidence stays; nothing here says how often such inputs come; where train and test were collected apart,
+nearness to train means something else than nearness to test.
 Source: Hendrycks and Gimpel 2017, arXiv:1610.02136 (confidence on unknown inputs); Feng et al. 2018, arXiv:1804.07781 (certainty
 on inputs made meaningless); the comparison of seen with unseen neighbours is ours.
 """

@@ -133,6 +133,44 @@ def test_other_labels_in_one_source_are_found_there():
     assert split is not None or any("hardly overlap" in note for note in found.notes)
 
 
+def _one_pot(*, wrong, other=0.0, n=1200):
+    """Train and test of one pot; a share `wrong` of the test labels is turned, a share `other` of the test rows is worded so that
+    no train row helps."""
+    rng, rows = np.random.default_rng(7), []
+    for i in range(n):
+        split, positive = ("train", "test")[i % 2], bool(rng.random() < 0.5)
+        turned, strange = (split == "test" and rng.random() < share for share in (wrong, other))
+        word = ("zyx" if strange else ("good", "bad")[1 - int(positive)]) + (" abroad" if strange else " here")
+        rows.append((str(i), split, f"{word} {nonsense(rng, 5)}", "pos" if positive != turned else "neg"))
+    data = dataset(rows)
+    train = data.rows("train")
+    model = train_linear(data.inputs(train), data.codes[train], labels=data.labels)
+    return subject_of(data, model, recipe=Recipe("linear"), budget="standard")
+
+
+def test_wrong_test_labels_are_not_said_to_be_a_shift_of_texts():
+    noisy, moved, calm = (run_probe("shift", probe, subject=_one_pot(**planted))
+                          for planted in ({"wrong": 0.2}, {"wrong": 0.0, "other": 0.5}, {"wrong": 0.0}))  # fmt: skip
+    assert noisy.measure("lost: train to test").status == "found"
+    assert noisy.measure("told_apart: train to test").status == "not_detected"
+    (note,) = [note for note in noisy.notes if "no shift of texts" in note]
+    assert note.startswith("train to test: ")
+    assert note.endswith("Reading test labels tells: veridical review.")
+    assert "Its texts are not told apart" in noisy.summary
+    assert moved.measure("lost: train to test").status == "found"
+    assert moved.measure("told_apart: train to test").status == "found"
+    for other in (moved, calm):
+        assert not any("no shift of texts" in note for note in other.notes)
+        assert "not told apart" not in other.summary
+
+
+def test_what_was_read_of_test_labels_is_said_beside_points_that_no_text_explains():
+    subject = _one_pot(wrong=0.2)
+    read = replace(subject.label_given, n_read=40, n_changed=8)
+    found = run_probe("shift", probe, subject=replace(subject, read=read))
+    assert any(note.endswith("Of 40 test labels that were read, 8 were changed.") for note in found.notes)
+
+
 def test_without_overlap_the_split_is_refused_and_the_weights_are_named():
     rng, rows = np.random.default_rng(3), []
     for i in range(600):
