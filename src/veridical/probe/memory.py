@@ -3,8 +3,9 @@
 What it measures: how well the loss of the label tells train rows from unleaked test rows (area under the ROC, and the share of
 train rows found at 1 % false alarms), plainly and after each row's own difficulty is taken off: by reference models trained on
 random halves of the same rows where the scored model is linear (LiRA), by out-of-fold heads on the features of the base encoder
-where it is tuned from one, by out-of-fold linear models otherwise; and where only chance says which rows are in: the recipe (a
-head, of an encoder) trained on a random half of train. Budget thorough also trains once more with planted made-up
+where it is tuned from one, by out-of-fold linear models otherwise; and where only chance says which rows are in: the recipe trained
+on a random half of train (of an encoder a head on its frozen features, which is not the tuned model, so that what is found rests
+on the losses of the model itself). Budget thorough also trains once more with planted made-up
 rows and asks how far up their labels stand among as many rows that were not planted. Of answers of more than one label: how much
 higher, and how much surer, train rows score than new ones.
 Why it inflates a score: what is remembered row by row serves only rows seen before; scores on train rows, and on test rows equal
@@ -120,7 +121,14 @@ def _random_split(
     if len(np.unique(codes[halves.inside])) < 2:
         return (), ("No random half of train was looked at: it holds one class.",)
     scores = confidence(again.predict(halves.inside, halves.both, seed=subject.seed), codes[halves.both])
-    return _told("random_split", halves, scores, f"{again.what}, trained on a random half of train", params, rng), ()
+    told = _told("random_split", halves, scores, f"{again.what}, trained on a random half of train", params, rng)
+    if not again.stands_in:
+        return told, ()
+    note = (
+        f"The random half of train was learned by {again.what}, not by the tuned encoder: its figures describe, and what is found "
+        "rests on the losses of the model itself."
+    )
+    return tuple(replace(measure, null=None, mde=None, p=None) for measure in told), (note,)
 
 
 def _rows(subject: Subject, rng: np.random.Generator) -> _Rows:

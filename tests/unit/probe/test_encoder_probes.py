@@ -49,6 +49,27 @@ def test_memory_of_an_encoder_is_measured_against_its_base(tuned):
     assert reference.mde > 0
 
 
+def test_a_head_on_a_random_half_of_train_describes_and_the_model_s_own_losses_decide(rows, tiny_bert, tuned):
+    """Half of the labels are turned at random: a head on frozen features remembers some, and the untuned encoder nothing."""
+    rng = np.random.default_rng(1)
+    given = [
+        (i, s, t, ("neg", "pos")[int(rng.random() < 0.5)]) for i, s, t in zip(rows.ids, rows.splits, rows.texts, strict=True)
+    ]
+    data = dataset(given)
+    found = run_probe("memory", memory, subject=replace(tuned, evidence=Evidence(data, seed=0), budget="thorough"))
+    for name in ("random_split_auc", "random_split_found_at_low_alarm"):
+        measure = found.measure(name)
+        assert measure is not None
+        assert measure.status == "described"
+        assert "a head on the frozen features of the encoder" in measure.about
+    assert any("not by the tuned encoder" in note for note in found.notes)
+    assert found.measure("loss_auc").null == 0.5
+    own = [m for m in found.measures if m.name.startswith(("loss_", "reference_", "planted_"))]
+    assert (found.status == "found") == any(m.status == "found" for m in own)
+    quick = run_probe("memory", memory, subject=tuned)
+    assert any("With --budget thorough a head on its frozen features" in note for note in quick.notes)
+
+
 def test_features_and_head_give_the_answers_of_the_model(rows, tuned):
     inside = inside_of(tuned)
     inputs = rows.inputs(rows.rows("test"))
