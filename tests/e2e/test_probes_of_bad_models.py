@@ -1,8 +1,10 @@
 """Models and groups that probes cannot look at as they are: said, measured where it can be, and no reason to lose the rest."""
 
+import csv
 import itertools
 import json
 import random
+import re
 import sys
 import time
 from collections.abc import Callable
@@ -25,6 +27,14 @@ BAD, KNOWN, RNG = {set(BAD)!r}, set(), random.Random(0)
 def plain(texts, noise=0.0):
     shares = [min(max((0.8 if BAD & set(t.split()) else 0.2) + RNG.uniform(-noise, noise), 0.01), 0.99) for t in texts]
     return [{{"neg": share, "pos": 1 - share}} for share in shares]
+
+
+def one_label(texts):
+    return [{{"pos": 1.0}} for _ in texts]
+
+
+def sparse(texts):
+    return [{{"neg" if BAD & set(text.split()) else "pos": 1.0}} for text in texts]
 
 
 def nan(texts):
@@ -103,6 +113,27 @@ def test_a_model_that_fails_on_some_inputs_loses_only_the_parts_that_ask_them(
     sys.modules.pop("bad_models")
     assert veridical("probe", "run", "--only", "unseen_input", "--quiet").code == 0
     assert "confidence_empty" in [measure["name"] for measure in _outcomes()["unseen_input"]["measures"]]
+
+
+def test_answers_that_never_name_a_label_are_said_and_sparse_ones_are_not(
+    veridical: Callable[..., Any], files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    def warnings(model: str) -> list[str]:
+        assert _run(veridical, files, *model.split(), "--probes", "none", "--fresh").code == 0
+        record = json.loads(Path("run/run.json").read_text(encoding="utf-8"))
+        return [said for said in record["warnings"] if "no probability" in said]
+
+    (said,) = warnings("--model bad_models:one_label")
+    head = r"bad_models:one_label gives 1 of 2 labels \('neg'\) no probability in any of \d+ answers, so "
+    assert re.match(head + r"\d+ of \d+ tested rows cannot be answered rightly\. If answers leave", said)
+    assert "在全部" in translated(said, "zh")
+    assert "若回答误漏了标签" in translated(said, "zh")
+    assert warnings("--model bad_models:sparse") == []
+    with files[1].open(encoding="utf-8", newline="") as rows:
+        lines = [json.dumps({"id": row["id"], "probabilities": {"pos": 1.0}}) for row in csv.DictReader(rows)]
+    (tmp_path / "said.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (said,) = warnings(f"--predictions {tmp_path / 'said.jsonl'}")
+    assert said.startswith(f"The file of predictions gives 1 of 2 labels ('neg') no probability in any of {len(lines)} answers")
 
 
 def test_nan_on_changed_texts_is_said_by_each_probe_that_meets_it(

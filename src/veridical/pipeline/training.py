@@ -7,6 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from veridical.core.progress import Progress
 from veridical.core.proportion import wilson
 from veridical.models.callable_name import is_callable_name
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from veridical.train.trained import Trained
     from veridical.train.watching import Watcher, Watchers
 
+SHOWN_LABELS = 5
+"""Labels that a warning names. Ours; no source."""
 ANSWERS = "answers.jsonl"
 """What an address has answered so far: a run that is taken up again does not ask (and pay) twice."""
 
@@ -32,6 +36,23 @@ def _changing(found: "AskedTwice") -> str:
     return (
         f"asked twice, {found.changed} of {found.n} test texts get another label ({share:.0f} % [{low:.0f}, {high:.0f}]); its "
         "score is one draw of many."
+    )
+
+
+def _never_named(name: str, answers: "FloatArray", *, data: "Dataset") -> tuple[str, ...]:
+    """A label may be left out of an answer and then counts as 0; one that is left out of all may have been forgotten.
+    answers: probabilities (N, C), NaN where there is none."""
+    known = answers[np.isfinite(answers).all(axis=1)]
+    never = np.flatnonzero((known == 0).all(axis=0)) if len(known) else np.zeros(0, np.int64)
+    if not len(never):
+        return ()
+    tested = data.rows("test") if len(data.rows("test")) else np.arange(len(data))
+    lost = int(np.isin(data.codes[tested], never).sum())
+    labels = ", ".join(repr(data.labels[code]) for code in never[:SHOWN_LABELS])
+    return (
+        f"{name} gives {len(never)} of {len(data.labels)} labels ({labels}{', ...' if len(never) > SHOWN_LABELS else ''}) no "
+        f"probability in any of {len(known)} answers, so {lost} of {len(tested)} tested rows cannot be answered rightly. If "
+        "answers leave labels out by mistake, give all of them.",
     )
 
 
@@ -64,7 +85,9 @@ def trained_model(
     data = evidence.data
     if config.predictions:
         probabilities = read_predictions(Path(config.predictions), data=data)
-        return Trained(None, "predictions", tuple(data.ids), probabilities, data.labels, None, 0.0, external=True)
+        never = _never_named("The file of predictions", probabilities, data=data)
+        ids = tuple(data.ids)
+        return Trained(None, "predictions", ids, probabilities, data.labels, None, 0.0, external=True, warnings=never)
     if is_callable_name(config.model):
         began = time.monotonic()
         model = callable_model(config.model, labels=data.labels)
@@ -97,6 +120,7 @@ def _brought(
 
     tested = data.rows("test") if len(data.rows("test")) else None  # without a test set every row is tested
     found = model.asked_twice(data.inputs(tested))
-    warnings = (f"{name} changes its answers: {_changing(found)}",) if found.changed else ()
+    changing = (f"{name} changes its answers: {_changing(found)}",) if found.changed else ()
+    warnings = (*_never_named(name, answers, data=data), *changing)
     seconds = time.monotonic() - began
     return Trained(model, model.kind, tuple(data.ids), answers, data.labels, None, seconds, external=True, warnings=warnings)

@@ -3,11 +3,11 @@
 What it measures: how well the loss of the label tells train rows from unleaked test rows (area under the ROC, and the share of
 train rows found at 1 % false alarms), plainly and after each row's own difficulty is taken off: by reference models trained on
 random halves of the same rows where the scored model is linear (LiRA), by out-of-fold heads on the features of the base encoder
-where it is tuned from one, by out-of-fold linear models otherwise; and where only chance says which rows are in: the recipe trained
-on a random half of train (of an encoder a head on its frozen features, which is not the tuned model, so that what is found rests
-on the losses of the model itself). Budget thorough also trains once more with planted made-up
-rows and asks how far up their labels stand among as many rows that were not planted. Of answers of more than one label: how much
-higher, and how much surer, train rows score than new ones.
+where it is tuned from one, by out-of-fold linear models otherwise; and where only chance says which rows are in: the recipe
+trained on a random half of train (of an encoder a head on its frozen features, which is not the tuned model: what is found rests
+on the losses of the model itself). Budget thorough also trains once more with planted made-up rows and asks how far up their
+labels stand among as many rows that were not planted. Of answers of more than one label: how much higher, and how much surer,
+train rows score than new ones.
 Why it inflates a score: what is remembered row by row serves only rows seen before; scores on train rows, and on test rows equal
 to them, promise what no new row gets.
 How it errs: it says that rows are remembered, not that any of them leaked into the test set; where train and test were collected
@@ -125,8 +125,8 @@ def _random_split(
     if not again.stands_in:
         return told, ()
     note = (
-        f"The random half of train was learned by {again.what}, not by the tuned encoder: its figures describe, and what is found "
-        "rests on the losses of the model itself."
+        f"The random half of train was learned by {again.what}, not by the tuned encoder: its figures describe, and what is "
+        "found rests on the losses of the model itself."
     )
     return tuple(replace(measure, null=None, mde=None, p=None) for measure in told), (note,)
 
