@@ -82,8 +82,8 @@ class EncoderAgain:
             return True
         subject, share = self.subject, self.recipe.config.validation_share
         clusters = subject.evidence.clusters
-        cuts = [validation_part(subject.data, clusters=clusters, share=share, seed=subject.seed + k)[0] for k in (0, 1)]
-        return not np.array_equal(*cuts)
+        here, there = (validation_part(subject.data, clusters=clusters, share=share, seed=subject.seed + k)[0] for k in (0, 1))
+        return not np.array_equal(here, there)
 
     def predict(self, on: IntArray, *, seed: int) -> FloatArray:
         """Probabilities (len(on), C). They are kept where the subject has a place for them, and so is the state of a training

@@ -170,11 +170,11 @@ def _encoder_again(
     trained, notes, decides = [], [], not again.stands_in
     level = 1 - (1 - params.level) / 2 if decides and whole.moved_by_seed else params.level
     if whole.moved_by_seed:
-        answers = [subject.predicted]
+        said = [subject.predicted]
         for number in range(n):
             subject.progress("retrain", number, n)
-            answers.append(whole.predict(subject.rows, seed=subject.seed + 1 + number).argmax(axis=1))
-        trained.append(Retrained("seeds", "encoders", np.array(answers, np.int64), decides=True, level=level))
+            said.append(whole.predict(subject.rows, seed=subject.seed + 1 + number).argmax(axis=1))
+        trained.append(Retrained("seeds", "encoders", np.array(said, np.int64), decides=True, level=level))
         notes.append(
             f"The encoder was trained {n} times more, as its run did but with other seeds; these deal the order of rows too, so "
             "order alone was not looked at."
