@@ -65,13 +65,7 @@ class Logistic:
 
     def influence(self, gradient: FloatArray, *, params: SolveParams = SolveParams()) -> FloatArray:
         """By how much more the quantity is with each training row than without it, (n,)."""
-        return self._along(self._solved(gradient, params))
-
-    def tracked(self, gradient: FloatArray, *, step: float) -> FloatArray:
-        """The same with the inverse Hessian replaced by a step size (TracIn: Pruthi et al. 2020, arXiv:2002.08484), (n,)."""
-        return step * self._along(gradient)
-
-    def _along(self, direction: FloatArray) -> FloatArray:
+        direction = self._solved(gradient, params)
         residual = self.probabilities - np.eye(len(self.bias))[self.codes]
         along = np.asarray(self.features @ direction[:, :-1].T) + direction[:, -1]
         return np.asarray(-self.row_weights * (residual[:, self.free] * along).sum(axis=1))

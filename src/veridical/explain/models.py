@@ -1,7 +1,8 @@
-"""The scored model as something whose training rows can be traced: the linear model whole, a tuned encoder by its head."""
+"""The scored model as something whose training rows can be traced: a fit as a whole, a tuned encoder by gradients."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,6 +21,7 @@ from veridical.models.lexical_normalisation import read_through
 from veridical.models.linear import LinearModel, LinearParams, fit_linear, weighted
 from veridical.models.model import FloatArray
 from veridical.models.text_features import hashed
+from veridical.models.tokens import Tokens
 from veridical.models.trained_answers import TrainedAnswers
 from veridical.train._contract import Named, combined_row_weights
 from veridical.train._knobs import called
@@ -115,7 +117,7 @@ LINEAR_UNCHECKED = (
     "Influence of each training row on the component, with one solve for all; nothing was trained again to check it."
 )
 FEW_WHY = "Influence of each training row on the component; train has too few independent rows to check it by training again."
-TRACKED = "Gradients of the last layer at the best checkpoint (TracIn)."
+TRACKED = "Gradients of all trained weights at the best checkpoint (TracIn)."
 SOLVED = "Influence of each training row on the head, with one solve for all."
 CHECKED = "It was checked by training the encoder again without some rows; what that confirms got the size of its points there."
 UNCHECKED = "Nothing was trained again, so the figures order the rows and are no points."
@@ -135,7 +137,7 @@ def price(seconds: float) -> str:
 
 @dataclass(frozen=True, eq=False)
 class TracedEncoder:
-    """A tuned encoder: gradient products of its last layer, or one solve a component where its head alone was tuned; checked by
+    """A tuned encoder: gradient products over all that was trained, or one solve a component where its head alone was; checked by
     training it again where that is asked for. name: of the weights it was tuned from. seconds: that its training took. kept:
     where answers are kept."""
 
@@ -150,10 +152,8 @@ class TracedEncoder:
     def trace(self, asked: Asked, *, clusters: IntArray, seed: int, retrainings: int | None, progress: Progress) -> Traced:
         rows = self.data.rows("train")
         learned, valid = validation_part(self.data, clusters=clusters, share=self.config.validation_share, seed=seed)
-        states = self._states(self.data.inputs(learned), progress)
-        theirs = self._states(asked.inputs, progress)
         how, found = (SOLVED, self._solved) if self.config.method().tuning.cached else (TRACKED, self._tracked)
-        influences = found(states, theirs, asked, learned, progress=progress)
+        influences = found(asked, learned, progress=progress)
         points = [np.zeros(len(rows)) for _ in influences]
         for mine, influence in zip(points, influences, strict=True):
             mine[np.searchsorted(rows, learned)] = influence
@@ -176,24 +176,30 @@ class TracedEncoder:
         )
         return Traced(sized, tuple(checked), f"{how} {CHECKED}", retrainings)
 
-    def _tracked(
-        self, states: Float32, theirs: Float32, asked: Asked, learned: IntArray, *, progress: Progress
-    ) -> tuple[FloatArray, ...]:
-        """By row of `learned`, of which `states` (n, D) are. Where the whole encoder moves, retrainings favoured this over a
-        solve on its final states (docs/guide/which-rows.md)."""
-        head: Any = self.model.network.head
-        weights, bias = (tensor.detach().cpu().numpy().astype(np.float64) for tensor in (head.weight, head.bias))
-        own = self._weights(learned)
-        fitted = Logistic(states.astype(np.float64), self.data.codes[learned], own, weights, bias, np.inf)
-        step = self.config.learning_rate * self.config.head_rate * self.config.epochs
-        wide = theirs.astype(np.float64)
-        progress("influence", 0, len(asked.pulls))
-        return tuple(fitted.tracked(fitted.gradient(wide, pull), step=step) for pull in asked.pulls)
+    def _tracked(self, asked: Asked, learned: IntArray, *, progress: Progress) -> tuple[FloatArray, ...]:
+        """By row of `learned`. Retrainings favoured this over the last layer alone and over a solve on the final states
+        (docs/guide/which-rows.md)."""
+        from veridical.explain._tracin import step_sizes, tracked
 
-    def _solved(
-        self, states: Float32, theirs: Float32, asked: Asked, learned: IntArray, *, progress: Progress
-    ) -> tuple[FloatArray, ...]:
+        network, model = self.model.network, self.model
+        factors: dict[str, float] = {}
+        for _, c in map(called, self.countermeasures):
+            for name, factor in (c.rates(network, c.params) if c.rates else {}).items():
+                factors[name] = factors.get(name, 1.0) * factor
+        follow = partial(
+            tracked, network, step_sizes(network, self.config, factors), theirs=model.tokens(asked.inputs),
+            mine=self._tokens(learned), codes=self.data.codes[learned], row_weights=self._weights(learned), dtype=model.dtype,
+        )  # fmt: skip
+        found = []
+        for number, pull in enumerate(asked.pulls):
+            progress("influence", number, len(asked.pulls))
+            found.append(follow(pull, progress=progress))
+        progress("influence", len(found), len(found))
+        return tuple(found)
+
+    def _solved(self, asked: Asked, learned: IntArray, *, progress: Progress) -> tuple[FloatArray, ...]:
         """The same where the head alone learned, as one convex fit."""
+        states, theirs = self._states(self._tokens(learned), progress), self._states(self.model.tokens(asked.inputs), progress)
         codes, own = self.data.codes[learned], self._weights(learned)
         head = fit_head(states, codes, n_classes=len(self.data.labels), weights=own)
         fitted = of_head(head, states, codes, row_weights=own)
@@ -237,9 +243,11 @@ class TracedEncoder:
         assert done.model is not None
         return done.model.predict(asked.inputs)
 
-    def _states(self, inputs: Sequence[Any], progress: Progress) -> Float32:
+    def _tokens(self, rows: IntArray) -> Tokens:
+        return self.model.tokens(self.data.inputs(rows))
+
+    def _states(self, tokens: Tokens, progress: Progress) -> Float32:
         from veridical.models._encoder_network import predict_logits
 
-        tokens, model = self.model.tokens(inputs), self.model
-        rows = np.arange(len(tokens))
+        rows, model = np.arange(len(tokens)), self.model
         return predict_logits(model.network, tokens, rows, dtype=model.dtype, progress=progress, features=True)
