@@ -177,8 +177,8 @@ class TracedEncoder:
         return Traced(sized, tuple(checked), f"{how} {CHECKED}", retrainings)
 
     def _tracked(self, asked: Asked, learned: IntArray, *, progress: Progress) -> tuple[FloatArray, ...]:
-        """By row of `learned`. Retrainings favoured this over the last layer alone and over a solve on the final states
-        (docs/guide/which-rows.md)."""
+        """By row of `learned`. In retrainings it did as well as the last layer alone or better, and that better than a solve on
+        the final states (docs/guide/which-rows.md)."""
         from veridical.explain._tracin import step_sizes, tracked
 
         network, model = self.model.network, self.model
