@@ -25,12 +25,13 @@ HEADS = {
 SAID = {
     "en": (
         "Points, against the accuracy of the same model on a large pristine sample: {cells} runs, {worlds} worlds of planted "
-        "faults on real English and Chinese text. With 150 rows reviewed the mean error is {ratio:.2f} times the oracle's [{low:.2f}, "
-        "{high:.2f}]. Where nothing was planted, {alarms:.1f} % of {nulls} runs raised an alarm."
+        "faults on real English and Chinese text. With 150 rows reviewed the mean error is {ratio:.2f} times the oracle's "
+        "[{low:.2f}, {high:.2f}]. Where nothing was planted, {alarms:.1f} % of {nulls} runs raised an alarm."
     ),
     "zh": (
         "单位为百分点，与同一模型在大量无缺陷样本上的准确率相比：{cells} 次运行，在真实中英文文本上植入 {worlds} 种缺陷。"
-        "复核 150 行后的平均误差是神谕的 {ratio:.2f} 倍 [{low:.2f}, {high:.2f}]。没有植入缺陷时，{nulls} 次运行中有 {alarms:.1f} % 发出警报。"
+        "复核 150 行后的平均误差是神谕的 {ratio:.2f} 倍 [{low:.2f}, {high:.2f}]。"
+        "没有植入缺陷时，{nulls} 次运行中有 {alarms:.1f} % 发出警报。"
     ),
 }
 FILES = {"en": "README.md", "zh": "README.zh-CN.md"}

@@ -248,14 +248,19 @@ def _train_shares(folds: OutOfFold, evidence: Evidence, codes: IntArray, *, para
     train = evidence.data.rows("train")
     known = folds.learnable(train, data.codes[train], n_classes=c)
     weight = per_cluster(evidence.clusters[known])
-    counts, given = np.bincount(data.codes[known], weight, minlength=c), np.bincount(codes, minlength=c)
-    commoner = given / len(codes) > HARDLY_KNOWN * counts / max(weight.sum(), 1e-12)
-    unjudged = (counts < FEWEST_READ) & commoner & (given >= FEWEST_GIVEN)
-    if unjudged[codes].all():
-        unjudged = np.zeros(c, bool)
+    counts = np.bincount(data.codes[known], weight, minlength=c).astype(np.float64)
+    unjudged = hardly_known(counts, np.bincount(codes, minlength=c))
     if not len(known):
         return np.full(c, 1 / c), unjudged
     return weight @ expected_labels(folds, evidence, known, params=params) / weight.sum(), unjudged
+
+
+def hardly_known(known: FloatArray, given: IntArray) -> BoolArray:
+    """Classes that train hardly holds and test does, (C,); none where all test labels are of such. known, given: rows of each
+    class in train and in test, (C,)."""
+    commoner = given / given.sum() > HARDLY_KNOWN * known / max(known.sum(), 1e-12)
+    found = (known < FEWEST_READ) & commoner & (given >= FEWEST_GIVEN)
+    return found if (given[~found] > 0).any() else np.zeros(len(known), bool)
 
 
 FEWEST_GIVEN = 5

@@ -32,7 +32,9 @@ QUOTED = ("macro_f1", "mcc", "groups", "pairs")
 @pytest.mark.parametrize("lang", ["en", "zh"])
 def test_how_far_a_review_is_off_is_quoted_from_its_file(lang, name):
     page = (ROOT / update_honesty().FILES[lang]).read_text(encoding="utf-8")
-    found = json.loads((ROOT / "benchmarks" / "results" / f"honesty_{name}.json").read_text(encoding="utf-8"))["honest"]["reviewed"]
+    found = json.loads((ROOT / "benchmarks" / "results" / f"honesty_{name}.json").read_text(encoding="utf-8"))["honest"][
+        "reviewed"
+    ]
     ratio, low, high = (f"{found[key]:.2f}" for key in ("error_to_oracle", "error_to_oracle_low", "error_to_oracle_high"))
     said = {"en": f"{ratio} times [{low}, {high}]", "zh": f"{ratio} 倍 [{low}, {high}]"}[lang]
     assert said in page

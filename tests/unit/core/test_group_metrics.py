@@ -7,7 +7,7 @@ from veridical.core import group_metrics as gm
 from veridical.core.simultaneous import critical_value, errors_of
 
 SIZES = [40, pytest.param(1000, marks=pytest.mark.slow)]
-"""Tables tried each time, and on request (about a minute: it is fairlearn that takes it)."""
+"""Tables tried each time, and on request (minutes: it is fairlearn that takes them)."""
 
 
 def _rows(rng, n, *, n_groups, n_classes, clusters=None, groups=None):
@@ -30,6 +30,7 @@ def _random_table(rng, number):
     return _rows(rng, n, n_groups=shape[0] * shape[1], n_classes=2, groups=groups), np.column_stack([first, second])
 
 
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("tables", SIZES)
 def test_points_are_those_of_fairlearn(tables):
     fairlearn = pytest.importorskip("fairlearn.metrics")
@@ -52,6 +53,7 @@ def test_points_are_those_of_fairlearn(tables):
     assert min(empty, alone) > tables / 10
 
 
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("tables", [15, pytest.param(1000, marks=pytest.mark.slow)])
 def test_disparities_are_those_of_fairlearn(tables):
     fairlearn = pytest.importorskip("fairlearn.metrics")

@@ -7,6 +7,7 @@ import pytest
 from tests.unit.ledger.made_up_world import Made, account
 
 from veridical.audit._made_up import dataset
+from veridical.ledger.label_noise import hardly_known
 from veridical.models.linear import train_linear
 from veridical.train.trained import Trained
 
@@ -42,6 +43,22 @@ def test_a_class_that_is_rarer_in_train_is_not_wrongly_labelled(kept: float, see
     assert tables.noise.shape == "none"
     assert found.low <= right <= found.high
     assert found.value == pytest.approx(right, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("known", "given", "unjudged"),
+    [
+        ((19, 981), (100, 900), True),
+        ((20, 980), (100, 900), False),  # train holds enough of it
+        ((19, 981), (76, 924), False),  # not four times as common in test
+        ((19, 981), (77, 923), True),
+        ((0, 1000), (5, 995), True),
+        ((0, 1000), (4, 996), False),  # so few that it does not matter
+        ((0, 1000), (50, 0), False),  # all test labels are of such
+    ],
+)
+def test_a_class_is_hardly_known_by_its_rows_in_train_and_test(known, given, unjudged) -> None:
+    assert hardly_known(np.array(known, float), np.array(given)).tolist() == [unjudged, False]
 
 
 def test_it_is_said_whose_labels_were_taken_as_given() -> None:

@@ -3,9 +3,12 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from tests.unit.ledger.made_up_world import account, made
 
 from veridical.audit._made_up import dataset, nonsense
+from veridical.ledger.population import _crowded
+from veridical.ledger.wording import few_rows
 
 
 def _under(share: float, *, passages: int):
@@ -33,6 +36,26 @@ def test_texts_under_one_passage_are_named():
 def test_texts_without_one_are_not():
     assert _said(_under(0.0, passages=1)) == []
     assert _said(_under(0.04, passages=1)) == []  # a family of 4 % is no crowd that moves a score
+
+
+@pytest.mark.parametrize(
+    ("n", "sizes", "crowded"),
+    [
+        (1000, (20,), 20),  # as many rows and as large a share as a crowd has
+        (1000, (19,), 0),
+        (1001, (20,), 0),  # under 2 %
+        (2000, (39, 40, 60), 100),
+    ],
+)
+def test_a_crowd_is_a_family_of_many_rows_and_of_a_share_of_them(n, sizes, crowded):
+    families = np.concatenate([np.full(size, k) for k, size in enumerate(sizes)] + [np.arange(n - sum(sizes)) + len(sizes)])
+    assert _crowded(np.random.default_rng(0).permutation(families)) == crowded
+
+
+def test_crowds_are_said_from_a_tenth_of_the_rows():
+    people = made(seed=0, n_train=200, n_test=200).tables().people
+    said = [sum("share a long passage" in note for note in few_rows(replace(people, crowded=k))) for k in (19, 20)]
+    assert said == [0, 1]
 
 
 def test_rows_that_count_as_few_tell_nothing_with_all_their_labels_read():
