@@ -1,5 +1,6 @@
 """Which test rows a probe looks at, whatever the task: those the model has not seen, in clusters, a sample for each budget."""
 
+from abc import ABC, abstractmethod
 from functools import cached_property
 
 import numpy as np
@@ -12,7 +13,7 @@ FEWEST_UNLEAKED = 100
 """Unleaked test rows below which all test rows are looked at. Ours; no source."""
 
 
-class TestRows:
+class TestRows(ABC):
     """Test rows of clusters that stand in train are left out of `rows`: what survives of a score is asked on rows the model has
     not seen, unless too few are left (then all test rows, and `n_leaked` says how many of them do)."""
 
@@ -25,9 +26,9 @@ class TestRows:
         return self.evidence.data
 
     @property
+    @abstractmethod
     def test_rows(self) -> IntArray:
         """Positions of all labelled test rows that have an answer."""
-        raise NotImplementedError
 
     @cached_property
     def rows(self) -> IntArray:
