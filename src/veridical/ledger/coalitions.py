@@ -13,7 +13,7 @@ from veridical.ledger.by_label import Entries
 from veridical.ledger.contract import Contract, Shortcut
 from veridical.ledger.game import Coalition, Share, Value, combine
 from veridical.ledger.inference import Uncertainty
-from veridical.ledger.rare_classes import lopsided
+from veridical.ledger.rare_classes import counts_truths_alone, lopsided
 from veridical.ledger.review import Reviewed
 from veridical.ledger.reweighting import (
     NOT_ASKED,
@@ -142,17 +142,19 @@ class Coalitions:
 
     @cached_property
     def _there(self) -> dict[tuple[bool, bool, bool], BoolArray]:
-        """Columns of the statistics of which rows are left, as labelled or as predicted, when rows count as the population's do:
-        by the declared metric or that reported, without leaked ones or with them, as reviewed or as given. Of a class all of
-        whose rows are leaked, or were read to be of others, only a trace is left, as what others are wrongly given for, and a
-        trace has no share that is right."""
+        """Columns of the statistics of which rows are left, as labelled or, where that counts, as predicted, when rows count as
+        the population's do: by the declared metric or that reported, without leaked ones or with them, as reviewed or as given.
+        Of a class all of whose rows are leaked, or were read to be of others, only a trace is left, as what others are wrongly
+        given for, and a trace has no share that is right."""
         found = {}
         read = self.labels if self.reviewed else self.observed
         for protocol, (reviewed, labels) in product((False, True), ((False, self.observed), (True, read))):
-            _, true, predicted = _parts(self._statistics(labels, frozenset({"protocol"} if protocol else ())))
+            players = frozenset({"protocol"} if protocol else ())
+            _, true, predicted = _parts(self._statistics(labels, players))
+            said = 0.0 if counts_truths_alone(self.metric_in(players), true.shape[1]) else 1.0
             for leakage, projection in self._projection.items():
                 weights = projection @ self.tables.people.target
-                rows = np.maximum(weights @ true, 0.0) + np.maximum(weights @ predicted, 0.0)
+                rows = np.maximum(weights @ true, 0.0) + said * np.maximum(weights @ predicted, 0.0)
                 found[protocol, leakage, reviewed] = np.asarray(rows * self.tables.people.n >= FEWEST_OF_CLASS)
         return found
 

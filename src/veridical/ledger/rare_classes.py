@@ -61,6 +61,15 @@ def lopsided(metric: Metric, totals: FloatArray, *, n_votes: float) -> Lopsided 
     return Lopsided(most * below + (1 - most) * longer, most * above + (1 - most) * longer, lean)
 
 
+def counts_truths_alone(metric: Metric, width: int) -> bool:
+    """Whether a class that is only predicted has no part in a metric of margins (width,)."""
+    if width == 1:  # sums over the classes
+        return True
+    share, others = np.full(width, 1.0 / width), np.full(width, 1.0 / width)
+    others[0] = 0.0
+    return metric(others, others, share) == metric(others, others, others)
+
+
 def _scatter(metric: Metric, share: FloatArray) -> FloatArray:
     """Variance of a class's share times its rows; of F1, whose own size is counted from the same rows, by the delta method."""
     return share * (1 - share) * (1.0 if metric is balanced_accuracy else 1 - share / 2)

@@ -9,9 +9,10 @@ from tests.unit.ledger.made_up_world import Made, account, made, texts
 from veridical.audit._made_up import dataset
 from veridical.ledger import coalitions, rare_classes
 from veridical.ledger.game import Lopsided
-from veridical.ledger.rare_classes import NORMAL, expected_f1, lean_of_f1, lopsided
+from veridical.ledger.rare_classes import NORMAL, counts_truths_alone, expected_f1, lean_of_f1, lopsided
 from veridical.models.linear import train_linear
-from veridical.tasks._confusion_metrics import accuracy, balanced_accuracy, macro_f1, mcc, weighted_f1
+from veridical.tasks._class_metrics import Pooled
+from veridical.tasks._confusion_metrics import accuracy, balanced_accuracy, macro_f1, mcc, mean_f1, weighted_f1
 from veridical.tasks._totals import gradient, value
 from veridical.train.trained import Trained
 
@@ -109,6 +110,13 @@ def test_of_a_class_of_which_none_was_found_the_upper_end_is_open():
     assert found.above > 3 * found.below
 
 
+def test_which_metrics_count_classes_by_their_truths_alone():
+    told = {m.__name__: counts_truths_alone(m, 4) for m in (accuracy, macro_f1, mean_f1, weighted_f1, balanced_accuracy, mcc)}
+    assert [name for name, alone in told.items() if not alone] == ["macro_f1", "mcc"]
+    assert not counts_truths_alone(Pooled(macro_f1, np.eye(4)), 4)
+    assert counts_truths_alone(Pooled(mean_f1, np.eye(4)[1:]), 4)
+
+
 def test_other_metrics_do_not_hang_on_each_class():
     totals = np.array([0.5, 0.3, 0.6, 0.4, 0.6, 0.4])
     assert lopsided(accuracy, totals, n_votes=200) is None
@@ -150,7 +158,8 @@ def test_many_easy_classes_are_no_less_covered_than_by_the_plain_interval(metric
     assert np.mean(held) > 0.91
 
 
-def test_a_class_of_which_less_than_half_a_row_is_left_is_none_of_those_averaged():
+@pytest.mark.parametrize("metric", ["macro_f1", "balanced_accuracy"])
+def test_a_class_of_which_less_than_half_a_row_is_left_is_none_of_those_averaged(metric):
     """All test rows of one of three classes are copies of train rows; what is read leaves a trace of it as others' mistakes."""
     rng = np.random.default_rng(4)
     words = {"a": "apple", "b": "brick", "c": "cloud"}
@@ -170,7 +179,7 @@ def test_a_class_of_which_less_than_half_a_row_is_left_is_none_of_those_averaged
     trained = Trained(model, "linear", tuple(data.ids), model.predict(data.inputs()), data.labels, None, 0.0, external=False)
     world = Made(data, model, trained, {row[0]: row[3] for row in rows}, 0.0)
     read = {row[0]: row[3] for row in rows[600::2] if row[1] == "test"}
-    found = account(world, answers=read, metric="macro_f1")
+    found = account(world, answers=read, metric=metric)
     assert found.honest.width < 0.25
     assert all(abs(component.points.low) <= 100 for component in found.components if component.points)
 
