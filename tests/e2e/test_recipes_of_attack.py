@@ -65,7 +65,7 @@ def test_pwws_asking_again_is_tried_where_there_is_a_thesaurus(veridical: Callab
     outcome = _outcomes(run)["adversarial"]
     assert outcome["params"]["recipes"] == ["pwws_asking_again"]
     if RECIPES["pwws_asking_again"].missing(["good"]):
-        assert outcome["why"].startswith("pwws_asking_again was not tried.")
+        assert outcome["why"].startswith("Recipe pwws_asking_again was not tried.")
     else:
         assert outcome["why"] or _curves(run) == ["accuracy under pwws_asking_again"]
 

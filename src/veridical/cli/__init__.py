@@ -21,6 +21,10 @@ SURROUNDINGS = {
 }
 
 
+STOPPED = "Interrupted. The same command goes on where it stopped."
+FRESH_STOPPED = "Interrupted. The same command starts over; without --fresh it goes on from what is there."
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run one verb and exit: 0 done, 1 where --fail-on asks, 2 input, 3 surroundings, 130 interrupted, 70 our bug; 141 where
     whoever reads the results has closed them (`| head`)."""
@@ -40,7 +44,7 @@ def main(arguments: list[str] | None = None) -> None:
         # A library that swallowed an interruption may be half loaded, and fails of that.
         code = INTERRUPTED if interruption.remembered() else _explained(error, lang=_language(given))
     if code == INTERRUPTED:
-        print(_said("Interrupted. The same command goes on where it stopped.", _language(given)), file=sys.stderr)  # noqa: T201
+        print(_said(FRESH_STOPPED if "--fresh" in given else STOPPED, _language(given)), file=sys.stderr)  # noqa: T201
     interruption.forget()
     sys.exit(code or 0)
 

@@ -381,7 +381,12 @@ def _doubts_of_groups(table: pa.Table, column: str) -> list[str]:
             f"{pc.max(counts).as_py()} rows: they are compared with one another, and their rows are not kept together."
         )
         return said
-    of_test = table.filter(pc.equal(table.column("split"), "test")).column("group")
+    of_train, of_test = (table.filter(pc.equal(table.column("split"), split)).column("group") for split in ("train", "test"))
+    if of_train.null_count and not of_test.null_count:
+        said.append(
+            f"{of_train.null_count} of {len(of_train)} train rows have no group in the column {column!r}: whether test rows "
+            "belong together with these is seen only where texts are alike."
+        )
     if of_test.null_count:
         said.append(
             f"{of_test.null_count} of {len(of_test)} test rows have no group in the column {column!r}: which rows belong "

@@ -63,11 +63,18 @@ def _lost(measure: Measure) -> bool:
     return measure.name.startswith(("lost: ", "left_out: ")) and measure.estimate.value > 0
 
 
+SEEN_APART = 0.05
+"""Chance beyond one half of telling texts apart that must have been visible for texts to count as alike. Ours; no source."""
+
+
 def _alike(measure: Measure, outcome: ProbeOutcome | None) -> bool:
-    """Points lost between sides whose texts are not told apart: wrong labels look like this, and no target would mend them."""
+    """Points lost between sides whose texts are not told apart, though a small difference would have been seen: wrong labels look
+    like this, and no target would mend them."""
     kind, _, pair = measure.name.partition(": ")
     told = outcome.measure(f"told_apart: {pair}") if outcome and kind == "lost" else None
-    return told is not None and told.null is not None and told.estimate.low <= told.null
+    if told is None or told.null is None or told.mde is None:
+        return False
+    return told.estimate.low <= told.null and told.mde <= SEEN_APART
 
 
 def _short(measure: Measure) -> str:

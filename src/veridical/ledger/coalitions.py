@@ -16,6 +16,7 @@ from veridical.ledger.inference import Uncertainty
 from veridical.ledger.rare_classes import counts_truths_alone, lopsided
 from veridical.ledger.review import Reviewed
 from veridical.ledger.reweighting import (
+    LABELS_UNREAD,
     NOT_ASKED,
     Direct,
     Margin,
@@ -40,9 +41,6 @@ from veridical.tasks._totals import gradient, value
 ACTIVE = ("leakage", "sample", "noise")
 """Players that change the score of every classifier. Protocol joins them where the metric reported counts what is no
 achievement; reuse needs a log."""
-
-
-LABELS_UNREAD = "its weights hang on the labels of the test rows, some of which seem wrong: enter a review of them"
 
 
 @dataclass(frozen=True, eq=False)

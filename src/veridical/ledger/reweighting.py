@@ -28,6 +28,7 @@ MIN_LABELLED = 10
 """Distinct labelled rows of the target that have test rows like them, under which nothing is said of changed labels. Ours; no
 source."""
 NOT_COMPARED = "only equal texts can show changed labels, and the test rows cannot be weighted like the target"
+LABELS_UNREAD = "its weights hang on the labels of the test rows, some of which seem wrong: enter a review of them"
 NOT_ASKED = "this asks the scored model about other texts, and only predictions are there (from a file, or from a model a fold)"
 
 

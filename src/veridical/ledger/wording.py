@@ -19,6 +19,7 @@ from veridical.ledger.noise_shapes import NoiseParams
 from veridical.ledger.population import Population
 from veridical.ledger.reuse import Chosen
 from veridical.ledger.review import Reviewed
+from veridical.ledger.reweighting import LABELS_UNREAD
 from veridical.ledger.tables import Tables
 from veridical.ledger.transfer import Transfer
 from veridical.ledger.wrong_share import wrong_share
@@ -286,10 +287,14 @@ def shortcut(game: "Coalitions", position: int, declared: Shortcut) -> Said:
     tables = game.tables
     rows = int(tables.cue_present[:, position].sum())
     rate = game.rate(position)
+    if declared.op == "reweight":
+        held = "the labels that the review leaves" if game.reviewed else "the labels as given"
+        why = f"The cue {declared.word!r}, in {rows} of {tables.people.n} test rows, was made independent of {held} by weights."
+        details = {"word": declared.word, "op": declared.op, "rate": rate}
+        return Said(why, declared.op, tables.people.n, slack=0.0, details=details)
     acts = {
         "transplant": f"put into a share {rate:.2f} of all rows whatever their label",
         "remove": "taken out of every row",
-        "reweight": "made independent of the label by weights",
     }[declared.op]
     on, off = tables.cue_present.copy(), tables.cue_present.copy()
     on[:, position], off[:, position] = True, False
@@ -387,6 +392,9 @@ DECLARED: dict[str, Any] = {"declared": True}
 def unsupported(name: str, reason: str) -> Component:
     if reason.startswith("this asks the scored model"):
         why = f"Not measured: {reason}. Give the model with --model, and a test set with --test."
+        return Component(name, "transfer", "skipped", None, None, 0, why, details=DECLARED)
+    if reason == LABELS_UNREAD:
+        why = f"Not reweighted: {reason}, or use op: transplant."
         return Component(name, "transfer", "skipped", None, None, 0, why, details=DECLARED)
     advice = "Use op: transplant, or more data" if name.startswith("shortcut") else "Give more test rows of that kind"
     return Component(name, "transfer", "skipped", None, None, 0, f"Not reweighted: {reason}. {advice}.", details=DECLARED)

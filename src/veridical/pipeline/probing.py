@@ -63,7 +63,7 @@ def probe_run(
     if kinds:
         _refuse_kinds(run, record, wanted, kinds)
     with held(run):
-        if fresh:
+        if fresh and "stability" in wanted:
             shutil.rmtree(run / RETRAINED / SEEDS, ignore_errors=True)
         use_stored_threads(run)
         before = None if fresh else probe_record.read(run)

@@ -136,19 +136,21 @@ def _attacked(
     """The outcome of one recipe on every row; None, with the reason in `notes`, where it does not fit."""
     recipe = RECIPES[name]
     if recipe.needs_gradients and queries.model.kind != "encoder":
-        notes.append(f"{name} was not tried: it needs the gradients of an encoder.")
+        notes.append(f"Recipe {name} was not tried: it needs the gradients of an encoder.")
         return None
     if recipe.needs_gradients and getattr(queries.model, "normalisers", None):
-        notes.append(f"{name} was not tried: the model reads words as others, so gradients do not lead to words as written.")
+        notes.append(
+            f"Recipe {name} was not tried: the model reads words as others, so gradients do not lead to words as written."
+        )
         return None
     lacking = recipe.missing(sample.inputs)
     if lacking:
-        notes.append(f"{name} was not tried. {lacking}")
+        notes.append(f"Recipe {name} was not tried. {lacking}")
         return None
     attempts = attempts_of(recipe, sample.inputs, sample.codes.tolist(), sample.ids, seed=seed, budget=budget)
     usable = sum(bool(one.options) for one in attempts)
     if usable < max(params.fewest, len(attempts) / 2):
-        notes.append(f"{name} was not tried: only {usable} of {len(attempts)} texts have a word it could change.")
+        notes.append(f"Recipe {name} was not tried: only {usable} of {len(attempts)} texts have a word it could change.")
         return None
     return Attacked(name, attempts, attack(queries, recipe, attempts))
 

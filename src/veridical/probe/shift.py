@@ -16,7 +16,7 @@ Source: Lopez-Paz and Oquab 2017, arXiv:1610.06545 (classifier two-sample test);
 shift from predictions); Cai, Namkoong and Yadlowsky 2023, arXiv:2303.02011 (inputs, and labels given inputs).
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -95,7 +95,7 @@ def run(subject: Subject, params: Params, rng: np.random.Generator) -> Measured 
     if not measures:
         return Skipped(f"{notes[0]} There is no source or time column with enough rows either (--source, --time).")
     n, alike = len(subject.rows), _alike(measures)
-    notes += [_unlike_labels(subject, pair) for pair in alike]
+    notes += [_unlike_labels(subject, pair, visible) for pair, visible in alike.items()]
     return Measured(n, _summary(measures, alike=alike), tuple(measures), notes=tuple(notes))
 
 
@@ -392,24 +392,27 @@ def _time(subject: Subject, params: Params, rng: np.random.Generator, notes: lis
     ]
 
 
-def _alike(measures: Sequence[Measure]) -> list[str]:
-    """Pairs that lose points although their texts are not told apart."""
-    same = {m.name.partition(": ")[2] for m in measures if m.name.startswith("told_apart") and m.estimate.low <= 0.5}
+def _alike(measures: Sequence[Measure]) -> dict[str, float]:
+    """Pairs that lose points although their texts are not told apart, with the smallest chance of telling these that would have
+    been seen."""
+    told = [m for m in measures if m.name.startswith("told_apart") and m.estimate.low <= 0.5]
+    same = {m.name.partition(": ")[2]: 0.5 + (m.mde or 0.0) for m in told}
     lost = [m.name.partition(": ")[2] for m in measures if m.name.startswith("lost") and m.estimate.low > 0]
-    return [pair for pair in lost if pair in same]
+    return {pair: same[pair] for pair in lost if pair in same}
 
 
-def _unlike_labels(subject: Subject, pair: str) -> str:
+def _unlike_labels(subject: Subject, pair: str, visible: float) -> str:
+    """visible: the smallest chance of telling the sides apart that would have been seen."""
     said = (
-        f"{pair}: points are lost although the texts of the two sides are not told apart, so this is no shift of texts; wrong "
-        "labels, or labels given otherwise, on one side look like this."
+        f"{pair}: points are lost although the texts of the two sides were not told apart (visible from {100 * visible:.1f} % "
+        "up); wrong labels, labels given otherwise, or harder texts on one side look like this."
     )
     if subject.read is None:
         return f"{said} Reading test labels tells: veridical review."
     return f"{said} Of {subject.label_read.n_read} test labels that were read, {subject.label_read.n_changed} were changed."
 
 
-def _summary(measures: Sequence[Measure], *, alike: Sequence[str] = ()) -> str:
+def _summary(measures: Sequence[Measure], *, alike: Collection[str] = ()) -> str:
     told = [m for m in measures if m.name.startswith("told_apart")]
     lost = [m for m in measures if m.name.startswith("lost")]
     said = [f"{m.name.partition(': ')[2]} {in_percent(m.estimate)}" for m in told]
@@ -422,7 +425,9 @@ def _summary(measures: Sequence[Measure], *, alike: Sequence[str] = ()) -> str:
         worst = max(lost, key=lambda m: m.estimate.value)
         pair = worst.name.partition(": ")[2]
         text += f" Lost most: {pair}, by {in_points(worst.estimate)}."
-        text += " Its texts are not told apart, so labels that differ may be all there is to it." if pair in alike else ""
+        text += (
+            " Its texts were not told apart, so labels that differ, or harder texts, may be behind it." if pair in alike else ""
+        )
     return text
 
 

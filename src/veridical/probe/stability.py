@@ -142,7 +142,8 @@ def run(subject: Subject, params: Params, rng: np.random.Generator) -> Measured 
     if again.stands_in:
         more = [replace(measure, null=None, mde=None) for measure in more]
     summary = _summary([*measures, *more], stands_in=again.stands_in)
-    examples = _examples(subject, next(one for one in (*reversed(trained), *trained) if one.decides).answers, params)
+    decided = [one for one in trained if one.decides]
+    examples = _examples(subject, decided[-1].answers, params) if decided else ()
     return Measured(len(subject.rows), summary, (*more, *measures), (curve,), examples, notes)
 
 

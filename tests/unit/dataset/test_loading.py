@@ -100,13 +100,21 @@ def test_doubts_are_said(tmp_path: Path) -> None:
     assert "no group" not in said
 
 
-def test_test_rows_without_a_group_are_said_where_groups_are_units(tmp_path: Path) -> None:
+def test_rows_without_a_group_are_said_where_groups_are_units(tmp_path: Path) -> None:
     authors = [f"author {i // 4}" if i % 3 else "" for i in range(200)]
-    for names, told in ((authors, True), (["en" if i % 2 else "zh" for i in range(200)], False)):
-        lines = ["text,label,author", *(f"row {i} {'good' if i % 5 else 'bad'},{i % 2},{name}" for i, name in enumerate(names))]
-        path = written(tmp_path, "b.csv", "\n".join(lines))
-        data = load(written(tmp_path, "a.csv", "text,label,author\nsome text,0,x\nother words,1,y\n"), test=path, group="author")
-        assert any("test rows have no group in the column 'author'" in one for one in data.warnings) is told
+    named = {"some": authors, "strata": ["en", "zh"] * 100, "all": ["x", "y"]}
+    files = {}
+    for name, groups in named.items():
+        lines = [f"{name} row {i} {'good' if i % 5 else 'bad'},{i % 2},{group}" for i, group in enumerate(groups)]
+        files[name] = written(tmp_path, f"{name}.csv", "\n".join(["text,label,author", *lines]))
+
+    def said(train: str, test: str) -> list[str]:
+        data = load(files[train], test=files[test], group="author")
+        return [split for split in ("train", "test") if f"{split} rows have no group" in " ".join(data.warnings)]
+
+    assert said("all", "some") == ["test"]
+    assert said("some", "all") == ["train"]
+    assert said("all", "strata") == []
 
 
 def test_one_row_set_aside_is_one_row(tmp_path: Path) -> None:

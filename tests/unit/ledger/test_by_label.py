@@ -91,3 +91,11 @@ def test_half_a_label_counts_as_half_a_row_of_each():
     np.testing.assert_allclose(joint, np.outer([0.5, 0.5], [0.375, 0.625]), atol=1e-12)
     assert weights.sum() == pytest.approx(1.0)
     np.testing.assert_allclose(held.sum(axis=1), 1.0)
+
+
+def test_it_is_said_which_labels_the_weights_go_by_and_nothing_of_flips():
+    world, noisy = _noisy(0)
+    given, read = (_shortcut(account(w, contract=INDEPENDENT, answers=a)) for w, a in ((world, None), (noisy, world.right)))
+    assert "made independent of the labels as given by weights" in given.why
+    assert "made independent of the labels that the review leaves by weights" in read.why
+    assert not any("flips" in found.why or "flips" in found.details for found in (given, read))

@@ -153,14 +153,14 @@ def test_wrong_test_labels_are_not_said_to_be_a_shift_of_texts():
                           for planted in ({"wrong": 0.2}, {"wrong": 0.0, "other": 0.5}, {"wrong": 0.0}))  # fmt: skip
     assert noisy.measure("lost: train to test").status == "found"
     assert noisy.measure("told_apart: train to test").status == "not_detected"
-    (note,) = [note for note in noisy.notes if "no shift of texts" in note]
+    (note,) = [note for note in noisy.notes if "were not told apart" in note]
     assert note.startswith("train to test: ")
     assert note.endswith("Reading test labels tells: veridical review.")
-    assert "Its texts are not told apart" in noisy.summary
+    assert "Its texts were not told apart" in noisy.summary
     assert moved.measure("lost: train to test").status == "found"
     assert moved.measure("told_apart: train to test").status == "found"
     for other in (moved, calm):
-        assert not any("no shift of texts" in note for note in other.notes)
+        assert not any("were not told apart" in note for note in other.notes)
         assert "not told apart" not in other.summary
 
 

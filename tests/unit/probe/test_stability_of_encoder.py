@@ -89,6 +89,14 @@ def test_what_neither_seed_nor_order_moves_is_left_out_and_said(tiny_bert):
     assert cut.moved_by_seed  # by which rows are cut from train for validation
 
 
+def test_a_head_whose_loss_a_countermeasure_changed_and_that_no_seed_moves_is_looked_at_without_examples(tiny_bert):
+    """No model of the recipe's own was trained again, so nothing is found and no row is shown."""
+    subject = _subject(tiny_bert, config=replace(OF_HEAD, validation_share=0.0))
+    found, measures = _looked(replace(subject, recipe=replace(subject.recipe, countermeasures=("class_weights",))))
+    assert not found.examples
+    assert all(measure.null is None for measure in measures.values())
+
+
 def test_a_killed_look_keeps_the_encoders_that_were_trained(tiny_bert, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     kept = TrainedAnswers(tmp_path / "seeds")
     subject = _subject(tiny_bert, kept=kept)
