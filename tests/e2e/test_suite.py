@@ -110,6 +110,28 @@ def test_what_a_suite_must_hold(
     assert not (run / "probes.json").exists()
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "says", "chinese"),
+    [
+        ("a.jsonl", '{"text": "a", "template": "b", "person": "c"}\n[1]\n', "Line 2 of {} is no JSON object; ", "第 2 行不是"),
+        ("b.csv", "text;template;person\na;b;c\n", "{} needs the columns text (or sentence), template and ", "以逗号分隔"),
+        ("c.tsv", "text\ttemplate\tperson\na\tb\tc\n", "separated by commas; its first line names", "以逗号分隔"),
+        ("d.csv", "text,template,person\n", "{} has a header and no rows; ", "{} 只有表头，没有数据行"),
+    ],
+)  # fmt: skip
+def test_a_broken_file_of_persons_is_refused_in_a_sentence(
+    veridical: Callable[..., Any], run: Path, tmp_path: Path, name: str, content: str, says: str, chinese: str
+) -> None:
+    file = tmp_path / name
+    file.write_text(content, encoding="utf-8")
+    for language, wanted in (("en", says), ("zh", chinese)):
+        said = veridical("probe", run, "--suite", file, "--lang", language)
+        assert said.code == 2
+        assert wanted.format(file) in said.err
+        assert "YAML" not in said.err
+        assert "mapping" not in said.err
+
+
 def test_lines_of_pairs_are_for_models_of_pairs(veridical: Callable[..., Any], tmp_path: Path) -> None:
     rng, rows = random.Random(5), []
     for k in range(300):

@@ -9,8 +9,9 @@ clusters; ours adds their variances and takes nothing off, so it is never too sm
 """
 
 import csv
+import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,38 +66,86 @@ class Contrast:
 
 
 def read_person_sentences(path: Path) -> PersonSentences | None:
-    """The sentences of a CSV file or of JSON lines; None where its first row has no template and person. Raises InputError."""
-    if path.suffix.lower() not in (".jsonl", ".ndjson", ".json", ".csv") or not path.is_file():
+    """The sentences of a CSV file or of JSON lines; None for JSON lines that are no such sentences, and for other files. Raises
+    InputError."""
+    kind = path.suffix.lower()
+    if kind not in (".jsonl", ".ndjson", ".json", ".csv", ".tsv") or not path.is_file():
         return None
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            if path.suffix.lower() == ".csv":
-                rows = [dict(row) for row in csv.DictReader(file)]
-            else:
-                first = file.readline()
-                if not _is_ours(json.loads(first or "null")):
-                    return None
-                rows = [json.loads(line) for line in (first, *file) if line.strip()]
-    except (OSError, ValueError, csv.Error):
-        return None  # a suite of another form says what is wrong with it
-    return _arranged([_named(row) for row in rows], path) if rows and _is_ours(rows[0]) else None
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError):
+        return None  # whoever reads suites of tests says so
+    if kind in (".csv", ".tsv"):
+        return _arranged(list(_rows_of_csv(text, path)), path)
+    lines = [(number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
+    first = next((found for _, line in lines if isinstance(found := _parsed(line), dict)), None)
+    if first is None or "test" in first or not set(NEEDED) & set(_named(first)):
+        return None
+    return _arranged([(number, _row_of_json(line, number, path)) for number, line in lines], path)
 
 
-def _is_ours(row: object) -> bool:
-    return isinstance(row, dict) and set(NEEDED) <= set(_named(row))
+def _rows_of_csv(text: str, path: Path) -> Iterator[tuple[int, dict[str, str]]]:
+    """Rows with the line on which each ends."""
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        header = next(reader, [])
+        if not set(NEEDED) <= set(_named(dict.fromkeys(header))):
+            raise InputError(
+                f"{path} needs the columns text (or sentence), template and person, separated by commas; its first line names "
+                f"{', '.join(map(repr, header)) or 'none'}."
+            )
+        for fields in reader:
+            if fields and len(fields) != len(header):
+                raise InputError(
+                    f"Line {reader.line_num} of {path} has {len(fields)} fields and the first {len(header)}; commas separate "
+                    "them, and a text with a comma stands in double quotes."
+                )
+            if fields:
+                yield reader.line_num, _named(dict(zip(header, fields, strict=True)))
+    except csv.Error as error:
+        raise InputError(f"Line {reader.line_num} of {path} cannot be read as CSV ({error}).") from error
 
 
-def _named(row: dict[str, object]) -> dict[str, str]:
+def _parsed(line: str) -> object:
+    try:
+        return json.loads(line)
+    except ValueError:
+        return None
+
+
+def _row_of_json(line: str, number: int, path: Path) -> dict[str, str]:
+    try:
+        row = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise InputError(
+            f"Line {number} of {path} is no JSON from character {error.colno} on; each line is a sentence with the keys text, "
+            "template and person."
+        ) from error
+    if not isinstance(row, dict):
+        raise InputError(
+            f"Line {number} of {path} is no JSON object; each line is a sentence with the keys text, template and person."
+        )
+    return _named(row)
+
+
+def _named(row: Mapping[str, object]) -> dict[str, str]:
     """Columns in small letters, as the released CSV and its copies differ; sentence is text."""
     named = {str(key).strip().casefold().replace(" ", "_"): "" if value is None else str(value) for key, value in row.items()}
     return {("text" if key == "sentence" else key): value for key, value in named.items() if key != "id"}
 
 
-def _arranged(rows: list[dict[str, str]], path: Path) -> PersonSentences:
+def _arranged(numbered: list[tuple[int, dict[str, str]]], path: Path) -> PersonSentences:
+    """numbered: rows with their line in the file."""
+    if not numbered:
+        raise InputError(f"{path} has a header and no rows; each row is a sentence with its text, template and person.")
+    rows = [row for _, row in numbered]
     columns = list(rows[0])
-    for number, row in enumerate(rows, start=1):
-        if list(row) != columns or not all(row[name].strip() for name in NEEDED):
-            raise InputError(f"Row {number} of {path} has not the columns of the first, or no text, template or person.")
+    for number, row in numbered:
+        lacking = [name for name in NEEDED if not row.get(name, "").strip()]
+        if lacking:
+            raise InputError(f"Line {number} of {path} has no {', '.join(lacking)}; a sentence about a person needs each.")
+        if odd := set(row) ^ set(columns):
+            raise InputError(f"Line {number} of {path} has not the columns of the first row: {', '.join(sorted(odd))} differs.")
     person = _numbered([row["person"] for row in rows])
     fixed, rest = list[str](), list[str]()
     for name in columns:

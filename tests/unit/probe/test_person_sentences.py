@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from scipy import stats
 from veridical.core.errors import InputError
 from veridical.core.finding import Skipped
 from veridical.probe._person_sentences import Leaning, contrast_of, leanings, read_person_sentences, shift
+from veridical.report.sentences import translated_error
 
 LABELS = ("neg", "pos")
 KEYS = ("template", "emotion_word", "race", "gender")
@@ -149,7 +151,7 @@ def test_the_released_form_and_what_cannot_be_used(tmp_path, made):
     assert read_person_sentences(tmp_path / "absent.jsonl") is None
     (tmp_path / "cases.jsonl").write_text('{"test": "t", "type": "MFT", "examples": ["a"], "label": "pos"}\n')
     assert read_person_sentences(tmp_path / "cases.jsonl") is None
-    with pytest.raises(InputError, match="Row 2 of"):
+    with pytest.raises(InputError, match=r"Line 2 of .* has no person; "):
         read_person_sentences(written(tmp_path / "b.jsonl", [made[0], {**made[1], "person": ""}]))
     with pytest.raises(InputError, match="Leave out columns that number rows"):
         read_person_sentences(written(tmp_path / "c.jsonl", [{**row, "number": k} for k, row in enumerate(made[:500])]))
@@ -157,6 +159,55 @@ def test_the_released_form_and_what_cannot_be_used(tmp_path, made):
     why = leanings(few, np.full((len(few.texts), 2), 0.5), LABELS, Leaning())
     assert isinstance(why, Skipped)
     assert why.why.startswith("gender was left out")
+
+
+def test_the_order_of_keys_means_nothing(tmp_path, made):
+    turned = [dict(reversed(row.items())) if k % 2 else row for k, row in enumerate(made)]
+    found, same = (read_person_sentences(written(tmp_path / f"{k}.jsonl", of)) for k, of in enumerate((turned, made)))
+    assert found.texts == same.texts
+    assert found.groups == same.groups
+    np.testing.assert_array_equal(found.frame, same.frame)
+
+
+HEADER = "text,template,person,gender\n"
+ROW = "Ann is glad,{} is glad,Ann,female\n"
+BROKEN = {
+    "no object": ("jsonl", lambda lines: [*lines[:3], "[1, 2]", *lines[4:]], "Line 4 of {} is no JSON object; "),
+    "the first no object": ("jsonl", lambda lines: ["7", *lines[1:]], "Line 1 of {} is no JSON object; "),
+    "cut off": ("jsonl", lambda lines: [*lines[:500], lines[500][:20]], "Line 501 of {} is no JSON from character 10 on; "),
+    "after an empty line": ("jsonl", lambda lines: [lines[0], "", '{"text": '], "Line 3 of {} is no JSON from character 10 on; "),
+    "no person": ("jsonl", lambda lines: ['{"text": "a", "template": "b"}'], "Line 1 of {} has no person; "),
+    "another key": (
+        "jsonl",
+        lambda lines: [lines[0], lines[1].replace('"gender"', '"sex"')],
+        "Line 2 of {} has not the columns of the first row: gender, sex differs.",
+    ),
+    "semicolons": (
+        "csv",
+        lambda _: [HEADER.replace(",", ";") + ROW.replace(",", ";")],
+        "{} needs the columns text (or sentence), template and person, separated by commas; its first line names "
+        "'text;template;person;gender'.",
+    ),
+    "tabs": ("tsv", lambda _: [HEADER.replace(",", "\t") + ROW], "{} needs the columns text (or sentence), "),
+    "no column": ("csv", lambda _: ["text,template\na,b\n"], "its first line names 'text', 'template'."),
+    "a header only": ("csv", lambda _: [HEADER], "{} has a header and no rows; "),
+    "nothing": ("csv", lambda _: [""], "separated by commas; its first line names none."),
+    "a comma too many": ("csv", lambda _: [HEADER + ROW + "Well, " + ROW], "Line 3 of {} has 5 fields and the first 4; "),
+    "an open quote": ("csv", lambda _: [HEADER + ROW + '"' + ROW], "Line 4 of {} cannot be read as CSV (unexpected "),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", BROKEN)
+def test_a_broken_file_is_refused_in_a_sentence_that_names_the_line_or_the_columns(tmp_path, made, what):
+    kind, broken, said = BROKEN[what]
+    path = tmp_path / f"persons.{kind}"
+    path.write_text("\n".join(broken([json.dumps({"text": row["text"], **row}) for row in made[:600]])) + "\n", encoding="utf-8")
+    with pytest.raises(InputError) as refused:
+        read_person_sentences(path)
+    assert said.format(path) in str(refused.value)
+    chinese = translated_error(str(refused.value), "zh")
+    assert chinese != str(refused.value)
+    assert not re.search(r"[a-z]+ [a-z]+ [a-z]+", chinese.replace(str(path), "").replace("unexpected end of data", ""))
 
 
 @pytest.mark.skipif(not EEC.is_file(), reason="the shared data are not here")
