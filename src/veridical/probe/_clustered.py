@@ -23,19 +23,25 @@ METHOD = "cluster variance"
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """A value with its standard error over K clusters of n rows, in the unit of the value."""
+    """A value with its standard error over K clusters of n rows, in the unit of the value. freedom: degrees of freedom of the
+    error; K - 1 where not given."""
 
     value: float
     error: float
     n: int
     n_clusters: int
+    freedom: float | None = None
+
+    @property
+    def df(self) -> float:
+        return max(self.n_clusters - 1, 1) if self.freedom is None else self.freedom
 
     def estimate(
         self, *, level: float, scale: float = 1.0, method: str = METHOD, bounded: bool = False, shares: bool = False
     ) -> Estimate:
         """bounded: a share, which lies in 0..1 with its interval. shares: a difference of shares. Where no cluster differs from
         the others, either is as wide as one that was not seen could make it."""
-        half = scale * self.error * _quantile(level, self.n_clusters)
+        half = scale * self.error * _quantile(level, self.df)
         found = np.array([self.value * scale - half, self.value * scale, self.value * scale + half])
         low, value, high = (np.clip(found, 0.0, 1.0) if bounded else found).tolist()
         if bounded:
@@ -53,7 +59,7 @@ class Spread:
             return 1.0
         if self.error < ALIKE:  # all alike: the chance that none differs where a share `gap` of them would
             return min(1.0, 2 * (1 - min(gap, 1.0)) ** self.n_clusters)
-        return float(2 * t.sf(gap / self.error, self.n_clusters - 1))
+        return float(2 * t.sf(gap / self.error, self.df))
 
     def mde(self, *, level: float, scale: float = 1.0, changes: bool = True) -> float:
         """Smallest effect seen with 80 % power. changes: of a share of clusters that change, where an effect d brings a variance
@@ -68,10 +74,10 @@ class Spread:
         return scale * (own + float(np.sqrt(own * own + 4 * whole * z * z * beside))) / (2 * whole)
 
 
-def _quantile(level: float, n_clusters: int) -> float:
+def _quantile(level: float, df: float) -> float:
     from scipy.stats import t
 
-    return float(t.ppf(0.5 + level / 2, max(n_clusters - 1, 1)))
+    return float(t.ppf(0.5 + level / 2, df))
 
 
 def votes_of(clusters: IntArray) -> FloatArray:

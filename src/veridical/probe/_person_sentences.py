@@ -3,16 +3,18 @@
 A file has the columns text (or sentence), template and person. Columns that a person fixes (gender, race) are what may not
 decide; the template with what is left (an emotion word) is the frame that sentences share. Within a frame, persons of one group
 are held against those of the others who are alike in every other such column. Templates and persons are both drawn from many, so
-both are units of the interval: a model that reacts to single names does not lean on their group.
+both are units of the interval: a model that reacts to single names does not lean on their group. Few persons tell little of how
+much persons differ, however many the templates, so the degrees of freedom of Student's t are those of both.
 Source: Kiritchenko and Mohammad 2018, arXiv:1805.04508 (the corpus); Cameron, Gelbach and Miller 2011, JBES 29:238 (two kinds of
-clusters; ours adds their variances and takes nothing off, so it is never too small).
+clusters; ours adds their variances and takes nothing off, so it is never too small); Satterthwaite 1946, Biometrics Bulletin
+2:110 (degrees of freedom of a sum of variances).
 """
 
 import csv
 import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +22,8 @@ import numpy as np
 from veridical.core.errors import InputError
 from veridical.core.estimate import Estimate
 from veridical.core.finding import Skipped
-from veridical.core.power import minimum_detectable_effect
 from veridical.core.probe_record import Example, Measure
+from veridical.core.proportion import ALIKE
 from veridical.dataset.rows import BoolArray, IntArray
 from veridical.models.model import FloatArray
 from veridical.probe import _clustered
@@ -30,6 +32,9 @@ from veridical.probe._said import in_points
 
 NEEDED = ("text", "template", "person")
 METHOD = "Student's t over templates and persons, simultaneous"
+
+FEW = 5
+"""Persons of a group from which on the interval of flips holds, as drawn in tests/unit/probe/test_person_sentences.py."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,11 +62,13 @@ class Leaning:
 @dataclass(frozen=True, eq=False)
 class Contrast:
     """One group of an axis against the others, in U places (a frame, with persons alike in all other axes), over m sentences.
-    place, sentence: number of each, (m,). own: whether it is of the group, (m,). template: of each place, (U,)."""
+    place, sentence: number of each, (m,). own: whether it is of the group, (m,). cell: persons of one side who are alike in all
+    other axes share it, (m,). template: of each place, (U,)."""
 
     place: IntArray
     sentence: IntArray
     own: BoolArray
+    cell: IntArray
     template: IntArray
 
 
@@ -187,7 +194,9 @@ def leanings(given: PersonSentences, probabilities: FloatArray, labels: tuple[st
     for name, found in contrasts.items():
         spreads = [[shift(one, given, probabilities[:, c]) for c in classes] for one in found]
         measures += _told(name, given, spreads, [labels[c] for c in classes], params, level)
-        measures.append(_flips(name, found[0], probabilities, level))
+        measures += _flips(name, given, probabilities, level)
+        if _fewest(given, name) < FEW:
+            notes.append(f"A group of {name} has fewer than {FEW} persons: the interval of its flips is too short.")
         values = np.abs([[s.value for s in row] for row in spreads])
         at, c = np.unravel_index(values.argmax(), values.shape)
         examples += _examples(found[at], given, probabilities, labels, classes[c], params.examples, note=name)
@@ -205,19 +214,37 @@ def leanings(given: PersonSentences, probabilities: FloatArray, labels: tuple[st
 def contrast_of(given: PersonSentences, axis: str, group: int) -> Contrast | None:
     """Sentences of the group and of the others, place by place; None with fewer than two templates, or where a side of a place
     has fewer than two persons everywhere."""
-    code = given.group[axis]
-    alike = [given.group[name] for name in given.groups if name != axis]
-    known = np.flatnonzero(code >= 0)
-    place = np.unique(np.stack([given.frame, *alike], axis=1)[known], axis=0, return_inverse=True)[1].reshape(-1)
-    own = code[known] == group
-    sides = np.stack([np.bincount(place, own == side, int(place.max()) + 1) for side in (True, False)])
-    kept = (np.minimum(sides[0], sides[1]) >= 2)[place]
+    known, place, kin = _places(given, axis)
+    own = given.group[axis][known] == group
+    kept = (_persons_of(given, known, place, own.astype(np.int64), 2).min(axis=1) >= 2)[place]
     if len(np.unique(given.template[known[kept]])) < 2:
         return None
-    place, first = np.unique(place[kept], return_inverse=True, return_index=True)[2], np.flatnonzero(kept)
-    templates = np.zeros(int(place.max()) + 1, np.int64)
-    templates[place] = given.template[known[first]]
-    return Contrast(place.astype(np.int64), known[first].astype(np.int64), own[first], templates)
+    place, first = np.unique(place[kept], return_inverse=True)[1].astype(np.int64), np.flatnonzero(kept)
+    return Contrast(place, known[first], own[first], 2 * kin[first] + own[first], _of_places(given.template[known[first]], place))
+
+
+def _places(given: PersonSentences, axis: str) -> tuple[IntArray, IntArray, IntArray]:
+    """Sentences of which the axis tells (m,), the place of each, and the kin of its person: who is alike in all other axes."""
+    known = np.flatnonzero(given.group[axis] >= 0).astype(np.int64)
+    alike = np.stack([np.zeros_like(given.frame), *(given.group[name] for name in given.groups if name != axis)], axis=1)[known]
+    kin = np.unique(alike, axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64)
+    place = np.unique(given.frame[known] * (kin.max() + 1) + kin, return_inverse=True)[1]
+    return known, place.astype(np.int64), kin
+
+
+def _persons_of(given: PersonSentences, sentence: IntArray, place: IntArray, side: IntArray, n_sides: int) -> IntArray:
+    """Number of persons in every place (U) on every side, (U, n_sides)."""
+    at = place * n_sides + side
+    n_persons = int(given.person.max()) + 1
+    met = np.unique(at * n_persons + given.person[sentence]) // n_persons
+    return np.bincount(met, minlength=(int(place.max()) + 1) * n_sides).reshape(-1, n_sides).astype(np.int64)
+
+
+def _of_places(template: IntArray, place: IntArray) -> IntArray:
+    """Template of each place (U,) from that of its sentences (m,)."""
+    made = np.zeros(int(place.max()) + 1, np.int64)
+    made[place] = template
+    return made
 
 
 def shift(one: Contrast, given: PersonSentences, share: FloatArray) -> _clustered.Spread:
@@ -229,11 +256,31 @@ def shift(one: Contrast, given: PersonSentences, share: FloatArray) -> _clustere
     mean = np.bincount(side, said, 2 * n_places) / count
     by_template = _clustered.mean(mean[1::2] - mean[::2], one.template)
     votes = _clustered.votes_of(one.template)
-    n = count[side]
-    pull = (votes / votes.sum())[one.place] / n * np.sqrt(n / (n - 1)) * (said - mean[side]) * np.where(one.own, 1, -1)
-    by_person = np.bincount(given.person[one.sentence], pull)
-    error = float(np.hypot(by_template.error, np.sqrt(by_person @ by_person)))
-    return _clustered.Spread(by_template.value, error, len(one.sentence), by_template.n_clusters)
+    load = (votes / votes.sum())[one.place] / count[side]
+    return _with_persons(by_template, load, said, side=side, person=given.person[one.sentence], cell=one.cell)
+
+
+def _with_persons(
+    by_template: _clustered.Spread, load: FloatArray, said: FloatArray, *, side: IntArray, person: IntArray, cell: IntArray
+) -> _clustered.Spread:
+    """The error of a value over templates with that over persons added; of the sum Satterthwaite's degrees of freedom.
+
+    load: weight of a sentence in the value, said: what is scattered about the mean of its side; all (m,). Persons of one cell
+    scatter alike; of n persons who are met everywhere n - 1 are free.
+    """
+    count = np.bincount(side)
+    n, mean = count[side], np.bincount(side, said) / np.maximum(count, 1)
+    load = load * np.sqrt(n / (n - 1))
+    cells = np.zeros(int(person.max()) + 1, np.int64)
+    cells[person] = cell
+    pull, whole, free = (np.bincount(person, load * of) for of in (said - mean[side], np.ones(len(n)), 1 - 1 / n))
+    of_cell = [np.bincount(cells, values) for values in (pull**2, whole**2, whole * free, whole**4)]
+    variance, squares, left, fourth = (values[of_cell[1] > 0] for values in of_cell)
+    variances = np.append(variance, by_template.error**2)
+    freedom = np.append(np.maximum(squares * left / fourth, 1.0), by_template.df)
+    total = float(variances.sum())
+    df = by_template.df if total < ALIKE**2 else total**2 / float((variances**2 / freedom).sum())
+    return _clustered.Spread(by_template.value, float(np.sqrt(total)), len(said), by_template.n_clusters, df)
 
 
 def _told(
@@ -250,7 +297,7 @@ def _told(
     about = f"Largest mean change of a probability: {labels[c]!r} goes {direction} where {names[g]} is named."
     size = abs(top.value)
     largest = Estimate(size, min(low, size), max(high, size), level, top.n, top.n_clusters, METHOD)
-    mde = 100 * minimum_detectable_effect(max(spreads[g][c].error, 0.01 / top.n_clusters), level=level)
+    mde = 100 * _visible(spreads[g][c], level)
     made = [Measure(f"largest_shift ({axis})", largest, "points", about, null=params.tolerated, mde=mde)]
     for name, row in zip(names, shifts, strict=True):
         c = int(np.abs([e.value for e in row]).argmax())
@@ -259,22 +306,59 @@ def _told(
     return made
 
 
-def _flips(axis: str, one: Contrast, probabilities: FloatArray, level: float) -> Measure:
-    """Share of pairs of sentences of the two sides of a place that are answered otherwise; beside it that of one side."""
-    side, said = 2 * one.place + one.own, probabilities[one.sentence].argmax(axis=1)
-    n_classes = probabilities.shape[1]
-    counts = np.bincount(side * n_classes + said, minlength=2 * len(one.template) * n_classes)
-    shares = (found := counts.reshape(-1, 2, n_classes)) / found.sum(axis=2, keepdims=True)
-    across = 1 - (shares[:, 0] * shares[:, 1]).sum(axis=1)
-    n = found.sum(axis=2)
-    within = float(np.mean((1 - (shares**2).sum(axis=2)) * n / (n - 1)))
+def _visible(spread: _clustered.Spread, level: float) -> float:
+    """Smallest effect seen with 80 % power by Student's t."""
+    from scipy.stats import t
+
+    reach = float(t.ppf(0.5 + level / 2, spread.df) + t.ppf(0.8, spread.df))
+    return reach * max(spread.error, 0.01 / spread.n_clusters)
+
+
+def _fewest(given: PersonSentences, axis: str) -> int:
+    """Persons of the smallest group."""
+    code = given.group[axis]
+    return min(len(np.unique(given.person[code == g])) for g in range(len(given.groups[axis])))
+
+
+def _flips(axis: str, given: PersonSentences, probabilities: FloatArray, level: float) -> list[Measure]:
+    found = flips(given, axis, probabilities)
+    if found is None:
+        return []
     about = (
-        f"Share of pairs of sentences, alike but for persons of two groups, that are answered otherwise; of one group "
-        f"{100 * within:.1f} %."
+        "Of all pairs of sentences, alike but for persons of two different groups, the share that is answered otherwise; of all "
+        f"pairs within a group {100 * found[1]:.1f} %."
     )
-    return _clustered.measure(
-        f"flips ({axis})", _clustered.mean(across, one.template), unit="share", about=about, level=level, bounded=True
-    )
+    return [_clustered.measure(f"flips ({axis})", found[0], unit="share", about=about, level=level, method=METHOD, bounded=True)]
+
+
+def flips(given: PersonSentences, axis: str, probabilities: FloatArray) -> tuple[_clustered.Spread, float] | None:
+    """Share of pairs of sentences of one place that are answered otherwise: of all pairs of different groups, and of all within
+    one. Every template has one vote. None where no place has two groups of two persons."""
+    known, place, kin = _places(given, axis)
+    group, n_groups, n_classes = given.group[axis][known], len(given.groups[axis]), probabilities.shape[1]
+    enough = _persons_of(given, known, place, group, n_groups) >= 2
+    kept = enough[place, group] & (enough.sum(axis=1) >= 2)[place]
+    if len(np.unique(given.template[known[kept]])) < 2:
+        return None
+    known, kin, group = known[kept], kin[kept], group[kept]
+    place = np.unique(place[kept], return_inverse=True)[1].astype(np.int64)
+    said, side = probabilities[known].argmax(axis=1), place * n_groups + group
+    n_places = int(place.max()) + 1
+    count = np.bincount(side * n_classes + said, minlength=n_places * n_groups * n_classes)
+    count = count.reshape(n_places, n_groups, n_classes)
+    whole, size = count.sum(axis=1), count.sum(axis=2)
+    pairs = (size.sum(axis=1) ** 2 - (size**2).sum(axis=1)) / 2
+    across = 1 - ((whole**2).sum(axis=1) - (count**2).sum(axis=(1, 2))) / 2 / pairs
+    within = 1 - (count * (count - 1)).sum(axis=(1, 2)) / (size * (size - 1)).sum(axis=1)
+    template = _of_places(given.template[known], place)
+    votes = _clustered.votes_of(template)
+    others = size.sum(axis=1)[place] - size[place, group]
+    apart = 1 - (whole[place, said] - count[place, group, said]) / others  # share of the others answered otherwise
+    load = (votes / votes.sum() / pairs)[place] * others
+    person = given.person[known]
+    spread = _with_persons(_clustered.mean(across, template), load, apart, side=side, person=person, cell=kin * n_groups + group)
+    few = min(spread.n_clusters, len(np.unique(person)))  # units where nothing differs
+    return replace(spread, n_clusters=few), float(votes @ within / votes.sum())
 
 
 def _examples(

@@ -12,8 +12,16 @@ from scipy import stats
 
 from veridical.core.errors import InputError
 from veridical.core.finding import Skipped
-from veridical.probe._person_sentences import Leaning, contrast_of, leanings, read_person_sentences, shift
-from veridical.report.sentences import translated_error
+from veridical.probe._person_sentences import (
+    Leaning,
+    PersonSentences,
+    contrast_of,
+    flips,
+    leanings,
+    read_person_sentences,
+    shift,
+)
+from veridical.report.sentences import translated, translated_error
 
 LABELS = ("neg", "pos")
 KEYS = ("template", "emotion_word", "race", "gender")
@@ -115,11 +123,11 @@ def test_a_model_that_reacts_to_single_names_is_said_to_lean_on_their_group_as_s
         names, frames = rng.normal(0, 0.1, person.max() + 1), rng.normal(0, 0.02, (template.max() + 1, 2))
         share = 0.5 + names[person] + frames[template, male] + rng.normal(0, 0.02, len(person))
         found = shift(one, given, share)
-        both += abs(found.value) > reach * found.error
+        both += found.p(0.0) < 0.05
         place = np.bincount(2 * one.place + one.own, share[one.sentence]) / np.bincount(2 * one.place + one.own)
         apart = [np.mean((place[1::2] - place[::2])[one.template == t]) for t in np.unique(one.template)]
         alone += abs(stats.ttest_1samp(apart, 0.0).statistic) > reach
-    assert 0.01 < both / n < 0.055, both / n
+    assert 0.01 < both / n < 0.06, both / n
     assert alone / n > 0.2, "templates alone take the luck of the names for a leaning of the group"
 
 
@@ -134,7 +142,84 @@ def test_flips_across_groups_stand_beside_those_within_one(given, made):
     share = len(set(turned)) / len({r["person"] for r in made if r["gender"] == "male"}) / 2
     assert found.estimate.value == pytest.approx(share, abs=0.01)
     assert found.null is None
-    assert "of one group" in found.about
+    assert "pairs within a group" in found.about
+
+
+def drawn(n_templates, persons, groups=("a", "b")):
+    """`persons` of every group in as many templates, one sentence each."""
+    at = np.meshgrid(np.arange(n_templates), np.arange(len(groups)), np.arange(persons), indexing="ij")
+    template, group, k = (one.ravel() for one in at)
+    texts = tuple(f"{t} {g} {i}" for t, g, i in zip(template, group, k, strict=True))
+    return PersonSentences(texts, group * persons + k, template, template, {"group": tuple(groups)}, {"group": group})
+
+
+@pytest.mark.parametrize("persons", [2, 3, 5, 10])
+def test_few_persons_are_not_taken_for_a_leaning_of_their_group_however_many_the_templates(persons):
+    given, rng, n = drawn(60, persons), np.random.default_rng(persons), 1500
+    one, lean = contrast_of(given, "group", 1), given.group["group"]
+    false, seen = 0, 0
+    for _ in range(n):
+        share = 0.5 + rng.normal(0, 0.1, 2 * persons)[given.person] + rng.normal(0, 0.02, len(given.person))
+        found = shift(one, given, share)
+        false += found.p(0.0) < 0.05
+        seen += shift(one, given, share + lean).p(0.0) < 0.05
+    assert false / n <= 0.06, false / n
+    assert seen / n > (0.5 if persons == 2 else 0.95), "a leaning ten times the spread of names is found"
+    assert found.df < 2 * persons
+
+
+@pytest.mark.parametrize("odd", [0, 1, 2])
+def test_flips_of_three_groups_are_the_same_whichever_group_is_answered_otherwise(odd):
+    given = drawn(6, 4, ("a", "b", "c"))
+    said = given.group["group"] == odd
+    found, within = flips(given, "group", np.stack([1.0 * ~said, 1.0 * said], axis=1))
+    assert found.value == pytest.approx(2 / 3)  # two of three pairs of groups
+    assert within == 0.0
+    silent, within = flips(given, "group", np.stack([np.ones(len(said)), np.zeros(len(said))], axis=1))
+    assert (silent.value, within) == (0.0, 0.0)
+    estimate = silent.estimate(level=0.95, bounded=True)
+    assert estimate.low == 0.0
+    assert estimate.high > 0.3, "six templates say little of a seventh"
+
+
+@pytest.mark.parametrize(("persons", "said"), [(4, True), (5, False)])
+def test_an_interval_of_flips_over_few_persons_is_said_to_be_too_short(persons, said):
+    given = drawn(6, persons)
+    found = leanings(given, np.full((len(given.texts), 2), 0.5), LABELS, Leaning())
+    note = "A group of group has fewer than 5 persons: the interval of its flips is too short."
+    assert (note in found.notes) == said
+    assert translated(note, "zh") != note
+
+
+def test_flips_are_those_of_all_pairs_counted_one_by_one(given, made):
+    said = np.random.default_rng(2).random(len(made)) < 0.3
+    found, within = flips(given, "race", np.stack([1.0 * ~said, 1.0 * said], axis=1))
+    places = {}
+    for row, answer in zip(made, said, strict=True):
+        if row["race"]:
+            key = (row["template"], row["emotion_word"], row["gender"])
+            places.setdefault(key, {}).setdefault(row["race"], []).append(answer)
+    across = [np.mean([x != y for x in place["north"] for y in place["south"]]) for place in places.values()]
+    alike = [np.mean([x != y for of in place.values() for i, x in enumerate(of) for y in of[:i]]) for place in places.values()]
+    assert found.value == pytest.approx(np.mean(across))
+    assert within == pytest.approx(np.mean(alike))
+
+
+@pytest.mark.parametrize("persons", [5, 10])
+def test_the_interval_of_flips_holds_for_other_persons(persons):
+    """Three in ten persons turn the answer, on every template alike: 42 of 100 pairs of the two groups differ."""
+    given, rng, n = drawn(40, persons), np.random.default_rng(3), 1000
+    both = alone = 0
+    for _ in range(n):
+        turned = (rng.random(2 * persons) < 0.3)[given.person] ^ (rng.random(len(given.person)) < 0.01)
+        found, _ = flips(given, "group", np.stack([1.0 * ~turned, 1.0 * turned], axis=1))
+        estimate = found.estimate(level=0.95, bounded=True)
+        both += estimate.low <= 0.42 <= estimate.high
+        own, other = np.moveaxis(turned.reshape(40, 2, persons).mean(axis=2), 1, 0)
+        apart = own * (1 - other) + other * (1 - own)
+        alone += abs(apart.mean() - 0.42) <= stats.t.ppf(0.975, 39) * apart.std(ddof=1) / np.sqrt(40)
+    assert both / n > 0.9, both / n
+    assert alone / n < 0.5, "templates agree closely on what holds for these persons alone"
 
 
 def test_the_released_form_and_what_cannot_be_used(tmp_path, made):
