@@ -98,7 +98,6 @@ class Coalitions:
         metric = self.metric_in(coalition)
         noise, leakage, sample = "noise" in coalition, "leakage" in coalition, "sample" in coalition
         labels = self.labels if noise else self.observed
-        rows = self._statistics(labels, coalition)
         people, n = self.tables.people, self.tables.people.n
         projection = self._projection[leakage]
         if sample:
@@ -110,10 +109,10 @@ class Coalitions:
                 0.0,
             )
             reached = value(metric, totals)
-            influence, slope, cells, review = self._residuals(metric, totals, projection, coalition)
+            influence, slope, cells, review = self._residuals(rows, gradient(metric, totals), projection, coalition)
             own, fit = weights, np.zeros(n)
         else:
-            weights = self._reweighted(np.full(n, 1.0 / n), coalition)
+            weights, rows = self._reweighted(np.full(n, 1.0 / n), coalition), self._statistics(labels, coalition)
             right = rows.correctness
             moved = np.zeros_like(rows.stacked())
             if leakage:
@@ -157,15 +156,14 @@ class Coalitions:
         return found
 
     def _residuals(
-        self, metric: Metric, totals: FloatArray, projection: FloatArray, coalition: Coalition
+        self, rows: Statistics, slopes: FloatArray, projection: FloatArray, coalition: Coalition
     ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray | None]:
         """`reweighting.residuals` of a calibrated mean, then `Value.review` where weights move with the labels, else None."""
-        people, slopes = self.tables.people, gradient(metric, totals)
+        people = self.tables.people
         start = self._start(projection @ people.target, coalition)
         among, shifted = self._among(coalition), "shift" in coalition
         margins = self._margins(start, coalition, among)
         if not self._by_label(coalition):
-            rows = self._statistics(self.labels if "noise" in coalition else self.observed, coalition)
             found = residuals(
                 rows.stacked() @ slopes, raked(start, margins), start, basis=people.basis, projection=projection, margins=margins,
                 shifted=shifted,
