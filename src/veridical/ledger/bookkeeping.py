@@ -55,10 +55,11 @@ class Books:
         third = beyond_even_votes(self.uncertainty.third_moment(value), score, error, worst=worst)
         moved = leaning(third, error, critical=critical)
         low, high = low + moved, high + moved
-        if value.lopsided is not None:  # in either case no shorter than that of even votes
-            below, above = (critical * error * half for half in (value.lopsided.below, value.lopsided.above))
+        differs = value.lopsided()
+        if differs is not None:  # in either case no shorter than that of even votes
+            below, above = (critical * error * half for half in (differs.below, differs.above))
             low, high = min(low, score + bounds[0] - below), max(high, score + bounds[1] + above)
-            low, high = low + min(value.lopsided.lean, 0.0), high + max(value.lopsided.lean, 0.0)
+            low, high = low + min(differs.lean, 0.0), high + max(differs.lean, 0.0)
         low, high = max(low, worst), min(high, 1.0)
         if self.as_few:
             low, high = worst, 1.0

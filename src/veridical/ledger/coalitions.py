@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import product
 
 import numpy as np
@@ -135,7 +135,7 @@ class Coalitions:
             found = self._with_borrowed(found)
         if "concept" in coalition:
             found = combine([found, self.concept], [1.0, 1.0])
-        return replace(found, lopsided=lopsided(metric, totals, n_votes=people.votes(own)))
+        return replace(found, lopsided=partial(lopsided, metric, totals, n_votes=people.votes(own)))
 
     @cached_property
     def _there(self) -> dict[tuple[bool, bool, bool], BoolArray]:

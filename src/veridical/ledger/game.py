@@ -32,14 +32,14 @@ class Value:
     """score: the metric, a share. influence: of each test row, (n,), summing to about 0. slope: derivative of the score with
     respect to the population's mean basis, (q,). review: variance from reviewing a sample of labels, per stratum, as standard
     deviations with sign, (H,). cells: what means of few rows leave open beyond these rows' own scatter, as influences of rows
-    that are not there, (K,); values without any have none. lopsided: of a score alone."""
+    that are not there, (K,); values without any have none. lopsided: of a score alone, asked when it is wanted."""
 
     score: float
     influence: FloatArray
     slope: FloatArray
     review: FloatArray
     cells: FloatArray = field(default_factory=lambda: np.zeros(0))
-    lopsided: Lopsided | None = None
+    lopsided: Callable[[], Lopsided | None] = lambda: None
 
 
 def combine(values: Sequence[Value], shares: Sequence[float]) -> Value:

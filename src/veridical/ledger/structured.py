@@ -111,7 +111,7 @@ class StructuredGame:
             found = Value(value(metric, totals), influence, slope, self._read(coalition, slopes), cells)
             if "concept" in coalition:
                 found = combine([found, self.concept], [1.0, 1.0])
-            return replace(found, lopsided=lopsided(metric, totals, n_votes=people.votes(weights)))
+            return replace(found, lopsided=partial(lopsided, metric, totals, n_votes=people.votes(weights)))
         weights, moved = np.full(people.n, 1.0 / people.n), np.zeros(people.n)
         filled = _Filled(people, given) if self._fills(coalition) else None
         rows = given.stacked() if filled is None else filled.rows
@@ -124,7 +124,7 @@ class StructuredGame:
         own = weights if filled is None else np.where(people.fresh, weights, 0.0)
         return Value(
             reached, influence, np.zeros(people.basis.shape[1]), self._read(coalition, slopes),
-            lopsided=lopsided(metric, weights @ rows, n_votes=people.votes(own)),
+            lopsided=partial(lopsided, metric, weights @ rows, n_votes=people.votes(own)),
         )  # fmt: skip
 
     def _scored(self, coalition: Coalition) -> Scored:

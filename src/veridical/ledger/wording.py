@@ -535,7 +535,8 @@ LEAN_SAID = 0.005
 
 def leaning(honest: Value) -> tuple[str, ...]:
     """Of a mean over classes of few rows each."""
-    lean = honest.lopsided.lean if honest.lopsided else 0.0
+    differs = honest.lopsided()
+    lean = differs.lean if differs else 0.0
     if lean < LEAN_SAID:
         return ()
     return (
