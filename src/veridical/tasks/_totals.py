@@ -3,6 +3,10 @@
 import numpy as np
 
 from veridical.tasks._contract import FloatArray, Metric
+from veridical.tasks._slopes import closed_form
+
+CAPPED = 1 - 1e-4
+"""Where a score is so near to 1 that the slope is not one of the metric alone."""
 
 
 def value(metric: Metric, totals: FloatArray) -> float:
@@ -14,8 +18,16 @@ def value(metric: Metric, totals: FloatArray) -> float:
 
 
 def gradient(metric: Metric, totals: FloatArray) -> FloatArray:
-    """Derivative of the metric with respect to the totals, (3W,), by central differences; 0 where a class would enter a mean over
-    classes in which it is not, which is a jump and no slope."""
+    """Derivative of the metric with respect to the totals, (3W,); 0 where a class would enter a mean over classes in which it is
+    not, which is a jump and no slope, and of totals below 0."""
+    slope = closed_form(metric)
+    if slope is None or value(metric, totals) > CAPPED:
+        return by_differences(metric, totals)
+    return np.where(totals < 0, 0.0, slope(*np.maximum(totals, 0.0).reshape(3, -1)).ravel())
+
+
+def by_differences(metric: Metric, totals: FloatArray) -> FloatArray:
+    """The same of any metric, by central differences."""
     slope = np.zeros_like(totals)
     step = 1e-5 * max(float(np.abs(totals).max()), 1e-9)
     moved, now = np.array(totals), value(metric, totals)

@@ -3,8 +3,11 @@
 import numpy as np
 import pytest
 
-from veridical.tasks._confusion_metrics import METRICS, accuracy, balanced_accuracy, macro_f1
-from veridical.tasks._totals import gradient, value
+from veridical.tasks._class_metrics import Graded, Pooled, mean_credit
+from veridical.tasks._confusion_metrics import METRICS, accuracy, balanced_accuracy, macro_f1, mean_f1, micro_f1
+from veridical.tasks._totals import by_differences, gradient, value
+
+ALL = METRICS | {"mean_f1": mean_f1, "micro_f1": micro_f1}
 
 
 def plainly(metric, totals):
@@ -19,20 +22,52 @@ def plainly(metric, totals):
     return slope
 
 
-@pytest.mark.parametrize("name", sorted(METRICS))
-@pytest.mark.parametrize("n_classes", [1, 2, 9])
+def drawn(n_classes, seed):
+    """Totals of a made-up confusion matrix, (3C,)."""
+    rng = np.random.default_rng(seed)
+    matrix = rng.dirichlet(np.full(n_classes**2, 0.5)).reshape(n_classes, n_classes)
+    return np.concatenate([matrix.diagonal() + 0.0, matrix.sum(axis=1), matrix.sum(axis=0)])
+
+
+@pytest.mark.parametrize("name", sorted(ALL))
+@pytest.mark.parametrize("n_classes", [1, 2, 9, 77])
 def test_the_slope_is_the_plain_formulas(name, n_classes):
-    rng = np.random.default_rng(n_classes)
-    true, predicted = rng.dirichlet(np.ones(n_classes), size=2)
-    totals = np.concatenate([np.minimum(true, predicted) * 0.8, true, predicted])
+    totals = drawn(n_classes, n_classes) * 0.9
+    totals[:n_classes] *= 0.8
     before = totals.copy()
-    assert gradient(METRICS[name], totals).tolist() == plainly(METRICS[name], totals).tolist()
+    plain = plainly(ALL[name], totals)
+    assert gradient(ALL[name], totals) == pytest.approx(plain, abs=1e-6 * np.abs(plain).max())
+    assert by_differences(ALL[name], totals).tolist() == plain.tolist()
     assert totals.tolist() == before.tolist()
 
 
-def test_inverted_noise_may_leave_totals_below_zero():
-    totals = np.array([0.5, -0.01, 0.9, -0.02, 0.6, 0.3])
-    assert gradient(macro_f1, totals).tolist() == plainly(macro_f1, totals).tolist()
+@pytest.mark.parametrize("rule", sorted(ALL))
+def test_the_slope_of_classes_taken_together_is_the_plain_formulas(rule):
+    metric = Pooled(ALL[rule], np.array([[1.0, 1.0, 0.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0, 1.0]]))
+    totals = drawn(5, 3)
+    plain = plainly(metric, totals)
+    assert gradient(metric, totals) == pytest.approx(plain, abs=1e-6 * np.abs(plain).max())
+    assert np.abs(plain).max() > 0.1
+
+
+def test_a_metric_without_a_closed_form_has_a_slope_by_differences():
+    metric = Graded(mean_credit, np.eye(2))
+    totals = np.array([0.4, 0.3, 0.5, 0.5, 0.6, 0.4])
+    assert gradient(metric, totals).tolist() == plainly(metric, totals).tolist()
+
+
+@pytest.mark.parametrize("name", sorted(ALL))
+def test_no_score_rises_above_one(name):
+    """Of right answers only, or of more right answers than rows, as inverted noise leaves them."""
+    totals = np.array([0.5, 0.6, 0.5, 0.5, 0.5, 0.5])
+    assert gradient(ALL[name], totals).tolist() == plainly(ALL[name], totals).tolist()
+    assert gradient(ALL[name], np.array([0.5] * 6)).tolist() == plainly(ALL[name], np.array([0.5] * 6)).tolist()
+
+
+@pytest.mark.parametrize("name", sorted(ALL))
+def test_inverted_noise_may_leave_totals_below_zero(name):
+    totals = np.array([0.5, -0.01, 0.1, 0.9, -0.02, 0.2, 0.6, 0.3, 0.2])
+    assert gradient(ALL[name], totals) == pytest.approx(plainly(ALL[name], totals), abs=1e-6)
 
 
 def test_the_slope_of_accuracy_is_one_over_all_rows():
@@ -44,7 +79,16 @@ def test_a_class_that_never_occurs_does_not_count_in_macro_f1():
     assert macro_f1(right, true, predicted) == pytest.approx((0.75 + 0.5) / 2)
 
 
-@pytest.mark.parametrize("metric", [macro_f1, balanced_accuracy])
+@pytest.mark.parametrize("metric", [macro_f1, balanced_accuracy, mean_f1])
+def test_a_class_of_which_weights_leave_a_trace_has_no_slope(metric):
+    totals = np.array([0.3, 0.2, 1e-9, 0.6, 0.4, 1e-9, 0.5, 0.5, 1e-9])
+    found, plain = gradient(metric, totals), plainly(metric, totals)
+    assert found[[0, 1, 3, 4, 6, 7]] == pytest.approx(plain[[0, 1, 3, 4, 6, 7]])
+    assert np.abs(found[[2, 5, 8]]).tolist() == [0.0, 0.0, 0.0]
+    assert np.abs(plain[[2, 5, 8]]).max() > 1000
+
+
+@pytest.mark.parametrize("metric", [macro_f1, balanced_accuracy, mean_f1])
 def test_a_class_that_is_not_there_has_no_slope(metric):
     """It would enter the mean at once: of 1 of 3 classes found, 1 of 4."""
     totals = np.array([0.3, 0.2, 0.0, 0.6, 0.4, 0.0, 0.5, 0.5, 0.0])
