@@ -9,30 +9,23 @@ import numpy as np
 
 from veridical.dataset.rows import BoolArray, IntArray
 from veridical.ledger.borrowing import Borrowed
-from veridical.ledger.by_label import Entries
 from veridical.ledger.contract import Contract, Shortcut
 from veridical.ledger.game import Coalition, Share, Value, combine
 from veridical.ledger.inference import Uncertainty
+from veridical.ledger.inputs import Inputs
 from veridical.ledger.rare_classes import counts_truths_alone, lopsided
 from veridical.ledger.review import Reviewed
 from veridical.ledger.reweighting import (
-    LABELS_UNREAD,
-    NOT_ASKED,
     Direct,
-    Margin,
     beyond_reweighting,
     direct_score,
-    group_margin,
-    independent_margin,
-    like_target,
     raked,
     residuals,
-    target_unsupported,
-    too_few_left,
 )
 from veridical.ledger.score_table import Predictions, Statistics, answered_like, imputed, statistics, worst
 from veridical.ledger.tables import Tables, cue_number
 from veridical.ledger.transfer import if_edits_break
+from veridical.ledger.weighing import FEWEST_OF_CLASS, Weighing
 from veridical.models.model import FloatArray
 from veridical.tasks._class_metrics import among, collapses, credit_of
 from veridical.tasks._contract import Metric
@@ -101,7 +94,7 @@ class Coalitions:
         people, n = self.tables.people, self.tables.people.n
         projection = self._projection[leakage]
         if sample:
-            weights, labels = self._weighted(projection @ people.target, labels, coalition)
+            weights, labels = self._weighing.weighted(projection @ people.target, labels, coalition)
             rows = self._statistics(labels, coalition)
             totals = np.where(
                 np.tile(self._there["protocol" in coalition, leakage, noise and self.reviewed is not None], 3),
@@ -112,9 +105,11 @@ class Coalitions:
             influence, slope, cells, review = self._residuals(rows, gradient(metric, totals), projection, coalition)
             own, fit = weights, np.zeros(n)
         else:
-            weights, rows = self._reweighted(np.full(n, 1.0 / n), coalition), self._statistics(labels, coalition)
-            right = rows.correctness
-            moved = np.zeros_like(rows.stacked())
+            (weights, _), rows = (
+                self._weighing.weighted(np.full(n, 1.0 / n), labels, coalition),
+                self._statistics(labels, coalition),
+            )
+            right, moved = rows.correctness, np.zeros_like(rows.stacked())
             if leakage:
                 rows, moved = self._imputed(rows, labels, projection, coalition)
             totals = weights @ rows.stacked()
@@ -160,16 +155,16 @@ class Coalitions:
     ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray | None]:
         """`reweighting.residuals` of a calibrated mean, then `Value.review` where weights move with the labels, else None."""
         people = self.tables.people
-        start = self._start(projection @ people.target, coalition)
-        among, shifted = self._among(coalition), "shift" in coalition
-        margins = self._margins(start, coalition, among)
-        if not self._by_label(coalition):
+        start = self._weighing.start(projection @ people.target, coalition)
+        margins, shifted = self._weighing.margins(start, coalition), "shift" in coalition
+        if not self._weighing.by_label(coalition):
             found = residuals(
                 rows.stacked() @ slopes, raked(start, margins), start, basis=people.basis, projection=projection, margins=margins,
                 shifted=shifted,
             )  # fmt: skip
             return *found, None
         assert self.reviewed is not None
+        among = self._weighing.among(coalition)
         said, whole = among.predictions(self._predictions(coalition)), self._whole(coalition)
         stacked = self._of_reported_classes(statistics(np.eye(self.labels.shape[1])[among.code], said, metric=whole)).stacked()
         influence, slope, cells, each = among.residuals(
@@ -243,19 +238,25 @@ class Coalitions:
             return rows
         return Statistics(*(part[:, self._classes] for part in _parts(rows)))
 
+    @cached_property
+    def inputs(self) -> Inputs:
+        edits = self.contract.perturbation if self.contract else None
+        return Inputs(self.tables, self.shortcuts, edits, self._population)
+
+    @cached_property
+    def _weighing(self) -> Weighing:
+        groups = self.contract.groups if self.contract else ()
+        return Weighing(self.tables, self.reviewed, self.shortcuts, groups, self._population)
+
+    @cached_property
+    def _population(self) -> FloatArray:
+        """Weights of the rows that did not leak under which they stand for the population, (n,)."""
+        return self._projection[True] @ self.tables.people.target
+
     def _predictions(self, coalition: Coalition) -> Predictions:
-        """The mixture of predictions under the coalition's input toggles: every cue of the coalition is on with its rate,
-        independently of the others; cues outside it stand where they stand; edits come last."""
-        tables = self.tables
         if self.too_few_unleaked and "leakage" in coalition:
-            return ((tables.elsewhere.argmax(axis=1).astype(np.int64), 1.0),)  # fold models stand in for this one
-        mixture = self._cue_mixture(coalition)
-        if "fragility" not in coalition or self.contract is None or self.contract.perturbation is None:
-            return tuple((tables.prediction(cues), share) for cues, share in mixture)
-        rate, m = self.contract.perturbation.rate, tables.transfer.edited.shape[2]
-        found = [(tables.prediction(cues), share * (1 - rate)) for cues, share in mixture]
-        found += [(column, share * rate / m) for cues, share in mixture for column in tables.edited(cues).T]
-        return tuple((codes, share) for codes, share in found if share > 0)
+            return ((self.tables.elsewhere.argmax(axis=1).astype(np.int64), 1.0),)  # fold models stand in for this one
+        return self.inputs.predictions(coalition)
 
     def answers(self, coalition: Coalition) -> IntArray:
         """What the model says most under the coalition's input toggles, (n,)."""
@@ -264,111 +265,16 @@ class Coalitions:
             said[np.arange(len(codes)), codes] += share
         return np.asarray(said.argmax(axis=1), np.int64)
 
-    def _cue_mixture(self, coalition: Coalition) -> list[tuple[BoolArray, float]]:
-        """(cues each row holds (n, S), share) under the coalition's transplants and removals."""
-        tables = self.tables
-        mixture: list[tuple[BoolArray, float]] = [(tables.cue_present, 1.0)]
-        for position, (name, shortcut) in enumerate(self.shortcuts):
-            if name in coalition and shortcut.op != "reweight":
-                rate = 0.0 if shortcut.op == "remove" else self.rate(position)
-                mixture = [
-                    (_set(cues, position, on), share * part)
-                    for cues, share in mixture
-                    for on, part in ((False, 1 - rate), (True, rate))
-                ]
-        return [(cues, share) for cues, share in mixture if share > 0]
-
-    def rate(self, position: int) -> float:
-        """The contract's rate of a cue, by default its rate in the population."""
-        stated = self.shortcuts[position][1].rate
-        if stated is not None:
-            return stated
-        weights = self._projection[True] @ self.tables.people.target
-        return float(np.clip(weights @ self.tables.cue_present[:, position], 0.0, 1.0))
-
-    def _reweighted(self, weights: FloatArray, coalition: Coalition) -> FloatArray:
-        """The weights under the coalition's weight toggles, summing to 1: the target's density first, then all margins raked
-        jointly (Deming and Stephan 1940): groups to the contract's shares, every reweighted cue independent of the label."""
-        return self._weighted(weights, self.labels, coalition)[0]
-
-    def _weighted(self, weights: FloatArray, labels: FloatArray, coalition: Coalition) -> tuple[FloatArray, FloatArray]:
-        """(the weights under the coalition's weight toggles, the label distributions that count with them)."""
-        start, among = self._start(weights, coalition), self._among(coalition)
-        margins = self._margins(start, coalition, among)
-        if self._by_label(coalition):
-            return among.weigh(start, margins, n_classes=labels.shape[1])
-        return raked(start, margins), labels
-
-    def _start(self, weights: FloatArray, coalition: Coalition) -> FloatArray:
-        """The weights, like the target's where the coalition asks for that."""
-        return like_target(weights, self.tables.transfer.ratio) if "shift" in coalition else weights
-
-    def _by_label(self, coalition: Coalition) -> bool:
-        """Whether weights hang on labels that a review knows as shares."""
-        return self.reviewed is not None and any(name in coalition and s.op == "reweight" for name, s in self.shortcuts)
-
-    def _among(self, coalition: Coalition) -> Entries:
-        return self._entries[self._by_label(coalition)]
-
-    @cached_property
-    def _entries(self) -> tuple[Entries, Entries]:
-        """Rows with their labels as given, and with those that the review leaves them."""
-        given = Entries.as_given(self.tables.codes)
-        return given, Entries.of(self.reviewed.labels, self.reviewed.change) if self.reviewed else given
-
-    def _margins(self, start: FloatArray, coalition: Coalition, among: Entries) -> list[Margin]:
-        """What the entries are to be raked to. start: weights of the rows before, (n,)."""
-        margins = [
-            independent_margin(
-                self.tables.cue_present[among.row, position].astype(np.int64), among.code, start[among.row] * among.share,
-                n_classes=self.tables.elsewhere.shape[1], rate=shortcut.rate,
-            )
-            for position, (name, shortcut) in enumerate(self.shortcuts)
-            if name in coalition and shortcut.op == "reweight"
-        ]  # fmt: skip
-        if "groups" in coalition:
-            shares = [share for _, share in (self.contract or NO_CONTRACT).groups]
-            margins.append(group_margin(self.tables.transfer.group[among.row], shares))
-        return margins
-
     def unsupported(self, player: str, beside: Sequence[str] = ()) -> str:
-        """Why a toggle cannot be played: no model to ask, a combination that never occurs, or too few rows left, alone or with
-        those beside it; empty where it can."""
-        moved = any(name == player and s.op != "reweight" for name, s in self.shortcuts)
-        if not self.tables.asked and (moved or player == "fragility"):
-            return NOT_ASKED
-        shortcut = next((k for k, (name, s) in enumerate(self.shortcuts) if name == player and s.op == "reweight"), None)
-        if shortcut is not None:
-            if self.reviewed is None and self.tables.noise.seen:
-                return LABELS_UNREAD
-            labels, cue = self.labels if self.reviewed else self.observed, self.tables.cue_present[:, shortcut]
-            seen = np.array([labels[self.fresh & (cue == held)].sum(axis=0) for held in (False, True)])
-            if (seen[:, seen.sum(axis=0) >= FEWEST_OF_CLASS] < FEWEST_OF_CLASS).any():
-                return "some label occurs only with, or only without, the cue, so no weights can make them independent"
-        elif player == "groups":
-            named = (self.contract or NO_CONTRACT).groups
-            missing = [name for k, (name, share) in enumerate(named) if share > 0 and not self._seen(k)]
-            if missing:
-                return f"no unleaked test row belongs to group {missing[0]!r}"
-        elif player != "shift":
-            return ""
-        elif far := target_unsupported(self.tables.transfer):
-            return far
-
-        def weighted(players: Coalition) -> FloatArray:
-            return self._reweighted(self._projection[True] @ self.tables.people.target, players)
-
-        return too_few_left(weighted, player, beside, ids=self.tables.ids)
-
-    def _seen(self, group: int) -> bool:
-        return bool((self.fresh & (self.tables.transfer.group == group)).any())
+        """Why a toggle cannot be played, alone or with those beside it; empty where it can."""
+        return self.inputs.unsupported(player) or self._weighing.unsupported(player, beside)
 
     def if_edits_break_labels(self, coalition: Coalition) -> tuple[float, float]:
         """`transfer.if_edits_break` of a coalition."""
         edits = self.contract.perturbation if self.contract else None
         if "fragility" not in coalition or edits is None or edits.valid == 1.0:
             return 0.0, 0.0
-        weights, labels = self._weighted(self._projection[True] @ self.tables.people.target, self.labels, coalition)
+        weights, labels = self._weighing.weighted(self._population, self.labels, coalition)
         totals = weights @ self._statistics(labels, coalition).stacked()
         return if_edits_break(edits, totals, metric=self.metric_in(coalition))
 
@@ -452,7 +358,7 @@ class Coalitions:
             each = own[:, None] * ((labels * right) @ credit + predicted) + fit[:, None] * (labels @ credit)
         edits = self.contract.perturbation if self.contract and "fragility" in coalition else None
         rate = edits.rate if edits else 0.0
-        for cues, share in self._cue_mixture(coalition):
+        for cues, share in self.inputs.cues(coalition):
             at = cue_number(cues)
             found[rows, at, 0] += share * (1 - rate) * each
             found[rows, at, 1:] += share * rate / max(found.shape[2] - 1, 1) * each[:, None]
@@ -481,7 +387,7 @@ class Coalitions:
         labels, people = self.labels if "noise" in coalition else self.observed, self.tables.people
         projection, sample = self._projection["leakage" in coalition], "sample" in coalition
         metric, even = self.metric_in(coalition), np.full(people.n, 1.0 / people.n)
-        own, labels = self._weighted(projection @ people.target if sample else even, labels, coalition)
+        own, labels = self._weighing.weighted(projection @ people.target if sample else even, labels, coalition)
         rows = self._statistics(labels, coalition)
         if sample or "leakage" not in coalition:
             return labels, own, np.zeros(people.n), gradient(metric, own @ rows.stacked())
@@ -537,18 +443,9 @@ class Coalitions:
         return Uncertainty(people.cluster, people.target_covariance, people.basis.shape[1])
 
 
-FEWEST_OF_CLASS = 0.5
-"""Rows labelled or predicted a class, together, below which it is not there. Ours; no source."""
 FEW_LEAKS = 10
 """Leaked clusters below which their sum is not taken for normal. Ours; no source."""
-NO_CONTRACT = Contract("", "clusters", (), "")
 
 
 def _parts(rows: Statistics) -> tuple[FloatArray, FloatArray, FloatArray]:
     return rows.right, rows.true, rows.predicted
-
-
-def _set(cues: BoolArray, position: int, on: bool) -> BoolArray:  # noqa: FBT001 - a bit, not an option
-    changed = cues.copy()
-    changed[:, position] = on
-    return changed

@@ -286,7 +286,7 @@ def reviewed_answers(found: AnswerReview, *, n: int) -> Said:
 def shortcut(game: "Coalitions", position: int, declared: Shortcut) -> Said:
     tables = game.tables
     rows = int(tables.cue_present[:, position].sum())
-    rate = game.rate(position)
+    rate = game.inputs.rate(position)
     if declared.op == "reweight":
         held = "the labels that the review leaves" if game.reviewed else "the labels as given"
         why = f"The cue {declared.word!r}, in {rows} of {tables.people.n} test rows, was made independent of {held} by weights."
