@@ -16,7 +16,7 @@ from veridical.core.finding import AuditRecord
 from veridical.core.ledger_record import Component, ContractScore, Ledger
 from veridical.core.probe_record import ProbeRecord
 from veridical.dataset.rows import IntArray
-from veridical.ledger import wording
+from veridical.ledger import notes, wording
 from veridical.ledger.ballots import of_votes
 from veridical.ledger.bookkeeping import Books
 from veridical.ledger.borrowing import Borrowed, BorrowParams, borrowed
@@ -165,9 +165,9 @@ def _notes(game: Coalitions, honest: Value, review: Review | None, labels: tuple
     """What a reader must know beside the figures; a review of test rows that decided nothing is said too."""
     tables, answers = game.tables, review.answers if review else {}
     asked = sum(str(row) in answers for row in tables.ids)
-    decided_nothing = (wording.undecided(asked),) if asked and game.reviewed is None else ()
-    thin = wording.leaning(honest)
-    return (*wording.notes(tables, game.reviewed, labels=labels), *thin, *wording.chosen_leaks(game), *decided_nothing)
+    decided_nothing = (notes.undecided(asked),) if asked and game.reviewed is None else ()
+    thin = notes.leaning(honest)
+    return (*notes.of_rows(tables, game.reviewed, labels=labels), *thin, *notes.chosen_leaks(game), *decided_nothing)
 
 
 def game_of(
@@ -239,7 +239,7 @@ def _borrowed(game: Coalitions, *, labels: tuple[str, ...], review: Review | Non
     if review is None:
         return _Help(None, ())
     read = sum(str(row) in review.answers for row in train.ids)
-    nothing = _Help(None, (wording.lends_nothing(read),) if read else ())
+    nothing = _Help(None, (notes.lends_nothing(read),) if read else ())
     if game.metric_in(frozenset(game.active)) is not accuracy or not game.tables.people.includes_train:
         return nothing
     found = borrowed(train, _truth(train.ids, labels=labels, review=review))
@@ -248,7 +248,7 @@ def _borrowed(game: Coalitions, *, labels: tuple[str, ...], review: Review | Non
     test = game.fold_accuracy()
     gap = found.accuracy - test.score
     z = gap / float(np.hypot(found.standard_error, game.uncertainty().standard_error(test)))
-    return _Help(found if abs(z) <= BorrowParams().max_z else None, (wording.borrowing(found, gap=gap, z=z),))
+    return _Help(found if abs(z) <= BorrowParams().max_z else None, (notes.borrowing(found, gap=gap, z=z),))
 
 
 def _truth(ids: npt.NDArray[Any], *, labels: tuple[str, ...], review: Review) -> IntArray:

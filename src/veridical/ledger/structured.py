@@ -15,7 +15,7 @@ import numpy as np
 from veridical.core.estimate import Estimate
 from veridical.core.ledger_record import Component, Ledger
 from veridical.dataset.rows import BoolArray, Dataset
-from veridical.ledger import wording
+from veridical.ledger import notes, wording
 from veridical.ledger.answer_review import AnswerReview, AnswerReviewParams, Changes, answer_frame, changes
 from veridical.ledger.answer_transfer import AnswerTransfer
 from veridical.ledger.ballots import of_votes
@@ -436,9 +436,9 @@ def account_structured(
 
 
 def _notes(game: StructuredGame, honest: Value) -> tuple[str, ...]:
-    all_leaked = (wording.ALL_LEAKED,) if game.too_few_unleaked else ()
-    thin = wording.leaning(honest)
-    return (*all_leaked, *wording.few_rows(game.people), *thin, *((wording.LABELS_AS_GIVEN,) if game.review is None else ()))
+    all_leaked = (notes.ALL_LEAKED,) if game.too_few_unleaked else ()
+    thin = notes.leaning(honest)
+    return (*all_leaked, *notes.few_rows(game.people), *thin, *((notes.LABELS_AS_GIVEN,) if game.review is None else ()))
 
 
 def honest_width(game: StructuredGame, *, seed: int) -> float:

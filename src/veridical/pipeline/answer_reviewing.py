@@ -14,7 +14,7 @@ from veridical.core.randomness import stream
 from veridical.core.run_record import RunRecord
 from veridical.dataset.row_shape import BadCell
 from veridical.dataset.rows import Dataset, IntArray
-from veridical.ledger import wording
+from veridical.ledger import notes
 from veridical.ledger.answer_review import AnswerReview
 from veridical.ledger.candidates import made_of_data
 from veridical.ledger.review import UNSURE
@@ -130,7 +130,7 @@ class AnswerRun:
             seed=record.seed, reuse=kept["reuse"],
         )  # fmt: skip
         asked = sum(row in answers for row in self.rows)
-        undecided = (wording.undecided(asked),) if asked and game.review is None else ()
+        undecided = (notes.undecided(asked),) if asked and game.review is None else ()
         beside = [component for component in record.ledger.components if made_of_data(component)]
         return replace(ledger, components=(*ledger.components, *beside), notes=(*ledger.notes, *undecided))
 

@@ -18,10 +18,10 @@ from veridical.ledger import wording
 from veridical.ledger.accounting import Counting, counting
 from veridical.ledger.ballots import Ballots
 from veridical.ledger.noise_shapes import per_cluster
+from veridical.ledger.notes import LABELS_AS_GIVEN
 from veridical.ledger.review import UNSURE, ReviewParams, frame
 from veridical.ledger.structured_tables import read_people, read_transfer
 from veridical.ledger.tables import Tables, read_tables
-from veridical.ledger.wording import LABELS_AS_GIVEN
 from veridical.pipeline.answer_reviewing import AnswerRun
 from veridical.pipeline.joint_answers import answers_read
 from veridical.pipeline.looking import run_hash

@@ -7,8 +7,8 @@ import pytest
 from tests.unit.ledger.made_up_world import account, made
 
 from veridical.audit._made_up import dataset, nonsense
+from veridical.ledger.notes import few_rows
 from veridical.ledger.population import _crowded
-from veridical.ledger.wording import few_rows
 
 
 def _under(share: float, *, passages: int):

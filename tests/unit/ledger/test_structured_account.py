@@ -116,7 +116,7 @@ def test_what_counting_padding_bought_is_the_protocol() -> None:
 
 
 def test_where_every_row_leaked_nothing_is_known_of_the_honest_score():
-    from veridical.ledger.wording import ALL_LEAKED
+    from veridical.ledger.notes import ALL_LEAKED
     from veridical.report.account_view import gap_sentence
     from veridical.report.wording import words
 

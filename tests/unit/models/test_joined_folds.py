@@ -11,9 +11,9 @@ from veridical.audit._evidence import Evidence
 from veridical.audit._made_up import dataset
 from veridical.ledger.accounting import tables_of
 from veridical.ledger.label_noise import label_noise, trusted
+from veridical.ledger.notes import ENCODER_APART, LINEAR_ALONE
 from veridical.ledger.population import population
 from veridical.ledger.tables import read_tables, save_tables
-from veridical.ledger.wording import ENCODER_APART, LINEAR_ALONE
 from veridical.models.weights import resolve
 
 
