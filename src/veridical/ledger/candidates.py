@@ -72,9 +72,9 @@ def _alike(measure: Measure, outcome: ProbeOutcome | None) -> bool:
     like this, and no target would mend them."""
     kind, _, pair = measure.name.partition(": ")
     told = outcome.measure(f"told_apart: {pair}") if outcome and kind == "lost" else None
-    if told is None or told.null is None or told.mde is None:
+    if told is None or told.mde is None:
         return False
-    return told.estimate.low <= told.null and told.mde <= SEEN_APART
+    return told.status != "found" and told.mde <= SEEN_APART
 
 
 def _short(measure: Measure) -> str:

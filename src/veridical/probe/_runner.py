@@ -1,4 +1,4 @@
-"""Run the probes of the folder; here, not in the probes, it is decided what found, not detected, described and skipped are."""
+"""Run the probes of the folder; here, not in the probes, it is decided what a found, a not detected and a skipped probe is."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -10,9 +10,9 @@ import numpy as np
 
 from veridical.core.errors import ModelFailed, UnknownName
 from veridical.core.finding import Skipped
-from veridical.core.multiplicity import holm
 from veridical.core.plugins import get, names
-from veridical.core.probe_record import ALPHA, Counts, Measure, MeasureStatus, ProbeOutcome, ProbeRecord, ProbeStatus
+from veridical.core.probe_decision import decided
+from veridical.core.probe_record import Counts, Measure, ProbeOutcome, ProbeRecord, ProbeStatus
 from veridical.core.progress import Progress, silent
 from veridical.core.randomness import stream
 from veridical.probe._contract import Cost, Measured, Probe
@@ -115,25 +115,6 @@ def outcome_of(name: str, found: Measured, *, params: dict[str, Any], counts: Co
         name, _status(measures), found.n_rows, found.summary, "", measures, found.curves, found.examples, params,
         counts, seconds, found.notes,
     )  # fmt: skip
-
-
-def decided(measures: Sequence[Measure]) -> tuple[Measure, ...]:
-    """Each measure with its status. p values are corrected by Holm over those of the probe; a measure without one counts as found
-    where its interval lies beyond its null, and its interval is then the simultaneous one."""
-    tested = [m for m in measures if m.null is not None and m.p is not None]
-    adjusted = dict(zip([m.name for m in tested], holm([m.p for m in tested if m.p is not None]), strict=True)) if tested else {}
-    return tuple(replace(m, status=_decided(m, adjusted.get(m.name))) for m in measures)
-
-
-def _decided(measure: Measure, adjusted: float | None) -> MeasureStatus:
-    if measure.null is None:
-        return "described"
-    e = measure.estimate
-    above, below = e.low > measure.null, e.high < measure.null
-    if adjusted is not None:
-        above, below = (adjusted <= ALPHA and e.value > measure.null), (adjusted <= ALPHA and e.value < measure.null)
-    beyond = {"above": above, "below": below, "both": above or below}[measure.worse]
-    return "found" if beyond else "not_detected"
 
 
 def _status(measures: Sequence[Measure]) -> ProbeStatus:

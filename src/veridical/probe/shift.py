@@ -29,13 +29,14 @@ from veridical.core.estimate import Estimate
 from veridical.core.finding import Skipped
 from veridical.core.group_metrics import permutation_p
 from veridical.core.power import minimum_detectable_effect
+from veridical.core.probe_decision import decided
 from veridical.core.probe_record import Measure
 from veridical.core.randomness import stream
 from veridical.dataset.rows import IntArray, Text
 from veridical.models.model import FloatArray
 from veridical.probe import _clustered
 from veridical.probe._contract import Measured, Probe, Toys
-from veridical.probe._domains import Told, parts, told_apart
+from veridical.probe._domains import Told, parts, separation, told_apart
 from veridical.probe._retraining import Again, retraining
 from veridical.probe._said import in_percent, in_points
 from veridical.probe._subject import Subject, subject_of
@@ -43,7 +44,6 @@ from veridical.probe._toys import ToyModel
 from veridical.probe.answers._shift import part as answers
 
 STAND_IN = "out-of-fold linear models"
-METHOD = "cross-fitted classifier; one row a cluster"
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def run(subject: Subject, params: Params, rng: np.random.Generator) -> Measured 
         )
     else:
         told = told_apart(subject.evidence.folds.features, pair.rows, pair.side, seed=subject.seed, rng=rng)
-        measures.append(_separation(pair, told, params, rng))
+        measures.append(_separation(subject, pair, told, params, rng))
         measures += _label_shift(subject, pair, params, rng, notes)
         measures += _points(subject, pair, told, subject.evidence.folds.probabilities, params, rng, notes, by=STAND_IN)
     measures += _sources(subject, sources, params, rng, notes)
@@ -132,13 +132,9 @@ def _pair(name: str, first: IntArray, second: IntArray, params: Params) -> Pair 
     return Pair(name, np.concatenate([first, second]), side)
 
 
-def _separation(pair: Pair, told: Told, params: Params, rng: np.random.Generator) -> Measure:
-    found, null = told.separation(), told.null(params.replicates, rng)
-    p = permutation_p(found.value, null)
-    about = "Chance that a classifier on the texts ranks a row of the second side above one of the first; 50 % tells nothing."
-    estimate = found.estimate(level=params.level, method=METHOD, bounded=True)
-    mde = minimum_detectable_effect(float(null.std()), level=params.level)
-    return Measure(f"told_apart: {pair.name}", estimate, "share", about, null=0.5, mde=mde, p=p)
+def _separation(subject: Subject, pair: Pair, told: Told, params: Params, rng: np.random.Generator) -> Measure:
+    features = subject.evidence.folds.features
+    return separation(pair.name, features, pair.rows, told, replicates=params.replicates, level=params.level, rng=rng)
 
 
 def _shares(codes: IntArray, n_classes: int) -> FloatArray:
@@ -295,7 +291,7 @@ def _sources(
             notes.append(f"Source {name!r}: fewer than {params.fewest} distinct test rows in it or outside it; not compared.")
             continue
         told = told_apart(subject.evidence.folds.features, pair.rows, pair.side, seed=subject.seed, rng=rng)
-        measures.append(_separation(pair, told, params, rng))
+        measures.append(_separation(subject, pair, told, params, rng))
         measures += _points(subject, pair, told, subject.trained.probabilities, params, rng, notes, by="the model")
         if not isinstance(again, str):
             measures += _left_out(subject, again, name, sources, params, rng, notes)
@@ -387,7 +383,7 @@ def _time(subject: Subject, params: Params, rng: np.random.Generator, notes: lis
         return []
     told = told_apart(subject.evidence.folds.features, pair.rows, pair.side, seed=subject.seed, rng=rng)
     return [
-        _separation(pair, told, params, rng),
+        _separation(subject, pair, told, params, rng),
         *_points(subject, pair, told, subject.trained.probabilities, params, rng, notes, by="the model"),
     ]
 
@@ -395,9 +391,13 @@ def _time(subject: Subject, params: Params, rng: np.random.Generator, notes: lis
 def _alike(measures: Sequence[Measure]) -> dict[str, float]:
     """Pairs that lose points although their texts are not told apart, with the smallest chance of telling these that would have
     been seen."""
-    told = [m for m in measures if m.name.startswith("told_apart") and m.estimate.low <= 0.5]
-    same = {m.name.partition(": ")[2]: 0.5 + (m.mde or 0.0) for m in told}
-    lost = [m.name.partition(": ")[2] for m in measures if m.name.startswith("lost") and m.estimate.low > 0]
+    same, lost = dict[str, float](), list[str]()
+    for m in decided(measures):
+        kind, _, pair = m.name.partition(": ")
+        if kind == "told_apart" and m.status != "found" and m.mde is not None:
+            same[pair] = 0.5 + m.mde
+        if kind == "lost" and m.status == "found" and m.estimate.value > 0:
+            lost.append(pair)
     return {pair: same[pair] for pair in lost if pair in same}
 
 

@@ -63,10 +63,13 @@ def test_what_a_probe_found_waits_for_a_contract(probe, name, player, says):
     assert player not in {found.name for found in candidates([], probes, declared={player})}
 
 
-@pytest.mark.parametrize(("area", "visible", "declared"), [(0.503, 0.05, False), (0.6, 0.05, True), (0.503, 0.051, True)])
-def test_points_lost_between_texts_that_are_alike_are_no_candidate_for_a_shift(area, visible, declared):
-    seen = Estimate(area, area - 0.03, area + 0.03, 0.95, 100, 100, "made up")
-    told = Measure("told_apart: train to test", seen, "share", "about", null=0.5, mde=visible, status="found")
+@pytest.mark.parametrize(
+    ("status", "visible", "declared"),
+    [("not_detected", 0.05, False), ("found", 0.05, True), ("not_detected", 0.051, True)],
+)
+def test_points_lost_between_texts_that_are_alike_are_no_candidate_for_a_shift(status, visible, declared):
+    seen = Estimate(0.53, 0.5, 0.56, 0.95, 100, 100, "made up")
+    told = Measure("told_apart: train to test", seen, "share", "about", null=0.5, mde=visible, status=status)
     probes = record(outcome("shift", told, measure("lost: train to test", 9.5)))
     assert ("shift" in {found.name for found in candidates([], probes, declared=())}) == declared
 

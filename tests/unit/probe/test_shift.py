@@ -6,14 +6,16 @@ import numpy as np
 import pytest
 
 from veridical.audit._made_up import dataset, nonsense
+from veridical.core.estimate import Estimate
 from veridical.core.finding import Skipped
+from veridical.core.probe_record import Measure
 from veridical.models.linear import train_linear
 from veridical.models.text_features import hashed
 from veridical.probe import _domains
 from veridical.probe._runner import run_probe
 from veridical.probe._subject import Recipe, subject_of
 from veridical.probe._toys import ToyModel
-from veridical.probe.shift import Params, estimated_shares, ordered_times, probe, run
+from veridical.probe.shift import Params, _alike, estimated_shares, ordered_times, probe, run
 
 
 def _world(rng, n, *, easy, right_easy, right_hard):
@@ -49,31 +51,50 @@ def test_points_go_to_inputs_or_labels_as_planted(target, inputs, labels):
 
 
 def test_the_area_and_its_chance_are_right_where_nothing_differs():
-    rng, p, covered = np.random.default_rng(1), [], 0
-    for seed in range(40):
-        features = hashed([nonsense(rng, 4) for _ in range(160)])
-        told = _domains.told_apart(features, np.arange(160), np.repeat([0, 1], 80), seed=seed, rng=rng)
-        null, found = told.null(99, rng), told.separation()
-        p.append((1 + (null >= found.value).sum()) / 100)
-        covered += found.estimate(level=0.95).low <= 0.5 <= found.estimate(level=0.95).high
-        assert null.mean() == pytest.approx(0.5, abs=0.03)
-    assert np.mean(np.array(p) <= 0.1) <= 0.25
-    assert covered >= 34
+    rng, p, covered, areas, luck = np.random.default_rng(1), [], [], [], None
+    for seed in range(150):
+        features, rows = hashed([nonsense(rng, 12) for _ in range(160)]), rng.permutation(160)
+        told = _domains.told_apart(features, rows, np.repeat([0, 1], 80), seed=seed, rng=rng)
+        luck = _domains.by_luck(features, rows, told, replicates=99, rng=rng)
+        found = luck.added_to(told.separation())
+        areas.append(found.value)
+        p.append((1 + (luck.areas >= found.value).sum()) / 100)
+        interval = found.estimate(level=0.95)
+        covered.append(interval.low <= 0.5 <= interval.high)
+        assert luck.areas.mean() == pytest.approx(0.5, abs=0.03)
+    assert np.mean(np.array(p) <= 0.05) <= 0.1
+    assert np.mean(np.array(p) <= 0.1) <= 0.16
+    assert np.mean(covered) >= 0.9
+    assert luck.areas.std() == pytest.approx(np.std(areas), rel=0.25)
+    assert luck.areas.std() > 1.2 * luck.told
 
 
-def test_the_permuted_area_is_the_area_of_permuted_sides():
+def test_sides_dealt_anew_are_told_by_their_mean_rows():
+    """Against the same, deal by deal, in plain words."""
     rng = np.random.default_rng(2)
-    side = np.tile([0, 1], 30)
-    told = _domains.Told(rng.normal(0, 1, 60), np.arange(60) // 2 % 5, side)
-    null = told.null(3000, rng)
-    direct = []
-    for _ in range(300):
-        mixed = side.copy()
+    texts = [nonsense(rng, 3) for _ in range(60)]
+    features, side, fold = hashed(texts), np.tile([0, 1, 1], 20), np.arange(60) % 5
+    told = _domains.Told(np.zeros(60), fold, side)
+    luck = _domains.by_luck(features, np.arange(60), told, replicates=2000, rng=rng)
+    frequency = np.asarray((features.matrix > 0).sum(axis=0))[0]
+    kept = frequency >= 2
+    rows = (1 + np.log(np.maximum(features.matrix.toarray()[:, kept], 1))) * (features.matrix.toarray()[:, kept] > 0)
+    rows = rows * (np.log(61 / (1 + frequency[kept])) + 1)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    direct, as_they_are = [], []
+    for _ in range(600):
+        mixed, logits = side.copy(), np.zeros(60)
         for k in range(5):
-            mixed[told.fold == k] = rng.permutation(side[told.fold == k])
-        direct.append(_domains.Told(told.logits, told.fold, mixed).separation().value)
-    assert null.mean() == pytest.approx(np.mean(direct), abs=0.02)
-    assert null.std() == pytest.approx(np.std(direct), rel=0.15)
+            mixed[fold == k] = rng.permutation(side[fold == k])
+        for k in range(5):
+            inside = fold == k
+            high, low = (rows[~inside & (mixed == which)].mean(axis=0) for which in (1, 0))
+            logits[inside] = rows[inside] @ (high - low)
+        direct.append(_domains.Told(logits, fold, mixed).separation().value)
+        as_they_are.append(_domains.Told(rng.normal(0, 1, 60), fold, mixed).separation().value)
+    assert luck.areas.mean() == pytest.approx(np.mean(direct), abs=0.015)
+    assert luck.areas.std() == pytest.approx(np.std(direct), rel=0.12)
+    assert luck.told == pytest.approx(np.std(as_they_are), rel=0.1)
 
 
 def test_shares_behind_predictions_by_hand():
@@ -154,7 +175,10 @@ def test_wrong_test_labels_are_not_said_to_be_a_shift_of_texts():
     assert noisy.measure("lost: train to test").status == "found"
     assert noisy.measure("told_apart: train to test").status == "not_detected"
     (note,) = [note for note in noisy.notes if "were not told apart" in note]
+    visible = 100 * (0.5 + noisy.measure("told_apart: train to test").mde)
     assert note.startswith("train to test: ")
+    assert f"(visible from {visible:.1f} % up); wrong labels, labels given otherwise, or harder texts" in note
+    assert "labels that differ, or harder texts, may be behind it" in noisy.summary
     assert note.endswith("Reading test labels tells: veridical review.")
     assert "Its texts were not told apart" in noisy.summary
     assert moved.measure("lost: train to test").status == "found"
@@ -162,6 +186,17 @@ def test_wrong_test_labels_are_not_said_to_be_a_shift_of_texts():
     for other in (moved, calm):
         assert not any("were not told apart" in note for note in other.notes)
         assert "not told apart" not in other.summary
+
+
+def test_points_that_are_not_found_to_be_lost_have_no_note():
+    """One of twenty intervals lies beyond 0 where nothing is lost, and what counts is what the probe found."""
+    told = Measure("told_apart: a", Estimate(0.5, 0.4, 0.6, 0.95, 100, 100, "m"), "share", "about", null=0.5, mde=0.1, p=0.5)
+    lost = Measure("lost: a", Estimate(4.0, 0.2, 7.8, 0.95, 100, 100, "m"), "points", "about", null=0.0, mde=5.4, p=0.04)
+    assert _alike([told, lost]) == {}
+    assert _alike([told, replace(lost, p=0.001)]) == {"a": 0.6}
+    apart = replace(told, estimate=Estimate(0.6, 0.55, 0.65, 0.95, 100, 100, "m"), p=0.001)
+    assert _alike([apart, replace(lost, p=0.001)]) == {}
+    assert _alike([told, replace(lost, estimate=Estimate(-4.0, -7.8, -0.2, 0.95, 100, 100, "m"), p=0.001)]) == {}
 
 
 def test_what_was_read_of_test_labels_is_said_beside_points_that_no_text_explains():

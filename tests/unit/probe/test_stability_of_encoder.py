@@ -10,12 +10,12 @@ from tiny_encoder import TINY
 from veridical.audit._evidence import Evidence
 from veridical.audit._made_up import dataset
 from veridical.core.finding import Skipped
+from veridical.core.probe_decision import decided
 from veridical.models.queries import Queries
 from veridical.models.trained_answers import TrainedAnswers
 from veridical.probe import _retraining
 from veridical.probe._contract import Measured
 from veridical.probe._retraining import EncoderAgain, HeadAgain, retraining
-from veridical.probe._runner import decided
 from veridical.probe._subject import Recipe, Subject
 from veridical.probe.stability import Params, run
 from veridical.train.training import train

@@ -8,9 +8,10 @@ import pytest
 
 from veridical.audit._made_up import dataset, nonsense
 from veridical.core.finding import Skipped
+from veridical.core.probe_decision import decided
 from veridical.dataset.rows import SCHEMA, Dataset
 from veridical.probe import _no_evidence
-from veridical.probe._runner import FAILED, decided, run_probe
+from veridical.probe._runner import FAILED, run_probe
 from veridical.probe._said import PART_FAILED
 from veridical.probe._subject import subject_of
 from veridical.probe._toys import ToyModel

@@ -7,15 +7,13 @@ from functools import partial
 import numpy as np
 
 from veridical.core.finding import Skipped
-from veridical.core.group_metrics import permutation_p
-from veridical.core.power import minimum_detectable_effect
 from veridical.core.probe_record import Measure
 from veridical.core.randomness import stream
 from veridical.dataset.rows import IntArray, Text
 from veridical.models.text_features import HashedText, hashed
 from veridical.probe import _clustered
 from veridical.probe._contract import AnswerPart, AnswerToys, Measured
-from veridical.probe._domains import told_apart
+from veridical.probe._domains import separation, told_apart
 from veridical.probe._said import in_percent, in_points
 from veridical.probe.answers import _toys as made_up
 from veridical.probe.answers._again import said_again, train_rows, why_not_again
@@ -73,11 +71,7 @@ def _told(
 ) -> Measure:  # fmt: skip
     rows, side = np.concatenate([first, second]), np.repeat([0, 1], [len(first), len(second)]).astype(np.int64)
     told = told_apart(features, rows, side, seed=subject.seed, rng=rng)
-    found, null = told.separation(), told.null(params.replicates, rng)
-    about = "Chance that a classifier on the texts ranks a row of the second side above one of the first; 50 % tells nothing."
-    estimate = found.estimate(level=params.level, method="cross-fitted classifier; one row a cluster", bounded=True)
-    mde = minimum_detectable_effect(float(null.std()), level=params.level)
-    return Measure(f"told_apart: {name}", estimate, "share", about, null=0.5, mde=mde, p=permutation_p(found.value, null))
+    return separation(name, features, rows, told, replicates=params.replicates, level=params.level, rng=rng)
 
 
 def _sources(subject: AnswerSubject, params: Params, rng: np.random.Generator, notes: list[str]) -> list[Measure]:
