@@ -303,7 +303,7 @@ def _said_of(player: str, game: Coalitions) -> wording.Said:
     assert contract is not None
     if player == "groups":
         noisy = game.reviewed is None and len(tables.noise.names) > 0
-        return wording.groups(contract, transfer.group, noisy=noisy)
+        return wording.groups(contract, transfer.group, noisy=noisy, doubted=tables.noise.doubted.tolist() if noisy else ())
     if player == "fragility":
         assert contract.perturbation is not None
         changed = float((tables.edited(tables.cue_present) != tables.predicted[:, None]).mean())

@@ -14,10 +14,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
-from scipy.stats import chi2
+from scipy.stats import chi2, hypergeom
 
 from veridical.dataset.rows import BoolArray, IntArray
-from veridical.ledger.label_noise import LabelNoise, contradicted
+from veridical.ledger.label_noise import LabelNoise, contradicted, contradictions
 from veridical.ledger.noise_shapes import (
     DEFAULTS,
     MOST_SCALE,
@@ -42,6 +42,8 @@ TRAIN_SHARES, BESIDE = np.linspace(0.0, 0.8, 33), (0.0, 0.01, 0.03, 0.06, 0.1)
 MOST_UNDONE = 2.5
 """Times that undoing the noise of a group may multiply what its rows differ by: 30 % even noise of two classes does. Ours; no
 source."""
+DOUBTED_AT = 0.05
+"""Chance, over all groups, of taking one for duller than the others that is not. Convention."""
 MOST_GROUPS = 30
 """Groups that are looked at, the largest of the test rows first. Ours; no source."""
 
@@ -86,10 +88,11 @@ def by_group(
         if gain - 0.5 * np.log(here.n) > params.extra_evidence:
             own[name], raw[name] = _undoable(transition), _freely(here, transition, params=params)
             held += [name] * (not np.array_equal(own[name], transition))
-    blur = _blur_of(names, known, fresh=fresh, train=train, params=params)
+    blur, doubted = _blur_of(names, known, fresh=fresh, train=train, params=params)
     found = _joined(common, names, own, known=known, fresh=fresh, shared=shared, blur=blur, params=params)
     fitted = [raw.get(name, matrix) for name, matrix in zip([*found.names.tolist(), ""], found.of_group, strict=True)]
-    return replace(found, held=np.array(held, dtype=np.str_), fitted_of=np.stack(fitted))
+    held_ones, doubted_ones = np.array(held, dtype=np.str_), np.array(doubted, dtype=np.str_)
+    return replace(found, held=held_ones, fitted_of=np.stack(fitted), doubted=doubted_ones)
 
 
 def _others(names: list[str], test: Rows, *, fresh: BoolArray, train: Rows) -> BoolArray:
@@ -112,21 +115,36 @@ def _undoable(transition: FloatArray) -> FloatArray:
     return next(found for found in tried if most_multiplied(found) <= MOST_UNDONE + 1e-9)
 
 
-def _blur_of(names: list[str], known: Rows, *, fresh: BoolArray, train: Rows, params: NoiseParams) -> dict[str, float]:
-    """What of each group's train labels may be drawn at random, shares; empty where the test labels show nothing of it.
+def _blur_of(
+    names: list[str], known: Rows, *, fresh: BoolArray, train: Rows, params: NoiseParams
+) -> tuple[dict[str, float], list[str]]:
+    """(what of each group's train labels may be drawn at random, shares, empty where nothing shows any, groups that `doubted`
+    names).
 
     Where wrong labels stand in train, the expectation is too dull, and a group whose test labels are as bad looks right. Any
     group whose test labels follow the texts far more than its train labels do gives that away; then each may have as much of it
-    as its own easiest train rows contradict.
+    as its own easiest train rows contradict. A group whose easiest train rows contradict more than those of all others may, too:
+    whether it is harder or as wrong in train as in test, no labels of it can tell.
     """
-    found = [_blur(known.of(fresh & (known.group == name)), params=params) for name in names]
-    largest = max(found, default=0.0)
-    if not largest:
-        return {}
-    c = known.expected.shape[1]
-    parts = {name: train.of(train.group == name) for name in names}
+    largest = max((_blur(known.of(fresh & (known.group == name)), params=params) for name in names), default=0.0)
+    c, parts = known.expected.shape[1], {name: train.of(train.group == name) for name in names}
     most = {name: contradicted(part, params=params) * c / (c - 1) for name, part in parts.items()}
-    return {name: min(largest, share) for name, share in most.items()}
+    doubted = _duller(parts, train.of(~np.isin(train.group, names)), params=params)
+    blur = {name: share if name in doubted else min(largest, share) for name, share in most.items()}
+    return {name: share for name, share in blur.items() if share}, doubted
+
+
+def _duller(parts: dict[str, Rows], others: Rows, *, params: NoiseParams) -> list[str]:
+    """Groups of which more labels contradict the models where these are surest than of all others together (Fisher's exact test,
+    5 % over all groups)."""
+    counts = [contradictions(part, params=params) for part in [*parts.values(), others] if len(part.codes)]
+    against, looked = np.round(np.array(counts)).astype(np.int64).T
+    found = []
+    for name, bad, n in zip(parts, against, looked, strict=False):
+        p = hypergeom.sf(bad - 1, looked.sum(), against.sum(), n)
+        if p * len(parts) <= DOUBTED_AT:
+            found.append(name)
+    return found
 
 
 def _blur(rows: Rows, *, params: NoiseParams) -> float:

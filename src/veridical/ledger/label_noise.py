@@ -78,6 +78,9 @@ class LabelNoise:
     """Which third of the rows by sureness each is in, 0 the least sure, (n,)."""
     unjudged: BoolArray = field(default_factory=lambda: np.zeros(0, bool))
     """Classes that train hardly holds, whose labels are taken as given, (C,). Empty in older tables."""
+    doubted: npt.NDArray[np.str_] = field(default_factory=lambda: np.zeros(0, np.str_))
+    """Names of groups whose train rows contradict the models more than others' where these are surest: they are harder, or as
+    wrong in train as in test. Empty in older tables."""
 
     @property
     def open_classes(self) -> BoolArray:
@@ -353,11 +356,17 @@ def _temperature(learned: Labelled) -> float:
 
 def contradicted(rows: Labelled, *, params: NoiseParams) -> float:
     """Upper bound of the share of labels that contradict the models where these are surest."""
+    against, n = contradictions(rows, params=params)
+    return float(stats.beta.ppf(params.upper_level, against + 1, max(n - against, 1e-9)))
+
+
+def contradictions(rows: Labelled, *, params: NoiseParams) -> tuple[float, float]:
+    """(labels that contradict the models where these are surest, labels looked at there), by weight."""
     order = np.argsort(-rows.expected.max(axis=1), kind="stable")
     weight = rows.weight[order]
     easiest = order[np.cumsum(weight) <= max(rows.n * params.easiest_share, weight[0]) + 1e-9]
     against = float(rows.weight[easiest] @ (rows.expected[easiest].argmax(axis=1) != rows.codes[easiest]))
-    return float(stats.beta.ppf(params.upper_level, against + 1, max(float(rows.weight[easiest].sum()) - against, 1e-9)))
+    return against, float(rows.weight[easiest].sum())
 
 
 def _least_and_largest(transition: FloatArray, least: float, upper: float) -> tuple[FloatArray, FloatArray]:

@@ -1,5 +1,6 @@
 """What the ledger says of each component: how the number was obtained, over how many rows, or why there is none."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -304,9 +305,9 @@ def shortcut(game: "Coalitions", position: int, declared: Shortcut) -> Said:
     return Said(why, declared.op, tables.people.n, slack=slack, details=details)
 
 
-def groups(contract: Contract, group: IntArray, *, noisy: bool = False) -> Said:
+def groups(contract: Contract, group: IntArray, *, noisy: bool = False, doubted: Sequence[str] = ()) -> Said:
     """group: code of each test row's group, -1 for those that the contract does not name, (n,). noisy: whether wrong labels may
-    differ between groups, none having been reviewed."""
+    differ between groups, none having been reviewed. doubted: as of `LabelNoise`."""
     mix = ", ".join(f"{name} {100 * share:.0f} %" for name, share in contract.groups[:6])
     outside = int((group < 0).sum())
     rest = f"; {outside} test rows belong to none of them and have no vote" if outside else ""
@@ -320,6 +321,11 @@ def groups(contract: Contract, group: IntArray, *, noisy: bool = False) -> Said:
         why += (
             " Wrong labels that one group has more of would pass for a harder group; until labels are reviewed the interval "
             "holds it."
+        )
+    if doubted:
+        why += (
+            f" More train labels of some groups ({', '.join(doubted[:6])}) contradict the models where these are surest: groups "
+            "that are harder, or that have labels as wrong in train as in test; a review of test labels tells."
         )
     return Said(why, "raking", int((group >= 0).sum()), slack=0.0)
 

@@ -214,6 +214,33 @@ def test_where_train_labels_are_wrong_too_a_group_may_have_as_much_as_these_hide
     assert most(noise, "south") < 0.08
 
 
+def alike_in_both(seed, *, rate, harder=1.0, n=400):
+    """Two groups, of north a share `rate` of the labels wrong in train and in test alike, of which the models learned nothing."""
+    rng, parts = np.random.default_rng(seed), {"test": [], "train": []}
+    for name, wrong, power in (("north", rate, harder), ("south", 0.0, 1.0)):
+        for split, size in (("test", n), ("train", n)):
+            expected, codes = drawn(rng, size, rate=wrong, harder=power)
+            parts[split].append((expected, codes, np.arange(size), np.full(size, name)))
+    known, learned = (together(parts[split]) for split in ("test", "train"))
+    transition, shape = chosen(known, params=Params())
+    common = LabelNoise(transition, shape, 0.0, 0.3, known.expected)
+    return by_group(common, test=known, fresh=np.ones(len(known.codes), bool), train=learned)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_group_as_wrong_in_train_as_in_test_may_be_as_wrong_as_its_train_rows_contradict(seed):
+    noise = alike_in_both(seed, rate=0.3)
+    assert noise.doubted.tolist() == ["north"]
+    assert most(noise, "north") >= 0.27
+    assert most(noise, "south") < 0.08
+
+
+def test_groups_that_are_alike_are_hardly_ever_doubted():
+    doubted = [bool(len(alike_in_both(seed, rate=0.0).doubted)) for seed in range(60)]
+    assert np.mean(doubted) <= 0.1
+    assert alike_in_both(0, rate=0.0, harder=0.3).doubted.tolist() == ["north"]  # which labels cannot tell from wrong ones
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_where_train_labels_are_right_nothing_more_is_held(seed):
     noise, _ = dull(seed, train=0.0, test=0.0)
@@ -233,7 +260,9 @@ def test_labels_of_single_train_rows_do_not_make_train_look_wrong():
             train = Rows.told(learned, known, np.arange(150), np.full(150, "a")).of(kept)
             fresh = np.ones(600, bool)
             names, calibrated = _told_apart(test, fresh=fresh, train=train, floor=0.02)
-            alarms[kind] += bool(_blur_of(names, replace(test, expected=calibrated), fresh=fresh, train=train, params=Params()))
+            alarms[kind] += bool(
+                _blur_of(names, replace(test, expected=calibrated), fresh=fresh, train=train, params=Params())[0]
+            )
     assert alarms["learnable"] == 0
     assert alarms["all"] > 0  # what is left out does make a difference
 
