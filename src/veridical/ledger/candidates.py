@@ -30,7 +30,8 @@ def candidates(words: Sequence[str], probes: ProbeRecord | None, *, declared: Co
         found = [] if player in declared else _found(probes, probe, chosen)
         if found:
             details = {"words": [_short(measure) for measure in found[:SHOWN]]}
-            made.append(Component(player, "transfer", "candidate", None, None, len(found), said(found), details=details))
+            why = said(found) + (_not_told(found, probes) if player == "shift" else "")
+            made.append(Component(player, "transfer", "candidate", None, None, len(found), why, details=details))
     return tuple(made)
 
 
@@ -67,14 +68,27 @@ SEEN_APART = 0.05
 """Chance beyond one half of telling texts apart that must have been visible for texts to count as alike. Ours; no source."""
 
 
-def _alike(measure: Measure, outcome: ProbeOutcome | None) -> bool:
-    """Points lost between sides whose texts are not told apart, though a small difference would have been seen: wrong labels look
-    like this, and no target would mend them."""
+def _untold(measure: Measure, outcome: ProbeOutcome | None) -> float | None:
+    """Of points lost between sides whose texts were not told apart, the smallest chance beyond one half that would have been
+    seen; None where they were."""
     kind, _, pair = measure.name.partition(": ")
     told = outcome.measure(f"told_apart: {pair}") if outcome and kind == "lost" else None
-    if told is None or told.mde is None:
-        return False
-    return told.status != "found" and told.mde <= SEEN_APART
+    return None if told is None or told.status == "found" else told.mde
+
+
+def _alike(measure: Measure, outcome: ProbeOutcome | None) -> bool:
+    """Whether a small difference of the texts would have been seen, and none was: wrong labels look like this, and no target
+    would mend them."""
+    seen = _untold(measure, outcome)
+    return seen is not None and seen <= SEEN_APART
+
+
+def _not_told(found: Sequence[Measure], probes: ProbeRecord | None) -> str:
+    outcome = probes.probe("shift") if probes else None
+    pairs = [measure.name.partition(": ")[2] for measure in found if _untold(measure, outcome) is not None]
+    if not pairs:
+        return ""
+    return f" Texts were not told apart here, so wrong labels may look like this too: {', '.join(pairs[:SHOWN])}."
 
 
 def _short(measure: Measure) -> str:

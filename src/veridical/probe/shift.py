@@ -11,7 +11,8 @@ How it errs: a classifier on words sees shifts in words; a difference that it fi
 stand beside it; between train and test, points are those of out-of-fold linear models, since the model has seen its train rows;
 points of inputs and of labels rest on rows that both sides have, and are not given where these are fewer than 50; what words and
 the model's own answers do not show of the inputs is booked to the labels; wrong labels on one side cost points there too, which
-is said where the texts of the sides are not told apart, and such points are no candidate for the account.
+is said where the texts of the sides are not told apart, and such points are no candidate for the account where a chance of
+55 % to tell them would have been seen.
 Source: Lopez-Paz and Oquab 2017, arXiv:1610.06545 (classifier two-sample test); Lipton et al. 2018, arXiv:1802.03916 (label
 shift from predictions); Cai, Namkoong and Yadlowsky 2023, arXiv:2303.02011 (inputs, and labels given inputs).
 """

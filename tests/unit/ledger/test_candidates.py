@@ -71,7 +71,10 @@ def test_points_lost_between_texts_that_are_alike_are_no_candidate_for_a_shift(s
     seen = Estimate(0.53, 0.5, 0.56, 0.95, 100, 100, "made up")
     told = Measure("told_apart: train to test", seen, "share", "about", null=0.5, mde=visible, status=status)
     probes = record(outcome("shift", told, measure("lost: train to test", 9.5)))
-    assert ("shift" in {found.name for found in candidates([], probes, declared=())}) == declared
+    by_name = {found.name: found.why for found in candidates([], probes, declared=())}
+    assert ("shift" in by_name) == declared
+    if declared:
+        assert ("wrong labels may look like this too: train to test." in by_name["shift"]) == (status == "not_detected")
 
 
 def test_a_gap_between_groups_is_said_beside_that_of_random_groups():
