@@ -29,6 +29,16 @@ def none_seen(n: float, level: float = 0.95) -> float:
     return float(1 - (0.5 - level / 2) ** (1 / n)) if n > 0 else 1.0
 
 
+def exact(k: float, n: float, level: float = 0.95) -> tuple[float, float]:
+    """The exact interval for k successes in n > 0 trials (Clopper and Pearson 1934); k and n may be fractional."""
+    from scipy.stats import beta
+
+    tail = 0.5 - level / 2
+    low = float(beta.ppf(tail, k, n - k + 1)) if k > 0 else 0.0
+    high = float(beta.ppf(1 - tail, k + 1, n - k)) if k < n else 1.0
+    return min(low, k / n), max(high, k / n)
+
+
 def effective_number(weights: npt.NDArray[np.float64]) -> float:
     """How many units of equal weight tell as much as units of these weights (Kish 1965)."""
     squares = float(weights @ weights)

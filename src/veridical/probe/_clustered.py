@@ -23,18 +23,16 @@ METHOD = "cluster variance"
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """A value with its standard error over K clusters of n rows, in the unit of the value. freedom: degrees of freedom of the
-    error; K - 1 where not given."""
+    """A value with its standard error over K clusters of n rows, in the unit of the value."""
 
     value: float
     error: float
     n: int
     n_clusters: int
-    freedom: float | None = None
 
     @property
-    def df(self) -> float:
-        return max(self.n_clusters - 1, 1) if self.freedom is None else self.freedom
+    def df(self) -> int:
+        return max(self.n_clusters - 1, 1)
 
     def estimate(
         self, *, level: float, scale: float = 1.0, method: str = METHOD, bounded: bool = False, shares: bool = False

@@ -2,19 +2,22 @@
 
 A file has the columns text (or sentence), template and person. Columns that a person fixes (gender, race) are what may not
 decide; the template with what is left (an emotion word) is the frame that sentences share. Within a frame, persons of one group
-are held against those of the others who are alike in every other such column. Templates and persons are both drawn from many, so
-both are units of the interval: a model that reacts to single names does not lean on their group. Few persons tell little of how
-much persons differ, however many the templates, so the degrees of freedom of Student's t are those of both.
+are held against those of the others who are alike in every other such column; of several sentences of a person the mean counts.
+Templates and persons are both drawn from many, so both are units of the interval: a model that reacts to single names does not
+lean on their group. Few persons tell little of how much persons differ, however many the templates: the reaches of both, each by
+Student's t with degrees of freedom of its own, add as squares. Those of persons are Welch's, but never more than if all persons
+differed as much: two who happen to agree would else be taken for surely alike.
 Source: Kiritchenko and Mohammad 2018, arXiv:1805.04508 (the corpus); Cameron, Gelbach and Miller 2011, JBES 29:238 (two kinds of
 clusters; ours adds their variances and takes nothing off, so it is never too small); Satterthwaite 1946, Biometrics Bulletin
-2:110 (degrees of freedom of a sum of variances).
+2:110 (degrees of freedom of a sum of variances); Zou and Donner 2008, Statistics in Medicine 27:1693 (squares of reaches add);
+Hoeffding 1963, JASA 58:13, section 5 (means over pairs); Korn and Graubard 1998, Survey Methodology 24:193 (shares).
 """
 
 import csv
 import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +26,7 @@ from veridical.core.errors import InputError
 from veridical.core.estimate import Estimate
 from veridical.core.finding import Skipped
 from veridical.core.probe_record import Example, Measure
-from veridical.core.proportion import ALIKE
+from veridical.core.proportion import ALIKE, exact
 from veridical.dataset.rows import BoolArray, IntArray
 from veridical.models.model import FloatArray
 from veridical.probe import _clustered
@@ -32,9 +35,10 @@ from veridical.probe._said import in_points
 
 NEEDED = ("text", "template", "person")
 METHOD = "Student's t over templates and persons, simultaneous"
+OF_FLIPS = "Clopper-Pearson over pairs of persons that share none, and templates, simultaneous"
 
-FEW = 5
-"""Persons of a group from which on the interval of flips holds, as drawn in tests/unit/probe/test_person_sentences.py."""
+GRID = 100
+"""Quantiles of each variance over which the smallest visible change is found; eight times as many move it by 0.02 %."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,15 +65,79 @@ class Leaning:
 
 @dataclass(frozen=True, eq=False)
 class Contrast:
-    """One group of an axis against the others, in U places (a frame, with persons alike in all other axes), over m sentences.
-    place, sentence: number of each, (m,). own: whether it is of the group, (m,). cell: persons of one side who are alike in all
-    other axes share it, (m,). template: of each place, (U,)."""
+    """One group of an axis against the others, in U places (a frame, with persons alike in all other axes), over m sentences
+    and M meetings of a person with a place. sentence, meeting: number of each, (m,). place, person: of each meeting; own: whether
+    it is of the group; cell: persons of one side alike in all other axes share it, (M,). template: of each place, (U,)."""
 
-    place: IntArray
     sentence: IntArray
+    meeting: IntArray
+    place: IntArray
+    person: IntArray
     own: BoolArray
     cell: IntArray
     template: IntArray
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """A mean change, with its standard error and degrees of freedom over templates and over persons, 0..1."""
+
+    value: float
+    templates: tuple[float, float]
+    persons: tuple[float, float]
+    n: int
+    n_templates: int
+
+    def reach(self, level: float) -> float:
+        """Half of the interval."""
+        from scipy.stats import t
+
+        return float(np.hypot(*(error * t.ppf(0.5 + level / 2, df) for error, df in (self.templates, self.persons))))
+
+    def estimate(self, level: float) -> Estimate:
+        """In points."""
+        low, value, high = (100 * (self.value + way * self.reach(level)) for way in (-1, 0, 1))
+        return Estimate(value, low, high, level, self.n, self.n_templates, METHOD)
+
+    def mde(self, level: float) -> float:
+        """Smallest change seen with 80 % power, points: the chance that what is drawn lies beyond a reach that is drawn too."""
+        from scipy.optimize import brentq
+        from scipy.stats import chi2, norm, t
+
+        at, reach = (np.arange(GRID) + 0.5) / GRID, np.zeros((1, 1))
+        for axis, (error, df) in enumerate((self.templates, self.persons)):
+            squares = (error * t.ppf(0.5 + level / 2, df)) ** 2 * chi2.ppf(at, df) / df
+            reach = reach + np.expand_dims(squares, axis)
+        error = float(np.hypot(self.templates[0], self.persons[0]))
+        if error < ALIKE:  # at least what one template that differs a little would make
+            return 1 / self.n_templates
+        reach = np.sqrt(reach) / error
+        return 100 * error * float(brentq(lambda effect: norm.cdf(effect - reach).mean() - 0.8, 0.0, 3 + reach.max()))
+
+
+@dataclass(frozen=True, slots=True)
+class Flips:
+    """Share of pairs of persons who are answered otherwise, 0..1, of all pairs of two groups (value) and of all within one.
+    error: of the value over templates. pairs: as many can be made that share no person. n: sentences."""
+
+    value: float
+    within: float
+    error: float
+    pairs: float
+    n: int
+    n_templates: int
+
+    def estimate(self, level: float) -> Estimate:
+        """A mean over pairs varies at most as one over pairs that share no person; how much templates vary is what they show."""
+        from scipy.stats import norm, t
+
+        value = min(max(self.value, 0.0), 1.0)  # a mean of shares may round beyond
+        own = value * (1 - value)
+        n = min(self.pairs, float(self.n_templates))
+        if own > ALIKE:
+            wider = t.ppf(0.5 + level / 2, self.n_templates - 1) / norm.ppf(0.5 + level / 2)
+            n = own / (own / self.pairs + (wider * self.error) ** 2)
+        return Estimate(value, *exact(value * n, n, level), level, self.n, self.n_templates, OF_FLIPS)
 
 
 def read_person_sentences(path: Path) -> PersonSentences | None:
@@ -85,8 +153,8 @@ def read_person_sentences(path: Path) -> PersonSentences | None:
     if kind in (".csv", ".tsv"):
         return _arranged(list(_rows_of_csv(text, path)), path)
     lines = [(number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
-    first = next((found for _, line in lines if isinstance(found := _parsed(line), dict)), None)
-    if first is None or "test" in first or not set(NEEDED) & set(_named(first)):
+    first = next((found for _, line in lines if (found := _keys_of(line)) is not None), None)
+    if first is None or "test" in first or not {"template", "person"} & set(first):
         return None
     return _arranged([(number, _row_of_json(line, number, path)) for number, line in lines], path)
 
@@ -96,11 +164,12 @@ def _rows_of_csv(text: str, path: Path) -> Iterator[tuple[int, dict[str, str]]]:
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
         header = next(reader, [])
-        if not set(NEEDED) <= set(_named(dict.fromkeys(header))):
+        if not set(NEEDED) <= set(map(_name, header)):
             raise InputError(
                 f"{path} needs the columns text (or sentence), template and person, separated by commas; its first line names "
                 f"{', '.join(map(repr, header)) or 'none'}."
             )
+        _named([(name, "") for name in header], reader.line_num, path)
         for fields in reader:
             if fields and len(fields) != len(header):
                 raise InputError(
@@ -108,37 +177,54 @@ def _rows_of_csv(text: str, path: Path) -> Iterator[tuple[int, dict[str, str]]]:
                     "them, and a text with a comma stands in double quotes."
                 )
             if fields:
-                yield reader.line_num, _named(dict(zip(header, fields, strict=True)))
+                yield reader.line_num, _named(list(zip(header, fields, strict=True)), reader.line_num, path)
     except csv.Error as error:
         raise InputError(f"Line {reader.line_num} of {path} cannot be read as CSV ({error}).") from error
 
 
-def _parsed(line: str) -> object:
+def _keys_of(line: str) -> set[str] | None:
+    """Columns of a line of JSON; None where it is no object."""
     try:
-        return json.loads(line)
-    except ValueError:
+        row = json.loads(line, object_pairs_hook=tuple)
+    except (ValueError, RecursionError):
         return None
+    return {_name(key) for key, _ in row} if isinstance(row, tuple) else None
 
 
 def _row_of_json(line: str, number: int, path: Path) -> dict[str, str]:
+    keys = "each line is a sentence with the keys text, template and person."
     try:
-        row = json.loads(line)
+        row = json.loads(line, object_pairs_hook=tuple)  # pairs: a dict would keep the last of a key that comes twice
     except json.JSONDecodeError as error:
-        raise InputError(
-            f"Line {number} of {path} is no JSON from character {error.colno} on; each line is a sentence with the keys text, "
-            "template and person."
-        ) from error
-    if not isinstance(row, dict):
-        raise InputError(
-            f"Line {number} of {path} is no JSON object; each line is a sentence with the keys text, template and person."
-        )
-    return _named(row)
+        raise InputError(f"Line {number} of {path} is no JSON from character {error.colno} on; {keys}") from error
+    except RecursionError as error:
+        raise InputError(f"Line {number} of {path} is nested too deeply; {keys}") from error
+    if not isinstance(row, tuple):
+        raise InputError(f"Line {number} of {path} is no JSON object; {keys}")
+    for key, value in row:
+        if isinstance(value, list | tuple):
+            raise InputError(f"Line {number} of {path} has a list or an object as {key}, where a text or a number stands.")
+    return _named(row, number, path)
 
 
-def _named(row: Mapping[str, object]) -> dict[str, str]:
-    """Columns in small letters, as the released CSV and its copies differ; sentence is text."""
-    named = {str(key).strip().casefold().replace(" ", "_"): "" if value is None else str(value) for key, value in row.items()}
-    return {("text" if key == "sentence" else key): value for key, value in named.items() if key != "id"}
+def _name(key: str) -> str:
+    """A column in small letters, as the released CSV and its copies differ; sentence is text."""
+    name = key.strip().casefold().replace(" ", "_")
+    return "text" if name == "sentence" else name
+
+
+def _named(row: Sequence[tuple[str, object]], number: int, path: Path) -> dict[str, str]:
+    """The columns of a row but its number in the corpus. Raises InputError where two have one name."""
+    named = dict[str, str]()
+    for key, value in row:
+        name = _name(key)
+        if name in named:
+            raise InputError(
+                f"Line {number} of {path} has the column {name} more than once, and which counts is not told; sentence counts as "
+                "text, and capitals as small letters. Leave one out."
+            )
+        named[name] = "" if value is None else str(value)
+    return {name: value for name, value in named.items() if name != "id"}
 
 
 def _arranged(numbered: list[tuple[int, dict[str, str]]], path: Path) -> PersonSentences:
@@ -192,11 +278,9 @@ def leanings(given: PersonSentences, probabilities: FloatArray, labels: tuple[st
     family = sum((1 if len(found) == 2 else len(found)) * len(classes) for found in contrasts.values())
     level, measures, examples = 1 - (1 - params.level) / family, list[Measure](), list[Example]()
     for name, found in contrasts.items():
-        spreads = [[shift(one, given, probabilities[:, c]) for c in classes] for one in found]
+        spreads = [[shift(one, probabilities[:, c]) for c in classes] for one in found]
         measures += _told(name, given, spreads, [labels[c] for c in classes], params, level)
         measures += _flips(name, given, probabilities, level)
-        if _fewest(given, name) < FEW:
-            notes.append(f"A group of {name} has fewer than {FEW} persons: the interval of its flips is too short.")
         values = np.abs([[s.value for s in row] for row in spreads])
         at, c = np.unravel_index(values.argmax(), values.shape)
         examples += _examples(found[at], given, probabilities, labels, classes[c], params.examples, note=name)
@@ -217,10 +301,19 @@ def contrast_of(given: PersonSentences, axis: str, group: int) -> Contrast | Non
     known, place, kin = _places(given, axis)
     own = given.group[axis][known] == group
     kept = (_persons_of(given, known, place, own.astype(np.int64), 2).min(axis=1) >= 2)[place]
-    if len(np.unique(given.template[known[kept]])) < 2:
+    sentence, place = known[kept], np.unique(place[kept], return_inverse=True)[1].astype(np.int64)
+    if len(np.unique(given.template[sentence])) < 2:
         return None
-    place, first = np.unique(place[kept], return_inverse=True)[1].astype(np.int64), np.flatnonzero(kept)
-    return Contrast(place, known[first], own[first], 2 * kin[first] + own[first], _of_places(given.template[known[first]], place))
+    first, meeting = _meetings(place, given.person[sentence])
+    person, cell = given.person[sentence][first], (2 * kin + own)[kept][first]
+    template = _of_places(given.template[sentence], place)
+    return Contrast(sentence, meeting, place[first], person, own[kept][first], cell, template)
+
+
+def _meetings(place: IntArray, person: IntArray) -> tuple[IntArray, IntArray]:
+    """First sentence of each person in each place (M,), and the number of that meeting for every sentence (m,)."""
+    _, first, meeting = np.unique(place * (int(person.max()) + 1) + person, return_index=True, return_inverse=True)
+    return first.astype(np.int64), meeting.astype(np.int64)
 
 
 def _places(given: PersonSentences, axis: str) -> tuple[IntArray, IntArray, IntArray]:
@@ -247,47 +340,51 @@ def _of_places(template: IntArray, place: IntArray) -> IntArray:
     return made
 
 
-def shift(one: Contrast, given: PersonSentences, share: FloatArray) -> _clustered.Spread:
-    """Mean of a probability (n,) in sentences of the group minus that of the others in the same place; every template has one
-    vote. Its error holds the scatter of templates and that of persons about the mean of their side."""
-    n_places, said = len(one.template), share[one.sentence]
+def shift(one: Contrast, share: FloatArray) -> Spread:
+    """Mean of a probability (n,) about the group minus that about the others in the same place: persons have one vote in a place,
+    and templates one over all."""
+    n_places = len(one.template)
+    said = np.bincount(one.meeting, share[one.sentence]) / np.bincount(one.meeting)
     side = 2 * one.place + one.own
     count = np.bincount(side, minlength=2 * n_places)
     mean = np.bincount(side, said, 2 * n_places) / count
     by_template = _clustered.mean(mean[1::2] - mean[::2], one.template)
     votes = _clustered.votes_of(one.template)
     load = (votes / votes.sum())[one.place] / count[side]
-    return _with_persons(by_template, load, said, side=side, person=given.person[one.sentence], cell=one.cell)
+    persons = _over_persons(load, said - mean[side], count[side], person=one.person, cell=one.cell)
+    templates = (by_template.error, float(by_template.df))
+    return Spread(by_template.value, templates, persons, len(one.sentence), by_template.n_clusters)
 
 
-def _with_persons(
-    by_template: _clustered.Spread, load: FloatArray, said: FloatArray, *, side: IntArray, person: IntArray, cell: IntArray
-) -> _clustered.Spread:
-    """The error of a value over templates with that over persons added; of the sum Satterthwaite's degrees of freedom.
+def _over_persons(load: FloatArray, apart: FloatArray, n: IntArray, *, person: IntArray, cell: IntArray) -> tuple[float, float]:
+    """Standard error of a value over persons, and its degrees of freedom: Welch's, at most those if all persons varied alike.
 
-    load: weight of a sentence in the value, said: what is scattered about the mean of its side; all (m,). Persons of one cell
-    scatter alike; of n persons who are met everywhere n - 1 are free.
+    load: weight of a meeting in the value; apart: what is said in it minus the mean of its side; n: persons of that side; (M,).
+    Persons of one cell scatter alike; of n persons who are met everywhere n - 1 are free.
     """
-    count = np.bincount(side)
-    n, mean = count[side], np.bincount(side, said) / np.maximum(count, 1)
-    load = load * np.sqrt(n / (n - 1))
     cells = np.zeros(int(person.max()) + 1, np.int64)
     cells[person] = cell
-    pull, whole, free = (np.bincount(person, load * of) for of in (said - mean[side], np.ones(len(n)), 1 - 1 / n))
-    of_cell = [np.bincount(cells, values) for values in (pull**2, whole**2, whole * free, whole**4)]
-    variance, squares, left, fourth = (values[of_cell[1] > 0] for values in of_cell)
-    variances = np.append(variance, by_template.error**2)
-    freedom = np.append(np.maximum(squares * left / fourth, 1.0), by_template.df)
-    total = float(variances.sum())
-    df = by_template.df if total < ALIKE**2 else total**2 / float((variances**2 / freedom).sum())
-    return _clustered.Spread(by_template.value, float(np.sqrt(total)), len(said), by_template.n_clusters, df)
+    corrected = load * np.sqrt(n / (n - 1))  # Bessel
+    pull, whole, free = (np.bincount(person, corrected * of) for of in (apart, np.ones(len(n)), 1 - 1 / n))
+    of_cell = [
+        np.bincount(cells, values) for values in (pull**2, np.bincount(person, load) ** 2, whole**2, whole * free, whole**4)
+    ]
+    variance, alike, squares, left, fourth = (values[of_cell[1] > 0].astype(np.float64) for values in of_cell)
+    freedom = np.maximum(squares * left / fourth, 1.0)
+    total, df = float(variance.sum()), _satterthwaite(alike, freedom)
+    return float(np.sqrt(total)), df if total < ALIKE**2 else min(df, _satterthwaite(variance, freedom))
+
+
+def _satterthwaite(variances: FloatArray, freedom: FloatArray) -> float:
+    """Degrees of freedom of a sum of variances."""
+    return float(variances.sum() ** 2 / (variances**2 / freedom).sum())
 
 
 def _told(
-    axis: str, given: PersonSentences, spreads: list[list[_clustered.Spread]], labels: list[str], params: Leaning, level: float
+    axis: str, given: PersonSentences, spreads: list[list[Spread]], labels: list[str], params: Leaning, level: float
 ) -> list[Measure]:
     """spreads: of every group and class."""
-    shifts = [[one.estimate(level=level, scale=100, method=METHOD) for one in row] for row in spreads]
+    shifts = [[one.estimate(level) for one in row] for row in spreads]
     every = [(g, c) for g in range(len(shifts)) for c in range(len(labels))]
     g, c = max(every, key=lambda at: (round(abs(shifts[at[0]][at[1]].value), 9), shifts[at[0]][at[1]].value))
     top, names = shifts[g][c], given.groups[axis]
@@ -297,27 +394,12 @@ def _told(
     about = f"Largest mean change of a probability: {labels[c]!r} goes {direction} where {names[g]} is named."
     size = abs(top.value)
     largest = Estimate(size, min(low, size), max(high, size), level, top.n, top.n_clusters, METHOD)
-    mde = 100 * _visible(spreads[g][c], level)
-    made = [Measure(f"largest_shift ({axis})", largest, "points", about, null=params.tolerated, mde=mde)]
+    made = [Measure(f"largest_shift ({axis})", largest, "points", about, null=params.tolerated, mde=spreads[g][c].mde(level))]
     for name, row in zip(names, shifts, strict=True):
         c = int(np.abs([e.value for e in row]).argmax())
         about = f"Change of the probability of {labels[c]!r} where {name} is named, against the other groups."
         made.append(Measure(f"shift to {name} ({axis})", row[c], "points", about))
     return made
-
-
-def _visible(spread: _clustered.Spread, level: float) -> float:
-    """Smallest effect seen with 80 % power by Student's t."""
-    from scipy.stats import t
-
-    reach = float(t.ppf(0.5 + level / 2, spread.df) + t.ppf(0.8, spread.df))
-    return reach * max(spread.error, 0.01 / spread.n_clusters)
-
-
-def _fewest(given: PersonSentences, axis: str) -> int:
-    """Persons of the smallest group."""
-    code = given.group[axis]
-    return min(len(np.unique(given.person[code == g])) for g in range(len(given.groups[axis])))
 
 
 def _flips(axis: str, given: PersonSentences, probabilities: FloatArray, level: float) -> list[Measure]:
@@ -326,39 +408,39 @@ def _flips(axis: str, given: PersonSentences, probabilities: FloatArray, level: 
         return []
     about = (
         "Of all pairs of sentences, alike but for persons of two different groups, the share that is answered otherwise; of all "
-        f"pairs within a group {100 * found[1]:.1f} %."
+        f"pairs within a group {100 * found.within:.1f} %."
     )
-    return [_clustered.measure(f"flips ({axis})", found[0], unit="share", about=about, level=level, method=METHOD, bounded=True)]
+    return [Measure(f"flips ({axis})", found.estimate(level), "share", about)]
 
 
-def flips(given: PersonSentences, axis: str, probabilities: FloatArray) -> tuple[_clustered.Spread, float] | None:
-    """Share of pairs of sentences of one place that are answered otherwise: of all pairs of different groups, and of all within
-    one. Every template has one vote. None where no place has two groups of two persons."""
-    known, place, kin = _places(given, axis)
+def flips(given: PersonSentences, axis: str, probabilities: FloatArray) -> Flips | None:
+    """Persons have one vote in a place and templates one over all. None with fewer than two templates in which two groups meet
+    with two persons each."""
+    known, place, _ = _places(given, axis)
     group, n_groups, n_classes = given.group[axis][known], len(given.groups[axis]), probabilities.shape[1]
     enough = _persons_of(given, known, place, group, n_groups) >= 2
     kept = enough[place, group] & (enough.sum(axis=1) >= 2)[place]
-    if len(np.unique(given.template[known[kept]])) < 2:
+    known, place, group = known[kept], np.unique(place[kept], return_inverse=True)[1].astype(np.int64), group[kept]
+    if len(np.unique(given.template[known])) < 2:
         return None
-    known, kin, group = known[kept], kin[kept], group[kept]
-    place = np.unique(place[kept], return_inverse=True)[1].astype(np.int64)
-    said, side = probabilities[known].argmax(axis=1), place * n_groups + group
-    n_places = int(place.max()) + 1
-    count = np.bincount(side * n_classes + said, minlength=n_places * n_groups * n_classes)
-    count = count.reshape(n_places, n_groups, n_classes)
-    whole, size = count.sum(axis=1), count.sum(axis=2)
-    pairs = (size.sum(axis=1) ** 2 - (size**2).sum(axis=1)) / 2
-    across = 1 - ((whole**2).sum(axis=1) - (count**2).sum(axis=(1, 2))) / 2 / pairs
-    within = 1 - (count * (count - 1)).sum(axis=(1, 2)) / (size * (size - 1)).sum(axis=1)
     template = _of_places(given.template[known], place)
+    first, meeting = _meetings(place, given.person[known])
+    said = np.zeros((len(first), n_classes))  # how often each class was answered about a person in a place
+    np.add.at(said, (meeting, probabilities[known].argmax(axis=1)), 1.0)
+    said /= said.sum(axis=1, keepdims=True)
+    of = np.zeros((len(template), n_groups, n_classes))
+    np.add.at(of, (place[first], group[first]), said)
+    whole, size = of.sum(axis=1), of.sum(axis=2)
+    pairs = (size.sum(axis=1) ** 2 - (size**2).sum(axis=1)) / 2
+    across = 1 - ((whole**2).sum(axis=1) - (of**2).sum(axis=(1, 2))) / 2 / pairs
+    itself = np.bincount(place[first], (said**2).sum(axis=1))
+    within = 1 - ((of**2).sum(axis=(1, 2)) - itself) / (size * (size - 1)).sum(axis=1)
     votes = _clustered.votes_of(template)
-    others = size.sum(axis=1)[place] - size[place, group]
-    apart = 1 - (whole[place, said] - count[place, group, said]) / others  # share of the others answered otherwise
-    load = (votes / votes.sum() / pairs)[place] * others
-    person = given.person[known]
-    spread = _with_persons(_clustered.mean(across, template), load, apart, side=side, person=person, cell=kin * n_groups + group)
-    few = min(spread.n_clusters, len(np.unique(person)))  # units where nothing differs
-    return replace(spread, n_clusters=few), float(votes @ within / votes.sum())
+    votes /= votes.sum()
+    others = size.sum(axis=1)[place[first]] - size[place[first], group[first]]
+    most = np.bincount(given.person[known][first], (votes / pairs)[place[first]] * others).max()
+    by_template = _clustered.mean(across, template)
+    return Flips(by_template.value, float(votes @ within), by_template.error, 1 / most, len(known), by_template.n_clusters)
 
 
 def _examples(
@@ -373,13 +455,14 @@ def _examples(
 ) -> list[Example]:
     """The places where the group and the others lie furthest apart: of the one side the most, of the other the least probable."""
     said, made = probabilities[one.sentence, column], []
-    side = 2 * one.place + one.own
+    place, own = one.place[one.meeting], one.own[one.meeting]
+    side = 2 * place + own
     mean = np.bincount(side, said) / np.bincount(side)
     apart = mean[1::2] - mean[::2]
-    for place in np.argsort(-np.abs(apart), kind="stable")[:most]:
-        own, other = (one.sentence[(one.place == place) & (one.own == which)] for which in (True, False))
-        sign = 1 if apart[place] > 0 else -1
-        ends = [int(rows[(sign * way * probabilities[rows, column]).argmax()]) for rows, way in ((own, 1), (other, -1))]
+    for at in np.argsort(-np.abs(apart), kind="stable")[:most]:
+        sides = (one.sentence[(place == at) & (own == which)] for which in (True, False))
+        sign = 1 if apart[at] > 0 else -1
+        ends = [int(rows[(sign * way * probabilities[rows, column]).argmax()]) for rows, way in zip(sides, (1, -1), strict=True)]
         answers = [f"{labels[int(probabilities[i].argmax())]} {100 * probabilities[i].max():.0f} %" for i in ends]
         made.append(Example("", given.texts[ends[0]], given.texts[ends[1]], answers[0], answers[1], note))
     return made

@@ -284,6 +284,8 @@ def _line(line: str, number: int, *, where: str) -> _Line:
         ) from error
     except (ValueError, TypeError, IndexError, AttributeError) as error:
         raise InputError(f"Line {number} of {where} is no case of a test ({error}).") from error
+    except RecursionError as error:
+        raise InputError(f"Line {number} of {where} is nested too deeply; each line is a case of a test.") from error
 
 
 def _example(given: Any) -> Text:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from veridical.core.proportion import effective_number, none_seen, opened_difference, opened_share
+from veridical.core.proportion import effective_number, exact, none_seen, opened_difference, opened_share
 
 
 @pytest.mark.parametrize("n", [1, 5, 30, 400])
@@ -37,3 +37,10 @@ def test_units_of_unequal_weight_are_worth_fewer():
     assert effective_number(np.ones(50)) == pytest.approx(50)
     assert effective_number(np.array([1.0, 1.0, 8.0])) == pytest.approx(100 / 66)
     assert effective_number(np.zeros(3)) == 0.0
+
+
+@pytest.mark.parametrize(("k", "n"), [(0, 5), (3, 10), (10, 10)])
+def test_the_exact_interval_is_that_of_the_binomial_test_and_takes_fractions(k, n):
+    told = binomtest(k, n).proportion_ci(0.99, method="exact")
+    assert exact(k, n, 0.99) == pytest.approx((told.low, told.high))
+    assert exact(k, n, 0.95)[1] <= exact(min(k + 0.5, n), n, 0.95)[1] <= exact(min(k + 1, n), n, 0.95)[1]
