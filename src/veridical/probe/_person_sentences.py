@@ -192,15 +192,21 @@ def _keys_of(line: str) -> set[str] | None:
 
 
 def _row_of_json(line: str, number: int, path: Path) -> dict[str, str]:
-    keys = "each line is a sentence with the keys text, template and person."
     try:
         row = json.loads(line, object_pairs_hook=tuple)  # pairs: a dict would keep the last of a key that comes twice
     except json.JSONDecodeError as error:
-        raise InputError(f"Line {number} of {path} is no JSON from character {error.colno} on; {keys}") from error
+        raise InputError(
+            f"Line {number} of {path} is no JSON from character {error.colno} on; each line is a sentence with the keys text, "
+            "template and person."
+        ) from error
     except RecursionError as error:
-        raise InputError(f"Line {number} of {path} is nested too deeply; {keys}") from error
+        raise InputError(
+            f"Line {number} of {path} is nested too deeply; each line is a sentence with the keys text, template and person."
+        ) from error
     if not isinstance(row, tuple):
-        raise InputError(f"Line {number} of {path} is no JSON object; {keys}")
+        raise InputError(
+            f"Line {number} of {path} is no JSON object; each line is a sentence with the keys text, template and person."
+        )
     for key, value in row:
         if isinstance(value, list | tuple):
             raise InputError(f"Line {number} of {path} has a list or an object as {key}, where a text or a number stands.")

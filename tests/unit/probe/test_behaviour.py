@@ -20,6 +20,7 @@ from veridical.probe._suite_judging import judged
 from veridical.probe._suites import Suite, SuiteTest, own_suite, own_suites, parsed, read_suite
 from veridical.probe._toys import ToyModel
 from veridical.probe.behaviour import Params, probe
+from veridical.report.sentences import translated_error
 
 SUITE = """
 name: colours
@@ -302,6 +303,14 @@ def test_cases_that_cannot_fail_are_left_out_as_checklist_leaves_them_out():
 def test_lines_that_are_no_cases_are_refused(tmp_path, row, said):
     with pytest.raises(InputError, match=said):
         read_suite(Path(_lines(tmp_path, row)), most=2, rng=rng())
+
+
+def test_a_line_that_is_nested_too_deeply_is_refused(tmp_path):
+    path = tmp_path / "nested.jsonl"
+    path.write_text('{"test": ' + "[" * 100_000 + "\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"Line 1 of .* is nested too deeply; each line is a case of a test\.") as refused:
+        read_suite(path, most=2, rng=rng())
+    assert "嵌套过深" in translated_error(str(refused.value), "zh")
 
 
 def test_our_own_suites_go_by_their_names():
