@@ -130,7 +130,7 @@ def account_tables(
         scored = account_of.under(contract, players, under, value, left_out=left_out)
     declared = {component.name.partition(":")[0] for component in transfer}
     transfer += found_by_data(candidates, probes, declared=declared)
-    scored_honest = account_of.estimate(full, honest, bounds, "honest")
+    scored_honest = account_of.estimate(full, honest, _both(bounds, game.by_chosen_leaks), "honest")
     return Ledger(
         metric=counted.name,
         votes=contract.votes if contract else "clusters",
@@ -144,6 +144,11 @@ def account_tables(
         variance=books.variance(full),
         unreviewed=books.unreviewed(scored_honest, bounds),
     )
+
+
+def _both(first: tuple[float, float], second: tuple[float, float]) -> tuple[float, float]:
+    """Two doubts (<= 0, >= 0) that may add up."""
+    return first[0] + second[0], first[1] + second[1]
 
 
 def _variance_of_draws(game: Coalitions, players: Sequence[str]) -> float:
@@ -343,7 +348,15 @@ class _Account:
         off = off_the_count("noise", "sample", value) if reviewed else 0.0
         return (
             self.protocol(shares, critical),
-            books.component("leakage", "measurement", shares["leakage"], critical, wording.leakage(self.game), luck=self._luck()),
+            books.component(
+                "leakage",
+                "measurement",
+                shares["leakage"],
+                critical,
+                wording.leakage(self.game),
+                bounds=self.game.by_chosen_leaks,
+                luck=self._luck(),
+            ),
             books.component("sample", "measurement", shares["sample"], critical, wording.sample(tables.people), drawn=True),
             books.component(
                 "noise", "measurement", shares["noise"], critical, wording.noise(tables, reviewed), bounds=bounds, luck=off
@@ -406,8 +419,8 @@ class _Account:
         whole = frozenset((*game.active, *players))
         last, edits = value(whole), game.if_edits_break_labels(whole)
         noise = _noise_bounds(game, whole, value)  # labels of the target leave nothing of it
-        bounds = noise[0] + edits[0], noise[1] + edits[1]
-        estimate = self.estimate(last, score, bounds, "contract")
+        bounds = _both(noise, edits)
+        estimate = self.estimate(last, score, _both(bounds, game.by_chosen_leaks), "contract")
         shares = books.variance(last, draws=_variance_of_draws(game, players))
         held = game.tables.transfer.share_like if "shift" in players else 1.0
         return ContractScore(contract.name, contract.sha256, estimate, left_out, shares, held, books.unreviewed(estimate, bounds))

@@ -279,13 +279,14 @@ class Coalitions:
         return if_edits_break(edits, totals, metric=self.metric_in(coalition))
 
     def _imputed(
-        self, rows: Statistics, labels: FloatArray, projection: FloatArray, coalition: Coalition
+        self, rows: Statistics, labels: FloatArray, projection: FloatArray, coalition: Coalition, *, easier: float = 0.0
     ) -> tuple[Statistics, FloatArray]:
-        """Leaked rows get the score expected of fresh ones. Also how their statistics move with it, (n, 3W), 0 for fresh rows."""
+        """Leaked rows get the score expected of fresh ones. Also how their statistics move with it, (n, 3W), 0 for fresh rows.
+        easier: share of them more that is right."""
         people, leaked = self.tables.people, ~self.fresh
         if not leaked.any():
             return rows, np.zeros_like(rows.stacked())
-        expected = np.clip(people.basis @ (projection.T @ rows.correctness), 0.0, 1.0)
+        expected = np.clip(people.basis @ (projection.T @ rows.correctness) + easier, 0.0, 1.0)
         metric, elsewhere = self._whole(coalition), self.tables.elsewhere
         if credit_of(metric) is not None and not collapses(metric):
             said = statistics(labels, self._predictions(coalition), metric=metric).predicted
@@ -314,6 +315,23 @@ class Coalitions:
         # Rows of a cluster are right or wrong together.
         spread = np.bincount(member, deviation)
         return float(right[people.leaked].mean()), float(expected.mean()), float(moved.sum() / np.sqrt((spread**2).sum()))
+
+    @cached_property
+    def by_chosen_leaks(self) -> tuple[float, float]:
+        """How far the score without leaks can lie below (<= 0) and above (>= 0) where leaks were chosen by their labels: as far
+        as it moves, or comes to lie from where it is, once as many of them are right as fold models say; nowhere where they seem
+        drawn by their texts."""
+        found = self.chosen_leaks()
+        if found is None or abs(found[2]) < CHOSEN_Z:
+            return 0.0, 0.0
+        right, expected, _ = found
+        labels, coalition = self.labels if self.reviewed is not None else self.observed, frozenset(self.active)
+        rows, scores = self._statistics(labels, coalition), list[float]()
+        for easier in (0.0, right - expected):
+            filled, _ = self._imputed(rows, labels, self._projection[True], coalition, easier=easier)
+            scores.append(value(self.metric_in(coalition), filled.stacked().mean(axis=0)))
+        before, after = [scores[0], self(coalition).score], scores[1]
+        return (0.0, max(0.0, after - min(before))) if right > expected else (min(0.0, after - max(before)), 0.0)
 
     def _deviation(self, expected: FloatArray, earned: FloatArray) -> FloatArray:
         """Standard deviation of what a fresh row earns, (n,). Right or wrong: binomial. With credit for nearly right answers a
@@ -443,6 +461,9 @@ class Coalitions:
         return Uncertainty(people.cluster, people.target_covariance, people.basis.shape[1])
 
 
+CHOSEN_Z = 6.0
+"""Standard errors from which leaks count as chosen by their labels. Ours, measured on three base sets: 72 worlds of leaks at
+random, edited, repeated or picked by how easy they are reach 5.1, nine worlds of leaked errors 7.8 to 15.8."""
 FEW_LEAKS = 10
 """Leaked clusters below which their sum is not taken for normal. Ours; no source."""
 

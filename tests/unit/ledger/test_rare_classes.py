@@ -180,7 +180,7 @@ def test_a_class_of_which_less_than_half_a_row_is_left_is_none_of_those_averaged
     world = Made(data, model, trained, {row[0]: row[3] for row in rows}, 0.0)
     read = {row[0]: row[3] for row in rows[600::2] if row[1] == "test"}
     found = account(world, answers=read, metric=metric)
-    assert found.honest.width < 0.25
+    assert found.honest.width < 0.5  # what that class may hide; it was [0, 100] while the trace counted
     assert all(abs(component.points.low) <= 100 for component in found.components if component.points)
 
 

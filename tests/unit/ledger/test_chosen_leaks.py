@@ -1,0 +1,92 @@
+"""Leaked rows that were chosen by their labels: said, and within the interval; leaks at random are neither."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
+from tests.unit.ledger.made_up_world import Made, account, made, texts
+
+from veridical.audit._made_up import dataset
+from veridical.ledger.accounting import game_of
+from veridical.models.linear import train_linear
+from veridical.train.trained import Trained
+
+WORDS = {"a": "apple", "b": "brick", "c": "cloud"}
+SCORES = {
+    "accuracy": accuracy_score,
+    "balanced_accuracy": balanced_accuracy_score,
+    "macro_f1": lambda y, said: f1_score(y, said, average="macro"),
+}
+
+
+def _drawn(rng, n):
+    """(texts, codes): a word of the class in nine of ten texts."""
+    codes = np.arange(n) % 3
+    told = np.where(rng.random(n) < 0.9, codes, rng.integers(3, size=n))
+    return [" ".join([WORDS["abc"[k]], *(f"w{w}" for w in rng.integers(900, size=9))]) for k in told], codes
+
+
+def _world(seed, *, chosen, n_train=600, n_test=300):
+    """A third of the test rows are copies of train rows: all of class c, or as many at random. Also texts and labels of the
+    population."""
+    rng = np.random.default_rng(seed)
+    texts, codes = _drawn(rng, n_train + n_test)
+    copied = np.flatnonzero(codes[n_train:] == 2) if chosen else rng.choice(n_test, n_test // 3, replace=False)
+    for i in copied + n_train:
+        texts[i], codes[i] = texts[i - n_train], codes[i - n_train]
+    data = dataset([(f"r{i}", "train" if i < n_train else "test", texts[i], "abc"[codes[i]]) for i in range(n_train + n_test)])
+    train = data.rows("train")
+    model = train_linear(data.inputs(train), data.codes[train], labels=data.labels)
+    trained = Trained(model, "linear", tuple(data.ids), model.predict(data.inputs()), data.labels, None, 0.0, external=False)
+    read = {f"r{i}": "abc"[codes[i]] for i in range(n_train, n_train + n_test, 2)}
+    every, truths = _drawn(rng, 6000)
+    return Made(data, model, trained, read, 0.0), (truths, model.predict(every).argmax(axis=1))
+
+
+@pytest.mark.parametrize("seed", [4, 5, 6])
+def test_where_all_rows_of_a_class_leaked_the_interval_holds_what_they_may_hide(seed):
+    world, population = _world(seed, chosen=True)
+    for metric, score in SCORES.items():
+        for answers in (None, world.right):
+            found = account(world, metric=metric, answers=answers)
+            (note,) = [note for note in found.notes if "easier than their texts say" in note]
+            assert "which its interval holds" in note
+            assert found.honest.low <= score(*population) <= found.honest.high, (metric, answers is None)
+            leakage = next(part for part in found.components if part.name == "leakage")
+            assert leakage.status == "bounded"
+            assert leakage.points.low <= 100 * (found.reported.value - score(*population)) <= leakage.points.high
+
+
+def test_leaks_at_random_leave_the_interval_as_it_is():
+    for seed in range(8):
+        world, _ = _world(seed, chosen=False)
+        assert game_of(
+            world.tables(), task="classification", labels=world.data.labels, contract=None, review=None, metric=None
+        ).by_chosen_leaks == (0.0, 0.0)
+        assert not [note for note in account(world).notes if "than their texts say" in note]
+
+
+def test_leaks_of_rows_that_the_model_would_get_wrong_widen_it_downwards():
+    """The test rows that the model gets wrong are put into train and it is trained again: what is left is easier."""
+    covered, (every, codes) = [], texts(6000, np.random.default_rng(7))
+    for seed in range(4):
+        world = made(seed=seed, n_train=500, n_test=500)
+        test = world.data.rows("test")
+        wrong = test[world.trained.probabilities[test].argmax(axis=1) != world.data.codes[test]]
+        rows = [(str(row), str(split), str(text), str(label)) for row, split, text, label in zip(
+            world.data.ids, world.data.table.column("split").to_pylist(), world.data.inputs(),
+            (world.data.labels[k] for k in world.data.codes), strict=True,
+        )]  # fmt: skip
+        leaks = [(f"copy{k}", "train", *rows[k][2:]) for k in wrong]
+        data = dataset([*rows[:500], *leaks, *rows[500:]])
+        train = data.rows("train")
+        model = train_linear(data.inputs(train), data.codes[train], labels=data.labels)
+        trained = Trained(model, "linear", tuple(data.ids), model.predict(data.inputs()), data.labels, None, 0.0, external=False)
+        again = replace(world, data=data, model=model, trained=trained)
+        found = account(again)
+        assert [note for note in found.notes if "harder than their texts say" in note]
+        truth = float((model.predict(every).argmax(axis=1) == codes).mean())
+        covered.append(found.honest.low <= truth <= found.honest.high)
+        assert truth < found.honest.value - 0.1
+    assert sum(covered) >= 3
