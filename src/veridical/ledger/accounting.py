@@ -419,6 +419,10 @@ class _Account:
         whole = frozenset((*game.active, *players))
         last, edits = value(whole), game.if_edits_break_labels(whole)
         noise = _noise_bounds(game, whole, value)  # labels of the target leave nothing of it
+        if any(shortcut.op == "reweight" and name in players for name, shortcut in game.shortcuts):
+            # Rows whose label and cue disagree count for more, and wrong labels are more frequent among them.
+            whatever = _noise_bounds(game, frozenset(game.active), value)
+            noise = min(noise[0], whatever[0]), max(noise[1], whatever[1])
         bounds = _both(noise, edits)
         estimate = self.estimate(last, score, _both(bounds, game.by_chosen_leaks), "contract")
         shares = books.variance(last, draws=_variance_of_draws(game, players))

@@ -9,6 +9,7 @@ from tests.unit.ledger.made_up_world import account, made, points
 from veridical.ledger.by_label import Entries
 from veridical.ledger.contract import Contract, Shortcut
 from veridical.ledger.reweighting import independent_margin, raked, residuals
+from veridical.models.linear import train_linear
 
 INDEPENDENT = Contract("w", "clusters", (Shortcut("zorblat", "reweight", None),), "4" * 64)
 
@@ -29,7 +30,7 @@ def _shortcut(ledger):
 
 def test_a_review_of_all_labels_gives_the_account_of_right_labels():
     world, noisy = _noisy(0)
-    right, read = account(world, contract=INDEPENDENT), account(noisy, contract=INDEPENDENT, answers=world.right)
+    right, read = (account(one, contract=INDEPENDENT, answers=world.right) for one in (world, noisy))
     assert read.contract.honest.value == pytest.approx(right.contract.honest.value, abs=0.01)
     assert points(read)["shortcut"].value == pytest.approx(points(right)["shortcut"].value, abs=0.5)
     assert read.contract.honest.width == pytest.approx(right.contract.honest.width, abs=0.015)
@@ -52,6 +53,26 @@ def test_without_a_review_of_labels_that_seem_wrong_nothing_is_reweighted():
     assert found.status == "skipped"
     assert "enter a review" in found.why
     assert _shortcut(account(world, contract=INDEPENDENT)).status == "measured"
+
+
+def test_labels_as_wrong_in_train_as_in_test_are_held_under_a_reweighted_cue():
+    """Nothing seems wrong then; rows whose label and cue disagree count for more, and more of theirs are wrong."""
+    for seed in range(4):
+        world, rng = made(seed=seed, cue=0.85, n_train=1000, n_test=600), np.random.default_rng(seed)
+        given = [
+            {"neg": "pos", "pos": "neg"}[label] if rng.random() < 0.15 else label
+            for label in world.data.table["label"].to_pylist()
+        ]
+        data = world.data.with_column("label", given)
+        train = data.rows("train")
+        model = train_linear(data.inputs(train), data.codes[train], labels=data.labels)
+        trained = replace(world.trained, model=model, probabilities=model.predict(data.inputs()))
+        noisy = replace(world, data=data, model=model, trained=trained)
+        unread, read = account(noisy, contract=INDEPENDENT), account(noisy, contract=INDEPENDENT, answers=world.right)
+        assert _shortcut(unread).status == "measured"
+        assert unread.contract.honest.low <= read.contract.honest.value <= unread.contract.honest.high
+        reach = unread.contract.honest.high - unread.contract.honest.value
+        assert reach > unread.honest.high - unread.honest.value - 0.02
 
 
 def test_a_cue_that_goes_with_one_label_alone_once_they_are_read_is_not_reweighted():
