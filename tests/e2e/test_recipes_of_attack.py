@@ -91,6 +91,8 @@ def test_texts_that_a_named_recipe_turned_are_read(veridical: Callable[..., Any]
     [
         (("--only", "adversarial", "--kinds", "beem"), "Did you mean 'beam'? Known: beam,", "未知的攻击配方 'beem'"),
         (("--only", "shift,robustness", "--kinds", "beam"), "--only robustness,shift attacks nothing", "请在 --only 中加上"),
+        (("--kinds", " , "), "--kinds ' , ' names nothing", "没有写出任何名称"),
+        (("--only", ","), "--only ',' names nothing", "没有写出任何名称"),
         (("--suite", "sentiment_en", "--kinds", "beam"), "--suite takes none", "--suite 不用它"),
         (("--contrast", "x.csv", "--kinds", "beam"), "--contrast takes none", "--contrast 不用它"),
         (("--label-answers", "x.csv", "--kinds", "beam"), "--label-answers takes none", "请不用 --kinds"),

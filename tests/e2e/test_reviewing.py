@@ -80,11 +80,13 @@ def test_a_sheet_of_other_rows_is_refused_and_one_that_was_taken_can_be_withdraw
     assert said.code == 2
     assert f"shows another {column} than this run has for 20 of 20 rows" in said.err
     assert (run / "run.json").read_bytes() == before
+    write_csv(tmp_path / "some.csv", [*others[:4], *rows[4:]])
+    assert "for 4 of 20 rows" in veridical("review", run, "--answers", tmp_path / "some.csv").err
     assert veridical("review", run, "--withdraw", tmp_path / "own.csv").code == 2
     missing = veridical("review", run, "--withdraw", tmp_path / "none.csv")
     assert missing.code == 2
     assert "Check --withdraw" in missing.err
-    write_csv(tmp_path / "own.csv", [{**row, "text": row["text"].upper() if k else "cut"} for k, row in enumerate(rows)])
+    write_csv(tmp_path / "own.csv", [{**row, "text": row["text"].upper() if k > 2 else "cut"} for k, row in enumerate(rows)])
     assert veridical("review", run, "--answers", tmp_path / "own.csv", "--quiet").code == 0
     reviewed = _json(run / "run.json")
     assert veridical("review", run, "--withdraw", tmp_path / "others.csv").code == 2

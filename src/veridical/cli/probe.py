@@ -83,18 +83,18 @@ def verb(
     from veridical.report.short import attack_lines, label_sheet_lines
     from veridical.report.wording import words
 
-    chosen, names = language_of(read(run), lang), _names(only)
+    chosen, names, tried = language_of(read(run), lang), _names(only, "--only"), _names(kinds, "--kinds")
     n = rows if rows is not None else 150 if label_sheet else 1000
     sheets = {"--label-sheet": label_sheet, "--label-answers": label_answers, "--attack-examples": attack_examples}
     _one_of({"--contrast": contrast, "--suite": suite, **sheets}, kinds)
     if label_sheet is not None:
         with shown(quiet=quiet, lang=chosen) as progress:
-            n = write_sheet(run, rows=n, out=label_sheet, only=names, kinds=_names(kinds), budget=budget, progress=progress)
+            n = write_sheet(run, rows=n, out=label_sheet, only=names, kinds=tried, budget=budget, progress=progress)
         _told(label_sheet_lines(run, out=label_sheet, n_rows=n, words=words(chosen)), quiet=quiet)
         return
     if attack_examples is not None:
         with shown(quiet=quiet, lang=chosen) as progress:
-            made = write_attack_examples(run, rows=n, out=attack_examples, recipes=_names(kinds), progress=progress)
+            made = write_attack_examples(run, rows=n, out=attack_examples, recipes=tried, progress=progress)
         _told(attack_lines(*made.told(), out=attack_examples, words=words(chosen)), quiet=quiet)
         return
     with shown(quiet=quiet, lang=chosen) as progress:
@@ -102,17 +102,21 @@ def verb(
             columns = {"pair": contrast_pair, "variant": contrast_variant, "text": text, "label": label}
             record = contrast_run(run, contrast, **columns, progress=progress)
         elif suite is not None:
-            record = suite_run(run, suite, labels=_names(suite_labels), progress=progress)
+            record = suite_run(run, suite, labels=_names(suite_labels, "--suite-labels"), progress=progress)
         elif label_answers is not None:
             record = take_answers(run, answers=label_answers, progress=progress)
         else:
-            record = probe_run(run, only=names, kinds=_names(kinds), budget=budget, fresh=fresh, progress=progress)
+            record = probe_run(run, only=names, kinds=tried, budget=budget, fresh=fresh, progress=progress)
     report_again(run)
     probed(record, folder=run, lang=chosen, json=json, quiet=quiet)
 
 
-def _names(given: str) -> list[str]:
-    return [name.strip() for name in given.split(",") if name.strip()]
+def _names(given: str, option: str) -> list[str]:
+    """Raises InputError where commas stand alone."""
+    found = [name.strip() for name in given.split(",") if name.strip()]
+    if given and not found:
+        raise InputError(f"{option} {given!r} names nothing. Write names separated by commas, or leave {option} out.")
+    return found
 
 
 WITH_KINDS = ("--label-sheet", "--attack-examples")

@@ -255,7 +255,10 @@ def dumped(text: str, *, where: str) -> Suite:
             continue
         tests.append(SuiteTest(name, capability, kind, tuple(cases), expect, *(direction or ("", "", "", ""))))
     if not tests:
-        raise InputError(f"{where} holds no case that can be asked; its lines need test, type, examples and label.")
+        raise InputError(
+            f"{where} holds no case that can be asked; its lines need test, type, examples and label, and two examples where the "
+            "type is INV or DIR."
+        )
     named = dict.fromkeys(name for test in tests for name in (*test.expect, test.label, test.against, test.unless) if name)
     own = [name for name in named if name != PREDICTED]
     sentiment = set(own) <= set(DUMP_LABELS)
@@ -268,6 +271,8 @@ def dumped(text: str, *, where: str) -> Suite:
 def _line(line: str, number: int, *, where: str) -> _Line:
     try:
         row = json.loads(line)
+        if not isinstance(row, dict):
+            raise TypeError("it is no object with test, type, examples and label")
         name, kind = str(row["test"]), str(row["type"])
         examples = row["examples"]
         if not isinstance(examples, list):

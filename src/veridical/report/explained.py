@@ -50,8 +50,8 @@ class ExplainedLine:
 def explained_line(found: ExplainedComponent, rows: Sequence[ExplainedRow], words: Words) -> ExplainedLine:
     n = figures.count(found.rows)
     of_rows = words("explain_rows", n=n, carried=figures.points(found.carried)) if found.rows else words("explain_no_rows")
-    if found.kind == "heuristic" and found.rows:
-        of_rows = words("explain_rows_ordered", n=n)
+    if found.kind in ("heuristic", "influence") and found.rows:
+        of_rows = words("explain_rows_ordered" if found.kind == "heuristic" else "explain_rows_each", n=n)
     return ExplainedLine(
         name=component_name(found.component, words),
         kind=found.kind,

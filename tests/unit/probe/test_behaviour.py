@@ -297,12 +297,19 @@ def test_cases_that_cannot_fail_are_left_out_as_checklist_leaves_them_out():
         ({"test": "t", "type": "MFT", "examples": ["a"]}, "no 'label'"),
         ({"test": "t", "type": "MFT", "examples": ["a"], "label": 7}, "no case"),
         ({"test": "t", "type": "DIR", "examples": ["a", "b"], "label": "w", "goes_not": "left"}, "allowed: down, up"),
-        ({"test": "t", "type": "INV", "examples": ["a"]}, "no case that can be asked"),
+        ({"test": "t", "type": "INV", "examples": ["a"]}, "two examples where the type is INV or DIR"),
     ],
 )
 def test_lines_that_are_no_cases_are_refused(tmp_path, row, said):
     with pytest.raises(InputError, match=said):
         read_suite(Path(_lines(tmp_path, row)), most=2, rng=rng())
+
+
+def test_a_line_that_is_no_object_is_refused(tmp_path):
+    path = tmp_path / "listed.jsonl"
+    path.write_text('{"test": "t", "type": "MFT", "examples": ["a"], "label": 0}\n[1]\n', encoding="utf-8")
+    with pytest.raises(InputError, match="Line 2 of .* is no case of a test .it is no object with test, type"):
+        read_suite(path, most=2, rng=rng())
 
 
 def test_a_line_that_is_nested_too_deeply_is_refused(tmp_path):
