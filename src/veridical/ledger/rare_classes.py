@@ -67,7 +67,8 @@ def counts_truths_alone(metric: Metric, width: int) -> bool:
         return True
     share, others = np.full(width, 1.0 / width), np.full(width, 1.0 / width)
     others[0] = 0.0
-    return metric(others, others, share) == metric(others, others, others)
+    # Of two classes, truths that hold one alone make Matthews' coefficient 0 whatever is predicted.
+    return metric is not mcc and metric(others, others, share) == metric(others, others, others)
 
 
 def _scatter(metric: Metric, share: FloatArray) -> FloatArray:

@@ -115,6 +115,7 @@ def test_which_metrics_count_classes_by_their_truths_alone():
     assert [name for name, alone in told.items() if not alone] == ["macro_f1", "mcc"]
     assert not counts_truths_alone(Pooled(macro_f1, np.eye(4)), 4)
     assert counts_truths_alone(Pooled(mean_f1, np.eye(4)[1:]), 4)
+    assert not counts_truths_alone(mcc, 2)
 
 
 def test_other_metrics_do_not_hang_on_each_class():

@@ -308,7 +308,7 @@ def test_lines_that_are_no_cases_are_refused(tmp_path, row, said):
 def test_a_line_that_is_no_object_is_refused(tmp_path):
     path = tmp_path / "listed.jsonl"
     path.write_text('{"test": "t", "type": "MFT", "examples": ["a"], "label": 0}\n[1]\n', encoding="utf-8")
-    with pytest.raises(InputError, match="Line 2 of .* is no case of a test .it is no object with test, type"):
+    with pytest.raises(InputError, match=r"Line 2 of .* is no case of a test .it is no object with test, type"):
         read_suite(path, most=2, rng=rng())
 
 
