@@ -21,7 +21,7 @@ from veridical.pipeline.run_folder import content_hash, held
 if TYPE_CHECKING:
     from veridical.models.queries import Queries
     from veridical.probe._contract import Measured
-    from veridical.probe._person_sentences import PersonSentences
+    from veridical.probe._person_file import PersonSentences
     from veridical.probe._suite_judging import Judging
     from veridical.probe._suites import Suite
 
@@ -67,7 +67,7 @@ def suite_run(run: Path, file: Path, *, labels: Sequence[str] = (), progress: Pr
 def _read(run: Path, file: Path, record: RunRecord, digest: str, labels: Sequence[str]) -> "Callable[[Queries], Measured]":
     """What is to be asked of the model: tests, or sentences about persons."""
     from veridical.core.randomness import stream
-    from veridical.probe._person_sentences import read_person_sentences
+    from veridical.probe._person_file import read_person_sentences
     from veridical.probe._suite_judging import Judging
     from veridical.probe._suites import read_suite
 

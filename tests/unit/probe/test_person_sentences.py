@@ -12,15 +12,14 @@ from scipy import stats
 
 from veridical.core.errors import InputError
 from veridical.core.finding import Skipped
+from veridical.probe._person_file import PersonSentences, read_person_sentences
 from veridical.probe._person_sentences import (
     Flips,
     Leaning,
-    PersonSentences,
     Spread,
     contrast_of,
     flips,
     leanings,
-    read_person_sentences,
     shift,
 )
 from veridical.report.sentences import translated_error
