@@ -130,7 +130,7 @@ def account_tables(
         scored = account_of.under(contract, players, under, value, left_out=left_out)
     declared = {component.name.partition(":")[0] for component in transfer}
     transfer += found_by_data(candidates, probes, declared=declared)
-    scored_honest = account_of.estimate(full, honest, _both(bounds, game.by_chosen_leaks), "honest")
+    scored_honest = account_of.estimate(full, honest, bounds, active)
     return Ledger(
         metric=counted.name,
         votes=contract.votes if contract else "clusters",
@@ -329,13 +329,18 @@ class _Account:
     def reported(self, empty: Value) -> Estimate:
         return self.books.score(empty, empty.score, (0.0, 0.0), "cluster bootstrap, rows as given")
 
-    def estimate(self, value: Value, score: float, bounds: tuple[float, float], which: str) -> Estimate:
-        method = "calibrated to the population, clusters resampled"
+    def estimate(self, value: Value, score: float, bounds: tuple[float, float], coalition: Coalition) -> Estimate:
+        """The score of a coalition of all that is measured. bounds: of its labels and edits, beside which chosen leaks count."""
+        method, leaks = "calibrated to the population, clusters resampled", self.game.by_chosen_leaks(coalition)
         if self.game.reviewed:
             method += ", reviewed labels"
         elif bounds != (0.0, 0.0):
             method += ", label noise bounded (Imbens-Manski)"
-        return self.books.score(value, score, bounds, method if which == "honest" else f"{method}; under the contract")
+        if leaks != (0.0, 0.0):
+            method += ", leaks chosen by their labels bounded"
+        if coalition != frozenset(self.game.active):
+            method += "; under the contract"
+        return self.books.score(value, score, _both(bounds, leaks), method)
 
     def measurement(
         self, shares: dict[str, Share], value: Callable[[Coalition], Value], *, bounds: tuple[float, float]
@@ -354,7 +359,7 @@ class _Account:
                 shares["leakage"],
                 critical,
                 wording.leakage(self.game),
-                bounds=self.game.by_chosen_leaks,
+                bounds=self.game.by_chosen_leaks(frozenset(self.game.active)),
                 luck=self._luck(),
             ),
             books.component("sample", "measurement", shares["sample"], critical, wording.sample(tables.people), drawn=True),
@@ -424,7 +429,7 @@ class _Account:
             whatever = _noise_bounds(game, frozenset(game.active), value)
             noise = min(noise[0], whatever[0]), max(noise[1], whatever[1])
         bounds = _both(noise, edits)
-        estimate = self.estimate(last, score, _both(bounds, game.by_chosen_leaks), "contract")
+        estimate = self.estimate(last, score, bounds, whole)
         shares = books.variance(last, draws=_variance_of_draws(game, players))
         held = game.tables.transfer.share_like if "shift" in players else 1.0
         return ContractScore(contract.name, contract.sha256, estimate, left_out, shares, held, books.unreviewed(estimate, bounds))

@@ -105,10 +105,8 @@ class Coalitions:
             influence, slope, cells, review = self._residuals(rows, gradient(metric, totals), projection, coalition)
             own, fit = weights, np.zeros(n)
         else:
-            (weights, _), rows = (
-                self._weighing.weighted(np.full(n, 1.0 / n), labels, coalition),
-                self._statistics(labels, coalition),
-            )
+            weights, _ = self._weighing.weighted(np.full(n, 1.0 / n), labels, coalition)
+            rows = self._statistics(labels, coalition)
             right, moved = rows.correctness, np.zeros_like(rows.stacked())
             if leakage:
                 rows, moved = self._imputed(rows, labels, projection, coalition)
@@ -316,20 +314,20 @@ class Coalitions:
         spread = np.bincount(member, deviation)
         return float(right[people.leaked].mean()), float(expected.mean()), float(moved.sum() / np.sqrt((spread**2).sum()))
 
-    @cached_property
-    def by_chosen_leaks(self) -> tuple[float, float]:
-        """How far the score without leaks can lie below (<= 0) and above (>= 0) where leaks were chosen by their labels: as far
-        as it moves, or comes to lie from where it is, once as many of them are right as fold models say; nowhere where they seem
-        drawn by their texts."""
+    def by_chosen_leaks(self, coalition: Coalition) -> tuple[float, float]:
+        """How far the score of a coalition without leaks can lie below (<= 0) and above (>= 0) where these were chosen by their
+        labels: as far as it moves, or comes to lie from where it is, once as many of them are right as fold models say; nowhere
+        where they seem drawn by their texts, or where the labels of the target tell what is right."""
         found = self.chosen_leaks()
-        if found is None or abs(found[2]) < CHOSEN_Z:
+        if found is None or abs(found[2]) < CHOSEN_Z or "concept" in coalition:
             return 0.0, 0.0
         right, expected, _ = found
-        labels, coalition = self.labels if self.reviewed is not None else self.observed, frozenset(self.active)
+        labels, n = self.labels if self.reviewed is not None else self.observed, self.tables.people.n
+        weights, labels = self._weighing.weighted(np.full(n, 1.0 / n), labels, coalition)
         rows, scores = self._statistics(labels, coalition), list[float]()
         for easier in (0.0, right - expected):
             filled, _ = self._imputed(rows, labels, self._projection[True], coalition, easier=easier)
-            scores.append(value(self.metric_in(coalition), filled.stacked().mean(axis=0)))
+            scores.append(value(self.metric_in(coalition), weights @ filled.stacked()))
         before, after = [scores[0], self(coalition).score], scores[1]
         return (0.0, max(0.0, after - min(before))) if right > expected else (min(0.0, after - max(before)), 0.0)
 

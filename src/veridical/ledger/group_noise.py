@@ -128,7 +128,7 @@ def _blur_of(
     """
     largest = max((_blur(known.of(fresh & (known.group == name)), params=params) for name in names), default=0.0)
     c, parts = known.expected.shape[1], {name: train.of(train.group == name) for name in names}
-    most = {name: contradicted(part, params=params) * c / (c - 1) for name, part in parts.items()}
+    most = {name: min(contradicted(part, params=params) * c / (c - 1), float(TRAIN_SHARES[-1])) for name, part in parts.items()}
     doubted = _duller(parts, train.of(~np.isin(train.group, names)), params=params)
     blur = {name: share if name in doubted else min(largest, share) for name, share in most.items()}
     return {name: share for name, share in blur.items() if share}, doubted

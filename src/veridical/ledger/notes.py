@@ -28,7 +28,7 @@ LEAN_SAID = 0.005
 def chosen_leaks(game: "Coalitions") -> tuple[str, ...]:
     """A warning where leaked rows are harder or easier than their texts say."""
     found = game.chosen_leaks()
-    off = sum(map(abs, game.by_chosen_leaks))
+    off = sum(map(abs, game.by_chosen_leaks(frozenset(game.active))))
     if found is None or not off:
         return ()
     right, expected, _ = found

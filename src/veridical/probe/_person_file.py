@@ -89,6 +89,8 @@ def _row_of_json(line: str, number: int, path: Path) -> dict[str, str]:
             f"Line {number} of {path} is no JSON from character {error.colno} on; each line is a sentence with the keys text, "
             "template and person."
         ) from error
+    except ValueError as error:  # a number of thousands of digits
+        raise InputError(f"Line {number} of {path} cannot be read as JSON ({error}).") from error
     except RecursionError as error:
         raise InputError(
             f"Line {number} of {path} is nested too deeply; each line is a sentence with the keys text, template and person."
@@ -114,6 +116,8 @@ def _named(row: Sequence[tuple[str, object]], number: int, path: Path) -> dict[s
     named = dict[str, str]()
     for key, value in row:
         name = _name(key)
+        if not name and not value:  # a spreadsheet's empty columns
+            continue
         if name in named:
             raise InputError(
                 f"Line {number} of {path} has the column {name} more than once, and which counts is not told; sentence counts as "

@@ -3,9 +3,10 @@
 Columns that a person fixes (gender, race) are what may not decide; the template with what is left (an emotion word) is the frame
 that sentences share. Within a frame, persons of one group are held against those of the others who are alike in every other such
 column; of several sentences of a person the mean counts. Templates and persons are both drawn from many, so both are units of the
-interval: a model that reacts to single names does not lean on their group. Few persons tell little of how much persons differ, however many the templates: the reaches of both, each by
-Student's t with degrees of freedom of its own, add as squares. Those of persons are Welch's, but never more than if all persons
-differed as much: two who happen to agree would else be taken for surely alike.
+interval: a model that reacts to single names does not lean on their group. Few persons tell little of how much persons differ,
+however many the templates: the reaches of both, each by Student's t with degrees of freedom of its own, add as squares. Those of
+persons are Welch's, but never more than if all persons differed as much: two who happen to agree would else be taken for surely
+alike.
 Source: Kiritchenko and Mohammad 2018, arXiv:1805.04508 (the corpus); Cameron, Gelbach and Miller 2011, JBES 29:238 (two kinds of
 clusters; ours adds their variances and takes nothing off, so it is never too small); Satterthwaite 1946, Biometrics Bulletin
 2:110 (degrees of freedom of a sum of variances); Zou and Donner 2008, Statistics in Medicine 27:1693 (squares of reaches add);

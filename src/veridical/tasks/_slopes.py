@@ -31,13 +31,18 @@ def _accuracy(right: FloatArray, true: FloatArray, _predicted: FloatArray) -> Fl
 
 def _micro_f1(right: FloatArray, true: FloatArray, predicted: FloatArray) -> FloatArray:
     n, each = true.sum() + predicted.sum(), np.ones_like(true)
+    if n <= 0:
+        return np.zeros((3, len(true)))
     by_size = -2 * right.sum() / n**2 * each
     return np.array([2 / n * each, by_size, by_size])
 
 
 def _of_mean(right: FloatArray, size: FloatArray, there: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Derivatives (by right, by size), each (C,), of the mean of right / size over the classes of which `there` holds some."""
-    counts, plenty = there > 0, there > TRACE * there.max()
+    """Derivatives (by right, by size), each (C,), of the mean of right / size over the classes of which `there` holds some; 0
+    where it holds none."""
+    counts, plenty = there > 0, there > TRACE * there.max(initial=0.0)
+    if not counts.any():
+        return np.zeros_like(right), np.zeros_like(right)
     size = np.where(plenty, size, np.inf)
     return 1 / size / counts.sum(), -right / size**2 / counts.sum()
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from veridical.ledger.group_noise import MOST_UNDONE, Rows, _blur_of, _told_apart, _undoable, by_group
+from veridical.ledger.group_noise import MOST_UNDONE, Rows, _blur_of, _duller, _told_apart, _undoable, by_group
 from veridical.ledger.label_noise import LabelNoise
 from veridical.ledger.noise_range import held_possible
 from veridical.ledger.noise_shapes import NoiseParams as Params
@@ -233,6 +233,35 @@ def test_a_group_as_wrong_in_train_as_in_test_may_be_as_wrong_as_its_train_rows_
     assert noise.doubted.tolist() == ["north"]
     assert most(noise, "north") >= 0.27
     assert most(noise, "south") < 0.08
+
+
+@pytest.mark.parametrize("rate", [0.7, 1.0])
+def test_a_group_most_of_whose_labels_are_wrong_is_still_told(rate):
+    noise = alike_in_both(0, rate=rate)
+    assert noise.doubted.tolist() == ["north"]
+    assert most(noise, "north") > 0.3
+
+
+def test_many_groups_do_not_add_chances_to_be_doubted():
+    """A group of fifty rows, of which the surest third contradicts the models now and then."""
+    doubted = []
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        parts = {f"g{k}": Rows.told(*drawn(rng, 150, rate=0.1), np.arange(150), np.full(150, f"g{k}")) for k in range(12)}
+        doubted.append(bool(_duller(parts, parts["g0"].of(np.zeros(150, bool)), params=Params())))
+    assert np.mean(doubted) <= 0.12
+
+
+def test_only_groups_that_contradict_more_are_held_to_be_as_wrong_in_train():
+    rng, rates = np.random.default_rng(0), {"north": 0.3, "south": 0.05}
+    test, train = (
+        together([(*drawn(rng, 400, rate=rate), np.arange(400), np.full(400, name)) for name, rate in rates.items()])
+        for _ in range(2)
+    )
+    blur, doubted = _blur_of(["north", "south"], test, fresh=np.ones(800, bool), train=train, params=Params())
+    assert doubted == ["north"]
+    assert blur["north"] > 0.4
+    assert blur.get("south", 0.0) < 0.1
 
 
 def test_groups_that_are_alike_are_hardly_ever_doubted():

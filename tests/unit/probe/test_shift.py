@@ -69,6 +69,16 @@ def test_the_area_and_its_chance_are_right_where_nothing_differs():
     assert luck.areas.std() > 1.2 * luck.told
 
 
+def test_what_would_have_been_seen_is_that_of_sides_learned_anew():
+    rng = np.random.default_rng(3)
+    features, side = hashed([nonsense(rng, 12) for _ in range(200)]), np.repeat([0, 1], 100)
+    told = _domains.told_apart(features, np.arange(200), side, seed=0, rng=rng)
+    found = _domains.separation("a", features, np.arange(200), told, replicates=199, level=0.95, rng=np.random.default_rng(4))
+    luck = _domains.by_luck(features, np.arange(200), told, replicates=199, rng=np.random.default_rng(4))
+    assert found.mde == pytest.approx(2.8 * luck.areas.std(), rel=0.01)
+    assert found.mde > 1.2 * 2.8 * luck.told
+
+
 def test_sides_dealt_anew_are_told_by_their_mean_rows():
     """Against the same, deal by deal, in plain words."""
     rng = np.random.default_rng(2)

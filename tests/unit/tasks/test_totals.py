@@ -50,6 +50,15 @@ def test_the_slope_of_classes_taken_together_is_the_plain_formulas(rule):
     assert np.abs(plain).max() > 0.1
 
 
+@pytest.mark.parametrize("metric", [mean_f1, micro_f1])
+@pytest.mark.parametrize("said", [0.0, 0.4])
+def test_where_nothing_is_to_be_found_the_slope_is_that_of_differences(metric, said):
+    """Test rows without a relation, of some of which the model says one."""
+    pooled, totals = Pooled(metric, np.array([[1.0, 0.0]])), np.array([0.0, 0.6, 0.0, 1.0, said, 1.0 - said])
+    for rule, given in ((metric, np.array([0.0, 0.0, said])), (pooled, totals)):
+        assert gradient(rule, given) == pytest.approx(by_differences(rule, given), abs=1e-6)
+
+
 def test_a_metric_without_a_closed_form_has_a_slope_by_differences():
     metric = Graded(mean_credit, np.eye(2))
     totals = np.array([0.4, 0.3, 0.5, 0.5, 0.6, 0.4])
