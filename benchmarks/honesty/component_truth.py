@@ -40,7 +40,8 @@ LEAKS_ALONE = ("leak", "leak_02", "leak_05", "leak_10", "test_in_train")
 SWAPS = 3
 """Trainings without the leaked rows over which what these would have scored is averaged."""
 NOISE_ALONE = ("test_noise_02", "test_noise_05", "test_noise_10", "test_noise_20", "test_noise_one_way", "noise_in_both",
-               "groups_mislabelled_15", "groups_mislabelled_30")  # fmt: skip
+               "groups_mislabelled_15", "groups_mislabelled_30",
+               "groups_mislabelled_15_both", "groups_mislabelled_30_both")  # fmt: skip
 BOTH = ("leak_noise", "leak_noise_more")
 """Worlds of random copies and of wrong test labels, whose interaction is known."""
 PAIR = ("leakage", "noise")

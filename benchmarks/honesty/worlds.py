@@ -257,14 +257,14 @@ def _promise(draft: Draft, shares: dict[str, float], *, name: str) -> None:
     draft.contract = {"name": name, "votes": "clusters", "groups": shares}
 
 
-def mislabelled(rate: float) -> Planter:
-    """Two groups dealt at random, so alike; of the test labels of one a share is wrong, and the contract holds four fifths of it:
-    what looks like a harder group is none."""
+def mislabelled(rate: float, *, train_too: bool = False) -> Planter:
+    """Two groups dealt at random, so alike; of the test labels of one a share is wrong, or of its train labels too, and the
+    contract holds four fifths of it: what looks like a harder group is none."""
 
     def plant(draft: Draft) -> None:
         for row in draft.train + draft.test + draft.truth:
             row.group = "north" if draft.rng.random() < 0.5 else "south"
-        for row in draft.test:
+        for row in [*draft.test, *(draft.train if train_too else [])]:
             if row.group == "north" and draft.rng.random() < rate:
                 row.label = str(draft.rng.choice([label for label in draft.labels if label != row.truth]))
         _promise(draft, {"north": 0.8, "south": 0.2}, name="more of the north")
@@ -485,6 +485,8 @@ WORLDS: dict[str, tuple[Planter, ...]] = {
     "groups_20_leak": (groups(0.2), train_into_test(0.3)),
     "groups_mislabelled_15": (mislabelled(0.15),),
     "groups_mislabelled_30": (mislabelled(0.3),),
+    "groups_mislabelled_15_both": (mislabelled(0.15, train_too=True),),
+    "groups_mislabelled_30_both": (mislabelled(0.3, train_too=True),),
     "groups_mislabelled_25_train": (mislabelled(0.25), noise(0.2, where="train")),
     "target_texts": (target(labelled=False),),
     "target_labels": (target(labelled=True),),
