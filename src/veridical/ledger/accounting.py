@@ -127,7 +127,7 @@ def account_tables(
         found += books.interactions(players, lambda c: value(active | c), untold="groups" if noisy else "")
         under = honest - sum(c.points.value for c in transfer if c.points) / 100
         left_out = tuple(player for player, _ in abstained)
-        scored = account_of.under(contract, players, under, value, left_out=left_out)
+        scored = account_of.under(contract, played, under, value, left_out=left_out)
     declared = {component.name.partition(":")[0] for component in transfer}
     transfer += found_by_data(candidates, probes, declared=declared)
     scored_honest = account_of.estimate(full, honest, bounds, active)
@@ -301,6 +301,12 @@ def _drop_of(player: str, players: Sequence[str], game: Coalitions) -> float:
     return shapley(players, lambda c: value(active | c))[player].drop.score
 
 
+def _hidden(share: Share, game: Coalitions) -> tuple[float, float]:
+    """How far the score can lie below (<= 0) and above (>= 0) for what wrong labels hide of a reweighted cue's share."""
+    more = -share.drop.score * game.association_hidden
+    return min(more, 0.0), max(more, 0.0)
+
+
 def _said_of(player: str, game: Coalitions) -> wording.Said:
     """What is said of a player of the transfer block."""
     contract, tables = game.contract, game.tables
@@ -403,31 +409,35 @@ class _Account:
             if player == "concept":  # wrong labels of the test set would pass for changed ones
                 lower, upper = _noise_bounds(game, frozenset((*game.active, "shift")), value)
                 bounds = -upper, -lower
+            reweighted = player in positions and game.shortcuts[positions[player]][1].op == "reweight"
+            if reweighted:  # wrong labels hide how much a cue goes with them
+                bounds = _hidden(share, game)
             if player == "groups":  # more wrong labels in one group would pass for a harder one
                 lower, upper = _group_noise_bounds(game, partial(_drop_of, player, tuple(shares)))
                 bounds = -upper, -lower
-            beside = player == "groups" and not game.tables.noise.seen
+            beside = reweighted or (player == "groups" and not game.tables.noise.seen)
             listed.append(self.books.component(player, "transfer", share, critical, said, bounds=bounds, beside=beside))
         return listed
 
     def under(
         self,
         contract: Contract,
-        players: Sequence[str],
+        played: dict[str, Share],
         score: float,
         value: Callable[[Coalition], Value],
         *,
         left_out: tuple[str, ...],
     ) -> ContractScore:
         """The score under the contract, of which these players were played and those left out could not be."""
-        game, books = self.game, self.books
+        game, books, players = self.game, self.books, tuple(played)
         whole = frozenset((*game.active, *players))
         last, edits = value(whole), game.if_edits_break_labels(whole)
         noise = _noise_bounds(game, whole, value)  # labels of the target leave nothing of it
-        if any(shortcut.op == "reweight" and name in players for name, shortcut in game.shortcuts):
+        for name in (name for name, shortcut in game.shortcuts if shortcut.op == "reweight" and name in played):
             # Rows whose label and cue disagree count for more, and wrong labels are more frequent among them.
             whatever = _noise_bounds(game, frozenset(game.active), value)
             noise = min(noise[0], whatever[0]), max(noise[1], whatever[1])
+            noise = _both(noise, _hidden(played[name], game))
         bounds = _both(noise, edits)
         estimate = self.estimate(last, score, bounds, whole)
         shares = books.variance(last, draws=_variance_of_draws(game, players))
