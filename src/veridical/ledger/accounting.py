@@ -172,7 +172,8 @@ def _notes(game: Coalitions, honest: Value, review: Review | None, labels: tuple
     asked = sum(str(row) in answers for row in tables.ids)
     decided_nothing = (notes.undecided(asked),) if asked and game.reviewed is None else ()
     thin = notes.leaning(honest)
-    return (*notes.of_rows(tables, game.reviewed, labels=labels), *thin, *notes.chosen_leaks(game), *decided_nothing)
+    chosen = notes.chosen_leaks(game, labels=labels)
+    return (*notes.of_rows(tables, game.reviewed, labels=labels), *thin, *chosen, *decided_nothing)
 
 
 def game_of(

@@ -328,22 +328,65 @@ class Coalitions:
         spread = np.bincount(member, deviation)
         return float(right[people.leaked].mean()), float(expected.mean()), float(moved.sum() / np.sqrt((spread**2).sum()))
 
+    def leaked_class(self) -> tuple[int, float, float] | None:
+        """(the class whose rows leaked more than their texts say, share of its rows that leaked, share of the others'), or None.
+        Against p(label | text) the labels of leaked rows differ from those of the rest by no more than chance where
+        leaks were drawn by their texts."""
+        people, labels = self.tables.people, self._read_or_given
+        off, sides = labels - self.tables.elsewhere, list[FloatArray]()
+        for kept in (people.leaked, ~people.leaked):
+            clusters, member = np.unique(people.cluster[kept], return_inverse=True)
+            if len(clusters) < FEW_LEAKS:
+                return None
+            # Copies of one text are one draw.
+            sides.append(np.stack([np.bincount(member, column) for column in off[kept].T]) / np.bincount(member))
+        spread = np.hypot(*(side.std(axis=1) / np.sqrt(side.shape[1]) for side in sides))
+        z = (sides[0].mean(axis=1) - sides[1].mean(axis=1)) / np.maximum(spread, 1e-9)
+        most = int(z.argmax())
+        if z[most] < CHOSEN_Z:
+            return None
+        leaked, whole = people.leaked @ labels, labels.sum(axis=0)
+        others = (leaked.sum() - leaked[most]) / max(float(whole.sum() - whole[most]), 1e-9)
+        return most, float(leaked[most] / whole[most]), float(others)
+
     def by_chosen_leaks(self, coalition: Coalition) -> tuple[float, float]:
         """How far the score of a coalition without leaks can lie below (<= 0) and above (>= 0) where these were chosen by their
-        labels: as far as it moves, or comes to lie from where it is, once as many of them are right as fold models say; nowhere
-        where they seem drawn by their texts, or where the labels of the target tell what is right."""
-        found = self.chosen_leaks()
-        if found is None or abs(found[2]) < CHOSEN_Z or "concept" in coalition:
+        labels: as far as it moves, or comes to lie from where it is, once as many of them are right as fold models say; and as
+        far as it moves once the rows that are left count as their classes do among all. Nowhere where leaks seem drawn by their
+        texts, or where the labels of the target tell what is right."""
+        if "concept" in coalition:
             return 0.0, 0.0
+        moves = [0.0, *self._by_right_leaks(coalition), *self._by_leaked_class(coalition)]
+        return min(moves), max(moves)
+
+    @property
+    def _read_or_given(self) -> FloatArray:
+        return self.labels if self.reviewed is not None else self.observed
+
+    def _by_right_leaks(self, coalition: Coalition) -> list[float]:
+        found = self.chosen_leaks()
+        if found is None or abs(found[2]) < CHOSEN_Z:
+            return []
         right, expected, _ = found
-        labels, n = self.labels if self.reviewed is not None else self.observed, self.tables.people.n
-        weights, labels = self._weighing.weighted(np.full(n, 1.0 / n), labels, coalition)
+        even = np.full(self.tables.people.n, 1.0 / self.tables.people.n)
+        weights, labels = self._weighing.weighted(even, self._read_or_given, coalition)
         rows, scores = self._statistics(labels, coalition), list[float]()
         for easier in (0.0, right - expected):
             filled, _ = self._imputed(rows, labels, self._projection[True], coalition, easier=easier)
             scores.append(value(self.metric_in(coalition), weights @ filled.stacked()))
         before, after = [scores[0], self(coalition).score], scores[1]
-        return (0.0, max(0.0, after - min(before))) if right > expected else (min(0.0, after - max(before)), 0.0)
+        return [max(0.0, after - min(before)) if right > expected else min(0.0, after - max(before))]
+
+    def _by_leaked_class(self, coalition: Coalition) -> list[float]:
+        people = self.tables.people
+        if self.too_few_unleaked or not people.leaked.any() or self.leaked_class() is None:
+            return []
+        even, metric = np.full(people.n, 1.0 / people.n), self.metric_in(coalition)
+        weights, labels = self._weighing.weighted(self._population, self._read_or_given, coalition)
+        among_all = self._weighing.weighted(even, self._read_or_given, coalition)[0] @ labels
+        rows, left = self._statistics(labels, coalition).stacked(), weights @ labels
+        times = labels @ np.where(left > 0, among_all / np.maximum(left, 1e-9), 0.0)
+        return [value(metric, (weights * times) @ rows) - value(metric, weights @ rows)]
 
     def _deviation(self, expected: FloatArray, earned: FloatArray) -> FloatArray:
         """Standard deviation of what a fresh row earns, (n,). Right or wrong: binomial. With credit for nearly right answers a

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from veridical.ledger.borrowing import Borrowed, BorrowParams
+from veridical.ledger.coalitions import CHOSEN_Z
 from veridical.ledger.game import Value
 from veridical.ledger.inference import POWER_FACTOR
 from veridical.ledger.noise_range import renamed_classes
@@ -25,17 +26,24 @@ LEAN_SAID = 0.005
 """Share by which a mean over classes lies low from which that is said. Ours; no source."""
 
 
-def chosen_leaks(game: "Coalitions") -> tuple[str, ...]:
-    """A warning where leaked rows are harder or easier than their texts say."""
-    found = game.chosen_leaks()
+def chosen_leaks(game: "Coalitions", *, labels: tuple[str, ...]) -> tuple[str, ...]:
+    """A warning where leaked rows are harder or easier than their texts say, or of one class more than their texts say."""
     off = sum(map(abs, game.by_chosen_leaks(frozenset(game.active))))
-    if found is None or not off:
+    if not off:
         return ()
-    right, expected, _ = found
+    found, of_class = game.chosen_leaks(), game.leaked_class()
+    if found is not None and abs(found[2]) >= CHOSEN_Z:
+        right, expected, _ = found
+        why = (
+            f"The test rows that also stand in train are {'easier' if right > expected else 'harder'} than their texts say: "
+            f"models trained without them are right on {100 * right:.0f} % of them, where {100 * expected:.0f} % was expected."
+        )
+    else:
+        assert of_class is not None
+        which, share, others = of_class
+        why = f"Of the test rows of {labels[which]} {100 * share:.0f} % also stand in train, of the others {100 * others:.0f} %."
     return (
-        f"The test rows that also stand in train are {'easier' if right > expected else 'harder'} than their texts say: models "
-        f"trained without them are right on {100 * right:.0f} % of them, where {100 * expected:.0f} % was expected. Which rows "
-        f"leaked then hangs on their labels, and the honest score, which rests on the other rows, may be off by "
+        f"{why} Which rows leaked then hangs on their labels, and the honest score, which rests on the other rows, may be off by "
         f"{100 * off:.1f} points, which its interval holds. Judge on rows that were drawn otherwise.",
     )
 
