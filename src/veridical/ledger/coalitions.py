@@ -351,9 +351,9 @@ class Coalitions:
 
     def by_chosen_leaks(self, coalition: Coalition) -> tuple[float, float]:
         """How far the score of a coalition without leaks can lie below (<= 0) and above (>= 0) where these were chosen by their
-        labels: as far as it moves, or comes to lie from where it is, once as many of them are right as fold models say; and as
-        far as it moves once the rows that are left count as their classes do among all. Nowhere where leaks seem drawn by their
-        texts, or where the labels of the target tell what is right."""
+        labels: as far as it moves, or comes to lie from where it is, once as many of them are right as fold models say; and to
+        that of the rows that are left, counted as their classes do among all and by nothing else. Nowhere where leaks seem drawn
+        by their texts, or where the labels of the target tell what is right."""
         if "concept" in coalition:
             return 0.0, 0.0
         moves = [0.0, *self._by_right_leaks(coalition), *self._by_leaked_class(coalition)]
@@ -381,12 +381,12 @@ class Coalitions:
         people = self.tables.people
         if self.too_few_unleaked or not people.leaked.any() or self.leaked_class() is None:
             return []
-        even, metric = np.full(people.n, 1.0 / people.n), self.metric_in(coalition)
-        weights, labels = self._weighing.weighted(self._population, self._read_or_given, coalition)
-        among_all = self._weighing.weighted(even, self._read_or_given, coalition)[0] @ labels
-        rows, left = self._statistics(labels, coalition).stacked(), weights @ labels
+        even, alone, metric = np.full(people.n, 1.0 / people.n), self.fresh / self.fresh.sum(), self.metric_in(coalition)
+        among_all = self._weighing.weighted(even, self._read_or_given, coalition)[0] @ self._read_or_given
+        weights, labels = self._weighing.weighted(alone, self._read_or_given, coalition)
+        left, totals = weights @ labels, self._statistics(labels, coalition).stacked()
         times = labels @ np.where(left > 0, among_all / np.maximum(left, 1e-9), 0.0)
-        return [value(metric, (weights * times) @ rows) - value(metric, weights @ rows)]
+        return [value(metric, (weights * times) @ totals) - self(coalition).score]
 
     def _deviation(self, expected: FloatArray, earned: FloatArray) -> FloatArray:
         """Standard deviation of what a fresh row earns, (n,). Right or wrong: binomial. With credit for nearly right answers a
