@@ -328,10 +328,11 @@ class Coalitions:
         spread = np.bincount(member, deviation)
         return float(right[people.leaked].mean()), float(expected.mean()), float(moved.sum() / np.sqrt((spread**2).sum()))
 
+    @cached_property
     def leaked_class(self) -> tuple[int, float, float] | None:
         """(the class whose rows leaked more than their texts say, share of its rows that leaked, share of the others'), or None.
-        Against p(label | text) the labels of leaked rows differ from those of the rest by no more than chance where
-        leaks were drawn by their texts."""
+        As far as p(label | text) is calibrated, the labels of leaked rows differ from it as those of the rest do, but for chance,
+        where leaks were drawn by their texts."""
         people, labels = self.tables.people, self._read_or_given
         off, sides = labels - self.tables.elsewhere, list[FloatArray]()
         for kept in (people.leaked, ~people.leaked):
@@ -342,12 +343,13 @@ class Coalitions:
             sides.append(np.stack([np.bincount(member, column) for column in off[kept].T]) / np.bincount(member))
         spread = np.hypot(*(side.std(axis=1) / np.sqrt(side.shape[1]) for side in sides))
         z = (sides[0].mean(axis=1) - sides[1].mean(axis=1)) / np.maximum(spread, 1e-9)
-        most = int(z.argmax())
-        if z[most] < CHOSEN_Z:
-            return None
         leaked, whole = people.leaked @ labels, labels.sum(axis=0)
-        others = (leaked.sum() - leaked[most]) / max(float(whole.sum() - whole[most]), 1e-9)
-        return most, float(leaked[most] / whole[most]), float(others)
+        others = (leaked.sum() - leaked) / np.maximum(whole.sum() - whole, 1e-9)
+        share = leaked / np.maximum(whole, 1e-9)
+        most = int(np.where((whole >= FEW_LEAKS) & (share > others), z, -np.inf).argmax())
+        if z[most] < CHOSEN_Z or whole[most] < FEW_LEAKS or share[most] <= others[most]:
+            return None
+        return most, float(share[most]), float(others[most])
 
     def by_chosen_leaks(self, coalition: Coalition) -> tuple[float, float]:
         """How far the score of a coalition without leaks can lie below (<= 0) and above (>= 0) where these were chosen by their
@@ -363,6 +365,10 @@ class Coalitions:
     def _read_or_given(self) -> FloatArray:
         return self.labels if self.reviewed is not None else self.observed
 
+    def _as_read_or_given(self, coalition: Coalition) -> float:
+        """The score of a coalition by labels as a review leaves them, or as given: what may be wrong in them is another doubt."""
+        return self(coalition if self.reviewed is not None else coalition - {"noise"}).score
+
     def _by_right_leaks(self, coalition: Coalition) -> list[float]:
         found = self.chosen_leaks()
         if found is None or abs(found[2]) < CHOSEN_Z:
@@ -374,19 +380,20 @@ class Coalitions:
         for easier in (0.0, right - expected):
             filled, _ = self._imputed(rows, labels, self._projection[True], coalition, easier=easier)
             scores.append(value(self.metric_in(coalition), weights @ filled.stacked()))
-        before, after = [scores[0], self(coalition).score], scores[1]
+        before, after = [scores[0], self._as_read_or_given(coalition)], scores[1]
         return [max(0.0, after - min(before)) if right > expected else min(0.0, after - max(before))]
 
     def _by_leaked_class(self, coalition: Coalition) -> list[float]:
         people = self.tables.people
-        if self.too_few_unleaked or not people.leaked.any() or self.leaked_class() is None:
+        if self.too_few_unleaked or not people.leaked.any() or self.leaked_class is None:
             return []
         even, alone, metric = np.full(people.n, 1.0 / people.n), self.fresh / self.fresh.sum(), self.metric_in(coalition)
-        among_all = self._weighing.weighted(even, self._read_or_given, coalition)[0] @ self._read_or_given
+        weights, labels = self._weighing.weighted(even, self._read_or_given, coalition)
+        among_all = weights @ labels
         weights, labels = self._weighing.weighted(alone, self._read_or_given, coalition)
         left, totals = weights @ labels, self._statistics(labels, coalition).stacked()
         times = labels @ np.where(left > 0, among_all / np.maximum(left, 1e-9), 0.0)
-        return [value(metric, (weights * times) @ totals) - self(coalition).score]
+        return [value(metric, (weights * times) @ totals) - self._as_read_or_given(coalition)]
 
     def _deviation(self, expected: FloatArray, earned: FloatArray) -> FloatArray:
         """Standard deviation of what a fresh row earns, (n,). Right or wrong: binomial. With credit for nearly right answers a

@@ -31,7 +31,7 @@ def chosen_leaks(game: "Coalitions", *, labels: tuple[str, ...]) -> tuple[str, .
     off = sum(map(abs, game.by_chosen_leaks(frozenset(game.active))))
     if not off:
         return ()
-    found, of_class = game.chosen_leaks(), game.leaked_class()
+    found, of_class = game.chosen_leaks(), game.leaked_class
     if found is not None and abs(found[2]) >= CHOSEN_Z:
         right, expected, _ = found
         why = (

@@ -95,12 +95,40 @@ def test_where_most_rows_of_a_class_leaked_macro_f1_holds_what_the_rest_hides(mo
 def test_a_class_that_leaked_more_than_its_texts_say_is_told(share):
     world, _ = _mostly(0, share) if share else _world(3, chosen=False, told=0.6)
     game = game_of(world.tables(), task="classification", labels=world.data.labels, contract=None, review=None, metric=None)
-    found = game.leaked_class()
+    found = game.leaked_class
     assert (found is not None) == bool(share)
     if found:
         assert world.data.labels[found[0]] == "pos"
         assert found[1] == pytest.approx(0.9, abs=0.05)
         assert found[2] < 0.05
+
+
+def test_a_class_without_test_rows_did_not_leak():
+    """Easy rows leaked, and no test row is of a class that train has and texts may be called."""
+    world, _ = _mostly(0, 0.9)
+    tables = world.tables()
+    held = np.concatenate([0.9 * tables.elsewhere, np.full((len(tables.codes), 1), 0.1)], axis=1)
+    held[tables.people.leaked, 2] = 0.001
+    more = replace(tables, elsewhere=held / held.sum(axis=1, keepdims=True))
+    names = (*world.data.labels, "absent")
+    game = game_of(more, task="classification", labels=names, contract=None, review=None, metric=None)
+    assert game.leaked_class is not None
+    assert names[game.leaked_class[0]] == "pos"
+
+
+def test_wrong_labels_are_no_part_of_what_leaks_hide(monkeypatch):
+    """A fifth of the labels of rows that did not leak is wrong: the class that leaked still moves the score up."""
+    monkeypatch.setattr(Coalitions, "chosen_leaks", lambda self: None)
+    world, _ = _mostly(1, 0.8)
+    rng, leaked = np.random.default_rng(0), world.tables().people.leaked
+    labels, test = world.data.table["label"].to_pylist(), world.data.rows("test")
+    for row, hit in zip(test, leaked, strict=True):
+        if not hit and rng.random() < 0.2:
+            labels[row] = {"neg": "pos", "pos": "neg"}[labels[row]]
+    noisy = replace(world, data=world.data.with_column("label", labels))
+    game = game_of(noisy.tables(), task="classification", labels=world.data.labels, contract=None, review=None, metric="macro_f1")
+    low, high = game.by_chosen_leaks(ALL)
+    assert low == 0.0 < high  # with the noise taken out of one side alone, 5 points down
 
 
 def test_the_score_under_a_contract_holds_it_too():
