@@ -67,8 +67,7 @@ def _noisy_in_both(seed, *, rate, cue):
     return replace(world, data=data, model=model, trained=trained)
 
 
-@pytest.mark.parametrize("n_read", [0, 150])
-@pytest.mark.parametrize("rate", [0.1, 0.2])
+@pytest.mark.parametrize(("rate", "n_read"), [(0.1, 0), (0.2, 0), (0.2, 150)])
 def test_labels_as_wrong_in_train_as_in_test_are_held_under_a_reweighted_cue(rate, n_read):
     """Rows whose label and cue disagree count for more, and more of theirs are wrong: the part looks smaller than it is."""
     held = []

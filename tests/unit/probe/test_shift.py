@@ -52,7 +52,7 @@ def test_points_go_to_inputs_or_labels_as_planted(target, inputs, labels):
 
 def test_the_area_and_its_chance_are_right_where_nothing_differs():
     rng, p, covered, areas, luck = np.random.default_rng(1), [], [], [], None
-    for seed in range(150):
+    for seed in range(100):
         features, rows = hashed([nonsense(rng, 12) for _ in range(160)]), rng.permutation(160)
         told = _domains.told_apart(features, rows, np.repeat([0, 1], 80), seed=seed, rng=rng)
         luck = _domains.by_luck(features, rows, told, replicates=99, rng=rng)
