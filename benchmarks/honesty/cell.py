@@ -19,13 +19,14 @@ from veridical.audit._evidence import Evidence
 from veridical.core.estimate import Estimate
 from veridical.core.randomness import stream
 from veridical.dataset.rows import Dataset, IntArray
-from veridical.ledger.accounting import account_tables, game_of, tables_of
+from veridical.ledger.accounting import account_tables, counted_rows, game_of, tables_of
 from veridical.ledger.borrowing import frame_of_train
 from veridical.ledger.coalitions import Coalitions
 from veridical.ledger.contract import Contract, read_contract
 from veridical.ledger.game import interactions
 from veridical.ledger.inference import POWER_FACTOR
-from veridical.ledger.review import Frame, Review, ReviewParams, allocation, draw, frame
+from veridical.ledger.reading import frame_of
+from veridical.ledger.review import Frame, Review, ReviewParams, allocation, draw
 from veridical.ledger.tables import Tables
 from veridical.models.frozen_features import frozen_features
 from veridical.models.linear import LinearModel, train_linear
@@ -81,8 +82,11 @@ def run_cell(
     result["noise_shape"] = tables.noise.shape
     if ledger_only:
         return result
-    answers, *others = (_answers(made, tables, draw=draw) for draw in range(draws))
-    larger = {str(n): [_answers(made, tables, draw=draw, rows=n) for draw in range(draws)] for n in more_reads}
+    weights = counted_rows(
+        tables, task=made.task, labels=data.labels, contract=contract, metric=metric if made.task == "classification" else None
+    )
+    answers, *others = (_answers(made, tables, weights, draw=draw) for draw in range(draws))
+    larger = {str(n): [_answers(made, tables, weights, draw=draw, rows=n) for draw in range(draws)] for n in more_reads}
     train_answers = _train_answers(made, tables, seed=seed)
     true, plain = {}, {"as reported": _as_reported(data, tables, metric)}
     if metric == "accuracy":
@@ -132,19 +136,10 @@ def _scores(account: dict[str, Any]) -> dict[str, Any]:
     return {what: account[what] for what in ("honest", "contract")}
 
 
-def _answers(made: World, tables: Tables, *, draw: int, rows: int = REVIEWED_ROWS) -> dict[str, str]:
-    """A person who is always right fills in the sheet that `veridical review --rows 150` would write. draw: which of several."""
-    people = tables.people
-    strata = frame(
-        tables.noise,
-        ids=[str(row) for row in tables.ids],
-        codes=tables.codes,
-        predicted=tables.predicted,
-        leaked=people.leaked,
-        params=ReviewParams(),
-    )
-    weights = people.vote if people.leaked.all() else people.projection(~people.leaked) @ people.target
-    return _drawn(made, strata, weights, [str(row) for row in tables.ids], rows=rows, seed=made.seed + OF_A_DRAW * draw)
+def _answers(made: World, tables: Tables, weights: np.ndarray, *, draw: int, rows: int = REVIEWED_ROWS) -> dict[str, str]:
+    """A person who is always right fills in the sheet that `veridical review --rows 150` would write. weights: what each row
+    counts for in the scores, (S, n). draw: which of several."""
+    return _drawn(made, frame_of(tables), weights, [str(row) for row in tables.ids], rows=rows, seed=made.seed + OF_A_DRAW * draw)
 
 
 def _train_answers(made: World, tables: Tables, *, seed: int) -> dict[str, str]:

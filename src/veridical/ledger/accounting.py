@@ -25,10 +25,12 @@ from veridical.ledger.coalitions import Coalitions
 from veridical.ledger.contract import Contract, Shortcut, refuse_absent
 from veridical.ledger.game import Coalition, Share, Value, coefficients, off_the_count, shapley
 from veridical.ledger.noise_range import held_possible
+from veridical.ledger.reading import frame_of
 from veridical.ledger.reuse import Chosen, chosen_among
-from veridical.ledger.review import UNSURE, Review, Reviewed, ReviewParams, apply_answers, frame
+from veridical.ledger.review import UNSURE, Review, Reviewed, ReviewParams, apply_answers
 from veridical.ledger.reweighting import supported, with_concept
 from veridical.ledger.tables import Tables, build_tables
+from veridical.models.model import FloatArray
 from veridical.tasks._class_metrics import collapses, credit_of
 from veridical.tasks._confusion_metrics import accuracy
 from veridical.tasks._contract import Bound, Metric, Task
@@ -205,6 +207,19 @@ def transfer_players(game: Coalitions) -> tuple[list[str], list[tuple[str, str]]
     )  # fmt: skip
 
 
+def counted_rows(
+    tables: Tables, *, task: str, labels: tuple[str, ...], contract: Contract | None, metric: str | None
+) -> FloatArray:
+    """What each test row counts for in the honest score, and in that under the contract, as far as labels that nobody read let it
+    be played, (1 or 2, n)."""
+    people = tables.people
+    if people.leaked.all():
+        return people.vote[None]
+    game = game_of(tables, task=task, labels=labels, contract=contract, review=None, metric=metric)
+    players = frozenset(transfer_players(game)[0])
+    return np.stack([game.standing(frozenset()), *([game.standing(players)] if players else [])])
+
+
 def _players(contract: Contract | None) -> tuple[tuple[str, Shortcut], ...]:
     if contract is None:
         return ()
@@ -215,19 +230,14 @@ def _players(contract: Contract | None) -> tuple[tuple[str, Shortcut], ...]:
 def _reviewed(tables: Tables, *, labels: tuple[str, ...], review: Review | None, graded: bool) -> Reviewed | None:
     if review is None or not review.answers:
         return None
-    params = ReviewParams()
     truth = _truth(tables.ids, labels=labels, review=review)
     if not np.any(truth >= 0):
         return None  # nothing was answered, or nothing but `unsure`
-    drawn = frame(
-        tables.noise, ids=[str(i) for i in tables.ids], codes=tables.codes, predicted=tables.predicted,
-        leaked=tables.people.leaked, params=params,
-    )  # fmt: skip
     people = tables.people
     ballots = of_votes(people.vote, people.cluster)
     return apply_answers(
-        tables.noise, drawn, truth=truth, codes=tables.codes, predicted=tables.predicted, params=params, graded=graded,
-        ballots=ballots,
+        tables.noise, frame_of(tables), truth=truth, codes=tables.codes, predicted=tables.predicted, params=ReviewParams(),
+        graded=graded, ballots=ballots,
     )  # fmt: skip
 
 

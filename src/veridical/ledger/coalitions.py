@@ -260,6 +260,10 @@ class Coalitions:
         groups = self.contract.groups if self.contract else ()
         return Weighing(self.tables, self.reviewed, self.shortcuts, groups, self._population)
 
+    def standing(self, coalition: Coalition) -> FloatArray:
+        """Weights under which the rows that did not leak stand for the population, under toggles that weigh them, (n,)."""
+        return self._weighing.weighted(self._population, self.labels, coalition)[0]
+
     @cached_property
     def _population(self) -> FloatArray:
         """Weights of the rows that did not leak under which they stand for the population, (n,)."""

@@ -1,9 +1,11 @@
 """A person reviews some labels: which rows to show, and what their answers say about all the others.
 
 Rows are stratified by whether the model agrees with the label and by how likely the label is wrong; unleaked and leaked rows
-apart. Allocation follows Neyman (1934), random inside a stratum. The share of wrong labels in a stratum is the reviewed share,
-pulled towards what one noise rate, fitted to all answers, predicts there: strata where the model agrees hold few wrong labels,
-and thirty rows without one must neither mean 'none' nor 'up to three in a hundred' when the disagreeing rows have told the rate.
+apart, and each by group where groups may have other shares of wrong labels. Allocation follows Neyman (1934), random inside a
+stratum; where several scores are to be told, by the root mean square of what a stratum counts for in each. The share of wrong
+labels in a stratum is the reviewed share, pulled towards what one noise rate, fitted to all answers, predicts there: strata where
+the model agrees hold few wrong labels, and thirty rows without one must neither mean 'none' nor 'up to three in a hundred' when
+the disagreeing rows have told the rate. A group's rows have the rate of the group as far as its own answers tell it.
 """
 
 import hashlib
@@ -29,7 +31,7 @@ class ReviewParams:
     """Settings of the review."""
 
     min_rows: int = 8
-    """Rows from every stratum that has as many. Ours; no source."""
+    """Rows from every stratum that has as many, of all its groups together. Ours; no source."""
     leaked_rows: int = 20
     """Rows from the leaked part of the test set, when it is at least `leaked_share`. Ours; no source."""
     leaked_share: float = 0.02
@@ -59,7 +61,8 @@ class ReviewParams:
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """stratum: (n,), of each test row. wrong: modelled chance that the label is wrong in a way that changes the score, (n,)."""
+    """stratum: of each test row, those of each further group 8 codes on, (n,). wrong: modelled chance that the label is wrong
+    in a way that changes the score, (n,). names: of the strata, (H,)."""
 
     stratum: IntArray
     wrong: FloatArray
@@ -83,8 +86,8 @@ STRATA = ("disagree, suspect", "disagree, mid", "disagree, calm", "agree, suspec
 
 
 def agreeing(n_strata: int) -> BoolArray:
-    """Which strata are of rows on which label and model agree, (H,). Strata of several reviews that are crossed, codes 8 apart,
-    are told by those of the first."""
+    """Which strata are of rows on which label and model agree, (H,). Strata that are crossed with groups or with those of other
+    reviews, codes 8 apart, are told by the first."""
     return np.isin(np.arange(n_strata) % len(STRATA), AGREEING)
 
 
@@ -97,7 +100,7 @@ def frame(
     leaked: BoolArray,
     params: ReviewParams,
 ) -> Frame:
-    """Strata of the test rows. codes, predicted: (n,)."""
+    """Strata of the test rows, by group where `noise` tells groups. codes, predicted: (n,)."""
     wrong = changed(noise.suspected(codes, least=params.prior_rate), codes=codes, predicted=predicted)
     agree = predicted == codes
     stratum = np.where(agree, 7, 6).astype(np.int64)
@@ -106,8 +109,12 @@ def frame(
         order = rows[np.argsort(-wrong[rows], kind="stable")]
         for tercile, part in enumerate(np.array_split(order, 3)):
             stratum[part] = first + tercile
+    names: tuple[str, ...] = STRATA
+    if len(noise.number):
+        stratum += len(STRATA) * noise.number
+        names = tuple(f"{name}; {group}" for group in (*noise.names.tolist(), "all others") for name in STRATA)
     digest = hashlib.sha256("\n".join(f"{i}\t{s}" for i, s in zip(ids, stratum, strict=True)).encode()).hexdigest()
-    return Frame(stratum, wrong, STRATA, digest)
+    return Frame(stratum, wrong, names, digest)
 
 
 def changed(posterior: FloatArray, *, codes: IntArray, predicted: IntArray) -> FloatArray:
@@ -117,26 +124,38 @@ def changed(posterior: FloatArray, *, codes: IntArray, predicted: IntArray) -> F
 
 
 def allocation(frame: Frame, weights: FloatArray, *, rows: int, done: IntArray, params: ReviewParams) -> IntArray:
-    """How many rows to review in each stratum, (H,), at most those left. weights: of each row in the honest score, (n,)."""
+    """How many rows to review in each stratum, (H,), at most those left. weights: of each row in the honest score, (n,), or in
+    each of several scores, (S, n)."""
     n_strata = len(frame.names)
     size = np.bincount(frame.stratum, minlength=n_strata)
     left = size - np.bincount(frame.stratum[done], minlength=n_strata)
-    mass = np.bincount(frame.stratum, np.abs(weights), minlength=n_strata)
+    mass = np.stack([np.bincount(frame.stratum, np.abs(each), minlength=n_strata) for each in np.atleast_2d(weights)])
     mean = np.bincount(frame.stratum, frame.wrong, minlength=n_strata) / np.maximum(size, 1)
-    want = mass * np.sqrt(mean * (1 - mean))
-    leaked_size = int(size[FIRST_LEAKED:].sum())
-    wanted_leaked = params.leaked_rows if leaked_size >= params.leaked_share * size.sum() else 0
-    want[FIRST_LEAKED:] = 0.0
-    given = np.minimum(left, np.where((np.arange(n_strata) < FIRST_LEAKED) & (size > 0), params.min_rows, 0))
-    if leaked_size:
-        given[FIRST_LEAKED:] = np.minimum(left[FIRST_LEAKED:], np.round(wanted_leaked * np.array([0.5, 0.5])).astype(int))
+    want = np.sqrt((mass**2).mean(axis=0) * mean * (1 - mean))
+    kind = np.arange(n_strata) % len(STRATA)
+    leaked = kind >= FIRST_LEAKED
+    least = np.where(np.arange(len(STRATA)) < FIRST_LEAKED, params.min_rows, 0)
+    if size[leaked].sum() >= max(params.leaked_share * size.sum(), 1):
+        least[FIRST_LEAKED:] = round(params.leaked_rows / 2)
+    given = np.zeros(n_strata, np.int64)
+    for k, n in enumerate(least):
+        given[kind == k] = _dealt(int(n), left[kind == k])
+    want[leaked] = 0.0
     given = _trimmed(given, rows)
     while given.sum() < min(rows, int(left.sum())):
         gain = np.where(given < left, want**2 / np.maximum(given, 1) / np.maximum(given + 1, 1) + 1e-15, 0.0)
-        if gain[:FIRST_LEAKED].any():
-            gain[FIRST_LEAKED:] = 0.0  # leaked rows beyond their share only when nothing else is left
+        if gain[~leaked].any():
+            gain[leaked] = 0.0  # leaked rows beyond their share only when nothing else is left
         given[int(gain.argmax())] += 1
-    return given.astype(np.int64)
+    return given
+
+
+def _dealt(n: int, left: IntArray) -> IntArray:
+    """n rows, at most all that are left, over the groups of a stratum in proportion to these: Hamilton's rounding. left: (G,)."""
+    n, whole = min(n, int(left.sum())), max(int(left.sum()), 1)
+    dealt, over = np.divmod(n * left, whole)
+    dealt[np.argsort(-over, kind="stable")[: n - int(dealt.sum())]] += 1
+    return np.asarray(dealt, np.int64)
 
 
 def _trimmed(given: IntArray, rows: int) -> IntArray:
@@ -218,13 +237,15 @@ def apply_answers(
     undecided_share = undecided / (read + undecided)
     size = np.maximum(np.bincount(stratum, box.vote, minlength=n_strata), 1e-300)
     prior = np.bincount(stratum, box.vote * modelled, minlength=n_strata) / size
-    agrees, of_leaked = agreeing(n_strata), np.arange(n_strata) % len(STRATA) >= FIRST_LEAKED
-    counts = np.where(of_leaked, params.of_leaked, 1.0)
+    agrees, kind = agreeing(n_strata), np.arange(n_strata) % len(STRATA)
+    # What is foreseen counts for as many rows of a kind, however many groups share it.
+    part = size / np.bincount(kind, size)[kind]
+    counts = part * np.where(kind >= FIRST_LEAKED, params.of_leaked, 1.0)
     strength = counts * np.where(agrees, params.strength_agree, params.strength_disagree)
     share = (hits + strength * prior) / (asked + strength)
     # The interval trusts what was foreseen less than the value does.
     trusted = counts * np.where(agrees, params.trusted_agree, params.trusted_disagree)
-    cautious = (hits + trusted * prior + 0.5) / (asked + trusted + 1.0)
+    cautious = (hits + trusted * prior + 0.5 * part) / (asked + trusted + part)
     spread = np.sqrt(cautious * (1 - cautious) * (1 / (asked + trusted) + undecided_share**2))
     scaled, per_share = _at_share(modelled, share, stratum, vote=box.vote)
     if graded:
@@ -265,7 +286,11 @@ def _foreseen(
     modelled = changed(blind, codes=codes, predicted=np.where((predicted == codes) | graded, codes, predicted))
     kinds = np.minimum(np.abs(predicted - codes), FAR if graded else 1) + (FAR + 1) * (less < 1)
     modelled = np.clip(modelled, 1e-6, 1 - 1e-6)
-    return prior, posterior, blind, _scaled(modelled, hit, seen, kinds=kinds, vote=vote, rows=params.foreseen_rows * less)
+    rows, group = params.foreseen_rows * less, stratum // len(STRATA)
+    modelled = _scaled(modelled, hit, seen, kinds=kinds, vote=vote, rows=rows)
+    if group.any():
+        modelled = _scaled(modelled, hit, seen, kinds=kinds + (int(kinds.max()) + 1) * group, vote=vote, rows=rows)
+    return prior, posterior, blind, modelled
 
 
 def _scaled(

@@ -19,7 +19,8 @@ from veridical.ledger.accounting import Counting, counting
 from veridical.ledger.ballots import Ballots
 from veridical.ledger.noise_shapes import per_cluster
 from veridical.ledger.notes import LABELS_AS_GIVEN
-from veridical.ledger.review import UNSURE, ReviewParams, frame
+from veridical.ledger.reading import frame_of
+from veridical.ledger.review import STRATA, UNSURE
 from veridical.ledger.structured_tables import read_people, read_transfer
 from veridical.ledger.tables import Tables, read_tables
 from veridical.pipeline.answer_reviewing import AnswerRun
@@ -349,12 +350,7 @@ class _Aligned(_Shared):
     @property
     def strata(self) -> "IntArray":
         """The strata in which this run's review was drawn."""
-        tables = self.tables
-        drawn = frame(
-            tables.noise, ids=self.run.ids, codes=tables.codes, predicted=tables.predicted, leaked=tables.people.leaked,
-            params=ReviewParams(),
-        )  # fmt: skip
-        return drawn.stratum[self.at]
+        return frame_of(self.tables).stratum[self.at]
 
     def answers(self) -> "IntArray":
         """Code of each row's reviewed label, -1 where it was not read, -2 where unsure."""
@@ -381,13 +377,14 @@ def joined(partitions: Sequence["IntArray"]) -> "IntArray":
 def _reviewed(aligned: Sequence[_Aligned], rows: Rows, *, expected: "FloatArray") -> tuple[Truth | None, list[str]]:
     """The truth that the reviews of all runs tell; rows on which two reviews disagree count as unsure. expected: (n, C)."""
     truth = np.full(len(rows.codes), -1, dtype=np.int64)
-    strata = np.zeros(len(rows.codes), dtype=np.int64)
+    strata, kinds = np.zeros((2, len(rows.codes)), dtype=np.int64)
     clashes = 0
     for one in aligned:
         own = one.answers()
         if not (own != -1).any():
             continue
-        strata = strata * 100 + one.strata
+        _, strata = np.unique(np.stack([strata, one.strata]), axis=1, return_inverse=True)
+        kinds = kinds * len(STRATA) + one.strata % len(STRATA)
         clash = (truth != -1) & (own != -1) & (own != truth)
         clashes += int(clash.sum())
         truth = np.where(clash, -2, np.where(own != -1, own, truth))
@@ -402,6 +399,7 @@ def _reviewed(aligned: Sequence[_Aligned], rows: Rows, *, expected: "FloatArray"
         predicted=rows.predicted,
         truth=truth,
         strata=strata,
+        kinds=kinds,
         expected=expected,
         ballots=Ballots(per_cluster(rows.clusters), rows.clusters),
     )

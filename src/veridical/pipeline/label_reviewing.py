@@ -12,8 +12,9 @@ from veridical.core import probe_record
 from veridical.core.errors import InputError, nearest
 from veridical.core.randomness import stream
 from veridical.core.run_record import RunRecord
-from veridical.ledger.accounting import account_tables
-from veridical.ledger.contract import read_contract
+from veridical.ledger.accounting import account_tables, counted_rows
+from veridical.ledger.contract import Contract, read_contract
+from veridical.ledger.reading import frame_of
 from veridical.ledger.review import UNSURE, Review, ReviewParams, frame
 from veridical.ledger.tables import Tables, read_tables
 from veridical.pipeline import records
@@ -45,13 +46,9 @@ class LabelRun:
 
     @cached_property
     def _test(self) -> Side:
-        tables = self.tables
-        people, ids = tables.people, [str(row) for row in tables.ids]
-        weights = people.vote if people.leaked.all() else people.projection(~people.leaked) @ people.target
-        strata = frame(
-            tables.noise, ids=ids, codes=tables.codes, predicted=tables.predicted, leaked=people.leaked, params=ReviewParams()
-        )
-        return Side("test", ids, strata, weights)
+        tables, record = self.tables, self.record
+        weights = counted_rows(tables, task=record.task, labels=record.labels, contract=self._contract, metric=record.metric)
+        return Side("test", [str(row) for row in tables.ids], frame_of(tables), weights)
 
     @cached_property
     def _train(self) -> Side:
@@ -60,6 +57,11 @@ class LabelRun:
         none = np.zeros(n, dtype=bool)
         strata = frame(train.noise(), ids=ids, codes=train.codes, predicted=train.predicted, leaked=none, params=ReviewParams())
         return Side("train", ids, strata, np.full(n, 1 / max(n, 1)))
+
+    @cached_property
+    def _contract(self) -> Contract | None:
+        path = self.run / "contract.yaml"
+        return read_contract(path, stored=True) if path.is_file() else None
 
     def shown(self, data: "Dataset", row: int) -> str:
         return str(data.labels[data.codes[row]])
@@ -75,12 +77,11 @@ class LabelRun:
     def account(self, answers: Mapping[str, str]) -> "Ledger":
         run, record = self.run, self.record
         assert record.ledger is not None
-        contract = run / "contract.yaml"
         return account_tables(
             self.tables,
             task=record.task,
             labels=record.labels,
-            contract=read_contract(contract, stored=True) if contract.is_file() else None,
+            contract=self._contract,
             review=Review(answers) if answers else None,
             metric=record.metric,
             floors=record.ledger.floors,

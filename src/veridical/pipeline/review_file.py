@@ -28,8 +28,9 @@ SHOWN_HASH = 12
 
 @dataclass(frozen=True, eq=False)
 class Side:
-    """Rows that may be reviewed: of the test set, or of train. n rows. weights: what each counts in the honest score, (n,). each:
-    whether a sheet must ask about every stratum, since no model speaks for one that was not asked about."""
+    """Rows that may be reviewed: of the test set, or of train. n rows. weights: what each counts in the honest score, (n,), or in
+    each of several scores, (S, n). each: whether a sheet must ask about every stratum, since no model speaks for one that was not
+    asked about."""
 
     name: str
     ids: list[str]

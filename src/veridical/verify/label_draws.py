@@ -127,18 +127,22 @@ def under_review(
     truth: IntArray,
     strata: IntArray,
     expected: FloatArray,
+    kinds: IntArray | None = None,
     ballots: Ballots | None = None,
     params: DrawParams = DrawParams(),
 ) -> Truth:
     """Truth after a review. truth: code of the reviewed label, -1 where not read, -2 where unsure, (n,). strata: (n,), inside
     which the rows to read were drawn. expected: p(label | text), (n, C), only to say where a wrong label's truth lies.
-    ballots: what rows count for; one each where not given."""
+    kinds: what of a stratum is left where groups do not tell, (n,); the strata themselves where not given. ballots: what rows
+    count for; one each where not given."""
     n, c = expected.shape
     box = ballots or one_each(n)
     rows = np.arange(n)
     agree = predicted == codes[None, :]  # (K, n)
     _, cell = np.unique(np.vstack([strata[None, :], agree]), axis=1, return_inverse=True)
     cell = np.asarray(cell).reshape(-1).astype(np.int64)
+    _, kind = np.unique(np.vstack([(strata if kinds is None else kinds)[None, :], agree]), axis=1, return_inverse=True)
+    kind = np.asarray(kind).reshape(-1).astype(np.int64)
     seen, unsure = truth >= 0, truth == -2
     hit = np.where(seen, truth != codes, unsure * 0.5)
     n_cells, read = int(cell.max()) + 1, seen | unsure
@@ -146,12 +150,14 @@ def under_review(
     asked = box.answers(read, cell, n_cells, alike=box.alike(hit - wrongly[cell], read, cell))
     hits = asked * wrongly
     size = box.total(np.ones(n, bool), cell, n_cells)
-    alike = np.zeros(len(asked), bool)
-    alike[cell] = agree.all(axis=0)
+    alike, of_kind = np.zeros(len(asked), bool), np.zeros(len(asked), np.int64)
+    alike[cell], of_kind[cell] = agree.all(axis=0), kind
+    part = size / np.bincount(of_kind, size)[of_kind]  # the prior counts for as many rows of a kind, however many groups share it
     share, spread = np.zeros(len(asked)), np.zeros(len(asked))
     for group, strength in ((alike, params.strength_agree), (~alike, params.strength_disagree)):
         prior = _pooled(hits[group], asked[group], size[group], params.prior_rate)
-        a, b = hits[group] + strength * prior, asked[group] - hits[group] + strength * (1 - prior)
+        rows_of = strength * part[group]
+        a, b = hits[group] + rows_of * prior, asked[group] - hits[group] + rows_of * (1 - prior)
         share[group] = a / (a + b)
         spread[group] = np.sqrt(a * b / (a + b) ** 2 / (a + b + 1))
     votes = np.zeros((n, c))
