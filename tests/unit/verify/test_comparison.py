@@ -1,6 +1,7 @@
 """Known differences, equal models, tests that hold their level on families of rows, and order under label noise."""
 
 from dataclasses import replace
+from functools import partial
 from math import log, sqrt
 
 import numpy as np
@@ -300,6 +301,23 @@ def test_a_review_fixes_what_was_read_and_carries_its_rate_to_the_rest():
     naive = np.mean(b == codes) - np.mean(a == codes)
     assert abs(scores[1] - scores[0] - real) < abs(naive - real)
     assert scores[1] - scores[0] == pytest.approx(real, abs=0.015)
+
+
+def test_a_review_by_group_reads_the_same_of_groups_that_are_alike():
+    """Each row twice, once in either group: the prior counts for as many rows of a stratum as without groups."""
+    rng = np.random.default_rng(5)
+    truth = np.tile(rng.integers(0, 2, 200), 2)
+    codes, said = turned(truth, [*range(30), *range(200, 230)]), np.tile(rng.integers(0, 2, 200), 2)
+    read, group, kinds = np.tile(rng.random(200) < 0.3, 2), np.arange(400) // 200, (said == codes).astype(np.int64)
+    asked = partial(
+        under_review, codes=codes, predicted=np.stack([said, said]), truth=np.where(read, truth, -1),
+        expected=np.full((400, 2), 0.5),
+    )  # fmt: skip
+    whole, by_group = asked(strata=kinds), asked(strata=kinds + 8 * group, kinds=kinds)
+    assert by_group.labels == pytest.approx(whole.labels, abs=1e-12)
+    assert len(by_group.spread) == 2 * len(whole.spread)
+    apart = asked(strata=kinds + 8 * group, kinds=kinds, truth=np.where(read, np.where(group == 1, codes, truth), -1))
+    assert apart.wrong[~read & (group == 0)].mean() > 2 * apart.wrong[~read & (group == 1)].mean()
 
 
 def test_a_review_counts_unsure_as_half_and_blank_as_nothing():
