@@ -285,37 +285,46 @@ def _noise_bounds(game: Coalitions, coalition: Coalition, value: Callable[[Coali
     if fewer_than_none and not collapses(game.metric_in(coalition)):
         return game.worst - now, 1.0 - now
     for labels in held_possible(noise, codes, game.answers(coalition)):
-        scores.append(min(replace(game, labels=labels)(coalition).score, 1.0))
+        scores.append(min(game.score_if(labels, coalition), 1.0))
     low, high = min(scores) - now, max(scores) - now
     if coalition == frozenset(game.active):
         return low, high
-    apart_low, apart_high = _group_noise_bounds(game, lambda other: min(other(coalition).score, 1.0))
+    apart_low, apart_high = _group_noise_bounds(game, lambda labels: min(game.score_if(labels, coalition), 1.0), now)
     return min(low, apart_low), max(high, apart_high)
 
 
-def _group_noise_bounds(game: Coalitions, of: Callable[[Coalitions], float]) -> tuple[float, float]:
-    """The same of any figure where there is noise: how far it can move down and up when each group has as little or as much of it
-    as its own rows allow. Labels that seem right, or were reviewed, leave none."""
+def _group_noise_bounds(game: Coalitions, of: Callable[[FloatArray], float], now: float) -> tuple[float, float]:
+    """The same of a figure of label distributions where there is noise: how far it can move down and up when each group has as
+    little or as much of it as its own rows allow. Labels that seem right, or were reviewed, leave none. now: the figure."""
     noise = game.tables.noise
     if game.reviewed is not None or not len(noise.reach_of):
         return 0.0, 0.0
-    now, low, high = of(game), 0.0, 0.0
+    low, high = 0.0, 0.0
     for pair in noise.group_extremes(game.tables.codes):
-        moved = [of(replace(game, labels=labels)) - now for labels in pair]
+        moved = [of(labels) - now for labels in pair]
         low, high = low + min(0.0, *moved), high + max(0.0, *moved)
     return low, high
 
 
-def _drop_of(player: str, players: Sequence[str], game: Coalitions) -> float:
-    """A player's share of the transfer block."""
-    active, value = frozenset(game.active), cache(game.__call__)
-    return shapley(players, lambda c: value(active | c))[player].drop.score
+def _drop_if(labels: FloatArray, player: str, players: Sequence[str], game: Coalitions) -> float:
+    """A player's share of the transfer block, were these the label distributions, (n, C)."""
+    active = frozenset(game.active)
+    score = cache(lambda coalition: game.score_if(labels, active | coalition))
+    return sum(weight * (score(c) - score(c | {player})) for c, weight in coefficients(player, players))
 
 
-def _hidden(share: Share, game: Coalitions) -> tuple[float, float]:
-    """How far the score can lie below (<= 0) and above (>= 0) for what wrong labels hide of a reweighted cue's share."""
-    more = -share.drop.score * game.association_hidden
-    return min(more, 0.0), max(more, 0.0)
+def _cue_bounds(player: str, shares: dict[str, Share], game: Coalitions) -> tuple[float, float]:
+    """How far the share of a reweighted cue can lie below (<= 0) and above (>= 0) over the noise that the data allow: rows whose
+    label and cue disagree count for more, and more of their labels are wrong. After a review, for what is left in rows unread."""
+    drop = shares[player].drop.score
+    if game.reviewed is not None:
+        more = drop * game.association_hidden
+        return min(more, 0.0), max(more, 0.0)
+    noise, codes = game.tables.noise, game.tables.codes
+    said = game.answers(frozenset((*game.active, *shares)))
+    moves = [0.0, *(_drop_if(labels, player, tuple(shares), game) - drop for labels in held_possible(noise, codes, said))]
+    low, high = _group_noise_bounds(game, lambda labels: _drop_if(labels, player, tuple(shares), game), drop)
+    return min(*moves, low), max(*moves, high)
 
 
 def _said_of(player: str, game: Coalitions) -> wording.Said:
@@ -421,10 +430,12 @@ class _Account:
                 lower, upper = _noise_bounds(game, frozenset((*game.active, "shift")), value)
                 bounds = -upper, -lower
             reweighted = player in positions and game.shortcuts[positions[player]][1].op == "reweight"
-            if reweighted:  # wrong labels hide how much a cue goes with them
-                bounds = _hidden(share, game)
+            if reweighted:
+                lower, upper = _cue_bounds(player, shares, game)
+                bounds = -upper, -lower
             if player == "groups":  # more wrong labels in one group would pass for a harder one
-                lower, upper = _group_noise_bounds(game, partial(_drop_of, player, tuple(shares)))
+                of = partial(_drop_if, player=player, players=tuple(shares), game=game)
+                lower, upper = _group_noise_bounds(game, of, of(game.labels))
                 bounds = -upper, -lower
             beside = reweighted or (player == "groups" and not game.tables.noise.seen)
             listed.append(self.books.component(player, "transfer", share, critical, said, bounds=bounds, beside=beside))
@@ -445,10 +456,13 @@ class _Account:
         last, edits = value(whole), game.if_edits_break_labels(whole)
         noise = _noise_bounds(game, whole, value)  # labels of the target leave nothing of it
         for name in (name for name, shortcut in game.shortcuts if shortcut.op == "reweight" and name in played):
-            # Rows whose label and cue disagree count for more, and wrong labels are more frequent among them.
+            if game.reviewed is not None:
+                lower, upper = _cue_bounds(name, played, game)
+                noise = _both(noise, (-upper, -lower))
+                continue
+            # More labels may be wrong than leave something of each cue with each label: these count as in the honest score.
             whatever = _noise_bounds(game, frozenset(game.active), value)
             noise = min(noise[0], whatever[0]), max(noise[1], whatever[1])
-            noise = _both(noise, _hidden(played[name], game))
         bounds = _both(noise, edits)
         estimate = self.estimate(last, score, bounds, whole)
         shares = books.variance(last, draws=_variance_of_draws(game, players))

@@ -238,17 +238,14 @@ class Coalitions:
 
     @property
     def association_hidden(self) -> float:
-        """By how much of itself, at most, what hangs on how a cue goes with labels may be larger than it looks, for labels that
-        nobody read. Even noise of a rate e leaves 1 - e C / (C - 1) of an association; without a review e may be what the easiest
-        rows contradict, and with one what it says of all rows is left in those not read."""
-        c, codes = self.tables.elsewhere.shape[1], self.tables.codes
+        """By how much of itself, at most, what hangs on how a cue goes with labels may be larger than a review has it. Even noise
+        of a rate e leaves 1 - e C / (C - 1) of an association; what the review says of all rows is left in those not read."""
         if self.reviewed is None:
-            rate, unread = self.tables.noise.upper_rate, 1.0
-        else:
-            wrong = 1.0 - self.labels[np.arange(len(codes)), codes]
-            rate, unread = float(np.clip(wrong.mean(), 0.0, 1.0)), 1.0 - float(self.reviewed.seen.mean())
+            return 0.0
+        c, codes = self.tables.elsewhere.shape[1], self.tables.codes
+        rate = float(np.clip(1.0 - self.labels[np.arange(len(codes)), codes].mean(), 0.0, 1.0))
         kept = max(1.0 - rate * c / max(c - 1, 1), LEAST_KEPT)
-        return float(unread * (1.0 / kept - 1.0))
+        return float((1.0 - self.reviewed.seen.mean()) * (1.0 / kept - 1.0))
 
     @cached_property
     def inputs(self) -> Inputs:
@@ -259,6 +256,17 @@ class Coalitions:
     def _weighing(self) -> Weighing:
         groups = self.contract.groups if self.contract else ()
         return Weighing(self.tables, self.reviewed, self.shortcuts, groups, self._population)
+
+    def score_if(self, labels: FloatArray, coalition: Coalition) -> float:
+        """The score of a coalition were these the label distributions, (n, C), by which cues are reweighted then too."""
+        cues = [name for name, shortcut in self.shortcuts if shortcut.op == "reweight" and name in coalition]
+        if self.reviewed is not None or not cues or "concept" in coalition:
+            return replace(self, labels=labels)(coalition).score
+        weights, labels = self._weighing.if_right(self._population, labels, coalition)
+        totals = weights @ self._statistics(labels, coalition).stacked()
+        return value(
+            self.metric_in(coalition), np.where(np.tile(self._there["protocol" in coalition, True, False], 3), totals, 0.0)
+        )
 
     def standing(self, coalition: Coalition) -> FloatArray:
         """Weights under which the rows that did not leak stand for the population, under toggles that weigh them, (n,)."""

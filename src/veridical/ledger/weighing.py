@@ -6,12 +6,15 @@ from functools import cached_property
 
 import numpy as np
 
+from veridical.dataset.rows import IntArray
 from veridical.ledger.by_label import Entries
 from veridical.ledger.contract import Shortcut
 from veridical.ledger.game import Coalition
 from veridical.ledger.review import Reviewed
 from veridical.ledger.reweighting import (
     LABELS_UNREAD,
+    MIN_MASS,
+    RAKING_ROUNDS,
     Margin,
     group_margin,
     independent_margin,
@@ -25,6 +28,8 @@ from veridical.models.model import FloatArray
 
 FEWEST_OF_CLASS = 0.5
 """Rows labelled or predicted a class, together, below which it is not there. Ours; no source."""
+LEAST_LEFT = 0.4
+"""Of the rows of a cue and a label, as much as is taken to be left at least once wrong labels are undone. Ours; no source."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +52,41 @@ class Weighing:
         if self.by_label(coalition):
             return among.weigh(start, margins, n_classes=labels.shape[1])
         return raked(start, margins), labels
+
+    def if_right(self, weights: FloatArray, labels: FloatArray, coalition: Coalition) -> tuple[FloatArray, FloatArray]:
+        """`weighted` were these the distributions over the true label, by which cues are reweighted; entries may be negative.
+        They count as far as they leave `LEAST_LEFT` of the rows of each cue with each label: more wrong labels among these would
+        leave nothing to weigh."""
+        start, n_classes = self.start(weights, coalition), labels.shape[1]
+        given = np.eye(n_classes)[self.tables.codes]
+        cues = [
+            (self.tables.cue_present[:, position, None] * n_classes + np.arange(n_classes), shortcut)
+            for position, (name, shortcut) in enumerate(self.shortcuts)
+            if name in coalition and shortcut.op == "reweight"
+        ]
+        share = 1.0
+        for cell, _ in cues:
+            there, left = (_mass(cell, start[:, None] * one, 2 * n_classes) for one in (given, labels))
+            lost = np.where(there > 0, there - left, 0.0)
+            share = min([share, *((1 - LEAST_LEFT) * there / np.maximum(lost, 1e-12))[lost > 0]])
+        joint = start[:, None] * (share * labels + (1 - share) * given)
+        margins = list[tuple[IntArray, FloatArray]]()
+        for cell, shortcut in cues:
+            table = np.maximum(_mass(cell, joint, 2 * n_classes), 0.0).reshape(2, -1) / joint.sum()
+            rates = table.sum(axis=1) if shortcut.rate is None else np.array([1 - shortcut.rate, shortcut.rate])
+            margins.append((cell, np.outer(rates, table.sum(axis=0)).ravel()))
+        if "groups" in coalition:
+            mix = group_margin(self.tables.transfer.group, [share for _, share in self.groups])
+            margins.append((np.repeat(mix.cell[:, None], n_classes, axis=1), mix.wanted))
+        for _ in range(RAKING_ROUNDS if len(margins) > 1 else 1):
+            before = joint
+            for cell, wanted in margins:
+                joint = joint * (wanted / np.maximum(_mass(cell, joint, len(wanted)), MIN_MASS))[cell]
+                joint = joint / joint.sum()
+            if np.abs(joint - before).max() < MIN_MASS:
+                break
+        moved = joint.sum(axis=1)
+        return moved, joint / np.where(np.abs(moved) > 0, moved, 1.0)[:, None]
 
     def start(self, weights: FloatArray, coalition: Coalition) -> FloatArray:
         """The weights, like the target's where the coalition asks for that."""
@@ -116,3 +156,7 @@ class Weighing:
 
     def _seen(self, group: int) -> bool:
         return bool((self.tables.people.fresh & (self.tables.transfer.group == group)).any())
+
+
+def _mass(cell: IntArray, joint: FloatArray, n_cells: int) -> FloatArray:
+    return np.bincount(cell.ravel(), joint.ravel(), minlength=n_cells).astype(np.float64)

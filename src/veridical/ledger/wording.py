@@ -284,7 +284,12 @@ def shortcut(game: "Coalitions", position: int, declared: Shortcut) -> Said:
     if declared.op == "reweight":
         held = "the labels that the review leaves" if game.reviewed else "the labels as given"
         why = f"The cue {declared.word!r}, in {rows} of {tables.people.n} test rows, was made independent of {held} by weights."
-        if game.association_hidden:
+        if game.reviewed is None:
+            why += (
+                " Rows whose label and cue disagree count for more, and wrong labels are more frequent among them; the interval "
+                f"holds even noise of up to {100 * tables.noise.upper_rate:.1f} %, as far as it leaves some of these rows."
+            )
+        elif game.association_hidden:
             why += " Wrong labels that nobody read hide how much a cue goes with them; the interval holds that."
         details = {"word": declared.word, "op": declared.op, "rate": rate}
         return Said(why, declared.op, tables.people.n, slack=0.0, details=details)
