@@ -62,16 +62,12 @@ class Contract:
 
 def read_contract(path: Path, *, stored: bool = False) -> Contract:
     """Raises InputError with what, got, allowed and next step. stored: the copy in a run folder, without its target."""
-    import yaml
-
+    if path.is_dir():
+        raise InputError(f"The contract {path} is a folder. Give the YAML file itself.")
     if not path.is_file():
         raise InputError(f"The contract {path} does not exist. Write one with the keys {', '.join(KEYS)}.")
     text = path.read_bytes()
-    try:
-        content = yaml.safe_load(text)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        line = str(error).split("\n")[0]
-        raise InputError(f"The contract {path} is not valid YAML: {line}. Check quotes and indentation.") from error
+    content = _loaded(text, path)
     if content is None:
         raise InputError(f"The contract {path} is empty. Write the keys {', '.join(KEYS)} into it, the name at least.")
     if not isinstance(content, dict):
@@ -99,6 +95,28 @@ def read_contract(path: Path, *, stored: bool = False) -> Contract:
         perturbation=_perturbation(content.get("perturbations"), where=str(path)),
         target=None if stored else _target(content.get("target"), path),
     )
+
+
+def _loaded(text: bytes, path: Path) -> Any:
+    import yaml
+
+    class Once(yaml.SafeLoader):
+        """Refuses a key that stands twice, of which YAML keeps the last."""
+
+        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
+            keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+            twice = next((key for key in keys if keys.count(key) > 1), None)
+            if twice is not None:
+                raise InputError(f"The contract {path} has the key {twice!r} twice in one place. Keep one of them.")
+            return super().construct_mapping(node, deep=deep)
+
+    try:
+        return yaml.load(text.decode("utf-8-sig"), Loader=Once)
+    except UnicodeDecodeError as error:
+        raise InputError(f"The contract {path} is not a text in UTF-8. Save it as UTF-8.") from error
+    except yaml.YAMLError as error:
+        line = str(error).split("\n")[0]
+        raise InputError(f"The contract {path} is not valid YAML: {line}. Check quotes and indentation.") from error
 
 
 def _kind(content: Any) -> str:

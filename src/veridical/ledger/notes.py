@@ -31,20 +31,22 @@ def chosen_leaks(game: "Coalitions", *, labels: tuple[str, ...]) -> tuple[str, .
     off = sum(map(abs, game.by_chosen_leaks(frozenset(game.active))))
     if not off:
         return ()
-    found, of_class = game.chosen_leaks(), game.leaked_class
+    found, of_class, why = game.chosen_leaks(), game.leaked_class, list[str]()
     if found is not None and abs(found[2]) >= CHOSEN_Z:
         right, expected, _ = found
-        why = (
+        why.append(
             f"The test rows that also stand in train are {'easier' if right > expected else 'harder'} than their texts say: "
             f"models trained without them are right on {100 * right:.0f} % of them, where {100 * expected:.0f} % was expected."
         )
-    else:
-        assert of_class is not None
+    if of_class is not None:
         which, share, others = of_class
-        why = f"Of the test rows of {labels[which]} {100 * share:.0f} % also stand in train, of the others {100 * others:.0f} %."
+        why.append(
+            f"Of the test rows of {labels[which]} {100 * share:.0f} % also stand in train, of the others {100 * others:.0f} %."
+        )
     return (
-        f"{why} Which rows leaked then hangs on their labels, and the honest score, which rests on the other rows, may be off by "
-        f"{100 * off:.1f} points, which its interval holds. Judge on rows that were drawn otherwise.",
+        f"{' '.join(why)} Which rows leaked then hangs on their labels, and the honest score rests on the other rows: it may lie "
+        f"anywhere in its interval, which reaches {100 * off:.1f} points further for it. Judge on rows that were drawn "
+        "otherwise.",
     )
 
 

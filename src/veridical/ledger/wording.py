@@ -1,7 +1,7 @@
 """What the ledger says of each component: how the number was obtained, over how many rows, or why there is none."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -106,7 +106,10 @@ def leakage(game: "Coalitions") -> Said:
     wrong = float(1 - (tables.predicted == tables.codes).mean())
     if credit_of(game.metric) is not None:  # of a score on another scale, what leaks can buy at most is what it lacks
         wrong = max(wrong, 1 - game(frozenset()).score)
-    return leakage_of(tables.people, has_train=tables.has_train, wrong=wrong, too_few=game.too_few_unleaked, stand_in=True)
+    said = leakage_of(tables.people, has_train=tables.has_train, wrong=wrong, too_few=game.too_few_unleaked, stand_in=True)
+    if any(game.by_chosen_leaks(frozenset(game.active))):
+        said = replace(said, details={**said.details, "chosen_by_label": True})
+    return said
 
 
 def leakage_of(people: Population, *, has_train: bool, wrong: float, too_few: bool, stand_in: bool) -> Said:

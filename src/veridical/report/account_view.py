@@ -204,6 +204,14 @@ def _gap(ledger: Ledger, words: Words) -> str:
         own = any(component.details.get("own_population") for component in ledger.components)
         return words("gap_none", metric=metric, like=words("like_these") if own else "")
     figure = f"{abs(gap):.1f}"
+    if any(c.details.get("chosen_by_label") for c in ledger.components):
+        low, high = (_shown_gap(ledger.reported.value, end) for end in (ledger.honest.high, ledger.honest.low))
+        span = {"most": f"{abs(high):.1f}", "least": f"{abs(low):.1f}"}
+        if low < 0 < high:
+            return words("gap_range_both", metric=metric, **span)
+        least, most = sorted((abs(low), abs(high)))
+        key = "gap_range_above" if gap > 0 else "gap_range_below"
+        return words(key, metric=metric, least=f"{least:.1f}", most=f"{most:.1f}")
     if not ledger.honest.low <= ledger.reported.value <= ledger.honest.high:
         return words("gap_above" if gap > 0 else "gap_below", metric=metric, points=figure)
     told = [line for line in component_lines(ledger, words) if line.status == "measured" and line.component.kind == "measurement"]

@@ -54,10 +54,12 @@ def test_where_all_rows_of_a_class_leaked_the_interval_holds_what_they_may_hide(
         for answers in (None, world.right):
             found = account(world, metric=metric, answers=answers)
             (note,) = [note for note in found.notes if "easier than their texts say" in note]
-            assert "which its interval holds" in note
+            assert "Of the test rows of" in note
+            assert "anywhere in its interval" in note
             assert found.honest.low <= score(*population) <= found.honest.high, (metric, answers is None)
             leakage = next(part for part in found.components if part.name == "leakage")
             assert leakage.status == "bounded"
+            assert leakage.details["chosen_by_label"]
             assert leakage.points.low <= 100 * (found.reported.value - score(*population)) <= leakage.points.high
 
 

@@ -41,6 +41,8 @@ def test_reads_what_it_says(tmp_path):
         ("name: p\nshortcuts: [{word: a}, {word: b}, {word: c}, {word: d}, {word: e}]", "at most 4"),
         ("name: p\nshortcuts: [{word: a}, {word: A, op: remove}]", "names the word 'A' twice"),
         ("", "is empty"),
+        ("name: p\ngroups: {a: 0.5, a: 0.5}", "the key 'a' twice"),
+        ("name: p\nname: q", "the key 'name' twice"),
         ("!!python/object/apply:os.system ['true']", "not valid YAML"),
     ],
 )
@@ -60,3 +62,15 @@ def test_a_word_of_no_row(tmp_path):
     contract = read_contract(written(tmp_path, "name: p\nshortcuts: [{word: xylophone}]"))
     with pytest.raises(VeridicalError, match=r"xylophone.*no row of 20"):
         refuse_absent_words(contract, dataset(rows(20, seed=0)))
+
+
+def test_what_is_no_text_file_is_refused(tmp_path):
+    with pytest.raises(VeridicalError, match="is a folder"):
+        read_contract(tmp_path)
+    utf16 = tmp_path / "utf16.yaml"
+    utf16.write_text(GOOD, encoding="utf-16")
+    with pytest.raises(VeridicalError, match="not a text in UTF-8"):
+        read_contract(utf16)
+    marked = tmp_path / "marked.yaml"
+    marked.write_text(GOOD, encoding="utf-8-sig")
+    assert read_contract(marked).name == "prod"

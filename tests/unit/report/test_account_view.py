@@ -58,6 +58,26 @@ def test_a_gap_the_interval_cannot_tell_from_none_is_not_claimed(high: float, en
     assert ("stands" in gap_sentence(ledger, words("en"))) == (high < 0.9)
 
 
+@pytest.mark.parametrize(
+    ("high", "english", "chinese"),
+    [
+        (0.866, "stands 5.2 to 15.6 points above", "高 5.2 至 15.6 分"),
+        (0.970, "anywhere from 15.6 points above to 5.2 points below", "可能高 15.6 分，也可能低 5.2 分"),
+    ],
+)
+def test_where_labels_chose_which_rows_leaked_a_range_is_said(high: float, english: str, chinese: str) -> None:
+    ledger = frozen_run.ledger()
+    ledger = replace(ledger, honest=replace(ledger.honest, low=0.762, high=high))
+    ledger = replace(ledger, reported=replace(ledger.reported, value=0.918, low=0.9, high=0.93))
+    leakage = next(one for one in ledger.components if one.name == "leakage")
+    chosen = replace(leakage, status="bounded", details={**leakage.details, "chosen_by_label": True})
+    others = tuple(one for one in ledger.components if one.name != "leakage")
+    assert english in gap_sentence(replace(ledger, components=(chosen, *others)), words("en"))
+    assert chinese in gap_sentence(replace(ledger, components=(chosen, *others)), words("zh"))
+    few = replace(leakage, status="bounded")
+    assert "hangs on their labels" not in gap_sentence(replace(ledger, components=(few, *others)), words("en"))
+
+
 def test_labels_are_named_as_the_reason_only_where_their_noise_is_in_the_account() -> None:
     ledger = frozen_run.ledger()
     ledger = replace(ledger, honest=replace(ledger.honest, high=0.970))
