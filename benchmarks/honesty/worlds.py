@@ -182,8 +182,9 @@ CUE_STATES = (0.0, 1.0)
 with it. Rows drawn at that rate would add half a point to the truth's own error."""
 
 
-def cue(strength: float) -> Planter:
-    """A made-up word stands in `strength` of the first class and in 1 - strength of the others, in train, test and truth."""
+def cue(strength: float, *, op: str = "transplant") -> Planter:
+    """A made-up word stands in `strength` of the first class and in 1 - strength of the others, in train, test and truth; under
+    the contract it stands in half of the rows whatever their class. op: how the account is to take it away."""
 
     def insert(draft: Draft, rows: list[Row], rate: float | None) -> None:
         for row in rows:
@@ -198,7 +199,7 @@ def cue(strength: float) -> Planter:
         draft.contract = {
             "name": "cue without meaning",
             "votes": "clusters",
-            "shortcuts": [{"word": CUE, "op": "transplant", "rate": 0.5}],
+            "shortcuts": [{"word": CUE, "op": op, "rate": 0.5}],
         }
 
     return plant
@@ -474,6 +475,8 @@ WORLDS: dict[str, tuple[Planter, ...]] = {
     "cue_65": (cue(0.65),),
     "cue_80": (cue(0.8),),
     "cue_95": (cue(0.95),),
+    "cue_reweighted": (cue(0.8, op="reweight"),),
+    "cue_reweighted_noise_in_both": (cue(0.8, op="reweight"), noise(0.1, where="train"), noise(0.1, where="test")),
     "imbalance": (rarer(0.11, where=("train", "test", "truth")),),
     "imbalance_in_train": (rarer(0.2, where=("train",)),),
     "leak_noise": (train_into_test(0.3), noise(0.1, where="test")),
