@@ -357,7 +357,7 @@ class _Account:
 
     def estimate(self, value: Value, score: float, bounds: tuple[float, float], coalition: Coalition) -> Estimate:
         """The score of a coalition of all that is measured. bounds: of its labels and edits, beside which chosen leaks count."""
-        method, leaks = "calibrated to the population, clusters resampled", self.game.by_chosen_leaks(coalition)
+        method, leaks = "calibrated to the population, clusters resampled", self.game.leaks.reach(coalition)
         if self.game.reviewed:
             method += ", reviewed labels"
         elif bounds != (0.0, 0.0):
@@ -385,7 +385,7 @@ class _Account:
                 shares["leakage"],
                 critical,
                 wording.leakage(self.game),
-                bounds=self.game.by_chosen_leaks(frozenset(self.game.active)),
+                bounds=self.game.leaks.reach(frozenset(self.game.active)),
                 luck=self._luck(),
             ),
             books.component("sample", "measurement", shares["sample"], critical, wording.sample(tables.people), drawn=True),

@@ -9,6 +9,7 @@ import numpy as np
 
 from veridical.dataset.rows import BoolArray, IntArray
 from veridical.ledger.borrowing import Borrowed
+from veridical.ledger.chosen_leaks import FEW_LEAKS, ChosenLeaks
 from veridical.ledger.contract import Contract, Shortcut
 from veridical.ledger.game import Coalition, Share, Value, combine
 from veridical.ledger.inference import Uncertainty
@@ -77,7 +78,8 @@ class Coalitions:
         return bool(self.tables.people.leaked.any() and self.fresh.all())
 
     @cached_property
-    def _projection(self) -> dict[bool, FloatArray]:
+    def projection(self) -> dict[bool, FloatArray]:
+        """How rows with and, where true, without leaks are weighted for a mean basis, (n, q) each."""
         people = self.tables.people
         return {leakage: people.projection(self.fresh if leakage else np.ones(people.n, bool)) for leakage in (False, True)}
 
@@ -92,10 +94,10 @@ class Coalitions:
         noise, leakage, sample = "noise" in coalition, "leakage" in coalition, "sample" in coalition
         labels = self.labels if noise else self.observed
         people, n = self.tables.people, self.tables.people.n
-        projection = self._projection[leakage]
+        projection = self.projection[leakage]
         if sample:
-            weights, labels = self._weighing.weighted(projection @ people.target, labels, coalition)
-            rows = self._statistics(labels, coalition)
+            weights, labels = self.weighing.weighted(projection @ people.target, labels, coalition)
+            rows = self.statistics_in(labels, coalition)
             totals = np.where(
                 np.tile(self._there["protocol" in coalition, leakage, noise and self.reviewed is not None], 3),
                 weights @ rows.stacked(),
@@ -105,11 +107,11 @@ class Coalitions:
             influence, slope, cells, review = self._residuals(rows, gradient(metric, totals), projection, coalition)
             own, fit = weights, np.zeros(n)
         else:
-            weights, _ = self._weighing.weighted(np.full(n, 1.0 / n), labels, coalition)
-            rows = self._statistics(labels, coalition)
+            weights, _ = self.weighing.weighted(np.full(n, 1.0 / n), labels, coalition)
+            rows = self.statistics_in(labels, coalition)
             right, moved = rows.correctness, np.zeros_like(rows.stacked())
             if leakage:
-                rows, moved = self._imputed(rows, labels, projection, coalition)
+                rows, moved = self.filled_in(rows, labels, projection, coalition)
             totals = weights @ rows.stacked()
             # One vote a row: counts, not shares, so that the reported score comes out bit for bit.
             even = bool((weights == 1.0 / n).all())
@@ -140,9 +142,9 @@ class Coalitions:
         read = self.labels if self.reviewed else self.observed
         for protocol, (reviewed, labels) in product((False, True), ((False, self.observed), (True, read))):
             players = frozenset({"protocol"} if protocol else ())
-            _, true, predicted = _parts(self._statistics(labels, players))
+            _, true, predicted = _parts(self.statistics_in(labels, players))
             said = 0.0 if counts_truths_alone(self.metric_in(players), true.shape[1]) else 1.0
-            for leakage, projection in self._projection.items():
+            for leakage, projection in self.projection.items():
                 weights = projection @ self.tables.people.target
                 rows = np.maximum(weights @ true, 0.0) + said * np.maximum(weights @ predicted, 0.0)
                 found[protocol, leakage, reviewed] = np.asarray(rows * self.tables.people.n >= FEWEST_OF_CLASS)
@@ -153,16 +155,16 @@ class Coalitions:
     ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray | None]:
         """`reweighting.residuals` of a calibrated mean, then `Value.review` where weights move with the labels, else None."""
         people = self.tables.people
-        start = self._weighing.start(projection @ people.target, coalition)
-        margins, shifted = self._weighing.margins(start, coalition), "shift" in coalition
-        if not self._weighing.by_label(coalition):
+        start = self.weighing.start(projection @ people.target, coalition)
+        margins, shifted = self.weighing.margins(start, coalition), "shift" in coalition
+        if not self.weighing.by_label(coalition):
             found = residuals(
                 rows.stacked() @ slopes, raked(start, margins), start, basis=people.basis, projection=projection, margins=margins,
                 shifted=shifted,
             )  # fmt: skip
             return *found, None
         assert self.reviewed is not None
-        among = self._weighing.among(coalition)
+        among = self.weighing.among(coalition)
         said, whole = among.predictions(self._predictions(coalition)), self._whole(coalition)
         stacked = self._of_reported_classes(statistics(np.eye(self.labels.shape[1])[among.code], said, metric=whole)).stacked()
         influence, slope, cells, each = among.residuals(
@@ -170,6 +172,10 @@ class Coalitions:
         )  # fmt: skip
         moved = among.by_row(self.reviewed.change[among.row, among.code] * each, people.n)
         return influence, slope, cells, self._unread(moved * ~self.reviewed.seen, self.reviewed)
+
+    @cached_property
+    def leaks(self) -> ChosenLeaks:
+        return ChosenLeaks(self)
 
     @cached_property
     def concept(self) -> Value:
@@ -199,7 +205,7 @@ class Coalitions:
 
     def fold_accuracy(self) -> Value:
         """Accuracy of the fold models on the population, as the fresh test rows show it."""
-        projection = self._projection[True]
+        projection = self.projection[True]
         weights = projection @ self.tables.people.target
         right = self.fold_right(self.labels)
         coefficients = projection.T @ right
@@ -221,7 +227,8 @@ class Coalitions:
         """The metric that counts in a coalition, of the margins of all classes."""
         return self.declared if "protocol" in coalition and self.declared is not None else self.metric
 
-    def _statistics(self, labels: FloatArray, coalition: Coalition) -> Statistics:
+    def statistics_in(self, labels: FloatArray, coalition: Coalition) -> Statistics:
+        """Of the rows under label distributions (n, C), by the metric and the answers that count in a coalition."""
         return self._of_reported_classes(statistics(labels, self._predictions(coalition), metric=self._whole(coalition)))
 
     @cached_property
@@ -253,7 +260,7 @@ class Coalitions:
         return Inputs(self.tables, self.shortcuts, edits, self._population)
 
     @cached_property
-    def _weighing(self) -> Weighing:
+    def weighing(self) -> Weighing:
         groups = self.contract.groups if self.contract else ()
         return Weighing(self.tables, self.reviewed, self.shortcuts, groups, self._population)
 
@@ -262,20 +269,20 @@ class Coalitions:
         cues = [name for name, shortcut in self.shortcuts if shortcut.op == "reweight" and name in coalition]
         if self.reviewed is not None or not cues or "concept" in coalition:
             return replace(self, labels=labels)(coalition).score
-        weights, labels = self._weighing.if_right(self._population, labels, coalition)
-        totals = weights @ self._statistics(labels, coalition).stacked()
+        weights, labels = self.weighing.if_right(self._population, labels, coalition)
+        totals = weights @ self.statistics_in(labels, coalition).stacked()
         return value(
             self.metric_in(coalition), np.where(np.tile(self._there["protocol" in coalition, True, False], 3), totals, 0.0)
         )
 
     def standing(self, coalition: Coalition) -> FloatArray:
         """Weights under which the rows that did not leak stand for the population, under toggles that weigh them, (n,)."""
-        return self._weighing.weighted(self._population, self.labels, coalition)[0]
+        return self.weighing.weighted(self._population, self.labels, coalition)[0]
 
     @cached_property
     def _population(self) -> FloatArray:
         """Weights of the rows that did not leak under which they stand for the population, (n,)."""
-        return self._projection[True] @ self.tables.people.target
+        return self.projection[True] @ self.tables.people.target
 
     def _predictions(self, coalition: Coalition) -> Predictions:
         if self.too_few_unleaked and "leakage" in coalition:
@@ -291,18 +298,18 @@ class Coalitions:
 
     def unsupported(self, player: str, beside: Sequence[str] = ()) -> str:
         """Why a toggle cannot be played, alone or with those beside it; empty where it can."""
-        return self.inputs.unsupported(player) or self._weighing.unsupported(player, beside)
+        return self.inputs.unsupported(player) or self.weighing.unsupported(player, beside)
 
     def if_edits_break_labels(self, coalition: Coalition) -> tuple[float, float]:
         """`transfer.if_edits_break` of a coalition."""
         edits = self.contract.perturbation if self.contract else None
         if "fragility" not in coalition or edits is None or edits.valid == 1.0:
             return 0.0, 0.0
-        weights, labels = self._weighing.weighted(self._population, self.labels, coalition)
-        totals = weights @ self._statistics(labels, coalition).stacked()
+        weights, labels = self.weighing.weighted(self._population, self.labels, coalition)
+        totals = weights @ self.statistics_in(labels, coalition).stacked()
         return if_edits_break(edits, totals, metric=self.metric_in(coalition))
 
-    def _imputed(
+    def filled_in(
         self, rows: Statistics, labels: FloatArray, projection: FloatArray, coalition: Coalition, *, easier: float = 0.0
     ) -> tuple[Statistics, FloatArray]:
         """Leaked rows get the score expected of fresh ones. Also how their statistics move with it, (n, 3W), 0 for fresh rows.
@@ -323,91 +330,7 @@ class Coalitions:
         moved = filled(np.ones(people.n)).stacked() - filled(np.zeros(people.n)).stacked()
         return Statistics(*parts), np.where(leaked[:, None], moved, 0.0)
 
-    def chosen_leaks(self) -> tuple[float, float, float] | None:
-        """(share of leaked rows that fold models get right, share expected of rows with such texts, z of the difference), labels
-        as given or as a review has them; None where nothing leaked or too little did not. Leaks that were drawn by their texts
-        or by chance give a small z; a large one says that which rows leaked hangs on their labels too, which rows that did not
-        leak cannot tell."""
-        people = self.tables.people
-        if self.too_few_unleaked or not people.leaked.any():
-            return None
-        right = self.fold_right(self.labels if self.reviewed is not None else self.observed)
-        expected = np.clip(people.basis @ (self._projection[True].T @ right), 0.01, 0.99)
-        deviation = self._deviation(expected, right)[people.leaked]
-        moved, expected = (right - expected)[people.leaked], expected[people.leaked]
-        _, member = np.unique(people.cluster[people.leaked], return_inverse=True)
-        # Rows of a cluster are right or wrong together.
-        spread = np.bincount(member, deviation)
-        return float(right[people.leaked].mean()), float(expected.mean()), float(moved.sum() / np.sqrt((spread**2).sum()))
-
-    @cached_property
-    def leaked_class(self) -> tuple[int, float, float] | None:
-        """(the class whose rows leaked more than their texts say, share of its rows that leaked, share of the others'), or None.
-        As far as p(label | text) is calibrated, the labels of leaked rows differ from it as those of the rest do, but for chance,
-        where leaks were drawn by their texts."""
-        people, labels = self.tables.people, self._read_or_given
-        off, sides = labels - self.tables.elsewhere, list[FloatArray]()
-        for kept in (people.leaked, ~people.leaked):
-            clusters, member = np.unique(people.cluster[kept], return_inverse=True)
-            if len(clusters) < FEW_LEAKS:
-                return None
-            # Copies of one text are one draw.
-            sides.append(np.stack([np.bincount(member, column) for column in off[kept].T]) / np.bincount(member))
-        spread = np.hypot(*(side.std(axis=1) / np.sqrt(side.shape[1]) for side in sides))
-        z = (sides[0].mean(axis=1) - sides[1].mean(axis=1)) / np.maximum(spread, 1e-9)
-        leaked, whole = people.leaked @ labels, labels.sum(axis=0)
-        others = (leaked.sum() - leaked) / np.maximum(whole.sum() - whole, 1e-9)
-        share = leaked / np.maximum(whole, 1e-9)
-        most = int(np.where((whole >= FEW_LEAKS) & (share > others), z, -np.inf).argmax())
-        if z[most] < CHOSEN_Z or whole[most] < FEW_LEAKS or share[most] <= others[most]:
-            return None
-        return most, float(share[most]), float(others[most])
-
-    def by_chosen_leaks(self, coalition: Coalition) -> tuple[float, float]:
-        """How far the score of a coalition without leaks can lie below (<= 0) and above (>= 0) where these were chosen by their
-        labels: as far as it moves, or comes to lie from where it is, once as many of them are right as fold models say; and to
-        that of the rows that are left, counted as their classes do among all and by nothing else. Nowhere where leaks seem drawn
-        by their texts, or where the labels of the target tell what is right."""
-        if "concept" in coalition:
-            return 0.0, 0.0
-        moves = [0.0, *self._by_right_leaks(coalition), *self._by_leaked_class(coalition)]
-        return min(moves), max(moves)
-
-    @property
-    def _read_or_given(self) -> FloatArray:
-        return self.labels if self.reviewed is not None else self.observed
-
-    def _as_read_or_given(self, coalition: Coalition) -> float:
-        """The score of a coalition by labels as a review leaves them, or as given: what may be wrong in them is another doubt."""
-        return self(coalition if self.reviewed is not None else coalition - {"noise"}).score
-
-    def _by_right_leaks(self, coalition: Coalition) -> list[float]:
-        found = self.chosen_leaks()
-        if found is None or abs(found[2]) < CHOSEN_Z:
-            return []
-        right, expected, _ = found
-        even = np.full(self.tables.people.n, 1.0 / self.tables.people.n)
-        weights, labels = self._weighing.weighted(even, self._read_or_given, coalition)
-        rows, scores = self._statistics(labels, coalition), list[float]()
-        for easier in (0.0, right - expected):
-            filled, _ = self._imputed(rows, labels, self._projection[True], coalition, easier=easier)
-            scores.append(value(self.metric_in(coalition), weights @ filled.stacked()))
-        before, after = [scores[0], self._as_read_or_given(coalition)], scores[1]
-        return [max(0.0, after - min(before)) if right > expected else min(0.0, after - max(before))]
-
-    def _by_leaked_class(self, coalition: Coalition) -> list[float]:
-        people = self.tables.people
-        if self.too_few_unleaked or not people.leaked.any() or self.leaked_class is None:
-            return []
-        even, alone, metric = np.full(people.n, 1.0 / people.n), self.fresh / self.fresh.sum(), self.metric_in(coalition)
-        weights, labels = self._weighing.weighted(even, self._read_or_given, coalition)
-        among_all = weights @ labels
-        weights, labels = self._weighing.weighted(alone, self._read_or_given, coalition)
-        left, totals = weights @ labels, self._statistics(labels, coalition).stacked()
-        times = labels @ np.where(left > 0, among_all / np.maximum(left, 1e-9), 0.0)
-        return [value(metric, (weights * times) @ totals) - self._as_read_or_given(coalition)]
-
-    def _deviation(self, expected: FloatArray, earned: FloatArray) -> FloatArray:
+    def deviation(self, expected: FloatArray, earned: FloatArray) -> FloatArray:
         """Standard deviation of what a fresh row earns, (n,). Right or wrong: binomial. With credit for nearly right answers a
         row varies less: as the fresh rows do, and one row more that varies as much as it could."""
         most = expected * (1 - expected)
@@ -423,12 +346,12 @@ class Coalitions:
         if self.too_few_unleaked or not self.tables.people.leaked.any():
             return 0.0
         people, (labels, own, _, slopes) = self.tables.people, self._linear(coalition)
-        rows = self._statistics(labels, coalition)
-        _, moved = self._imputed(rows, labels, self._projection[True], coalition)
-        expected = np.clip(people.basis @ (self._projection[True].T @ rows.correctness), 0.0, 1.0)
+        rows = self.statistics_in(labels, coalition)
+        _, moved = self.filled_in(rows, labels, self.projection[True], coalition)
+        expected = np.clip(people.basis @ (self.projection[True].T @ rows.correctness), 0.0, 1.0)
         most = own * (moved @ slopes)
         whole, spread = (
-            np.bincount(people.member, each) ** 2 for each in (most, most * self._deviation(expected, rows.correctness))
+            np.bincount(people.member, each) ** 2 for each in (most, most * self.deviation(expected, rows.correctness))
         )
         few = len(np.unique(people.cluster[people.leaked])) < FEW_LEAKS
         return float(np.sqrt(spread.sum() + few * whole.max()))
@@ -459,17 +382,17 @@ class Coalitions:
     def bought(self, coalition: Coalition) -> FloatArray:
         """What each leaked row adds to the value of a coalition without leakage beyond what a fresh row like it would, (n,)."""
         labels, own, _, slopes = self._linear(coalition)
-        rows = self._statistics(labels, coalition)
+        rows = self.statistics_in(labels, coalition)
         if self.too_few_unleaked:
-            fresh = self._statistics(labels, coalition | {"leakage"})
+            fresh = self.statistics_in(labels, coalition | {"leakage"})
         else:
-            fresh, _ = self._imputed(rows, labels, self._projection[True], coalition)
+            fresh, _ = self.filled_in(rows, labels, self.projection[True], coalition)
         return np.where(self.tables.people.leaked, own * ((rows.stacked() - fresh.stacked()) @ slopes), 0.0)
 
     def relabelled(self, coalition: Coalition, labels: FloatArray) -> FloatArray:
         """What each row's label as given adds to a coalition without noise beyond label distributions (n, C), (n,)."""
         _, own, fit, slopes = self._linear(coalition)
-        given, other = self._statistics(self.observed, coalition), self._statistics(labels, coalition)
+        given, other = self.statistics_in(self.observed, coalition), self.statistics_in(labels, coalition)
         moved = (given.stacked() - other.stacked()) @ slopes
         return np.asarray(own * moved + fit * (given.correctness - other.correctness))
 
@@ -477,13 +400,13 @@ class Coalitions:
         """(label distributions that count (n, C), weight of each row's own statistics (n,), weight of its correctness through
         rows filled in from it (n,), slope of the metric in the totals): the value as a linear function of the rows."""
         labels, people = self.labels if "noise" in coalition else self.observed, self.tables.people
-        projection, sample = self._projection["leakage" in coalition], "sample" in coalition
+        projection, sample = self.projection["leakage" in coalition], "sample" in coalition
         metric, even = self.metric_in(coalition), np.full(people.n, 1.0 / people.n)
-        own, labels = self._weighing.weighted(projection @ people.target if sample else even, labels, coalition)
-        rows = self._statistics(labels, coalition)
+        own, labels = self.weighing.weighted(projection @ people.target if sample else even, labels, coalition)
+        rows = self.statistics_in(labels, coalition)
         if sample or "leakage" not in coalition:
             return labels, own, np.zeros(people.n), gradient(metric, own @ rows.stacked())
-        rows, moved = self._imputed(rows, labels, projection, coalition)
+        rows, moved = self.filled_in(rows, labels, projection, coalition)
         slopes = gradient(metric, own @ rows.stacked())
         fit = projection @ ((own * (moved @ slopes)) @ people.basis)
         return labels, np.where(self.fresh, own, 0.0), fit, slopes
@@ -504,7 +427,7 @@ class Coalitions:
         """Standard deviations that unread labels bring, with their sign, as in `_no_review`. own, fit: as of `_linear`."""
         if self.reviewed is None:
             return self._no_review()
-        moved = self._statistics(self.reviewed.change, coalition)
+        moved = self.statistics_in(self.reviewed.change, coalition)
         moved = replace(moved, predicted=np.zeros_like(moved.predicted))  # what was said does not move with the labels
         each = own * (moved.stacked() @ gradient(self.metric_in(coalition), totals)) + fit * moved.correctness
         return self._unread(each * ~self.reviewed.seen, self.reviewed)
@@ -535,13 +458,8 @@ class Coalitions:
         return Uncertainty(people.cluster, people.target_covariance, people.basis.shape[1])
 
 
-CHOSEN_Z = 6.0
-"""Standard errors from which leaks count as chosen by their labels. Ours, measured on three base sets: 72 worlds of leaks at
-random, edited, repeated or picked by how easy they are reach 5.1, nine worlds of leaked errors 7.8 to 15.8."""
 LEAST_KEPT = 0.4
 """Of an association, as much as is taken to be left by noise at least: 30 % even noise of two classes. Ours; no source."""
-FEW_LEAKS = 10
-"""Leaked clusters below which their sum is not taken for normal. Ours; no source."""
 
 
 def _parts(rows: Statistics) -> tuple[FloatArray, FloatArray, FloatArray]:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from veridical.ledger.borrowing import Borrowed, BorrowParams
-from veridical.ledger.coalitions import CHOSEN_Z
+from veridical.ledger.chosen_leaks import CHOSEN_Z
 from veridical.ledger.game import Value
 from veridical.ledger.inference import POWER_FACTOR
 from veridical.ledger.noise_range import renamed_classes
@@ -28,10 +28,10 @@ LEAN_SAID = 0.005
 
 def chosen_leaks(game: "Coalitions", *, labels: tuple[str, ...]) -> tuple[str, ...]:
     """A warning where leaked rows are harder or easier than their texts say, or of one class more than their texts say."""
-    off = sum(map(abs, game.by_chosen_leaks(frozenset(game.active))))
+    off = sum(map(abs, game.leaks.reach(frozenset(game.active))))
     if not off:
         return ()
-    found, of_class, why = game.chosen_leaks(), game.leaked_class, list[str]()
+    found, of_class, why = game.leaks.by_texts(), game.leaks.leaked_class, list[str]()
     if found is not None and abs(found[2]) >= CHOSEN_Z:
         right, expected, _ = found
         why.append(

@@ -107,7 +107,7 @@ def leakage(game: "Coalitions") -> Said:
     if credit_of(game.metric) is not None:  # of a score on another scale, what leaks can buy at most is what it lacks
         wrong = max(wrong, 1 - game(frozenset()).score)
     said = leakage_of(tables.people, has_train=tables.has_train, wrong=wrong, too_few=game.too_few_unleaked, stand_in=True)
-    if any(game.by_chosen_leaks(frozenset(game.active))):
+    if any(game.leaks.reach(frozenset(game.active))):
         said = replace(said, details={**said.details, "chosen_by_label": True})
     return said
 

@@ -9,7 +9,7 @@ from tests.unit.ledger.made_up_world import Made, account, made, texts
 
 from veridical.audit._made_up import dataset
 from veridical.ledger.accounting import game_of
-from veridical.ledger.coalitions import Coalitions
+from veridical.ledger.chosen_leaks import ChosenLeaks
 from veridical.ledger.contract import Contract, Shortcut
 from veridical.models.linear import train_linear
 from veridical.train.trained import Trained
@@ -82,7 +82,7 @@ def _mostly(seed, share):
 def test_where_most_rows_of_a_class_leaked_macro_f1_holds_what_the_rest_hides(monkeypatch):
     """The rows that are left count for their predicted class, and most that are called so are of the other; also where models of
     other rows are right on as many leaked ones as their texts say."""
-    monkeypatch.setattr(Coalitions, "chosen_leaks", lambda self: None)
+    monkeypatch.setattr(ChosenLeaks, "by_texts", lambda self: None)
     held = []
     for seed in range(4):
         world, true = _mostly(seed, 0.9)
@@ -97,7 +97,7 @@ def test_where_most_rows_of_a_class_leaked_macro_f1_holds_what_the_rest_hides(mo
 def test_a_class_that_leaked_more_than_its_texts_say_is_told(share):
     world, _ = _mostly(0, share) if share else _world(3, chosen=False, told=0.6)
     game = game_of(world.tables(), task="classification", labels=world.data.labels, contract=None, review=None, metric=None)
-    found = game.leaked_class
+    found = game.leaks.leaked_class
     assert (found is not None) == bool(share)
     if found:
         assert world.data.labels[found[0]] == "pos"
@@ -114,13 +114,13 @@ def test_a_class_without_test_rows_did_not_leak():
     more = replace(tables, elsewhere=held / held.sum(axis=1, keepdims=True))
     names = (*world.data.labels, "absent")
     game = game_of(more, task="classification", labels=names, contract=None, review=None, metric=None)
-    assert game.leaked_class is not None
-    assert names[game.leaked_class[0]] == "pos"
+    assert game.leaks.leaked_class is not None
+    assert names[game.leaks.leaked_class[0]] == "pos"
 
 
 def test_wrong_labels_are_no_part_of_what_leaks_hide(monkeypatch):
     """A fifth of the labels of rows that did not leak is wrong: the class that leaked still moves the score up."""
-    monkeypatch.setattr(Coalitions, "chosen_leaks", lambda self: None)
+    monkeypatch.setattr(ChosenLeaks, "by_texts", lambda self: None)
     world, _ = _mostly(1, 0.8)
     rng, leaked = np.random.default_rng(0), world.tables().people.leaked
     labels, test = world.data.table["label"].to_pylist(), world.data.rows("test")
@@ -129,7 +129,7 @@ def test_wrong_labels_are_no_part_of_what_leaks_hide(monkeypatch):
             labels[row] = {"neg": "pos", "pos": "neg"}[labels[row]]
     noisy = replace(world, data=world.data.with_column("label", labels))
     game = game_of(noisy.tables(), task="classification", labels=world.data.labels, contract=None, review=None, metric="macro_f1")
-    low, high = game.by_chosen_leaks(ALL)
+    low, high = game.leaks.reach(ALL)
     assert low == 0.0 < high  # with the noise taken out of one side alone, 4 points down
 
 
@@ -161,7 +161,7 @@ def test_leaks_at_random_leave_the_interval_as_it_is():
         world, _ = _world(seed, chosen=False)
         assert game_of(
             world.tables(), task="classification", labels=world.data.labels, contract=None, review=None, metric=None
-        ).by_chosen_leaks(ALL) == (0.0, 0.0)
+        ).leaks.reach(ALL) == (0.0, 0.0)
         assert not [note for note in account(world).notes if "than their texts say" in note]
 
 
