@@ -435,7 +435,7 @@ class _Account:
                 bounds = -upper, -lower
             if player == "groups":  # more wrong labels in one group would pass for a harder one
                 of = partial(_drop_if, player=player, players=tuple(shares), game=game)
-                lower, upper = _group_noise_bounds(game, of, of(game.labels))
+                lower, upper = _group_noise_bounds(game, of, share.drop.score)
                 bounds = -upper, -lower
             beside = reweighted or (player == "groups" and not game.tables.noise.seen)
             listed.append(self.books.component(player, "transfer", share, critical, said, bounds=bounds, beside=beside))
