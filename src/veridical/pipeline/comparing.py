@@ -383,7 +383,7 @@ def _reviewed(aligned: Sequence[_Aligned], rows: Rows, *, expected: "FloatArray"
         own = one.answers()
         if not (own != -1).any():
             continue
-        _, strata = np.unique(np.stack([strata, one.strata]), axis=1, return_inverse=True)
+        strata = np.unique(np.stack([strata, one.strata]), axis=1, return_inverse=True)[1].reshape(-1)
         kinds = kinds * len(STRATA) + one.strata % len(STRATA)
         clash = (truth != -1) & (own != -1) & (own != truth)
         clashes += int(clash.sum())
