@@ -105,13 +105,36 @@ def test_what_a_reweighted_score_were_under_the_noise_that_is_there():
         whole, codes = frozenset((*game.active, "shortcut")), game.tables.codes
         right = np.array([world.data.labels.index(world.right[str(row)]) for row in game.tables.ids])
         known = replace(game, tables=replace(game.tables, codes=right), labels=np.eye(2)[right])(whole).score
+        honest = replace(game, labels=np.eye(2)[right])(frozenset(game.active)).score
         labels = undone(uniform_transition(2, 0.1), codes)
         found = game.score_if(labels, whole), replace(game, labels=labels)(whole).score, game(whole).score
         off.append([score - known for score in found])
+        told, true = _shortcut(account(world, contract=INDEPENDENT)), 100 * (honest - known)
+        assert told.points.low <= true <= told.points.high
+        # The rows alone reach 1.2 points to either side.
+        assert min(told.points.value - told.points.low, told.points.high - told.points.value) > 1.5
         assert game.score_if(np.eye(2)[codes], whole) == pytest.approx(found[2], abs=1e-9)
     supposed, by_labels_alone, as_it_is = np.mean(off, axis=0)
     assert abs(supposed) < 0.01
     assert min(abs(by_labels_alone), abs(as_it_is)) > 0.02
+
+
+def test_a_group_that_may_have_more_wrong_labels_widens_a_reweighted_cue():
+    world = made(seed=2, cue=0.8, n_train=800, n_test=1000)
+    tables = world.tables(INDEPENDENT)
+    inside, n = np.arange(tables.people.n) % 2, tables.people.n
+    same = np.repeat(np.eye(2)[None], 2, axis=0)
+
+    def told(worst):
+        reach = np.stack([np.stack([np.eye(2), worst] * 2), np.stack([np.eye(2)] * 4)])
+        noise = replace(
+            tables.noise, number=inside.astype(np.int64), of_group=same, range_of=np.zeros((2, 2)), reach_of=reach,
+            names=np.array(["one"]), upper_rate=0.0, hard=np.zeros(n),
+        )  # fmt: skip
+        return _shortcut(account(world, tables=replace(tables, noise=noise), contract=INDEPENDENT)).points
+
+    right, doubted = told(np.eye(2)), told(uniform_transition(2, 0.2))
+    assert doubted.width > right.width + 2
 
 
 def test_noise_that_would_leave_no_row_of_a_cue_and_a_label_is_not_supposed():
@@ -119,6 +142,8 @@ def test_noise_that_would_leave_no_row_of_a_cue_and_a_label_is_not_supposed():
     world = made(seed=3, cue=0.95, n_train=800, n_test=1000)
     found = account(world, contract=INDEPENDENT)
     assert _shortcut(found).points.width < 25
+    under, honest = found.contract.honest, found.honest
+    assert under.high - under.value > 0.9 * (honest.high - honest.value)
     assert found.contract.honest.low <= account(world, contract=INDEPENDENT, answers=world.right).contract.honest.value
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from tests.unit.ledger.test_interactions import CONTRACT, led_world
 from veridical.ledger.accounting import counted_rows
 from veridical.ledger.label_noise import LabelNoise
 from veridical.ledger.review import STRATA, ReviewParams, allocation, apply_answers, draw, frame
+from veridical.pipeline.label_reviewing import LabelRun
 
 NONE, N, P = np.zeros(0, np.int64), 800, ReviewParams()
 
@@ -126,3 +128,36 @@ def test_what_rows_count_for_is_what_the_contract_says():
     assert honest[loud].sum() == pytest.approx(loud.mean(), abs=0.1)
     assert under[loud].sum() == pytest.approx(0.95)
     assert len(counted(world.tables(), contract=None)) == 1
+
+
+def test_what_is_foreseen_counts_for_as_many_rows_however_many_groups_share_it():
+    """Of the same answers, the shares of all groups of a kind together are known as well as the share of the kind."""
+
+    def spread(told):
+        noise, strata, codes, right, predicted, _ = world(5, rates=(0.1,) * 8, told=told)
+        truth = np.where(np.random.default_rng(0).random(N) < 0.2, right, -1)
+        read = apply_answers(noise, strata, truth=truth, codes=codes, predicted=predicted, params=P)
+        size = np.bincount(read.stratum, minlength=len(read.spread))
+        kind = np.arange(len(size)) % len(STRATA)
+        return np.sqrt(np.bincount(kind, (size * read.spread) ** 2))[:6] / np.bincount(kind, size)[:6]
+
+    assert spread(True) == pytest.approx(spread(False), rel=0.25)
+
+
+def test_groups_alike_leave_each_kind_of_row_its_share_of_the_sheet():
+    given = {}
+    for n_groups in (1, 8):
+        _, strata, _, _, _, _ = world(3, rates=(0.1,) * n_groups)
+        asked = allocation(strata, np.full(N, 1 / N), rows=150, done=NONE, params=P)
+        given[n_groups] = np.bincount(np.arange(len(asked)) % len(STRATA), asked)
+    assert np.abs(given[8] - given[1]).max() <= 6
+    assert given[1].max() > 30
+
+
+def test_a_sheet_of_a_run_with_a_contract_is_drawn_for_both_scores(tmp_path):
+    made_up, _ = led_world(0, everywhere=False)
+    (tmp_path / "contract.yaml").write_text("name: loud\ngroups: {loud: 0.95, calm: 0.05}\n", encoding="utf-8")
+    record = SimpleNamespace(task="classification", labels=made_up.data.labels, metric="accuracy")
+    tables = made_up.tables(replace(CONTRACT, shortcuts=()))
+    assert len(LabelRun(tmp_path, record, tables).side("test").weights) == 2
+    assert len(LabelRun(tmp_path / "none", record, tables).side("test").weights) == 1
