@@ -55,8 +55,8 @@ class ContractScore:
     target_share: float = 1.0
     """Share of the rows of the contract's target that it holds for: those that have test rows like them, 0..1."""
     unreviewed: float = 0.0
-    """Share of its interval's width that is open for what nobody looked at (labels, whether edits keep them), 0..1: no number of
-    test rows narrows it."""
+    """Share of its interval's width that is open for what nobody looked at (labels, whether edits keep them) or no row tells
+    (leaks chosen by their labels), 0..1: no number of such test rows narrows it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -144,7 +144,7 @@ def account_tables(
         notes=_notes(game, full, review, labels) + helped.notes,
         interactions=tuple(found),
         variance=books.variance(full),
-        unreviewed=books.unreviewed(scored_honest, bounds),
+        unreviewed=books.unreviewed(scored_honest, _both(bounds, game.leaks.reach(active))),
     )
 
 
@@ -467,7 +467,8 @@ class _Account:
         estimate = self.estimate(last, score, bounds, whole)
         shares = books.variance(last, draws=_variance_of_draws(game, players))
         held = game.tables.transfer.share_like if "shift" in players else 1.0
-        return ContractScore(contract.name, contract.sha256, estimate, left_out, shares, held, books.unreviewed(estimate, bounds))
+        left_open = books.unreviewed(estimate, _both(bounds, game.leaks.reach(whole)))
+        return ContractScore(contract.name, contract.sha256, estimate, left_out, shares, held, left_open)
 
     def _luck(self) -> float:
         """`Coalitions.luck` averaged over the coalitions as Shapley does."""

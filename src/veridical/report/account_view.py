@@ -15,6 +15,8 @@ REVIEW_ROWS = 150
 
 OPEN = {"variance_parts": "variance_parts_open", "variance_contract": "variance_contract_open"}
 """What is said in place of a sentence where a part of the width comes from what nobody looked at."""
+LEAKS = {"variance_parts": "variance_parts_leaks", "variance_contract": "variance_contract_leaks"}
+"""The same where it also hangs on which rows leaked."""
 LEAST_SHARE = 0.0005
 """Share of the variance from which a source is shown: what rounds to 0.1 %. Ours; no source."""
 
@@ -204,7 +206,7 @@ def _gap(ledger: Ledger, words: Words) -> str:
         own = any(component.details.get("own_population") for component in ledger.components)
         return words("gap_none", metric=metric, like=words("like_these") if own else "")
     figure = f"{abs(gap):.1f}"
-    if any(c.details.get("chosen_by_label") for c in ledger.components):
+    if _leaks_chosen(ledger):
         low, high = (_shown_gap(ledger.reported.value, end) for end in (ledger.honest.high, ledger.honest.low))
         span = {"most": f"{abs(high):.1f}", "least": f"{abs(low):.1f}"}
         if low < 0 < high:
@@ -237,16 +239,24 @@ def account_notes(ledger: Ledger, words: Words) -> list[str]:
         for pair in ledger.interactions
     ]
     if _shares(ledger.variance, words):
-        said.append(_wide(ledger, "variance_parts", words))
+        said.append(_wide(ledger, "variance_parts", words, chosen=_leaks_chosen(ledger)))
     if ledger.contract and _shares(ledger.contract.variance, words):
-        said.append(_wide(ledger.contract, "variance_contract", words, name=one_line(ledger.contract.name, limit=60)))
+        name, chosen = one_line(ledger.contract.name, limit=60), _leaks_chosen(ledger)
+        said.append(_wide(ledger.contract, "variance_contract", words, chosen=chosen, name=name))
     return said
 
 
-def _wide(scored: Ledger | ContractScore, key: str, words: Words, **named: str) -> str:
+def _leaks_chosen(ledger: Ledger) -> bool:
+    """Whether which test rows leaked hangs on their labels."""
+    return any(component.details.get("chosen_by_label") for component in ledger.components)
+
+
+def _wide(scored: Ledger | ContractScore, key: str, words: Words, *, chosen: bool, **named: str) -> str:
     """Where the width of an interval comes from: first what nobody looked at, then the sources of the variance of the rest."""
     parts, share = _shares(scored.variance, words), f"{100 * scored.unreviewed:.0f}"
-    return words(key, parts=parts, **named) if share == "0" else words(OPEN[key], share=share, parts=parts, **named)
+    if share == "0":
+        return words(key, parts=parts, **named)
+    return words((LEAKS if chosen else OPEN)[key], share=share, parts=parts, **named)
 
 
 def _shares(variance: dict[str, float], words: Words) -> str:

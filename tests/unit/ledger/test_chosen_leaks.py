@@ -60,6 +60,7 @@ def test_where_all_rows_of_a_class_leaked_the_interval_holds_what_they_may_hide(
             leakage = next(part for part in found.components if part.name == "leakage")
             assert leakage.status == "bounded"
             assert leakage.details["chosen_by_label"]
+            assert found.unreviewed > 0.2
             assert leakage.points.low <= 100 * (found.reported.value - score(*population)) <= leakage.points.high
 
 

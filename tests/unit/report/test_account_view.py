@@ -74,7 +74,10 @@ def test_where_labels_chose_which_rows_leaked_a_range_is_said(high: float, engli
     others = tuple(one for one in ledger.components if one.name != "leakage")
     assert english in gap_sentence(replace(ledger, components=(chosen, *others)), words("en"))
     assert chinese in gap_sentence(replace(ledger, components=(chosen, *others)), words("zh"))
+    wide = account_notes(replace(ledger, components=(chosen, *others), unreviewed=0.4), words("en"))
+    assert any("40 % of the width of the honest interval is open for which rows leaked" in line for line in wide)
     few = replace(leakage, status="bounded")
+    assert not any("which rows leaked" in line for line in account_notes(replace(ledger, unreviewed=0.4), words("en")))
     assert "hangs on their labels" not in gap_sentence(replace(ledger, components=(few, *others)), words("en"))
 
 
